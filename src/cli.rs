@@ -1,0 +1,48 @@
+//! The commands. The only place that prints, and the only place that ends the process.
+//!
+//! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
+//! and errors to standard error.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a command ends with when nothing went wrong on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Fine,
+    /// Exit code 1: the check or assertion that was asked for failed.
+    Failed,
+}
+
+/// Predictive autoscaling for Kubernetes, as a KEDA external scaler.
+#[derive(Debug, Parser)]
+#[command(name = "forescale", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Parses the arguments of the process, runs the command and reports how it ended.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome: anyhow::Result<Outcome> = match cli.command {};
+    #[allow(unreachable_code)]
+    finish(outcome)
+}
+
+#[expect(clippy::print_stderr, reason = "commands report errors on standard error")]
+fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
+    match outcome {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What was observed: series on a fixed time grid, and the local calendar they are read by.
+//!
+//! A missing sample stays a gap (NaN inside, `None` outside); nothing here fills one in. A value that is no load
+//! (negative, infinite, NaN) becomes a gap at the door and is counted, so code behind it never meets one.
+
+mod calendar;
+mod observations;
+mod series;
+
+pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
+pub use observations::{Observations, Sample, SignalHistory};
+pub use series::{HistoryError, Series};

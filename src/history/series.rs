@@ -1,0 +1,308 @@
+//! One series on a fixed time grid.
+
+use crate::units::{Span, Step, Time};
+
+/// Samples at `start`, `start + step`, …: finite and not negative, or a gap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    start: Time,
+    step: Step,
+    samples: Samples,
+    refused: usize,
+}
+
+/// Full width for computing, half of it for keeping thousands of windows in memory. NaN is a gap.
+#[derive(Debug, Clone, PartialEq)]
+enum Samples {
+    Full(Vec<f64>),
+    Compact(Vec<f32>),
+}
+
+/// Points that make no series.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// No point at all.
+    #[error("no samples")]
+    Empty,
+    /// A point between two grid instants.
+    #[error("sample at {at} is off the grid of {step} that begins at {start}")]
+    OffGrid {
+        /// The instant of the point.
+        at: Time,
+        /// The first instant of the series.
+        start: Time,
+        /// The step of the grid.
+        step: Step,
+    },
+    /// Points that reach over more slots than are accepted.
+    #[error("{slots} slots of {step} from the first to the last sample, expected at most {limit}")]
+    TooLong {
+        /// Slots from the first to the last point.
+        slots: usize,
+        /// The step of the grid.
+        step: Step,
+        /// The most that are accepted.
+        limit: usize,
+    },
+}
+
+// === impl Series ===
+
+impl Series {
+    /// The most slots of one series: eleven years of minutes, 47 MB. More is a mistake in the timestamps.
+    pub const MAX_SLOTS: usize = 6_000_000;
+
+    /// A series without samples yet, whose first slot will be `start`.
+    pub fn new(start: Time, step: Step) -> Self {
+        Series { start, step, samples: Samples::Full(Vec::new()), refused: 0 }
+    }
+
+    /// A series from its values in order; what is no load (NaN, infinite, negative) becomes a gap.
+    pub fn from_values(start: Time, step: Step, values: impl IntoIterator<Item = f64>) -> Self {
+        let mut series = Series::new(start, step);
+        for value in values {
+            series.push(value);
+        }
+        series
+    }
+
+    /// A series from points in any order; of two at one instant the later in order counts.
+    pub fn from_points(step: Step, points: &[(Time, f64)]) -> Result<Self, HistoryError> {
+        let start = points.iter().map(|p| p.0).min().ok_or(HistoryError::Empty)?;
+        let end = points.iter().map(|p| p.0).max().ok_or(HistoryError::Empty)?;
+        let slots = step.count_in(end.since(start)) + 1;
+        if slots > Self::MAX_SLOTS {
+            return Err(HistoryError::TooLong { slots, step, limit: Self::MAX_SLOTS });
+        }
+        let mut values = vec![f64::NAN; slots];
+        for &(at, value) in points {
+            let offset = at.since(start).as_seconds();
+            if offset % step.as_seconds() != 0 {
+                return Err(HistoryError::OffGrid { at, start, step });
+            }
+            if let Some(slot) = values.get_mut(step.count_in(Span::seconds(offset))) {
+                *slot = value;
+            }
+        }
+        let mut series = Series::from_values(start, step, values);
+        series.refused = points.iter().filter(|p| !is_load(p.1)).count();
+        Ok(series)
+    }
+
+    /// The first instant of the grid.
+    pub fn start(&self) -> Time {
+        self.start
+    }
+
+    /// The distance between neighbouring slots.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// The number of slots, gaps included.
+    pub fn len(&self) -> usize {
+        match &self.samples {
+            Samples::Full(v) => v.len(),
+            Samples::Compact(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no slot at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many values were given that are no load, and became gaps.
+    pub fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// The instant of slot `i`, also beyond the end.
+    pub fn time(&self, i: usize) -> Time {
+        self.start + self.step.times(i)
+    }
+
+    /// The instant of the last slot; `None` while empty.
+    pub fn end(&self) -> Option<Time> {
+        self.len().checked_sub(1).map(|i| self.time(i))
+    }
+
+    /// The last slot at or before `at`; `None` where that lies before the start.
+    pub fn slot_before(&self, at: Time) -> Option<usize> {
+        if at < self.start || self.is_empty() {
+            return None;
+        }
+        Some(self.step.count_in(at.since(self.start)).min(self.len() - 1))
+    }
+
+    /// The sample in slot `i`; `None` for a gap and beyond the end.
+    pub fn get(&self, i: usize) -> Option<f64> {
+        let value = match &self.samples {
+            Samples::Full(v) => v.get(i).copied(),
+            Samples::Compact(v) => v.get(i).copied().map(f64::from),
+        };
+        value.filter(|v| !v.is_nan())
+    }
+
+    /// The last sample that is there, with its instant.
+    pub fn last(&self) -> Option<(Time, f64)> {
+        (0..self.len()).rev().find_map(|i| self.get(i).map(|v| (self.time(i), v)))
+    }
+
+    /// All slots in order; NaN is a gap.
+    pub fn values(&self) -> Vec<f64> {
+        match &self.samples {
+            Samples::Full(v) => v.clone(),
+            Samples::Compact(v) => v.iter().map(|&v| f64::from(v)).collect(),
+        }
+    }
+
+    /// The number of slots that hold a sample.
+    pub fn observed(&self) -> usize {
+        match &self.samples {
+            Samples::Full(v) => v.iter().filter(|v| !v.is_nan()).count(),
+            Samples::Compact(v) => v.iter().filter(|v| !v.is_nan()).count(),
+        }
+    }
+
+    /// Appends the next slot; what is no load becomes a gap.
+    pub fn push(&mut self, value: f64) {
+        if !is_load(value) && !value.is_nan() {
+            self.refused += 1;
+        }
+        let value = if is_load(value) { value } else { f64::NAN };
+        match &mut self.samples {
+            Samples::Full(v) => v.push(value),
+            Samples::Compact(v) => v.push(value as f32),
+        }
+    }
+
+    /// Writes a sample at a grid instant at or after the start, extending with gaps up to it. An instant off the
+    /// grid, before the start or beyond [`Series::MAX_SLOTS`] is refused with `false`.
+    pub fn put(&mut self, at: Time, value: f64) -> bool {
+        let offset = at.epoch() - self.start.epoch();
+        if offset < 0 || offset % self.step.as_seconds() != 0 {
+            return false;
+        }
+        let slot = self.step.count_in(Span::seconds(offset));
+        if slot >= Self::MAX_SLOTS {
+            return false;
+        }
+        while self.len() < slot {
+            self.push(f64::NAN);
+        }
+        if slot == self.len() {
+            self.push(value);
+        } else {
+            let value = if is_load(value) { value } else { f64::NAN };
+            match &mut self.samples {
+                Samples::Full(v) => v[slot] = value,
+                Samples::Compact(v) => v[slot] = value as f32,
+            }
+        }
+        true
+    }
+
+    /// The part with `after < instant <= until`, on the same grid and at the same width.
+    pub fn window(&self, after: Time, until: Time) -> Series {
+        let first = if after < self.start { 0 } else { self.step.count_in(after.since(self.start)) + 1 };
+        let end = if until < self.start { 0 } else { self.step.count_in(until.since(self.start)) + 1 };
+        let (first, end) = (first.min(self.len()), end.min(self.len()));
+        let range = first..end.max(first);
+        let samples = match &self.samples {
+            Samples::Full(v) => Samples::Full(v[range].to_vec()),
+            Samples::Compact(v) => Samples::Compact(v[range].to_vec()),
+        };
+        Series { start: self.time(first), step: self.step, samples, refused: self.refused }
+    }
+
+    /// Drops the slots before `from`.
+    pub fn forget_before(&mut self, from: Time) {
+        let drop = self.step.cover(from.since(self.start)).min(self.len());
+        match &mut self.samples {
+            Samples::Full(v) => drop_front(v, drop),
+            Samples::Compact(v) => drop_front(v, drop),
+        }
+        self.start = self.time(drop);
+    }
+
+    /// The same series at half the memory and seven significant digits; for windows that are kept by the thousand.
+    pub fn compact(self) -> Series {
+        let samples = match self.samples {
+            Samples::Full(v) => Samples::Compact(v.into_iter().map(|v| v as f32).collect()),
+            compact => compact,
+        };
+        Series { samples, ..self }
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.samples {
+            Samples::Full(v) => v.capacity() * size_of::<f64>(),
+            Samples::Compact(v) => v.capacity() * size_of::<f32>(),
+        }
+    }
+}
+
+fn is_load(value: f64) -> bool {
+    // Above 1e30 a sum over a window or a conversion to f32 would no longer be finite.
+    (0.0..=1e30).contains(&value)
+}
+
+fn drop_front<T>(values: &mut Vec<T>, count: usize) {
+    values.drain(..count);
+    if values.capacity() > values.len() + values.len() / 4 {
+        values.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Time {
+        Time::from_epoch(minute * 60)
+    }
+
+    #[test]
+    fn what_is_no_load_becomes_a_gap() {
+        let s = Series::from_values(at(0), Step::MINUTE, [1.0, -1.0, f64::NAN, f64::INFINITY, 1e31, 0.0]);
+        assert_eq!(
+            (0..6).map(|i| s.get(i)).collect::<Vec<_>>(),
+            [Some(1.0), None, None, None, None, Some(0.0)]
+        );
+        assert_eq!((s.observed(), s.refused(), s.last()), (2, 3, Some((at(5), 0.0))));
+    }
+
+    #[test]
+    fn points_come_in_any_order_and_keep_gaps() {
+        let s = Series::from_points(Step::MINUTE, &[(at(3), 3.0), (at(1), 1.0), (at(1), 2.0)])
+            .expect("on the grid");
+        assert_eq!(
+            (s.start(), s.len(), s.get(0), s.get(1), s.get(2)),
+            (at(1), 3, Some(2.0), None, Some(3.0))
+        );
+        let off = Series::from_points(Step::MINUTE, &[(at(1), 1.0), (Time::from_epoch(90), 1.0)]);
+        assert!(matches!(off, Err(HistoryError::OffGrid { .. })));
+        assert_eq!(Series::from_points(Step::MINUTE, &[]), Err(HistoryError::Empty));
+    }
+
+    #[test]
+    fn windows_are_open_on_the_left() {
+        let s = Series::from_values(at(0), Step::MINUTE, (0..10).map(f64::from));
+        let w = s.window(at(2), at(5));
+        assert_eq!((w.start(), w.values()), (at(3), vec![3.0, 4.0, 5.0]));
+        assert!(s.window(at(20), at(30)).is_empty() && s.window(at(5), at(2)).is_empty());
+    }
+
+    #[test]
+    fn put_extends_with_gaps_and_refuses_what_is_off_the_grid() {
+        let mut s = Series::from_values(at(0), Step::MINUTE, [1.0]);
+        assert!(s.put(at(3), 4.0) && s.put(at(1), 2.0));
+        assert!(!s.put(Time::from_epoch(61), 1.0) && !s.put(at(-1), 1.0) && !s.put(Time::MAX, 1.0));
+        assert_eq!((0..4).map(|i| s.get(i)).collect::<Vec<_>>(), [Some(1.0), Some(2.0), None, Some(4.0)]);
+        s.forget_before(at(2));
+        assert_eq!((s.start(), s.len()), (at(2), 2));
+        assert_eq!(s.clone().compact().get(1), Some(4.0));
+    }
+}

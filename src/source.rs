@@ -1,0 +1,1 @@
+//! Where history comes from: a Prometheus server, trace files, generated workloads.
