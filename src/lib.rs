@@ -2,6 +2,7 @@
 
 pub mod forecast;
 pub mod history;
+pub mod policy;
 pub mod units;
 
 #[cfg(feature = "server")]

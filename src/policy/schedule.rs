@@ -1,0 +1,212 @@
+//! Schedules: rules that raise, cap, fix or multiply what a workload gets during windows of local time.
+//!
+//! A schedule is a pure function of an instant. It reads no clock, and it never depends on what it answered before:
+//! two replicas of the scaler, or one after a restart, agree. Windows are half open, so that adjacent ones leave
+//! neither a dip nor an overlap.
+
+mod bounds;
+mod cron;
+mod dates;
+mod local;
+mod raw;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+pub use bounds::{Bound, Bounds, Effect};
+pub use raw::{RawRule, parse_zone};
+
+use crate::policy::Fault;
+use crate::units::{Span, Time};
+use dates::Dates;
+use window::{Stretch, Window};
+
+/// A time zone and the rules that hold in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    zone: Tz,
+    rules: Vec<Rule>,
+}
+
+/// A window of local time, and what holds while it is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    label: String,
+    effects: Vec<Effect>,
+    dates: Dates,
+    window: Window,
+    until: Option<Time>,
+}
+
+/// The dates of calendars that rules may refer to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Calendars {
+    /// Dates that count as Sunday for `days`, whatever their weekday: those of the workload's own calendar.
+    pub sundays: Arc<BTreeSet<NaiveDate>>,
+    /// Calendars by name, for the keys `calendar` and `except`.
+    pub named: BTreeMap<String, BTreeSet<NaiveDate>>,
+}
+
+/// Most rules in one schedule; more are a generator's mistake, and each costs time at every decision.
+const MAX_RULES: usize = 200;
+/// How far [`Schedule::next_change`] looks, in days, by stages: most changes are near, and a near one is cheap.
+const SEARCH_DAYS: [i64; 4] = [2, 9, 40, 400];
+
+// === impl Schedule ===
+
+impl Schedule {
+    /// A schedule without rules.
+    pub fn empty(zone: Tz) -> Self {
+        Schedule { zone, rules: Vec::new() }
+    }
+
+    /// Checks and compiles rules whose local times are those of `zone`. All faults are reported at once, under
+    /// `schedule[0].start` and the like.
+    pub fn new(zone: Tz, rules: &[RawRule], calendars: &Calendars) -> Result<Self, Vec<Fault>> {
+        if rules.len() > MAX_RULES {
+            let fault =
+                Fault::new("schedule", &rules.len().to_string(), format!("at most {MAX_RULES} rules"));
+            return Err(vec![fault]);
+        }
+        let mut faults = Vec::new();
+        let compiled = rules
+            .iter()
+            .enumerate()
+            .filter_map(|(i, raw)| raw.compile(&format!("schedule[{i}]"), calendars, &mut faults))
+            .collect();
+        if faults.is_empty() { Ok(Schedule { zone, rules: compiled }) } else { Err(faults) }
+    }
+
+    /// The four keys of KEDA's cron trigger (`start`, `end`, `timezone`, `desiredReplicas`) as a schedule of one
+    /// rule: a floor of `desired` replicas while the last start is later than the last end. An empty text counts as
+    /// missing.
+    pub fn from_keda(start: &str, end: &str, timezone: &str, desired: &str) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let opens = raw::keda_cron("start", start, &mut faults);
+        let shuts = raw::keda_cron("end", end, &mut faults);
+        if let (Some(opens), Some(shuts)) = (&opens, &shuts)
+            && opens.same_as(shuts)
+        {
+            let expected = "an end that fires at other times than start; this window would never open";
+            faults.push(Fault::new("end", end, expected));
+        }
+        let zone = parse_zone("timezone", timezone).map_err(|fault| faults.push(fault)).ok();
+        let desired = raw::keda_replicas(&desired, &mut faults);
+        match (opens, shuts, zone, desired) {
+            (Some(start), Some(end), Some(zone), Some(desired)) if faults.is_empty() => {
+                let label = format!("{} to {}", start.text(), end.text());
+                let (effects, window) = (vec![Effect::Min(desired)], Window::Cron { start, end });
+                Ok(Schedule {
+                    zone,
+                    rules: vec![Rule { label, effects, dates: Dates::all(), window, until: None }],
+                })
+            }
+            _ => Err(faults),
+        }
+    }
+
+    /// The time zone of the rules.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    /// The rules, in the order in which they were written.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What the schedule asks for at an instant.
+    pub fn at(&self, now: Time) -> Bounds {
+        self.combine(|_, rule| rule.is_open(self.zone, now))
+    }
+
+    /// The first instant after `after` from which on the schedule asks for something else, within 400 days.
+    pub fn next_change(&self, after: Time) -> Option<Time> {
+        SEARCH_DAYS.iter().find_map(|&days| {
+            let until = after + Span::days(days) + Span::seconds(1);
+            self.changes(after, until).get(1).map(|&(at, _)| at)
+        })
+    }
+
+    /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in `now..=now+span`,
+    /// so that replicas which take `span` to start are there when a window opens. A ceiling of now holds to its own
+    /// end, but gives way to a coming floor.
+    pub fn floor_within(&self, now: Time, span: Span) -> Bounds {
+        let changes = self.changes(now, now + span + Span::seconds(1));
+        let mut bounds = changes.iter().map(|(_, bounds)| bounds);
+        let present = bounds.next().copied().unwrap_or(Bounds::NONE);
+        bounds.fold(present, |ready, coming| ready.ready_for(coming))
+    }
+
+    /// What the schedule asks for at `from`, then every change before `to`, ascending.
+    pub fn changes(&self, from: Time, to: Time) -> Vec<(Time, Bounds)> {
+        let mut edges: Vec<(Time, usize, bool)> = Vec::new();
+        let mut open = vec![false; self.rules.len()];
+        for (i, rule) in self.rules.iter().enumerate() {
+            for (opens, shuts) in rule.stretches(self.zone, from, to) {
+                if opens <= from {
+                    open[i] = true;
+                } else {
+                    edges.push((opens, i, true));
+                }
+                if shuts < to {
+                    edges.push((shuts, i, false));
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut held = self.combine(|i, _| open[i]);
+        let mut changes = vec![(from, held)];
+        for group in edges.chunk_by(|a, b| a.0 == b.0) {
+            for &(_, i, opens) in group {
+                open[i] = opens;
+            }
+            let bounds = self.combine(|i, _| open[i]);
+            if bounds != held {
+                changes.push((group[0].0, bounds));
+                held = bounds;
+            }
+        }
+        changes
+    }
+
+    fn combine(&self, is_open: impl Fn(usize, &Rule) -> bool) -> Bounds {
+        let open = self.rules.iter().enumerate().filter(|(i, rule)| is_open(*i, rule));
+        Bounds::of(open.flat_map(|(i, rule)| rule.effects.iter().map(move |&effect| (i, effect))))
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// Its name, or else its window as it was written.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// What it does while its window is open.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// From when on it does nothing.
+    pub fn until(&self) -> Option<Time> {
+        self.until
+    }
+
+    fn is_open(&self, zone: Tz, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until) && self.window.is_open(zone, &self.dates, now)
+    }
+
+    fn stretches(&self, zone: Tz, from: Time, to: Time) -> Vec<Stretch> {
+        let to = self.until.map_or(to, |until| until.min(to));
+        if from >= to { Vec::new() } else { self.window.stretches(zone, &self.dates, from, to) }
+    }
+}

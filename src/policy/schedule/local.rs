@@ -1,0 +1,145 @@
+//! From the wall clock to instants: when a local minute of a local date happens in a time zone.
+//!
+//! Clocks are put forward and back. A fixed time that the clock leaps over happens at the first valid minute after
+//! the leap; one that the clock shows twice happens at its first showing. Zone data is bundled with the binary, so
+//! no time zone is ever unknown because an image lacks `tzdata`.
+
+use chrono::{
+    Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
+};
+use chrono_tz::Tz;
+
+use crate::units::Time;
+
+/// Days from 0001-01-01 (day 1 of the common era) to 1970-01-01.
+const EPOCH_DAY: i64 = 719_163;
+/// The longest leap that any zone has made (Samoa left out a whole day), in minutes.
+const LONGEST_GAP: i64 = 24 * 60 + 1;
+
+/// One local date, as a function from its minutes to instants.
+pub(super) struct Day {
+    zone: Tz,
+    date: NaiveDate,
+    /// Local midnight in seconds since the epoch, where no clock change is near.
+    plain_midnight: Option<i64>,
+}
+
+/// The local date at an instant.
+pub(super) fn date_at(zone: Tz, at: Time) -> NaiveDate {
+    zone.from_utc_datetime(&at.to_utc().naive_utc()).date_naive()
+}
+
+/// The date so many days later (earlier, if negative); at the ends of the calendar the date itself.
+pub(super) fn shifted(date: NaiveDate, days: i64) -> NaiveDate {
+    let count = Days::new(days.unsigned_abs());
+    if days < 0 { date.checked_sub_days(count) } else { date.checked_add_days(count) }.unwrap_or(date)
+}
+
+// === impl Day ===
+
+impl Day {
+    /// This date in this zone.
+    pub(super) fn new(zone: Tz, date: NaiveDate) -> Self {
+        let midnight = i64::from(date.num_days_from_ce()) - EPOCH_DAY;
+        // The minutes of a date reach to the end of the following one, and zones lie within 16 hours of UTC; no
+        // zone changes its clock twice within these four days and returns to where it was.
+        let utc_midnight = date.and_time(NaiveTime::MIN);
+        let offset = |hours: i64| {
+            zone.offset_from_utc_datetime(&moved(utc_midnight, hours * 60)).fix().local_minus_utc()
+        };
+        let (before, after) = (offset(-24), offset(72));
+        let plain_midnight = (before == after).then(|| midnight * 86_400 - i64::from(before));
+        Day { zone, date, plain_midnight }
+    }
+
+    /// The instant of local midnight, if the clock is not changed near this date: all its minutes follow evenly.
+    pub(super) fn plain_midnight(&self) -> Option<i64> {
+        self.plain_midnight
+    }
+
+    /// When the minute (0 = midnight; 1,440 and more belong to the next date) happens as a fixed time: exactly once.
+    pub(super) fn fixed(&self, minute: i64) -> Time {
+        if let Some(midnight) = self.plain_midnight {
+            return Time::from_epoch(midnight + minute * 60);
+        }
+        let wall = self.wall(minute);
+        (0..=LONGEST_GAP)
+            .find_map(|leap| match self.zone.from_local_datetime(&moved(wall, leap)) {
+                MappedLocalTime::Single(t) | MappedLocalTime::Ambiguous(t, _) => Some(t.timestamp()),
+                MappedLocalTime::None => None,
+            })
+            .map_or(Time::MAX, Time::from_epoch)
+    }
+
+    /// Each time the clock shows the minute: not at all, once or twice.
+    pub(super) fn showings(&self, minute: i64) -> impl Iterator<Item = Time> {
+        let (first, second) = match self.plain_midnight {
+            Some(midnight) => (Some(midnight + minute * 60), None),
+            None => match self.zone.from_local_datetime(&self.wall(minute)) {
+                MappedLocalTime::Single(t) => (Some(t.timestamp()), None),
+                MappedLocalTime::Ambiguous(a, b) => (Some(a.timestamp()), Some(b.timestamp())),
+                MappedLocalTime::None => (None, None),
+            },
+        };
+        first.into_iter().chain(second).map(Time::from_epoch)
+    }
+
+    fn wall(&self, minute: i64) -> NaiveDateTime {
+        moved(self.date.and_time(NaiveTime::MIN), minute)
+    }
+}
+
+fn moved(wall: NaiveDateTime, minutes: i64) -> NaiveDateTime {
+    wall.checked_add_signed(TimeDelta::minutes(minutes)).unwrap_or(wall)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(zone: Tz, y: i32, m: u32, d: u32) -> Day {
+        Day::new(zone, NaiveDate::from_ymd_opt(y, m, d).expect("a date"))
+    }
+
+    fn fixed(day: &Day, hhmm: (i64, i64)) -> String {
+        day.fixed(hhmm.0 * 60 + hhmm.1).to_string()
+    }
+
+    #[test]
+    fn a_leapt_over_minute_comes_at_the_first_valid_one() {
+        let berlin = day(Tz::Europe__Berlin, 2026, 3, 29);
+        assert_eq!(fixed(&berlin, (1, 59)), "2026-03-29T00:59:00Z");
+        assert_eq!(fixed(&berlin, (2, 0)), "2026-03-29T01:00:00Z");
+        assert_eq!(fixed(&berlin, (2, 30)), "2026-03-29T01:00:00Z");
+        assert_eq!(fixed(&berlin, (3, 0)), "2026-03-29T01:00:00Z");
+        assert_eq!(berlin.showings(150).count(), 0);
+        let lord_howe = day(Tz::Australia__Lord_Howe, 2026, 10, 4);
+        assert_eq!(fixed(&lord_howe, (2, 15)), "2026-10-03T15:30:00Z");
+        assert_eq!(fixed(&lord_howe, (2, 30)), "2026-10-03T15:30:00Z");
+        // Samoa had no 2011-12-30 at all.
+        assert_eq!(fixed(&day(Tz::Pacific__Apia, 2011, 12, 30), (9, 0)), "2011-12-30T10:00:00Z");
+    }
+
+    #[test]
+    fn a_minute_shown_twice_comes_at_its_first_showing() {
+        let new_york = day(Tz::America__New_York, 2026, 11, 1);
+        assert_eq!(fixed(&new_york, (1, 30)), "2026-11-01T05:30:00Z");
+        let shown: Vec<String> = new_york.showings(90).map(|t| t.to_string()).collect();
+        assert_eq!(shown, ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"]);
+        assert_eq!(fixed(&new_york, (24, 0)), "2026-11-02T05:00:00Z");
+    }
+
+    #[test]
+    fn plain_days_agree_with_the_slow_way() {
+        for zone in [Tz::UTC, Tz::Asia__Kolkata, Tz::Pacific__Kiritimati, Tz::America__Santiago] {
+            for offset in 0..800 {
+                let fast =
+                    Day::new(zone, shifted(NaiveDate::from_ymd_opt(2024, 1, 1).expect("a date"), offset));
+                let slow = Day { zone, date: fast.date, plain_midnight: None };
+                for minute in [0, 1, 719, 1_439, 1_440, 2_000, 2_879] {
+                    assert_eq!(fast.fixed(minute), slow.fixed(minute), "{zone} {} {minute}", fast.date);
+                }
+            }
+        }
+    }
+}
