@@ -5,6 +5,7 @@ mod faults;
 mod keda;
 mod oracle;
 mod rules;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

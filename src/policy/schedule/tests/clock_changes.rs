@@ -175,6 +175,14 @@ fn midnight_itself_may_be_leapt_over_or_come_twice() {
             "2010-11-07T12:00:00Z",
             &["2010-11-06T12:00:00Z -", "2010-11-07T02:30:00Z 1", "2010-11-07T09:30:00Z -"],
         ),
+        // There Saturday's last hour, shown again, lies behind Sunday's first minute.
+        (
+            Tz::America__St_Johns,
+            "start=30 * * * 6;end=0 0 * * 0;min=1",
+            "2010-11-07T02:00:00Z",
+            "2010-11-07T12:00:00Z",
+            &["2010-11-07T02:00:00Z 1", "2010-11-07T02:30:00Z -", "2010-11-07T03:00:00Z 1"],
+        ),
         // Samoa left out 2011-12-30: what would start and end on it does neither.
         (
             Tz::Pacific__Apia,
