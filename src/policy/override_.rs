@@ -206,7 +206,11 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_is_read(count in 0_u32..=1_000_000, seconds in 0_i64..4_000_000_000, reason in "[ -~]{0,60}") {
+        fn what_is_printed_is_read(
+            count in 0_u32..=1_000_000,
+            seconds in 0_i64..4_000_000_000,
+            reason in "[ -~]{0,60}",
+        ) {
             let reason = reason.trim().to_owned();
             // All three troubles in one reason cannot be written down; whoever asks for it is told by the
             // parser.

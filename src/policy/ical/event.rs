@@ -47,7 +47,7 @@ impl Event {
     pub(super) fn read(number: usize, lines: &[&Line<'_>], faults: &mut Vec<Fault>) -> Option<Self> {
         let before = faults.len();
         let named = |name: &'static str| lines.iter().copied().filter(move |line| line.name == name);
-        let last = |name| named(name).last();
+        let last = |name| named(name).next_back();
         let Some(begin) = last("DTSTART") else {
             let expected = "a line DTSTART in the event that begins here";
             faults.push(Fault::missing(format!("line {number}: VEVENT"), expected));

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 
 use crate::policy::Fault;
 
+/// Parameters by name.
+type Params = Vec<(String, String)>;
+
 /// One content line.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
@@ -14,7 +17,7 @@ pub(super) struct Line<'a> {
     /// Capitals.
     pub(super) name: String,
     /// Names in capitals, values without their quotes.
-    params: Vec<(String, String)>,
+    params: Params,
     pub(super) value: Cow<'a, str>,
 }
 
@@ -47,7 +50,7 @@ pub(super) fn unfold<'a>(text: &'a str, faults: &mut Vec<Fault>) -> Vec<Line<'a>
 }
 
 /// Name, parameters, and where the value begins. Colons and semicolons within quotes separate nothing.
-fn split(text: &str) -> Option<(String, Vec<(String, String)>, usize)> {
+fn split(text: &str) -> Option<(String, Params, usize)> {
     let mut quoted = false;
     let mut parts = Vec::new();
     let mut begin = 0;

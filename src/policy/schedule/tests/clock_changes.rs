@@ -12,7 +12,7 @@ fn check(cases: &[Case]) {
 }
 
 #[test]
-fn new_york() {
+fn new_york_puts_forward() {
     check(&[
         // Put forward: 02:00 to 03:00 on 2026-03-08 at 07:00Z.
         (
@@ -51,6 +51,12 @@ fn new_york() {
             "2026-03-09T00:00:00Z",
             &["2026-03-08T00:00:00Z -"],
         ),
+    ]);
+}
+
+#[test]
+fn new_york_puts_back() {
+    check(&[
         // Put back: 02:00 to 01:00 on 2026-11-01 at 06:00Z; 01:30 is shown at 05:30Z and again at 06:30Z.
         (
             Tz::America__New_York,

@@ -1,5 +1,7 @@
 //! Every mistake is found, all at once, each under its key.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn fault(rule: &str) -> String {
@@ -106,4 +108,40 @@ fn a_list_without_end_is_refused() {
     let rules = vec![raw("min=1"); 201];
     assert!(Schedule::new(Tz::UTC, &rules, &Calendars::default()).is_err());
     assert!(Schedule::new(Tz::UTC, &rules[..200], &Calendars::default()).is_ok());
+}
+
+/// Times by the clock, by cron, and anything.
+const TIMES: &str = "[0-9]{1,2}:[0-9]{2}|([0-9*/,L#W?+-]{1,5} ){4}[0-9*/,L#W?+A-Z-]{1,5}|.{0,20}";
+
+proptest! {
+    /// Whatever stands in a rule, it is compiled or refused, and what is compiled answers.
+    #[test]
+    fn any_rule_is_compiled_or_refused(
+        times in prop::collection::vec(TIMES, 2),
+        days in prop::option::of("(mon|fri|sat|daily|x|-|,){0,5}"),
+        number in "[0-9.eE+-]{0,6}",
+        dates in prop::collection::vec("20[0-9]{2}-[01][0-9]-[0-3][0-9]|.{0,12}", 0..3),
+    ) {
+        let raw = RawRule {
+            start: times.first().cloned(),
+            end: times.last().cloned(),
+            days,
+            min: Some(number.clone()),
+            factor: Some(number),
+            except: dates.clone(),
+            on: dates,
+            ..RawRule::default()
+        };
+        _ = Schedule::new(Tz::Europe__Berlin, std::slice::from_ref(&raw), &calendars());
+        let (start, end) = (raw.start, raw.end);
+        let plain = RawRule { start, end, min: Some("1".to_owned()), ..RawRule::default() };
+        if let Ok(schedule) = Schedule::new(Tz::Europe__Berlin, &[plain], &calendars()) {
+            let changes = schedule.changes(at("2026-03-20T00:00:00Z"), at("2026-04-20T00:00:00Z"));
+            prop_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1));
+            for (at, bounds) in changes.iter().take(50) {
+                prop_assert_eq!(schedule.at(*at), *bounds);
+            }
+        }
+        _ = Schedule::from_keda(&times[0], &times[1], &times[0], &times[1]);
+    }
 }
