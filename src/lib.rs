@@ -1,11 +1,15 @@
 #![doc = include_str!("README.md")]
 
+pub mod decide;
 pub mod forecast;
 pub mod history;
+pub mod plan;
 pub mod policy;
 pub mod units;
 
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod keda;
 #[cfg(feature = "server")]
 pub mod source;
