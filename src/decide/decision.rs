@@ -248,6 +248,11 @@ impl Contributor {
         }
     }
 
+    /// Whether a purely reactive trigger, with the same schedule and limits, would know it too.
+    pub fn is_reactive(self) -> bool {
+        !matches!(self, Contributor::Forecast | Contributor::Plan)
+    }
+
     /// The reason an answer has where this contributor won.
     pub(super) fn reason(self) -> Reason {
         match self {

@@ -166,9 +166,10 @@ impl Prepared {
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
-    pub fn follow(&self, observations: &Observations, policy: &Policy) -> Prepared {
-        let mut next = self.clone();
-        for (i, plan) in next.signals.iter_mut().enumerate() {
+    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+        let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
+        let before = hour(self.reached());
+        for (i, plan) in self.signals.iter_mut().enumerate() {
             let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
                 continue;
             };
@@ -178,13 +179,10 @@ impl Prepared {
                 Arc::make_mut(tracker).follow(&news, end);
             }
         }
-        let reached = next.reached();
-        if reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO))
-            != self.reached().map(|t| t.floor_to(Span::HOUR, Span::ZERO))
-        {
-            next.ceiling = next.foresee_ceiling(policy, reached.unwrap_or(self.at));
+        if hour(self.reached()) != before {
+            self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
         }
-        next
+        self
     }
 
     /// The last sample folded, of the signal that is furthest behind.

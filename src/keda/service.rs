@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
@@ -32,22 +33,40 @@ pub struct ExternalScalerService {
     desk: Arc<dyn Desk>,
     shutdown: CancellationToken,
     stream_age: Duration,
+    streams: Arc<Semaphore>,
 }
 
 /// The target of the metric: the value is a number of replicas, so each is worth one.
 const TARGET: i64 = 1;
 
+// === impl WorkloadId ===
+
+impl std::fmt::Display for WorkloadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.name, self.metric)
+    }
+}
+
 // === impl ExternalScalerService ===
 
 impl ExternalScalerService {
     /// The service; its streams end with OK when `shutdown` fires and when they are `stream_age` old, so that
-    /// KEDA opens them again at once and spreads over the replicas there are then.
+    /// KEDA opens them again at once and spreads over the replicas there are then. At most `streams` are open.
     pub fn server(
         desk: Arc<dyn Desk>,
         shutdown: CancellationToken,
         stream_age: Duration,
+        streams: usize,
     ) -> ExternalScalerServer<Self> {
-        ExternalScalerServer::new(ExternalScalerService { desk, shutdown, stream_age })
+        let streams = Arc::new(Semaphore::new(streams.min(Semaphore::MAX_PERMITS)));
+        ExternalScalerServer::new(ExternalScalerService { desk, shutdown, stream_age, streams })
+    }
+
+    /// A place for one stream, given back when the stream ends.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| Status::resource_exhausted("too many open streams"))
     }
 
     /// The newest decision, or the status that says why there is none.
@@ -95,7 +114,7 @@ impl ExternalScaler for ExternalScalerService {
             let reference = request.get_ref();
             let id = identify(reference)?;
             let state = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
-            Ok(activity(state, self.shutdown.clone(), self.stream_age))
+            Ok(activity(state, self.shutdown.clone(), self.stream_age, self.place()?))
         })
     }
 
@@ -132,8 +151,9 @@ impl ExternalScaler for ExternalScalerService {
         self.timed("StreamMetricSpec", || {
             let (sender, receiver) = tokio::sync::mpsc::channel(1);
             let (answer, shutdown) = (spec(request.get_ref()), self.shutdown.clone());
-            let age = self.stream_age;
+            let (age, place) = (self.stream_age, self.place()?);
             tokio::spawn(async move {
+                let _place = place;
                 // The specs are a function of the metadata, which cannot change within a call: said once, then held
                 // open, since a stream that ends is opened again.
                 if sender.send(Ok(answer)).await.is_ok() {

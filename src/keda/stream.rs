@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -23,9 +23,11 @@ pub(super) fn activity(
     mut state: watch::Receiver<State>,
     shutdown: CancellationToken,
     age: Duration,
+    place: OwnedSemaphorePermit,
 ) -> ActivityStream {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
+        let _place = place;
         let mut said = None;
         let end = tokio::time::sleep(age);
         tokio::pin!(end);
