@@ -3,6 +3,8 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod forecast;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,13 +27,17 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Quantile forecasts from a trace.
+    Forecast(forecast::ForecastArgs),
+}
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let outcome: anyhow::Result<Outcome> = match cli.command {};
-    #[allow(unreachable_code)]
+    let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Forecast(args) => forecast::run(&args),
+    };
     finish(outcome)
 }
 
