@@ -6,6 +6,7 @@
 
 mod bounds;
 mod cron;
+mod cursor;
 mod dates;
 mod local;
 mod raw;
@@ -21,6 +22,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 pub use bounds::{Bound, Bounds, Effect};
+pub use cursor::Cursor;
 pub use raw::{RawRule, parse_zone};
 
 use crate::policy::Fault;
@@ -125,6 +127,11 @@ impl Schedule {
     /// What the schedule asks for at an instant.
     pub fn at(&self, now: Time) -> Bounds {
         self.combine(|_, rule| rule.is_open(self.zone, now))
+    }
+
+    /// Answers at many instants, cheaply where they ascend.
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor::new(self)
     }
 
     /// The first instant after `after` from which on the schedule asks for something else, within 400 days.

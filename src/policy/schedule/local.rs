@@ -35,11 +35,19 @@ pub(super) fn shifted(date: NaiveDate, days: i64) -> NaiveDate {
     if days < 0 { date.checked_sub_days(count) } else { date.checked_add_days(count) }.unwrap_or(date)
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many dates this thread has looked up: the measure of work in tests.
+    pub(super) static DAYS_LOOKED_UP: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 // === impl Day ===
 
 impl Day {
     /// This date in this zone.
     pub(super) fn new(zone: Tz, date: NaiveDate) -> Self {
+        #[cfg(test)]
+        DAYS_LOOKED_UP.with(|count| count.set(count.get() + 1));
         let midnight = i64::from(date.num_days_from_ce()) - EPOCH_DAY;
         // The minutes of a date reach to the end of the following one, and zones lie within 16 hours of UTC; no
         // zone changes its clock twice within these four days and returns to where it was.

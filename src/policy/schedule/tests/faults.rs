@@ -1,0 +1,107 @@
+//! Every mistake is found, all at once, each under its key.
+
+use super::*;
+
+fn fault(rule: &str) -> String {
+    let faults = build(Tz::UTC, &[rule]).err().unwrap_or_else(|| panic!("accepted: {rule}"));
+    assert_eq!(faults.len(), 1, "{rule}: {faults:?}");
+    faults[0].to_string()
+}
+
+#[test]
+fn one_mistake_one_fault() {
+    for (rule, key, hint) in [
+        ("start=25:00 end=18:00 min=1", "schedule[0].start: found '25:00'", "HH:MM or a five-field cron"),
+        ("start=24:00 end=18:00 min=1", "schedule[0].start: found '24:00'", "HH:MM"),
+        ("start=09:60 end=18:00 min=1", "schedule[0].start: found '09:60'", "HH:MM"),
+        ("start=540 end=18:00 min=1", "schedule[0].start: found '540'", "HH:MM"),
+        ("start=09:00 end=24:01 min=1", "schedule[0].end: found '24:01'", "HH:MM"),
+        ("start=09:00 end=6pm min=1", "schedule[0].end: found '6pm'", "HH:MM"),
+        ("start=09:00 min=1", "schedule[0].end: found nothing", "both start and end"),
+        ("end=09:00 min=1", "schedule[0].start: found nothing", "both start and end"),
+        (
+            "start=09:00;end=0 18 * * *;min=1",
+            "schedule[0].end: found '0 18 * * *'",
+            "both HH:MM, or both cron",
+        ),
+        ("start=0 9 * *;end=0 18 * * *;min=1", "schedule[0].start", "five-field"),
+        ("start=0 0 9 * * *;end=0 18 * * *;min=1", "schedule[0].start", "five-field"),
+        ("start=0 9 30 2 *;end=0 18 * * *;min=1", "schedule[0].start", "no year has such a date"),
+        ("start=61 9 * * *;end=0 18 * * *;min=1", "schedule[0].start", "five-field"),
+        ("days=mon-fry min=1", "schedule[0].days: found 'mon-fry'", "mon-fri"),
+        ("min=-1", "schedule[0].min: found '-1'", "whole number"),
+        ("min=1.5", "schedule[0].min: found '1.5'", "whole number"),
+        ("max=1000001", "schedule[0].max", "0 to 1000000"),
+        ("min=5 max=3", "schedule[0].max: found '3'", "at least min, which is 5"),
+        ("exactly=3 max=3", "schedule[0].exactly: found '3'", "no min or max beside it"),
+        ("factor=0", "schedule[0].factor: found '0'", "above 0"),
+        ("factor=NaN", "schedule[0].factor: found 'NaN'", "above 0"),
+        ("factor=inf", "schedule[0].factor: found 'inf'", "above 0"),
+        ("start=09:00 end=18:00", "schedule[0]: found nothing", "one of min, max, exactly and factor"),
+        ("min=1 on=2026-02-29", "schedule[0].on[0]: found '2026-02-29'", "a date"),
+        ("min=1 on=2026-1-2", "schedule[0].on[0]: found '2026-1-2'", "a date"),
+        ("min=1 except=2026-12-25|25.12.2026", "schedule[0].except[1]: found '25.12.2026'", "a date"),
+        ("min=1 except=feasts", "schedule[0].except[0]: found 'feasts'", "holidays, sales"),
+        ("min=1 calendar=holiday", "schedule[0].calendar: found 'holiday'", "holidays, sales"),
+        ("min=1 until=tomorrow", "schedule[0].until: found 'tomorrow'", "2026-12-31T00:00:00Z"),
+        ("min=1 name=", "schedule[0].name: found nothing", "1 to 63"),
+    ] {
+        let text = fault(rule);
+        assert!(text.starts_with(key) && text.contains(hint), "{rule}: {text}");
+    }
+}
+
+#[test]
+fn all_faults_come_at_once() {
+    let faults = build(Tz::UTC, &["start=25:00 end=26:00 days=fri-dax min=x", "min=1", "until=x factor=-1"])
+        .expect_err("six mistakes");
+    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "schedule[0].min",
+            "schedule[0].start",
+            "schedule[0].end",
+            "schedule[0].days",
+            "schedule[2].factor",
+            "schedule[2].until",
+        ]
+    );
+    let faults = Schedule::from_keda("", "0 99 * * *", "Mars/Base", "many").expect_err("four mistakes");
+    let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, ["start", "end", "timezone", "desiredReplicas"]);
+}
+
+#[test]
+fn keys_are_known_single_and_given_once() {
+    let values = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let faults = RawRule::from_pairs(
+        "schedule[1]",
+        [
+            ("dyas", values(&["mon"])),
+            ("start", values(&["09:00", "10:00"])),
+            ("min", values(&["1"])),
+            ("min", values(&["2"])),
+        ],
+    )
+    .expect_err("three mistakes");
+    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "schedule[1].dyas: found 'dyas', expected a known key, the nearest is 'days'",
+            "schedule[1].start: found '09:00, 10:00', expected one value",
+            "schedule[1].min: found 'min', expected the key once",
+        ]
+    );
+    for key in RawRule::KEYS {
+        assert!(RawRule::from_pairs("schedule[0]", [(key, values(&["x"]))]).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn a_list_without_end_is_refused() {
+    let rules = vec![raw("min=1"); 201];
+    assert!(Schedule::new(Tz::UTC, &rules, &Calendars::default()).is_err());
+    assert!(Schedule::new(Tz::UTC, &rules[..200], &Calendars::default()).is_ok());
+}
