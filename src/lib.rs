@@ -2,6 +2,7 @@
 
 pub mod forecast;
 pub mod history;
+pub mod simulate;
 pub mod units;
 
 #[cfg(feature = "server")]
