@@ -18,8 +18,8 @@ mod twin;
 
 pub use clock::Millis;
 pub use config::{
-    Amount, Behavior, ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming, Policy,
-    Rules, Select, Trigger, TwinConfig,
+    Amount, Behavior, ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming,
+    Policy, Rules, Select, Trigger, TwinConfig,
 };
 pub use dice::Dice;
 pub use scaler::{Answer, Row, Scaler, Timeline, View};

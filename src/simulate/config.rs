@@ -4,6 +4,7 @@
 //! refused here too; nothing is silently corrected.
 
 use super::Millis;
+use crate::units::Replicas;
 
 /// A ScaledObject, the cluster's settings and the state at the start.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,7 +188,9 @@ pub enum ConfigError {
     #[error("no triggers, expected at least one")]
     NoTriggers,
     /// Limits that cross.
-    #[error("found {min} to {max} replicas, expected a minimum of at most the maximum and a maximum of at least 1")]
+    #[error(
+        "found {min} to {max} replicas, expected a minimum up to the maximum and a maximum of 1 to 1000000"
+    )]
     Limits {
         /// `minReplicaCount`.
         min: u32,
@@ -202,6 +205,9 @@ pub enum ConfigError {
         /// `minReplicaCount`.
         min: u32,
     },
+    /// More replicas at the start, or in a pause, than are accepted.
+    #[error("found {0} replicas, expected at most 1000000")]
+    TooMany(u32),
     /// A length of time outside what the controllers accept.
     #[error("found {found} for {what}, expected {expected}")]
     Length {
@@ -248,9 +254,13 @@ impl TwinConfig {
         if self.triggers.is_empty() {
             return Err(ConfigError::NoTriggers);
         }
-        // The HPA counts in 32 bits with a sign.
-        if min > max || max == 0 || max > i32::MAX as u32 {
+        let most = Replicas::MAX.get();
+        if min > max || max == 0 || max > most {
             return Err(ConfigError::Limits { min, max });
+        }
+        let set = self.pauses.iter().filter_map(|pause| pause.replicas).chain([self.initial_replicas]);
+        if let Some(found) = set.max().filter(|&replicas| replicas > most) {
+            return Err(ConfigError::TooMany(found));
         }
         if let Some(idle) = self.idle_replicas.filter(|&idle| idle >= min) {
             return Err(ConfigError::Idle { idle, min });
@@ -270,6 +280,7 @@ impl TwinConfig {
             ("pod readiness", self.pods.ready),
             ("pod readiness from zero", self.pods.from_zero),
             ("node provisioning", self.pods.node),
+            ("creation", self.created_at),
         ];
         for (what, found) in lengths {
             if !(Millis::ZERO..=Millis::NEVER).contains(&found) {

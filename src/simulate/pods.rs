@@ -79,9 +79,9 @@ impl Pods {
         let existing = self.existing();
         for nth in existing..replicas {
             let ready_at = at + self.start_time(existing == 0, nth - self.ready);
-            let place = self.starting.partition_point(|&other| other <= ready_at);
-            self.starting.insert(place, ready_at);
+            self.starting.push(ready_at);
         }
+        self.starting.sort_unstable();
         let surplus = existing.saturating_sub(replicas) as usize;
         let unready = surplus.min(self.starting.len());
         self.starting.truncate(self.starting.len() - unready);

@@ -63,6 +63,8 @@ const BACKOFF_BASE: i64 = 5;
 const BACKOFF_LIMIT: i64 = 1_000_000;
 /// What a failing reconcile takes itself, measured.
 const FAILED_RECONCILE: Millis = Millis(20);
+/// What each trigger after the first adds to the duration of an HPA sync, and so to its period, measured.
+const FURTHER_TRIGGER: i64 = 15;
 
 impl Twin {
     /// The workload at the creation of its ScaledObject.
@@ -87,7 +89,7 @@ impl Twin {
     pub fn advance(&mut self, scaler: &mut dyn Scaler, until: Millis) {
         loop {
             let (at, event) = self.upcoming();
-            if at > until {
+            if at > until || at >= Millis::NEVER {
                 break;
             }
             self.now = self.now.max(at);
@@ -225,7 +227,8 @@ impl Twin {
     }
 
     fn sync(&mut self, scaler: &mut dyn Scaler) {
-        self.next.sync = self.next.sync + self.config.hpa.sync_period;
+        let further = Millis(FURTHER_TRIGGER * (self.targets.len() as i64 - 1));
+        self.next.sync = self.next.sync + self.config.hpa.sync_period + further;
         let (view, scale, now) = (self.view(), self.scale(), self.now);
         let Some(hpa) = &mut self.hpa else { return };
         let (keda, config, targets) = (&mut self.keda, &self.config, &self.targets);
@@ -260,3 +263,6 @@ impl Schedule {
 fn target_milli(target: Option<f64>) -> Option<i64> {
     target.and_then(milli).filter(|&target| target > 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,11 @@ mod tests {
     fn left_out_rules_are_filled() {
         let limits = RateLimits::new(&Behavior::default());
         for (current, up) in [(1, 5), (3, 7), (4, 8), (5, 10), (50, 100)] {
-            assert_eq!((limits.up(Millis(0), current), limits.down(Millis(0), current)), (up, 0), "{current}");
+            assert_eq!(
+                (limits.up(Millis(0), current), limits.down(Millis(0), current)),
+                (up, 0),
+                "{current}"
+            );
         }
         for (current, up) in [(1, 4), (2, 4), (3, 6), (50, 100)] {
             assert_eq!(limit_without_behavior(current), up);
