@@ -1,1 +1,3 @@
+//! Tests across the edges of the crate, in one binary.
 
+mod hpa_recordings;

@@ -1,0 +1,26 @@
+//! A deterministic twin of KEDA, the HPA and the pods: what the controllers would have done with these answers.
+//!
+//! Nobody trusts an autoscaler that cannot show its past, so the rules here are those of the real controllers,
+//! surprises included, and are held against recordings of them (`tests/it/hpa_recordings.rs`).
+//! The twin has no clock of its own and no randomness without a seed: same configuration and same answers, same
+//! trajectory. It never forecasts and never reads a file.
+//!
+//! Replica counts are plain `u32` here: this module is about the controllers' arithmetic on them.
+
+mod clock;
+mod config;
+mod dice;
+mod hpa;
+mod keda;
+mod pods;
+mod scaler;
+mod twin;
+
+pub use clock::Millis;
+pub use config::{
+    Amount, Behavior, ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming,
+    Policy, Rules, Select, Trigger, TwinConfig,
+};
+pub use dice::Dice;
+pub use scaler::{Answer, Row, Scaler, Timeline, View};
+pub use twin::{Change, Twin};
