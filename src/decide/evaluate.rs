@@ -140,7 +140,7 @@ impl Question<'_> {
 
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Tracker, quantile: Quantile, until: Time) {
-        let trusted = !matches!(tracker.trust(), Trust::Distrusted { .. });
+        let trusted = !matches!(tracker.trust(), Trust::Distrusted);
         if !trusted {
             need.notes.push(Note::Distrusted);
         }
@@ -244,8 +244,9 @@ impl Question<'_> {
         match plan {
             SignalPlan::Ready { tracker, .. } => {
                 let quality = tracker.quality();
-                if quality.is_short {
-                    notes.push(Note::HistoryShort { covers: quality.covered, asked: self.signal.window });
+                let covers = Span::seconds((quality.days * 86_400.0) as i64);
+                if covers + Span::DAY <= self.signal.window {
+                    notes.push(Note::HistoryShort { covers, asked: self.signal.window });
                 }
             }
             SignalPlan::Unfit(error) => notes.push(Note::NoForecast { why: error.to_string() }),
