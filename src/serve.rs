@@ -89,7 +89,10 @@ pub async fn run(
         .add_service(health_service)
         .add_service(reflection)
         .add_service(scaler)
-        .serve_with_incoming_shutdown(listen::limited(grpc, config.limits.connections), shutdown.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(
+            listen::limited(grpc, config.limits.connections),
+            shutdown.clone().cancelled_owned(),
+        );
     let router = http::router(registry.clone());
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let mut grpc = tokio::spawn(grpc);

@@ -164,14 +164,19 @@ fn forecast_group(
     let mut out = Vec::new();
     for &at in group {
         if tracker.is_none() {
-            tracker = Some(start(series, calendar, at, args.history).with_context(|| format!("origin {at}"))?);
+            tracker =
+                Some(start(series, calendar, at, args.history).with_context(|| format!("origin {at}"))?);
         }
         let Some(tracker) = tracker.as_mut() else { continue };
         tracker.follow(series, at);
         // A trace may end before the origin: the horizon then grows.
         let late = at.since(tracker.at());
         let values = args.horizons.iter().map(|&h| {
-            if args.peak { tracker.peak(h + late, &args.quantiles) } else { tracker.quantiles(h + late, &args.quantiles) }
+            if args.peak {
+                tracker.peak(h + late, &args.quantiles)
+            } else {
+                tracker.quantiles(h + late, &args.quantiles)
+            }
         });
         out.push(Origin { at, values: values.collect() });
     }

@@ -76,7 +76,8 @@ impl Profile {
     pub fn learn(&mut self, bin: usize, deviation: f64, surprise: f64) {
         let [week, kind, day, of_day] = self.places(bin);
         let before = self.at(bin);
-        let limit = if self.spread_weight > 50.0 { CLIP * self.spread / self.spread_weight } else { f64::MAX };
+        let limit =
+            if self.spread_weight > 50.0 { CLIP * self.spread / self.spread_weight } else { f64::MAX };
         for (place, gain) in [week, kind, day].into_iter().zip(GAINS) {
             let (Some(value), Some(seen)) = (self.value.get_mut(place), self.seen.get_mut(place)) else {
                 continue;

@@ -144,7 +144,11 @@ impl Metrics {
         r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
         r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
         r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
-        r.register("forecast_load", "Quantile of the load's peak in the lead window", self.forecast_load.clone());
+        r.register(
+            "forecast_load",
+            "Quantile of the load's peak in the lead window",
+            self.forecast_load.clone(),
+        );
         r.register(
             "forecast_coverage_ratio",
             "Share of samples at or below the forecast quantile, recently",
@@ -271,8 +275,14 @@ impl Metrics {
     pub fn forget(&self, id: &WorkloadId) {
         let workload = Workload::of(id);
         for family in [
-            &self.desired, &self.skill, &self.trust, &self.history_age, &self.history_points, &self.capped_in,
-            &self.insurance, &self.scaling_lag,
+            &self.desired,
+            &self.skill,
+            &self.trust,
+            &self.history_age,
+            &self.history_points,
+            &self.capped_in,
+            &self.insurance,
+            &self.scaling_lag,
         ] {
             family.remove(&workload);
         }

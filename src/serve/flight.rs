@@ -39,7 +39,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
     /// The value renewed for `at` by `renew`, or the newest there is after `patience`; a renewal under way goes on.
     pub(super) async fn at<F, R>(self: &Arc<Self>, at: Time, patience: Duration, renew: R) -> V
     where
-        R: Fn(tokio::sync::OwnedMutexGuard<S>, V) -> F + Send + 'static,
+        R: Fn(tokio::sync::OwnedMutexGuard<S>, V) -> F + Send + Sync + 'static,
         F: Future<Output = V> + Send + 'static,
     {
         let wait = async {

@@ -127,7 +127,12 @@ impl Registry {
         let backends = policy
             .signals
             .iter()
-            .map(|signal| self.shared.backends.resolve(&signal.source, &id.namespace).map_err(|e| refused(&signal.source, &e)))
+            .map(|signal| {
+                self.shared
+                    .backends
+                    .resolve(&signal.source, &id.namespace)
+                    .map_err(|e| refused(&signal.source, &e))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let stop = self.shutdown.child_token();
         let warm_by = now + self.shared.startup_grace;
@@ -186,7 +191,10 @@ impl Desk for Registry {
         let fingerprint = fingerprint(metadata);
         let mut entries = self.lock();
         if !entries.contains_key(id) && entries.len() >= self.most {
-            return Err(Refusal::Full(format!("{} workloads are served already, which is the limit", self.most)));
+            return Err(Refusal::Full(format!(
+                "{} workloads are served already, which is the limit",
+                self.most
+            )));
         }
         let sets = entries.entry(id.clone()).or_default();
         let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
@@ -250,7 +258,8 @@ impl Set {
 /// Ends the sets that have not been asked for while a patch may be under way.
 fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     sets.retain(|set| {
-        let keep = set.fingerprint == current || now.since(set.last_asked) <= PATCHING && set.fingerprint != 0;
+        let keep =
+            set.fingerprint == current || now.since(set.last_asked) <= PATCHING && set.fingerprint != 0;
         if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
             stop.cancel();
         }

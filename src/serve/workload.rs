@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::hub::RangeKey;
 use super::registry::Shared;
 use crate::decide::{Blind, Decision, Prepared, SignalPlan, decide, grid_point, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::keda::{State, WorkloadId};
 use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
-use crate::source::{Backend, grid_phase};
+use crate::source::Backend;
+use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
 
 /// A workload that is served.
@@ -34,8 +34,6 @@ struct Carried {
     short_since: Option<Time>,
 }
 
-/// A fit needs its whole window before a grid point that lies up to six hours back.
-const BEFORE_WINDOW: Span = Span::hours(7);
 /// How far back replicas, errors and rejections are read.
 const CONTEXT_WINDOW: Span = Span::days(7);
 
@@ -49,7 +47,8 @@ impl Workload {
         state: State,
         warm_by: Time,
     ) -> Arc<Self> {
-        let identity = policy.signals.first().map_or_else(String::new, |s| format!("{}|{:?}|{}", s.query, s.source, s.step));
+        let first = policy.signals.first().zip(backends.first());
+        let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
         Arc::new(Workload {
             id,
             policy: Arc::new(policy),
@@ -92,7 +91,8 @@ impl Workload {
 
     /// Decides at every instant of the poll grid until `stop` fires.
     pub(super) async fn run(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
-        let grid = self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
+        let grid =
+            self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
         let mut carried = Carried {
             prepared: Prepared::pending(&self.policy, grid_point(now, self.phase)),
@@ -115,14 +115,20 @@ impl Workload {
 
     async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
         let point = grid_point(at, self.phase);
-        let observations = self.observe(shared, carried, at, point).await;
+        let observations = self.observe(shared, carried, at).await;
         self.bring_up_to_date(shared, carried, &observations, point).await;
         let answer = decide(&carried.prepared, &observations, &self.policy, at);
         self.publish(shared, carried, &observations, answer, at);
     }
 
     /// Fits at a new grid point, or follows the samples since.
-    async fn bring_up_to_date(&self, shared: &Shared, carried: &mut Carried, observations: &Observations, point: Time) {
+    async fn bring_up_to_date(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        point: Time,
+    ) {
         let unread = |(plan, history): (&SignalPlan, &SignalHistory)| {
             matches!(plan, SignalPlan::Pending) && history.load.is_some()
         };
@@ -143,18 +149,18 @@ impl Workload {
         carried.prepared = prepared.follow(observations, &self.policy);
     }
 
-    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time, point: Time) -> Observations {
+    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at, point).await);
+            observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
         }
         observations.previous = carried.previous;
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
         let context = |query: &Option<String>| {
-            let key = query.as_ref().map(|q| RangeKey { window: CONTEXT_WINDOW, ..range_key(backend, signal, q) });
-            async move { shared.hub.series(backend, &key?, at, point).await }
+            let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
+            async move { shared.hub.series(backend, &key?, signal.settle, at).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
@@ -175,14 +181,15 @@ impl Workload {
         signal: &Signal,
         backend: &Arc<dyn Backend>,
         at: Time,
-        point: Time,
     ) -> SignalHistory {
         let series = |query: &str| {
-            let key = range_key(backend, signal, query);
-            async move { shared.hub.series(backend, &key, at, point).await }
+            let key = feed_key(backend, signal, query, signal.window);
+            async move { shared.hub.series(backend, &key, signal.settle, at).await }
         };
-        let (load, newest) =
-            tokio::join!(series(&signal.query), shared.hub.instant(backend, &signal.query, signal.poll_step, at));
+        let (load, newest) = tokio::join!(
+            series(&signal.query),
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at)
+        );
         let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
             history.arrivals = series(&drain.arrivals).await;
@@ -227,7 +234,14 @@ impl Workload {
     }
 
     /// Forecast quality, scaling lag and the ledger against the reactive shadow.
-    fn judge(&self, shared: &Shared, carried: &mut Carried, observations: &Observations, decision: &Decision, at: Time) {
+    fn judge(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        decision: &Decision,
+        at: Time,
+    ) {
         let plans = carried.prepared.signals.iter().zip(&observations.signals);
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
@@ -242,20 +256,15 @@ impl Workload {
         } else if let Some(since) = carried.short_since.take() {
             shared.metrics.lagged(&self.id, at.since(since).as_seconds() as f64);
         }
-        let reactive = decision.needs.iter().filter(|n| n.contributor.is_reactive()).map(|n| n.replicas.get()).max();
+        let reactive =
+            decision.needs.iter().filter(|n| n.contributor.is_reactive()).map(|n| n.replicas.get()).max();
         let seconds = self.policy.signals.first().map_or(15, |s| s.poll_step.as_seconds());
         shared.metrics.saved(&self.id, (f64::from(reactive.unwrap_or(0)) - running) * seconds as f64);
     }
 }
 
-fn range_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str) -> RangeKey {
-    RangeKey {
-        source: backend.label().to_owned(),
-        query: query.to_owned(),
-        step: signal.step,
-        window: signal.window + BEFORE_WINDOW,
-        settle: signal.settle,
-    }
+fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
+    FeedKey { datasource: backend.label().to_owned(), query: query.to_owned(), step: signal.step, window }
 }
 
 fn is_load(sample: &Sample) -> bool {

@@ -102,7 +102,11 @@ pub fn schedule_from(text: &str) -> Result<Vec<RawRule>, Faults> {
 
 fn rules(value: &Value, faults: &mut Vec<Fault>) -> Vec<RawRule> {
     let Value::Array(items) = value else {
-        faults.push(Fault::new("schedule", &value.to_string(), "a list of rules such as - {days: mon-fri, min: 1}"));
+        faults.push(Fault::new(
+            "schedule",
+            &value.to_string(),
+            "a list of rules such as - {days: mon-fri, min: 1}",
+        ));
         return Vec::new();
     };
     items.iter().enumerate().map(|(i, item)| rule(&format!("schedule[{i}]"), item, faults)).collect()
@@ -110,11 +114,16 @@ fn rules(value: &Value, faults: &mut Vec<Fault>) -> Vec<RawRule> {
 
 fn rule(path: &str, value: &Value, faults: &mut Vec<Fault>) -> RawRule {
     const KNOWN: [&str; 12] = [
-        "name", "days", "start", "end", "min", "max", "exactly", "factor", "on", "calendar", "except", "until",
+        "name", "days", "start", "end", "min", "max", "exactly", "factor", "on", "calendar", "except",
+        "until",
     ];
     let mut rule = RawRule::default();
     let Value::Object(map) = value else {
-        faults.push(Fault::new(path, &value.to_string(), "a map with days, start, end and min, max, exactly or factor"));
+        faults.push(Fault::new(
+            path,
+            &value.to_string(),
+            "a map with days, start, end and min, max, exactly or factor",
+        ));
         return rule;
     };
     for (key, value) in map {
@@ -184,7 +193,11 @@ fn signals(value: &Value, faults: &mut Vec<Fault>) -> Vec<BTreeMap<String, Strin
     };
     let read = |(i, item): (usize, &Value)| {
         let Value::Object(map) = item else {
-            faults.push(Fault::new(format!("signals[{i}]"), &item.to_string(), "a map with query and threshold"));
+            faults.push(Fault::new(
+                format!("signals[{i}]"),
+                &item.to_string(),
+                "a map with query and threshold",
+            ));
             return BTreeMap::new();
         };
         map.iter()
