@@ -216,7 +216,7 @@ impl Workload {
                     tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
                 }
                 carried.previous = Some(decision.replicas);
-                self.state.send_replace(Ok(Arc::new(decision)));
+                drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
                 // What was decided once is not taken back by warming up again.
