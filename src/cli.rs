@@ -4,6 +4,7 @@
 //! and errors to standard error.
 
 mod forecast;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     /// Quantile forecasts from a trace.
     Forecast(forecast::ForecastArgs),
+    /// Serve KEDA: the scaler itself.
+    Serve(serve::ServeArgs),
 }
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
@@ -37,6 +40,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Forecast(args) => forecast::run(&args),
+        Command::Serve(args) => serve::run(&args),
     };
     finish(outcome)
 }

@@ -5,7 +5,9 @@
 //! repairs anything. Nothing here reads a file or a clock.
 
 mod fault;
+pub mod ical;
 mod keys;
+mod local;
 mod override_;
 mod reader;
 pub mod schedule;

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
-use crate::serve::{self, Parts, Registry, SystemClock};
+use crate::serve::{self, Clock, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::prometheus::DataSources;
 use crate::source::{Catalogue, ServerConfig};
@@ -116,14 +116,15 @@ fn stamp_of(config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::
 /// Reads all policies and calendars; every fault of every file at once.
 pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
     let mut faults = Vec::new();
-    let mut calendars = BTreeMap::new();
+    let mut catalogue = Catalogue::new(SystemClock.now());
     for (name, path) in &config.calendars {
-        match super::calendar::read(path) {
-            Ok(dates) => drop(calendars.insert(name.clone(), dates)),
-            Err(error) => faults.push(format!("{}: {error:#}", path.display())),
+        let added = std::fs::read_to_string(path)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| catalogue.add_calendar(name, &text).map_err(anyhow::Error::from));
+        if let Err(error) = added {
+            faults.push(format!("{}: {error:#}", path.display()));
         }
     }
-    let mut catalogue = Catalogue::new(calendars);
     for (name, path) in config.policies.as_deref().map(policy_files).unwrap_or_default() {
         let added = std::fs::read_to_string(&path)
             .map_err(anyhow::Error::from)

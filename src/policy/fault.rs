@@ -1,11 +1,12 @@
 //! What is wrong with a configuration: one value for each mistake, so that all are reported at once.
 //!
-//! A fault names the key, what was found there and what was expected. It never carries more of the text than a
-//! line of a log can show, and never a control character.
+//! A fault names the key, what was found there and what was expected. It never carries more of the text than
+//! a line of a log can show, and never a control character.
 
 use std::fmt;
 
-/// Longest part of a faulty text that is shown, in characters: enough to recognise it, too short to flood a log.
+/// Longest part of a faulty text that is shown, in characters: enough to recognise it, too short to flood a
+/// log.
 const SHOWN: usize = 80;
 
 /// One mistake in a configuration.

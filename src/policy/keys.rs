@@ -413,5 +413,5 @@ fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
 
 fn read_override(reader: &mut Reader<'_>) -> Option<Override> {
     let text = reader.text("override")?;
-    Override::parse(text).map_err(|faults| reader.faults.extend(faults)).ok()
+    Override::parse("override", text).map_err(|faults| reader.faults.extend(faults)).ok()
 }

@@ -1,15 +1,15 @@
 //! Schedules: rules that raise, cap, fix or multiply what a workload gets during windows of local time.
 //!
-//! A schedule is a pure function of an instant. It reads no clock, and it never depends on what it answered before:
-//! two replicas of the scaler, or one after a restart, agree. Windows are half open, so that adjacent ones leave
-//! neither a dip nor an overlap.
+//! A schedule is a pure function of an instant. It reads no clock, and it never depends on what it answered
+//! before: two replicas of the scaler, or one after a restart, agree. Windows are half open, so that adjacent
+//! ones leave neither a dip nor an overlap.
 
 mod bounds;
 mod cron;
 mod cursor;
 mod dates;
-mod local;
 mod raw;
+mod reader;
 mod window;
 
 #[cfg(test)]
@@ -58,7 +58,8 @@ pub struct Calendars {
 
 /// Most rules in one schedule; more are a generator's mistake, and each costs time at every decision.
 const MAX_RULES: usize = 200;
-/// How far [`Schedule::next_change`] looks, in days, by stages: most changes are near, and a near one is cheap.
+/// How far [`Schedule::next_change`] looks, in days, by stages: most changes are near, and a near one is
+/// cheap.
 const SEARCH_DAYS: [i64; 4] = [2, 9, 40, 400];
 
 // === impl Schedule ===
@@ -69,8 +70,8 @@ impl Schedule {
         Schedule { zone, rules: Vec::new() }
     }
 
-    /// Checks and compiles rules whose local times are those of `zone`. All faults are reported at once, under
-    /// `schedule[0].start` and the like.
+    /// Checks and compiles rules whose local times are those of `zone`. All faults are reported at once,
+    /// under `schedule[0].start` and the like.
     pub fn new(zone: Tz, rules: &[RawRule], calendars: &Calendars) -> Result<Self, Vec<Fault>> {
         if rules.len() > MAX_RULES {
             let fault =
@@ -86,13 +87,13 @@ impl Schedule {
         if faults.is_empty() { Ok(Schedule { zone, rules: compiled }) } else { Err(faults) }
     }
 
-    /// The four keys of KEDA's cron trigger (`start`, `end`, `timezone`, `desiredReplicas`) as a schedule of one
-    /// rule: a floor of `desired` replicas while the last start is later than the last end. An empty text counts as
-    /// missing.
+    /// The four keys of KEDA's cron trigger (`start`, `end`, `timezone`, `desiredReplicas`) as a schedule of
+    /// one rule: a floor of `desired` replicas while the last start is later than the last end. An empty text
+    /// counts as missing.
     pub fn from_keda(start: &str, end: &str, timezone: &str, desired: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let opens = raw::keda_cron("start", start, &mut faults);
-        let shuts = raw::keda_cron("end", end, &mut faults);
+        let opens = reader::keda_cron("start", start, &mut faults);
+        let shuts = reader::keda_cron("end", end, &mut faults);
         if let (Some(opens), Some(shuts)) = (&opens, &shuts)
             && opens.same_as(shuts)
         {
@@ -100,7 +101,7 @@ impl Schedule {
             faults.push(Fault::new("end", end, expected));
         }
         let zone = parse_zone("timezone", timezone).map_err(|fault| faults.push(fault)).ok();
-        let desired = raw::keda_replicas(&desired, &mut faults);
+        let desired = reader::keda_replicas(desired, &mut faults);
         match (opens, shuts, zone, desired) {
             (Some(start), Some(end), Some(zone), Some(desired)) if faults.is_empty() => {
                 let label = format!("{} to {}", start.text(), end.text());
@@ -142,9 +143,9 @@ impl Schedule {
         })
     }
 
-    /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in `now..=now+span`,
-    /// so that replicas which take `span` to start are there when a window opens. A ceiling of now holds to its own
-    /// end, but gives way to a coming floor.
+    /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in
+    /// `now..=now+span`, so that replicas which take `span` to start are there when a window opens. A ceiling
+    /// of now holds to its own end, but gives way to a coming floor.
     pub fn floor_within(&self, now: Time, span: Span) -> Bounds {
         let changes = self.changes(now, now + span + Span::seconds(1));
         let mut bounds = changes.iter().map(|(_, bounds)| bounds);

@@ -1,18 +1,23 @@
 //! Named policies and calendars, and the way from a trigger's metadata to the keys of a policy.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::yaml;
-use crate::policy::{Fault, Faults, Keys, RawRule};
+use crate::policy::{Fault, Faults, Keys, RawRule, ical};
+use crate::units::Time;
 
 /// What the server knows beside a trigger's own metadata.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     policies: BTreeMap<String, PolicyText>,
-    calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
+    /// The text of each calendar: which dates its events touch depends on the zone of the workload.
+    calendars: BTreeMap<String, String>,
+    within: Option<RangeInclusive<NaiveDate>>,
 }
 
 /// A named policy: keys as in a trigger's metadata, and further signals.
@@ -26,9 +31,25 @@ struct PolicyText {
 // === impl Catalogue ===
 
 impl Catalogue {
-    /// A catalogue with these calendars and no policies.
-    pub fn new(calendars: BTreeMap<String, BTreeSet<NaiveDate>>) -> Self {
-        Catalogue { policies: BTreeMap::new(), calendars }
+    /// An empty catalogue, whose calendars are read for the years around `now`.
+    pub fn new(now: Time) -> Self {
+        /// The longest history that is learned from, and as much ahead as a schedule is drawn.
+        const YEARS_AROUND: Days = Days::new(3 * 366);
+        let today = now.to_utc().date_naive();
+        let from = today.checked_sub_days(YEARS_AROUND).unwrap_or(NaiveDate::MIN);
+        let to = today.checked_add_days(YEARS_AROUND).unwrap_or(NaiveDate::MAX);
+        Catalogue { within: Some(from..=to), ..Catalogue::default() }
+    }
+
+    /// Adds a calendar from its iCalendar text; all faults at once.
+    pub fn add_calendar(&mut self, name: &str, text: &str) -> Result<(), Faults> {
+        self.days(text, Tz::UTC).map_err(Faults)?;
+        self.calendars.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn days(&self, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
+        self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
     }
 
     /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
@@ -56,12 +77,17 @@ impl Catalogue {
             values: base.values,
             signals: base.signals,
             schedule: base.schedule,
-            calendars: self.calendars.clone(),
+            calendars: BTreeMap::new(),
         };
         drop_rivals(&mut keys.values, metadata);
         keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
             keys.schedule = schedule_from(text)?;
+        }
+        // A zone that is none is a fault of its own, found when the keys are read.
+        let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
+        for (name, text) in &self.calendars {
+            keys.calendars.insert(name.clone(), self.days(text, zone).map_err(Faults)?);
         }
         Ok(keys)
     }

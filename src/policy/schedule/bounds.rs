@@ -69,8 +69,8 @@ impl Bounds {
         bounds
     }
 
-    /// These bounds, readied for `coming` ones: the higher floor, the higher factor. A ceiling holds until its
-    /// own end, but never below the floor.
+    /// These bounds, readied for `coming` ones: the higher floor, the higher factor. A ceiling holds until
+    /// its own end, but never below the floor.
     pub(super) fn ready_for(mut self, coming: &Bounds) -> Self {
         if let Some(floor) = coming.floor {
             self.raise(floor);

@@ -1,15 +1,15 @@
 //! Five-field cron: at which minutes of which local dates a time fires.
 //!
-//! The fields are read and matched by croner (Vixie rules: 0 and 7 are Sunday; day of month and day of week, both
-//! given, are joined by "or"; also `L`, `W`, `#`, names). When a matching local minute happens is decided here, so
-//! that an end is never lost to a clock change: a pattern whose minute and hour hold no `*` is a fixed time; one with
-//! a `*` there fires whenever the clock shows a matching minute, as in Vixie cron.
+//! The fields are read and matched by croner (Vixie rules: 0 and 7 are Sunday; day of month and day of week,
+//! both given, are joined by "or"; also `L`, `W`, `#`, names). When a matching local minute happens is
+//! decided here, so that an end is never lost to a clock change: a pattern whose minute and hour hold no `*`
+//! is a fixed time; one with a `*` there fires whenever the clock shows a matching minute, as in Vixie cron.
 
 use chrono::{Datelike, NaiveDate};
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{CronComponent, Weekday};
 
-use super::local::Day;
+use crate::policy::local::Day;
 use crate::units::Time;
 
 /// A parsed five-field cron expression.

@@ -5,7 +5,8 @@
 use super::{Bounds, Schedule};
 use crate::units::{Span, Time};
 
-/// How much is computed at once: long enough that the search for the state at its start costs little beside it.
+/// How much is computed at once: long enough that the search for the state at its start costs little beside
+/// it.
 const CHUNK: Span = Span::days(32);
 
 /// Answers in ascending order cheaply, and in any order rightly.

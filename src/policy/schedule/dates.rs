@@ -1,7 +1,7 @@
 //! On which local dates the windows of a rule may start.
 //!
-//! Each key narrows: the weekday must be one of `days`, the date must be in `on` and in the `calendar` where these
-//! are given, and must not be in `except`. All refer to the local date on which a window starts.
+//! Each key narrows: the weekday must be one of `days`, the date must be in `on` and in the `calendar` where
+//! these are given, and must not be in `except`. All refer to the local date on which a window starts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -25,7 +25,8 @@ fn date(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
-/// `days=mon-fri start=09:00 end=18:00 min=1`; `;` stands between fields that hold blanks, `|` between list items.
+/// `days=mon-fri start=09:00 end=18:00 min=1`; `;` stands between fields that hold blanks, `|` between list
+/// items.
 fn raw(text: &str) -> RawRule {
     let separator = if text.contains(';') { ';' } else { ' ' };
     let pairs = text.split(separator).map(|pair| {
@@ -62,7 +63,8 @@ fn ceiling(bounds: &Bounds) -> Option<u32> {
     bounds.ceiling.map(|bound| bound.replicas.get())
 }
 
-/// Every change of the floor in `from..to`, as `2026-03-27T22:10:00Z 4` (`-` for none), the state at `from` first.
+/// Every change of the floor in `from..to`, as `2026-03-27T22:10:00Z 4` (`-` for none), the state at `from`
+/// first.
 fn floors(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
     let shown = |(at, bounds): &(Time, Bounds)| {
         format!("{at} {}", floor(bounds).map_or("-".to_owned(), |count| count.to_string()))

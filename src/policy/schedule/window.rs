@@ -1,25 +1,26 @@
 //! When a rule is open: from a start to an end, half open.
 //!
-//! A window by the clock belongs to the date on which it starts and ends with it (or on the next date). A window by
-//! cron looks back: it is open if, and only if, its last start came after its last end. So a weekday start with a
-//! daily end stays shut from Friday's end to Monday's start.
+//! A window by the clock belongs to the date on which it starts and ends with it (or on the next date). A
+//! window by cron looks back: it is open if, and only if, its last start came after its last end. So a
+//! weekday start with a daily end stays shut from Friday's end to Monday's start.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::cron::Cron;
 use super::dates::Dates;
-use super::local::{Day, date_at, shifted};
+use crate::policy::local::{Day, date_at, shifted};
 use crate::units::Time;
 
-/// The longest pause between two firings that look-back bridges, in days: eight years, from one 29 February to the
-/// next across a century.
+/// The longest pause between two firings that look-back bridges, in days: eight years, from one 29 February
+/// to the next across a century.
 const LOOK_BACK: i64 = 8 * 366;
 
 /// From when to when a rule is open.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Window {
-    /// Minutes after local midnight of the date it starts on; `end` may lie on the following date (up to 2,880).
+    /// Minutes after local midnight of the date it starts on; `end` may lie on the following date (up to
+    /// 2,880).
     Clock { start: i64, end: i64 },
     /// Firings of one expression open it, firings of the other shut it.
     Cron { start: Box<Cron>, end: Box<Cron> },

@@ -82,9 +82,10 @@ fn keys_are_known_single_and_given_once() {
             ("start", values(&["09:00", "10:00"])),
             ("min", values(&["1"])),
             ("min", values(&["2"])),
+            ("on", values(&[])),
         ],
     )
-    .expect_err("three mistakes");
+    .expect_err("four mistakes");
     let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
@@ -92,6 +93,7 @@ fn keys_are_known_single_and_given_once() {
             "schedule[1].dyas: found 'dyas', expected a known key, the nearest is 'days'",
             "schedule[1].start: found '09:00, 10:00', expected one value",
             "schedule[1].min: found 'min', expected the key once",
+            "schedule[1].on: found nothing, expected at least one date",
         ]
     );
     for key in RawRule::KEYS {

@@ -74,7 +74,8 @@ fn issue_6665_equal_neighbours_keep_their_floor() {
     }
 }
 
-/// #3854: jitter at the boundary; the answer belongs to the instant alone. And `L`, the last day of the month.
+/// #3854: jitter at the boundary; the answer belongs to the instant alone. And `L`, the last day of the
+/// month.
 #[test]
 fn issue_3854_boundaries_are_sharp_and_the_last_day_exists() {
     let last_day = Schedule::from_keda("0 8 L * *", "0 20 L * *", "Etc/UTC", "7").expect("valid");

@@ -1,5 +1,6 @@
-//! An oracle that shares no code with schedules: it walks two years minute by minute, watches the wall clock, and
-//! fires starts and ends as a person beside the clock would. 500 random sets of rules in 12 zones must agree.
+//! An oracle that shares no code with schedules: it walks two years minute by minute, watches the wall clock,
+//! and fires starts and ends as a person beside the clock would. 500 random sets of rules in 12 zones must
+//! agree.
 
 use chrono::{Datelike, Offset, TimeZone};
 
@@ -23,7 +24,8 @@ const ZONES: [Tz; 12] = [
     Tz::Pacific__Chatham,
 ];
 
-/// Years with odd changes (Samoa left out a day, Newfoundland changed at 00:01), and years to come with a leap day.
+/// Years with odd changes (Samoa left out a day, Newfoundland changed at 00:01), and years to come with a
+/// leap day.
 const PERIODS: [(&str, &str); 2] =
     [("2010-06-01T00:00:00Z", "2012-06-01T00:00:00Z"), ("2027-01-01T00:00:00Z", "2029-01-01T00:00:00Z")];
 
@@ -63,7 +65,7 @@ struct Cron {
 
 enum Kind {
     Clock { weekdays: [bool; 7], start: i64, minutes: i64 },
-    Cron { start: Cron, end: Cron },
+    Cron { start: Box<Cron>, end: Box<Cron> },
 }
 
 enum Effect {
@@ -172,7 +174,7 @@ fn random_rule(dice: &mut Dice, from: i64, named: &BTreeSet<NaiveDate>) -> Rule 
         (raw.start, raw.end) = (Some(clock_text(start)), Some(clock_text(end)));
         Kind::Clock { weekdays, start, minutes: if end > start { end - start } else { end + 1_440 - start } }
     } else {
-        let (start, end) = (cron(dice), cron(dice));
+        let (start, end) = (Box::new(cron(dice)), Box::new(cron(dice)));
         (raw.start, raw.end) = (Some(start.text.clone()), Some(end.text.clone()));
         Kind::Cron { start, end }
     };
@@ -225,8 +227,8 @@ impl Rule {
         };
     }
 
-    /// The clock shows `local`; the minutes `fresh` are passed for the first time, the last of them is the furthest
-    /// the clock ever was.
+    /// The clock shows `local`; the minutes `fresh` are passed for the first time, the last of them is the
+    /// furthest the clock ever was.
     fn tick(
         &self,
         watch: &mut Watch,

@@ -1,7 +1,7 @@
 //! How much work an answer costs, counted in dates looked up: a count does not depend on the machine.
 
-use super::super::local::DAYS_LOOKED_UP;
 use super::*;
+use crate::policy::local::DAYS_LOOKED_UP;
 
 /// Twenty rules of every kind.
 fn twenty() -> Schedule {

@@ -1,8 +1,8 @@
 //! From the wall clock to instants: when a local minute of a local date happens in a time zone.
 //!
-//! Clocks are put forward and back. A fixed time that the clock leaps over happens at the first valid minute after
-//! the leap; one that the clock shows twice happens at its first showing. Zone data is bundled with the binary, so
-//! no time zone is ever unknown because an image lacks `tzdata`.
+//! Clocks are put forward and back. A fixed time that the clock leaps over happens at the first valid minute
+//! after the leap; one that the clock shows twice happens at its first showing. Zone data is bundled with the
+//! binary, so no time zone is ever unknown because an image lacks `tzdata`.
 
 use chrono::{
     Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
@@ -49,8 +49,8 @@ impl Day {
         #[cfg(test)]
         DAYS_LOOKED_UP.with(|count| count.set(count.get() + 1));
         let midnight = i64::from(date.num_days_from_ce()) - EPOCH_DAY;
-        // The minutes of a date reach to the end of the following one, and zones lie within 16 hours of UTC; no
-        // zone changes its clock twice within these four days and returns to where it was.
+        // The minutes of a date reach to the end of the following one, and zones lie within 16 hours of UTC;
+        // no zone changes its clock twice within these four days and returns to where it was.
         let utc_midnight = date.and_time(NaiveTime::MIN);
         let offset = |hours: i64| {
             zone.offset_from_utc_datetime(&moved(utc_midnight, hours * 60)).fix().local_minus_utc()
@@ -60,12 +60,14 @@ impl Day {
         Day { zone, date, plain_midnight }
     }
 
-    /// The instant of local midnight, if the clock is not changed near this date: all its minutes follow evenly.
+    /// The instant of local midnight, if the clock is not changed near this date: all its minutes follow
+    /// evenly.
     pub(super) fn plain_midnight(&self) -> Option<i64> {
         self.plain_midnight
     }
 
-    /// When the minute (0 = midnight; 1,440 and more belong to the next date) happens as a fixed time: exactly once.
+    /// When the minute (0 = midnight; 1,440 and more belong to the next date) happens as a fixed time:
+    /// exactly once.
     pub(super) fn fixed(&self, minute: i64) -> Time {
         if let Some(midnight) = self.plain_midnight {
             return Time::from_epoch(midnight + minute * 60);

@@ -1,0 +1,2 @@
+//! iCalendar files as programs write them, recurrence rules against python-dateutil, and files that are
+//! broken.
