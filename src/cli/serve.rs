@@ -47,8 +47,12 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
 
 async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    let grpc = TcpListener::bind(config.listen.grpc).await.with_context(|| format!("grpc on {}", config.listen.grpc))?;
-    let http = TcpListener::bind(config.listen.http).await.with_context(|| format!("http on {}", config.listen.http))?;
+    let grpc = TcpListener::bind(config.listen.grpc)
+        .await
+        .with_context(|| format!("grpc on {}", config.listen.grpc))?;
+    let http = TcpListener::bind(config.listen.http)
+        .await
+        .with_context(|| format!("http on {}", config.listen.http))?;
     tracing::info!(grpc = %grpc.local_addr()?, http = %http.local_addr()?, "listening");
     tokio::spawn(on_signal(shutdown.clone()));
     let parts = Parts {
@@ -67,7 +71,8 @@ async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyho
 
 async fn on_signal(shutdown: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be caught; only a kill will end this process");
         return;
     };
@@ -97,7 +102,10 @@ async fn reload_on_change(config: ServerConfig, registry: Arc<Registry>, shutdow
                 registry.reload(catalogue);
                 tracing::info!("policies and calendars reloaded");
             }
-            Err(error) => tracing::error!(error = format!("{error:#}"), "changed policies are faulty; the old ones stay"),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "changed policies are faulty; the old ones stay"
+            ),
         }
     }
 }
@@ -105,7 +113,9 @@ async fn reload_on_change(config: ServerConfig, registry: Arc<Registry>, shutdow
 /// Names, sizes and times of change of everything the catalogue is read from.
 fn stamp_of(config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::SystemTime>)> {
     let mut files: Vec<PathBuf> = config.calendars.values().cloned().collect();
-    files.extend(config.policies.as_deref().map(policy_files).unwrap_or_default().into_iter().map(|(_, path)| path));
+    files.extend(
+        config.policies.as_deref().map(policy_files).unwrap_or_default().into_iter().map(|(_, path)| path),
+    );
     let stamp = |path: PathBuf| {
         let meta = std::fs::metadata(&path).ok();
         (path, meta.as_ref().map_or(0, std::fs::Metadata::len), meta.and_then(|m| m.modified().ok()))
