@@ -1,1 +1,3 @@
 //! Where history comes from: a Prometheus server, trace files, generated workloads.
+
+pub mod synthetic;
