@@ -7,6 +7,7 @@ mod error;
 pub mod feed;
 pub mod prometheus;
 mod secret;
+pub mod synthetic;
 pub mod trace;
 pub mod yaml;
 

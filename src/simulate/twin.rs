@@ -124,7 +124,8 @@ impl Twin {
     fn upcoming(&self) -> (Millis, Event) {
         let next = &self.next;
         let pause = self.config.pauses.get(next.pause / 2);
-        let edge = pause.map_or(Millis::NEVER, |p| if next.pause % 2 == 0 { p.from } else { p.until });
+        let edge =
+            pause.map_or(Millis::NEVER, |p| if next.pause.is_multiple_of(2) { p.from } else { p.until });
         let mut first = (edge, Event::Pause);
         for (at, event) in [
             (next.reconcile, Event::Reconcile),
@@ -157,7 +158,7 @@ impl Twin {
 
     /// The start of a pause ends both loops and deletes the HPA with all it remembers; its end begins afresh.
     fn pause_edge(&mut self) {
-        let starts = self.next.pause % 2 == 0;
+        let starts = self.next.pause.is_multiple_of(2);
         let pause = self.next.pause + 1;
         if starts {
             self.set(self.config.pauses.get(self.next.pause / 2).and_then(|p| p.replicas));
