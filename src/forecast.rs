@@ -16,8 +16,10 @@ mod outlook;
 mod pool;
 mod profile;
 mod ridge;
+mod shim;
 mod tracker;
 mod transform;
 
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
+pub use shim::*;
 pub use tracker::Tracker;
