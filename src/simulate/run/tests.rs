@@ -124,6 +124,7 @@ fn the_same_twice() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "measures the simulation, which itself has no clock")]
 fn four_weeks_of_minutes_are_quick() {
     let load = waves(36, 20.0, 200.0);
     let target = Target { from: Some(MONDAY + Span::days(8)), ..target() };
