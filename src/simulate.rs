@@ -32,7 +32,7 @@ pub use dice::Dice;
 pub use frontier::{Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched};
 pub use load::{Load, Seen};
 pub use queue::Service;
-pub use run::{Moment, Strategy, Target, run};
+pub use run::{Moment, Strategy, Target, ran, run};
 pub use scaler::{Answer, Row, Scaler, Timeline, View};
 pub use score::{Measure, Run, Scorecard, Step, score};
 pub use strategy::Simple;

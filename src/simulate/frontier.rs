@@ -35,7 +35,7 @@ pub const SWEEP: [f64; 22] = [
 
 /// Sweeps a strategy, built anew for each insurance.
 pub fn matched<'a>(
-    load: &'a Load,
+    load: &Load,
     target: &Target,
     sweep: &[f64],
     mut build: impl FnMut(f64) -> Box<dyn Strategy + 'a>,

@@ -5,8 +5,9 @@
 //! call a scaler, and sees only samples that could have been collected by then.
 
 use super::score::{Measure, Run, score};
-use super::{Answer, ConfigError, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
-use crate::units::{Span, Threshold, Time};
+use super::{Answer, Change, ConfigError, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
+use crate::history::Series;
+use crate::units::{Replicas, Span, Threshold, Time};
 
 /// Chooses replicas, asked at every poll and every HPA sync.
 pub trait Strategy {
@@ -112,6 +113,21 @@ pub fn run(load: &Load, target: &Target, strategy: &mut dyn Strategy) -> Result<
     let mut driver = Driver { load, delay: target.metric_delay, origin, strategy };
     twin.advance(&mut driver, Millis::from(measure.until.since(origin)));
     Ok(score(load, &measure, origin, twin.desired(), twin.ready()))
+}
+
+/// Scores what really ran: the replicas as they were observed, taken to be ready. A gap holds the last sample.
+pub fn ran(load: &Load, target: &Target, replicas: &Series) -> Run {
+    let measure = target.measure(load);
+    let mut changes: Vec<Change> = Vec::new();
+    for slot in 0..replicas.len() {
+        let Some(count) = replicas.get(slot) else { continue };
+        let count = Replicas::covering(count.round()).get();
+        if changes.last().is_none_or(|last| last.replicas != count) {
+            let at = Millis((replicas.time(slot).epoch() - measure.from.epoch()) * 1_000);
+            changes.push(Change { at, replicas: count });
+        }
+    }
+    score(load, &measure, measure.from, &changes, &changes)
 }
 
 impl Scaler for Driver<'_> {

@@ -107,6 +107,16 @@ fn a_strategy_that_fails_leaves_the_replicas_alone() {
 }
 
 #[test]
+fn what_really_ran_is_scored_by_the_same_measure() {
+    let load = Load::of(&Series::from_values(MONDAY, Step::MINUTE, vec![20.0; 6]));
+    let replicas =
+        Series::from_values(MONDAY - Span::MINUTE, Step::MINUTE, [1.0, 1.0, f64::NAN, 2.0, 2.0, 3.0]);
+    let run = ran(&load, &target(), &replicas);
+    assert_eq!(run.steps.iter().map(|s| s.ready).collect::<Vec<_>>(), [1, 1, 2, 2, 3, 3]);
+    assert_eq!((run.scorecard.starts, run.scorecard.rh_ratio), (2, Some(1.0)));
+}
+
+#[test]
 fn the_same_twice() {
     let load = waves(3, 20.0, 200.0);
     let once = || run(&load, &target(), &mut *built(Simple::Naive, &load, &target(), 1.0)).expect("valid");
@@ -114,6 +124,7 @@ fn the_same_twice() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "measures the simulation, which itself has no clock")]
 fn four_weeks_of_minutes_are_quick() {
     let load = waves(36, 20.0, 200.0);
     let target = Target { from: Some(MONDAY + Span::days(8)), ..target() };

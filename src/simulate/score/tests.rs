@@ -1,5 +1,7 @@
 //! Scores worked out by hand.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::history::Series;
 use crate::units;
@@ -91,4 +93,27 @@ fn an_empty_load_has_an_empty_score() {
     let series = Series::new(minute(0), units::Step::MINUTE);
     let run = score(&Load::of(&series), &measure(10), minute(0), &[], &[]);
     assert!(run.steps.is_empty() && run.scorecard.tau_u == 0.0 && run.scorecard.events_per_day == 0.0);
+}
+
+proptest! {
+    #[test]
+    fn shares_are_shares_and_sums_agree(
+        loads in proptest::collection::vec(0.0..200.0, 1..200),
+        ready in proptest::collection::vec((0..12_000_i64, 0..30_u32), 0..60),
+    ) {
+        let minutes = loads.len() as i64;
+        let series = Series::from_values(minute(0), units::Step::MINUTE, loads);
+        let mut rows = ready;
+        rows.sort_unstable();
+        let run = score(&Load::of(&series), &measure(minutes), minute(0), &changes(&rows), &changes(&rows));
+        let card = run.scorecard;
+        prop_assert!(card.tau_u >= 0.0 && card.tau_o >= 0.0 && card.tau_u + card.tau_o <= 100.0 + 1e-9);
+        prop_assert!((0.0..=100.0).contains(&card.theta_u) && card.theta_u <= card.tau_u + 1e-9);
+        prop_assert!((0.0..=100.0 + 1e-9).contains(&card.slo_violations));
+        // By the minute the rows alone give the score again.
+        let short = run.steps.iter().filter(|s| s.ready < s.demand).count() as f64;
+        prop_assert!((card.tau_u - 100.0 * short / run.steps.len() as f64).abs() < 1e-9);
+        let hours: f64 = run.steps.iter().map(|s| f64::from(s.ready) / 60.0).sum();
+        prop_assert!((card.replica_hours - hours).abs() < 1e-6);
+    }
 }

@@ -145,7 +145,7 @@ fn a_spec_that_fails_at_creation_is_tried_again_with_doubling_waits() {
 #[test]
 fn each_fallback_behavior_joins_the_present_replicas_in_its_way() {
     use FallbackBehavior::{CurrentReplicas, CurrentReplicasIfHigher, CurrentReplicasIfLower, Static};
-    let rows = vec![row(0.0, Some(8.0), true, Some(2.5)), row(60.0, None, true, Some(2.5))];
+    let failing = row(60.0, None, true, Some(2.5));
     for (behavior, replicas, want) in [
         (Static, 6, 6),
         (Static, 3, 3),
@@ -165,7 +165,7 @@ fn each_fallback_behavior_joins_the_present_replicas_in_its_way() {
             // A value that wants the present four, by either way of reading it.
             let value = if metric_type == MetricType::Value { 2.5 } else { 10.0 };
             let first = row(0.0, Some(value), true, Some(2.5));
-            let log = desired(config, Timeline::new(vec![vec![first, rows[1]]]), HOUR);
+            let log = desired(config, Timeline::new(vec![vec![first, failing]]), HOUR);
             assert_eq!(log.last().map(|c| c.1), Some(want), "{behavior:?} {replicas} {metric_type:?}");
         }
     }
