@@ -7,6 +7,7 @@
 
 mod backcast;
 mod bins;
+mod explain;
 mod fitted;
 mod ladder;
 mod learn;
@@ -18,6 +19,12 @@ mod profile;
 mod ridge;
 mod tracker;
 mod transform;
+mod trust;
 
+pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use tracker::Tracker;
+pub use trust::{Accuracy, Trust, TrustState};
+
+#[cfg(test)]
+mod tests;

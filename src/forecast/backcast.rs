@@ -30,13 +30,16 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
     let trials = trials.get(first..)?;
     let every = trials.len().div_ceil(TRIALS).max(1);
-    let trials: Vec<&Trial> = trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    let trials: Vec<&Trial> =
+        trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
     let newest = trials.last()?.slot;
     let usual = usual_errors(&trials);
     let own = own_errors(plan, task, &trials, usual);
     let ages: Vec<f64> = trials
         .iter()
-        .map(|t| f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY))
+        .map(|t| {
+            f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY)
+        })
         .collect();
     let errors = Errors { knots: knots(&trials, &own, &usual, &ages), usual };
     let standing = replay(plan, task, &trials, &own, &errors);
@@ -86,7 +89,8 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
         let expert = j % EXPERTS;
         order.clear();
         for (i, t) in trials.iter().enumerate() {
-            let size = if j < EXPERTS { t.scale } else { super::pool::own_size(own[i][expert], usual[expert]) };
+            let size =
+                if j < EXPERTS { t.scale } else { super::pool::own_size(own[i][expert], usual[expert]) };
             let u = (t.truth - t.experts[expert]) / size;
             order.push((u64::from(ordered(u)) << 32) | i as u64);
         }
@@ -142,13 +146,8 @@ fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], e
     };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
-        let mut p = Pending {
-            experts: trial.experts,
-            scale: trial.scale,
-            own: *own,
-            pooled: [0.0; L],
-            width: 0.0,
-        };
+        let mut p =
+            Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L], width: 0.0 };
         (p.pooled, p.width) = standing.pooled(errors, &weights, &p);
         pending.push(p);
     }

@@ -117,8 +117,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     bins.keep_from((end - KEPT).div_euclid(plan.bin));
     bins.shrink();
     let days = (z.len() as i64 * plan.step) as f64 / DAY as f64;
-    let quality =
-        HistoryQuality { days, observed: have as f64 / z.len() as f64, short: days < 14.0 };
+    let quality = HistoryQuality { days, observed: have as f64 / z.len() as f64, short: days < 14.0 };
     let inner = Inner {
         at: Time::from_epoch(end),
         step,
@@ -154,6 +153,7 @@ fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Lea
         }
     }
     learnt.sort_by_key(|l| (l.task.peak, l.task.steps));
+    learnt.shrink_to_fit();
     learnt
 }
 

@@ -84,7 +84,8 @@ pub(super) fn fit_design(
     let limit = [0, 1].map(|k| HUBER * 1.4826 * typical_miss(&seen, kappa[k], k));
     let blocks = gather(&seen, &ends, kappa[0], limit[0]);
     let fits = MEMORY.map(|half_life| solve_folds(&blocks, &ends, half_life));
-    let reach = [0, 1].map(|k| seen.iter().map(|(r, t)| (t[k] as f32 - r.base).abs()).fold(0.0, f32::max) * REACH);
+    let reach =
+        [0, 1].map(|k| seen.iter().map(|(r, t)| (t[k] as f32 - r.base).abs()).fold(0.0, f32::max) * REACH);
     let mut out = Vec::new();
     for (k, _) in tasks.iter().enumerate().take(2) {
         let coefficients = |fold: usize| [0, 1].map(|m| fits[m][fold][k].map(|c| c as f32));

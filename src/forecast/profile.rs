@@ -10,7 +10,6 @@ use super::ladder::DAY;
 /// Deviations from the level by bin of local time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    bin: i64,
     /// Week, then three kinds of day, then one day: one table, in bins.
     value: Vec<f32>,
     seen: Vec<u8>,
@@ -46,18 +45,12 @@ impl Profile {
     pub fn new(bin: i64) -> Self {
         let day = usize::try_from(DAY / bin).unwrap_or(1);
         Profile {
-            bin,
             value: vec![0.0; 11 * day],
             seen: vec![0; 11 * day],
             noise: vec![0.0; day],
             spread: 0.0,
             spread_weight: 0.0,
         }
-    }
-
-    /// The bin of the local week.
-    pub fn bin_of(&self, second_of_week: i64) -> usize {
-        usize::try_from(second_of_week / self.bin).unwrap_or(0)
     }
 
     /// What is known of a bin of the local week.
@@ -76,7 +69,8 @@ impl Profile {
     pub fn learn(&mut self, bin: usize, deviation: f64, surprise: f64) {
         let [week, kind, day, of_day] = self.places(bin);
         let before = self.at(bin);
-        let limit = if self.spread_weight > 50.0 { CLIP * self.spread / self.spread_weight } else { f64::MAX };
+        let limit =
+            if self.spread_weight > 50.0 { CLIP * self.spread / self.spread_weight } else { f64::MAX };
         for (place, gain) in [week, kind, day].into_iter().zip(GAINS) {
             let (Some(value), Some(seen)) = (self.value.get_mut(place), self.seen.get_mut(place)) else {
                 continue;

@@ -23,7 +23,7 @@ use super::transform::even;
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
     pub(super) now: Now,
-    bins: Bins,
+    pub(super) bins: Bins,
     pub(super) standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
@@ -112,10 +112,8 @@ impl Tracker {
         let ahead = ahead.as_seconds().clamp(step, 20 * DAY);
         let levels = self.levels(peak, ahead);
         let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
-        let mut out: Vec<f64> = q
-            .iter()
-            .map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top)))
-            .collect();
+        let mut out: Vec<f64> =
+            q.iter().map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
         let mut order: Vec<usize> = (0..q.len()).collect();
         order.sort_by(|&a, &b| q[a].get().total_cmp(&q[b].get()));
@@ -152,6 +150,14 @@ impl Tracker {
         }
     }
 
+    /// The task that says most about a horizon: the longest not beyond it, or the first.
+    pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
+        let step = self.fit.plan.step;
+        let mut tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
+        let first = tasks.clone().next().map(|(i, _)| i);
+        tasks.rfind(|(_, t)| t.task.steps as i64 * step <= ahead).map(|(i, _)| i).or(first)
+    }
+
     fn task_levels(&self, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
             return [0.0; L];
@@ -175,11 +181,14 @@ impl Tracker {
 
     /// Lets a task learn from the truths that are due.
     fn judge(&mut self, fit: &Inner, task: usize, z: Option<f64>) {
-        let (Some(waiting), Some(standing)) = (self.waiting.get_mut(task), self.standings.get_mut(task)) else {
+        let (Some(waiting), Some(standing)) = (self.waiting.get_mut(task), self.standings.get_mut(task))
+        else {
             return;
         };
         let learnt = &fit.tasks[task];
-        if learnt.task.peak && let Some(z) = z {
+        if learnt.task.peak
+            && let Some(z) = z
+        {
             for w in waiting.iter_mut() {
                 w.top = w.top.max(z as f32);
             }
@@ -208,7 +217,7 @@ impl Tracker {
     }
 }
 
-fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
+pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
     Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, bin: fit.plan.bin }
 }
 
@@ -225,8 +234,15 @@ fn between_levels(values: &[f64; L], q: f64) -> f64 {
 /// The standard normal quantile (Acklam's rational approximation, 1e-9; see also Wichura 1988).
 fn normal_score(p: f64) -> f64 {
     if let Some(i) = LEVELS.iter().position(|&l| l == p) {
-        return [-1.644_853_627, -0.674_489_750, 0.0, 0.841_621_234, 1.281_551_566, 1.644_853_627, 2.326_347_874]
-            [i];
+        return [
+            -1.644_853_627,
+            -0.674_489_750,
+            0.0,
+            0.841_621_234,
+            1.281_551_566,
+            1.644_853_627,
+            2.326_347_874,
+        ][i];
     }
     let p = p.clamp(1e-9, 1.0 - 1e-9);
     let tail = |t: f64| {

@@ -71,7 +71,8 @@ pub fn read(path: &Path) -> Result<Series, TraceError> {
 /// Reads `timestamp,value` rows from text; `path` is for messages only.
 pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
     let mut faults = Faults::default();
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let columns = match reader.headers() {
         Ok(head) => {
             let find = |name: &str| head.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
@@ -243,11 +244,15 @@ mod tests {
 
     #[test]
     fn rows_make_a_series_with_gaps() {
-        let s = csv("timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:20:00Z,3\n2026-01-01T00:10:00Z,2\n\
+        let s =
+            csv("timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:20:00Z,3\n2026-01-01T00:10:00Z,2\n\
                      2026-01-01T00:50:00Z,\n2026-01-01T01:00:00Z,NaN\n")
-        .expect("a trace");
+            .expect("a trace");
         assert_eq!(s.step().as_seconds(), 600);
-        assert_eq!((0..7).map(|i| s.get(i)).collect::<Vec<_>>()[..4], [Some(1.0), Some(2.0), Some(3.0), None]);
+        assert_eq!(
+            (0..7).map(|i| s.get(i)).collect::<Vec<_>>()[..4],
+            [Some(1.0), Some(2.0), Some(3.0), None]
+        );
         let numbers = csv("value,timestamp\n5,0\n6,10\n").expect("a trace");
         assert_eq!((numbers.step().as_seconds(), numbers.last()), (10, Some((Time::from_epoch(10), 6.0))));
     }
@@ -256,7 +261,10 @@ mod tests {
     fn every_fault_is_told_with_its_line() {
         let text = "timestamp,value\nyesterday,1\n2026-01-01T00:00:00Z,lots\n";
         let error = csv(text).expect_err("two faults");
-        assert!(error.contains("line 2: found 'yesterday'") && error.contains("line 3: found 'lots'"), "{error}");
+        assert!(
+            error.contains("line 2: found 'yesterday'") && error.contains("line 3: found 'lots'"),
+            "{error}"
+        );
         assert!(csv("time,load\n").expect_err("header").contains("found 'time,load', expected a header"));
         let many = format!("timestamp,value\n{}", "x,1\n".repeat(25));
         assert!(csv(&many).expect_err("many").ends_with("and 15 more"));
