@@ -7,6 +7,7 @@
 
 mod backcast;
 mod bins;
+mod explain;
 mod fitted;
 mod ladder;
 mod learn;
@@ -19,7 +20,13 @@ mod ridge;
 mod shim;
 mod tracker;
 mod transform;
+mod trust;
 
+pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use shim::*;
 pub use tracker::Tracker;
+pub use trust::{Accuracy, Trust, TrustState};
+
+#[cfg(test)]
+mod tests;

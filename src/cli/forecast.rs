@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::Outcome;
-use crate::forecast::{FitError, Tracker, fit};
+use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
 use crate::source::trace;
 use crate::units::{Quantile, Span, Time};
@@ -51,6 +51,9 @@ pub(super) struct ForecastArgs {
     /// Time zone of the people who make the load.
     #[arg(long, default_value = "UTC", value_parser = parse_zone)]
     timezone: chrono_tz::Tz,
+    /// Tell how the forecast of each origin and horizon comes about, in place of the rows.
+    #[arg(long)]
+    explain: bool,
     /// Form of the output.
     #[arg(long, default_value = "csv")]
     format: Format,
@@ -66,6 +69,7 @@ enum Format {
 struct Origin {
     at: Time,
     values: Vec<Vec<f64>>,
+    explanations: Vec<Explanation>,
 }
 
 /// Fits belong to points of this grid, as in the server.
@@ -94,6 +98,7 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
         _ => Box::new(std::io::stdout().lock()),
     };
     match args.format {
+        Format::Csv if args.explain => write_explanations(&mut out, &forecasts)?,
         Format::Csv => write_csv(&mut out, args, &forecasts)?,
         Format::Json => write_json(&mut out, args, &forecasts)?,
     }
@@ -178,7 +183,8 @@ fn forecast_group(
                 tracker.quantiles(h + late, &args.quantiles)
             }
         });
-        out.push(Origin { at, values: values.collect() });
+        let explanations = args.horizons.iter().filter(|_| args.explain).map(|&h| tracker.explain(h + late));
+        out.push(Origin { at, values: values.collect(), explanations: explanations.collect() });
     }
     Ok(out)
 }
@@ -206,6 +212,13 @@ fn write_csv(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) -> 
     Ok(())
 }
 
+fn write_explanations(out: &mut dyn Write, forecasts: &[Origin]) -> anyhow::Result<()> {
+    for explanation in forecasts.iter().flat_map(|origin| &origin.explanations) {
+        writeln!(out, "{explanation}\n")?;
+    }
+    Ok(())
+}
+
 fn write_json(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) -> anyhow::Result<()> {
     let rows: Vec<_> = forecasts
         .iter()
@@ -220,10 +233,32 @@ fn write_json(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) ->
             })
         })
         .collect();
-    let document = serde_json::json!({ "schema": 1, "peak": args.peak, "forecasts": rows });
+    let explanations: Vec<_> = forecasts.iter().flat_map(|o| &o.explanations).map(explanation_json).collect();
+    let document = serde_json::json!({
+        "schema": 1, "peak": args.peak, "forecasts": rows, "explanations": explanations,
+    });
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)?;
     Ok(())
+}
+
+fn explanation_json(e: &Explanation) -> serde_json::Value {
+    let experts = e.experts.iter().map(|x| {
+        serde_json::json!({
+            "name": x.name, "expects": x.expects, "weight_median": x.in_median, "weight_upper": x.in_upper,
+        })
+    });
+    serde_json::json!({
+        "origin": e.at.to_string(), "horizon_seconds": e.horizon.as_seconds(), "level": e.level,
+        "profile": e.profile, "last": e.last, "missing_slots": e.missing, "scale": e.scale,
+        "correction": e.correction, "why": e.why, "experts": experts.collect::<Vec<_>>(),
+        "trust": {
+            "state": e.trust.state.as_str(), "window_seconds": e.trust.window.as_seconds(),
+            "quantile": e.trust.quantile, "forecast_loss": e.trust.forecast_loss,
+            "persistence_loss": e.trust.persistence_loss, "naive_loss": e.trust.naive_loss,
+            "ratio": e.trust.ratio,
+        },
+    })
 }
 
 fn parse_time(text: &str) -> Result<Time, String> {

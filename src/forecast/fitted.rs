@@ -153,6 +153,7 @@ fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Lea
         }
     }
     learnt.sort_by_key(|l| (l.task.peak, l.task.steps));
+    learnt.shrink_to_fit();
     learnt
 }
 

@@ -36,6 +36,14 @@ pub(super) struct Plan {
     pub tasks: Vec<Task>,
     /// Decay of each running mean over one step, fastest first.
     pub decays: [f64; MEANS],
+    /// Decay of the slow level over one step.
+    pub level: f64,
+    /// Decay of the two noises over one step.
+    pub noise: [f64; 2],
+    /// Fading of the recent maximum over one step.
+    pub fade: f64,
+    /// Return to the profile over one step of a gap.
+    pub calm: f64,
 }
 
 /// Running means at so many half-lives.
@@ -50,6 +58,14 @@ const WINDOWS: [i64; 7] = [60, 120, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
 const HALF_LIVES: [(f64, f64); MEANS] =
     [(1.0, 0.0), (2.5, 180.0), (6.0, 900.0), (12.0, 3_600.0), (24.0, 14_400.0), (48.0, 86_400.0)];
+/// Half-life of the slow level, in seconds: a few days, so that it spans the day's shape yet follows growth.
+const LEVEL: f64 = 4.0 * DAY as f64;
+/// Half-lives of the noise.
+const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
+/// Half-life of the fading maximum.
+const HIGH: (f64, f64) = (4.0, 900.0);
+/// In a gap the load returns to its profile with this half-life.
+const CALM: (f64, f64) = (0.0, 10_800.0);
 
 impl Plan {
     /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the first.
@@ -76,9 +92,18 @@ impl Plan {
             memory: (1.5 * DAY as f64).max(4.0 * h as f64 * step as f64),
         };
         let tasks = designs.iter().map(|&h| task(false, h)).chain(windows.iter().map(|&h| task(true, h)));
-        let decays = HALF_LIVES.map(|(n, seconds)| 0.5f64.powf(1.0 / n.max(seconds / step as f64)));
-        let tasks = tasks.collect();
-        Plan { step, bin: bin(step), designs, tasks, decays }
+        let decay = |(n, seconds): (f64, f64)| 0.5f64.powf(1.0 / n.max(seconds / step as f64));
+        Plan {
+            step,
+            bin: bin(step),
+            tasks: tasks.collect(),
+            designs,
+            decays: HALF_LIVES.map(decay),
+            level: decay((0.0, LEVEL)),
+            noise: NOISE.map(decay),
+            fade: decay(HIGH),
+            calm: decay(CALM),
+        }
     }
 }
 

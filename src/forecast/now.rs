@@ -55,19 +55,8 @@ pub(super) struct Closed {
     pub surprise: f64,
 }
 
-/// Half-life of the slow level, in seconds: a few days, so that it spans the day's shape yet follows growth.
-const LEVEL: f64 = 4.0 * DAY as f64;
-/// In a gap the load is held for so long, then returns to its profile with the half-life that follows.
+/// In a gap the load is held for so long, then returns to its profile.
 const HOLD: i64 = 300;
-const RETURN: f64 = 3.0 * 3_600.0;
-/// Half-lives of the noise: at least so many steps and seconds.
-const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
-/// Half-life of the fading maximum.
-const HIGH: (f64, f64) = (4.0, 900.0);
-
-fn decay(half_life: (f64, f64), step: i64) -> f64 {
-    0.5f64.powf(1.0 / half_life.0.max(half_life.1 / step as f64))
-}
 
 impl Now {
     /// Before the slot that follows `at`.
@@ -129,7 +118,7 @@ impl Now {
         } else {
             self.age += 1;
             if self.age as i64 * plan.step > HOLD {
-                self.departure *= 0.5f64.powf(plan.step as f64 / RETURN);
+                self.departure *= plan.calm;
             }
         }
         let level = self.level();
@@ -154,22 +143,22 @@ impl Now {
                 mean[m] = mean[m] * decay + (1.0 - decay) * x;
             }
         }
-        let (fade, calm) = (decay(HIGH, plan.step), self.mean(LOAD, 1));
-        self.high = if self.seen == 1 && self.age == 0 { z } else { z.max(calm + (self.high - calm) * fade) };
+        let calm = self.mean(LOAD, 1);
+        self.high =
+            if self.seen == 1 && self.age == 0 { z } else { z.max(calm + (self.high - calm) * plan.fade) };
         closed
     }
 
     fn observe(&mut self, plan: &Plan, z: f64, week: f64) {
         if self.seen > 0 {
             let surprise = (z - self.mean(LOAD, 0)).abs();
-            for (i, half_life) in NOISE.into_iter().enumerate() {
-                let decay = decay(half_life, plan.step);
+            for (i, decay) in plan.noise.into_iter().enumerate() {
                 self.noise[i] = self.noise[i] * decay + (1.0 - decay) * surprise;
                 self.noise_weight[i] = self.noise_weight[i] * decay + (1.0 - decay);
             }
             self.surprise += surprise;
         }
-        let decay = 0.5f64.powf(plan.step as f64 / LEVEL);
+        let decay = plan.level;
         self.level = self.level * decay + (1.0 - decay) * z;
         self.level_weight = self.level_weight * decay + (1.0 - decay);
         self.departure = z - self.level() - week;

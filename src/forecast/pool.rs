@@ -8,6 +8,7 @@
 
 use super::outlook::{EXPERTS, LAST, NAIVE};
 use super::transform::uneven;
+use super::trust::{JUDGED, TrustState};
 
 /// Quantiles that are modelled; others are interpolated.
 pub(super) const LEVELS: [f64; L] = [0.05, 0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
@@ -50,8 +51,10 @@ pub(super) struct Standing {
     pub record: [[f32; L]; 3],
     /// Rolling share of truths at or below each level's forecast.
     pub cover: [f32; L],
-    /// Decayed number of truths.
+    /// Decayed number of truths, as a share of a full record.
     pub count: f32,
+    /// Trust at the judged levels.
+    pub trust: [TrustState; JUDGED.len()],
 }
 
 /// How strongly weights prefer the smaller loss.
@@ -77,7 +80,14 @@ impl Standing {
             record: [[0.0; L]; 3],
             cover: [0.0; L],
             count: 0.0,
+            trust: [TrustState::default(); JUDGED.len()],
         }
+    }
+
+    /// The pool's loss over that of the better plain rule at a level.
+    pub fn ratio(&self, level: usize) -> f32 {
+        let [own, last, naive] = [0, 1, 2].map(|k| self.record[k][level] + TRIFLE);
+        own / last.min(naive)
     }
 
     /// Weights of the opinions per level, each level's summing to one.
@@ -118,6 +128,8 @@ impl Standing {
     /// record that remains, `keep_own` that of the error sizes.
     pub fn learn(&mut self, errors: &Errors, p: &Pending, truth: f32, z: f32, keep: f32, keep_own: f32) {
         let sizes = sizes(errors, p);
+        // The record spans days: twice the memory of the weights.
+        let slow = keep.sqrt();
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
@@ -126,15 +138,18 @@ impl Standing {
             }
             let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
             for (record, y) in self.record.iter_mut().zip(plain) {
-                record[l] = keep * record[l] + (1.0 - keep) * pinball(level, truth - y);
+                record[l] = slow * record[l] + (1.0 - slow) * pinball(level, truth - y);
             }
             let covered = truth <= p.pooled[l] + TIE;
-            self.cover[l] = keep * self.cover[l] + (1.0 - keep) * f32::from(u8::from(covered));
+            self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
             let step = if covered { level - 1.0 } else { level };
             self.correction[l] =
                 (self.correction[l] + CORRECT * step).clamp(CORRECT_LIMIT.0, CORRECT_LIMIT.1);
         }
-        self.count = keep * self.count + (1.0 - keep);
+        self.count = slow * self.count + (1.0 - slow);
+        for (place, level) in JUDGED.into_iter().enumerate() {
+            self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
+        }
         for (own, expert) in self.own.iter_mut().zip(p.experts) {
             *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
         }

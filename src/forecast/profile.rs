@@ -10,7 +10,6 @@ use super::ladder::DAY;
 /// Deviations from the level by bin of local time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    bin: i64,
     /// Week, then three kinds of day, then one day: one table, in bins.
     value: Vec<f32>,
     seen: Vec<u8>,
@@ -46,18 +45,12 @@ impl Profile {
     pub fn new(bin: i64) -> Self {
         let day = usize::try_from(DAY / bin).unwrap_or(1);
         Profile {
-            bin,
             value: vec![0.0; 11 * day],
             seen: vec![0; 11 * day],
             noise: vec![0.0; day],
             spread: 0.0,
             spread_weight: 0.0,
         }
-    }
-
-    /// The bin of the local week.
-    pub fn bin_of(&self, second_of_week: i64) -> usize {
-        usize::try_from(second_of_week / self.bin).unwrap_or(0)
     }
 
     /// What is known of a bin of the local week.

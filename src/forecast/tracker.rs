@@ -23,7 +23,7 @@ use super::transform::even;
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
     pub(super) now: Now,
-    bins: Bins,
+    pub(super) bins: Bins,
     pub(super) standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
@@ -150,6 +150,14 @@ impl Tracker {
         }
     }
 
+    /// The task that says most about a horizon: the longest not beyond it, or the first.
+    pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
+        let step = self.fit.plan.step;
+        let mut tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
+        let first = tasks.clone().next().map(|(i, _)| i);
+        tasks.rfind(|(_, t)| t.task.steps as i64 * step <= ahead).map(|(i, _)| i).or(first)
+    }
+
     fn task_levels(&self, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
             return [0.0; L];
@@ -209,7 +217,7 @@ impl Tracker {
     }
 }
 
-fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
+pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
     Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, bin: fit.plan.bin }
 }
 

@@ -12,8 +12,9 @@ pub(super) struct Transform {
 }
 
 /// Added before the root, in units of the mean load: near zero the root would be steeper than the noise of a
-/// load whose mean is about ten events a step warrants (3/8 of an event over its mean, Anscombe).
-const OFFSET: f64 = 0.04;
+/// load whose mean is about ten events a step warrants (3/8 of an event over its mean, Anscombe). Its root is a
+/// short binary fraction, so that zero goes there and back exactly.
+const OFFSET: f64 = 0.1875 * 0.1875;
 
 impl Transform {
     /// From the loads of the window; NaN is a gap. A load that is always zero has scale one.
@@ -22,11 +23,6 @@ impl Transform {
             values.iter().filter(|v| !v.is_nan()).fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
         let mean = sum / count.max(1) as f64;
         Transform { scale: if mean > 0.0 && mean.is_finite() { mean } else { 1.0 } }
-    }
-
-    /// The mean load of the window (one if there was none).
-    pub fn scale(&self) -> f64 {
-        self.scale
     }
 
     /// From a load to units of the scale. Rounded to single precision, so that the rounding of `k·y / k·scale`
@@ -59,11 +55,11 @@ mod tests {
     #[test]
     fn there_and_back() {
         let t = Transform::of(&[2.0, f64::NAN, 4.0]);
-        assert_eq!(t.scale(), 3.0);
+        assert_eq!(t.scale, 3.0);
         for y in [0.0, 0.1, 3.0, 1e6] {
             assert!((t.load(uneven(even(t.normal(y)))) - y).abs() <= 1e-6 * y);
         }
         assert_eq!(uneven(-5.0), 0.0);
-        assert_eq!(Transform::of(&[0.0, 0.0]).scale(), 1.0);
+        assert_eq!(Transform::of(&[0.0, 0.0]).scale, 1.0);
     }
 }
