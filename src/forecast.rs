@@ -17,14 +17,12 @@ mod outlook;
 mod pool;
 mod profile;
 mod ridge;
-mod shim;
 mod tracker;
 mod transform;
 mod trust;
 
 pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
-pub use shim::*;
 pub use tracker::Tracker;
 pub use trust::{Accuracy, Trust, TrustState};
 

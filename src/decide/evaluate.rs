@@ -2,7 +2,7 @@
 
 use super::decision::{Blind, ForecastView, Note, Rung};
 use super::prepared::SignalPlan;
-use crate::forecast::{Tracker, Trust};
+use crate::forecast::{Tracker, TrustState};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::plan::{self, Backlog, LeadWindow, OUTAGE_ERROR_SHARE};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
@@ -140,7 +140,8 @@ impl Question<'_> {
 
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Tracker, quantile: Quantile, until: Time) {
-        let trusted = !matches!(tracker.trust(), Trust::Distrusted);
+        let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
+        let trusted = trust.state != TrustState::Distrusted;
         if !trusted {
             need.notes.push(Note::Distrusted);
         }
@@ -167,7 +168,7 @@ impl Question<'_> {
             load: first(&tracker.peak(span, &[quantile])),
             published: std::array::from_fn(|i| loads.get(i).copied().unwrap_or(0.0)),
             fitted_at: tracker.fitted_at(),
-            trust: tracker.trust().as_str(),
+            trust: trust.state.as_str(),
         });
         need.forecast = Some((forecast, trusted));
         if trusted {

@@ -11,7 +11,7 @@ use crate::units::{Quantile, Span, Time};
 
 use super::backcast::{keep, own_memory};
 use super::bins::{Bins, Past};
-use super::fitted::{Inner, Learnt};
+use super::fitted::{HistoryQuality, Inner, Learnt};
 use super::ladder::DAY;
 use super::now::{Now, record};
 use super::outlook::outlook;
@@ -58,6 +58,16 @@ impl Tracker {
     /// The last slot folded in.
     pub fn at(&self) -> Time {
         Time::from_epoch(self.now.at)
+    }
+
+    /// The grid point its fit belongs to.
+    pub fn fitted_at(&self) -> Time {
+        self.fit.at
+    }
+
+    /// How much history its fit rests on.
+    pub fn quality(&self) -> HistoryQuality {
+        self.fit.quality
     }
 
     /// Folds in the next slot; `None`, and what is no load, is a gap.

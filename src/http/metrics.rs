@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::decide::{Contributor, Decision};
-use crate::forecast::{Accuracy, Trust};
+use crate::forecast::{Accuracy, Trust, TrustState};
 use crate::keda::WorkloadId;
 use crate::source::SourceError;
 use crate::units::Quantile;
@@ -156,7 +156,7 @@ impl Metrics {
         );
         r.register(
             "forecast_skill_ratio",
-            "One minus the forecast's loss over that of the seasonal naive, recently",
+            "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
             self.skill.clone(),
         );
         r.register("trust", "1 trusted, 0.5 on probation, 0 distrusted", self.trust.clone());
@@ -252,8 +252,12 @@ impl Metrics {
     /// Publishes how good the forecast of a workload was lately.
     pub fn judged(&self, id: &WorkloadId, trust: &Trust, accuracy: &Accuracy, points: usize) {
         let workload = Workload::of(id);
-        self.trust.get_or_create(&workload).set(trust.level());
-        self.skill.get_or_create(&workload).set(accuracy.skill);
+        self.trust.get_or_create(&workload).set(match trust.state {
+            TrustState::Trusted => 1.0,
+            TrustState::Probation => 0.5,
+            TrustState::Distrusted => 0.0,
+        });
+        self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
         self.history_points.get_or_create(&workload).set(points as f64);
         for (quantile, share) in &accuracy.coverage {
             self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
