@@ -120,10 +120,8 @@ fn url(section: &Section<'_>) -> Option<reqwest::Url> {
 }
 
 fn auth(section: &Section<'_>) -> Auth {
-    let given: Vec<&str> =
-        ["bearerToken", "bearerTokenFile", "basic"].into_iter().filter(|k| section.has(k)).collect();
-    if given.len() > 1 {
-        section.fault(given[1], given.join(" and "), "at most one way to authenticate");
+    if section.has("basic") && (section.has("bearerToken") || section.has("bearerTokenFile")) {
+        section.fault("basic", "basic beside a bearer token", "at most one way to authenticate");
     }
     let bearer = secret(section, "bearerToken", "bearerTokenFile");
     let basic = section.section("basic");
