@@ -1,1 +1,2 @@
-
+mod source;
+mod support;

@@ -57,12 +57,19 @@ pub(super) async fn read(
     let answer = state.and_then(|()| decoder.finish());
     let is_json = media.contains("json") || prefix.trim_ascii_start().starts_with(b"{");
     match answer {
-        Ok(answer) if answer.success && response.status().is_success() => Ok(answer),
+        Ok(mut answer) if answer.success && response.status().is_success() => {
+            answer.warnings.iter_mut().for_each(|warning| *warning = ready.hide(warning));
+            Ok(answer)
+        }
         Ok(answer) if !answer.success => Err(SourceError::Api {
             target,
             status,
-            error_type: if answer.error_type.is_empty() { "error".to_owned() } else { answer.error_type },
-            message: ready.hide(&answer.error),
+            error_type: if answer.error_type.is_empty() {
+                "error".to_owned()
+            } else {
+                excerpt(&answer.error_type)
+            },
+            message: excerpt(&ready.hide(&answer.error)),
             retry_after,
         }),
         Err(DecodeError::TooLarge { limit, unit }) => Err(SourceError::TooLarge { target, limit, unit }),

@@ -181,8 +181,8 @@ impl Collector {
         match (place, self.key.as_str()) {
             (None, _) => return Err(malformed("no object at the top")),
             (Some(Place::Root), "status") => self.status = Some(text == "success"),
-            (Some(Place::Root), "errorType") => self.answer.error_type = excerpt(text),
-            (Some(Place::Root), "error") => self.answer.error = excerpt(text),
+            (Some(Place::Root), "errorType") => self.answer.error_type = text.to_owned(),
+            (Some(Place::Root), "error") => self.answer.error = text.to_owned(),
             (Some(Place::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
             (Some(Place::Data), "resultType") => self.result_type = text.to_owned(),
             (Some(Place::Notes), _) if quoted => self.note(text),

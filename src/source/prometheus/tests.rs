@@ -402,43 +402,35 @@ async fn the_clock_of_the_server_is_compared() {
 
 #[tokio::test]
 async fn requests_at_a_time_are_bounded() {
-    let (busy, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
+    use std::sync::atomic::AtomicUsize;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    // Each request waits for a second one, so that the bound is reached for certain.
+    let both = Arc::new(tokio::sync::Barrier::new(2));
     let most_seen = Arc::clone(&most);
-    let server = Server::start(move |seen| {
-        let (busy, most) = (Arc::clone(&busy), Arc::clone(&most));
-        let now = {
-            let mut busy = busy.lock().expect("not poisoned");
-            *busy += 1;
-            *busy
-        };
-        let mut most = most.lock().expect("not poisoned");
-        *most = now.max(*most);
-        // The count falls when the body is taken, so that overlapping requests are seen as such.
-        let body = minutes(seen).into_body();
-        let done = tokio_stream::once(Ok::<_, std::io::Error>(String::new()));
-        let done = tokio_stream::StreamExt::map(done, move |end| {
-            *busy.lock().expect("not poisoned") -= 1;
-            end
-        });
-        let both = tokio_stream::StreamExt::chain(
-            tokio_stream::StreamExt::map(done, |end| end.map(|s| s.into_bytes())),
-            tokio_stream::StreamExt::map(body.into_data_stream(), |b| {
-                b.map(|b| b.to_vec()).map_err(std::io::Error::other)
-            }),
-        );
-        respond(200, "application/json", Body::from_stream(both))
-    })
-    .await;
-    let source = Arc::new(server.source(|c| c.max_concurrent = 2));
+    let app = axum::Router::new().fallback(move || {
+        let (busy, most, both) = (Arc::clone(&busy), Arc::clone(&most), Arc::clone(&both));
+        async move {
+            most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            both.wait().await;
+            busy.fetch_sub(1, Ordering::SeqCst);
+            matrix(&[(60_000, "1".to_owned())])
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut config = DataSourceConfig::at(base_url(&format!("http://{address}")).expect("an address"));
+    config.max_concurrent = 2;
+    let source = Arc::new(Prometheus::new("x", config, &Limits::default()));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let source = Arc::clone(&source);
-        tasks.spawn(async move { source.range(&question(5)).await.map(|s| s.observed()) });
+        tasks.spawn(async move { source.range(&question(1)).await.map(|s| s.observed()) });
     }
     while let Some(done) = tasks.join_next().await {
-        assert_eq!(done.expect("joined").expect("answered"), 5);
+        assert_eq!(done.expect("joined").expect("answered"), 1);
     }
-    assert!(*most_seen.lock().expect("not poisoned") <= 2);
+    assert_eq!(most_seen.load(Ordering::SeqCst), 2);
 }
 
 #[test]
