@@ -1,2 +1,4 @@
+//! The integration tests, as one binary: against real servers, over real sockets.
+
 mod source;
 mod support;

@@ -145,3 +145,38 @@ async fn a_feed_outlives_the_death_of_its_server() {
     let update = update.expect("answered");
     assert_eq!(update.history_short.and_then(|s| s.first), Some(Time::from_epoch(start)));
 }
+
+#[tokio::test]
+async fn a_series_that_ended_is_no_value_at_once() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let there = Arc::new(AtomicBool::new(true));
+    let shown = Arc::clone(&there);
+    let target = axum::Router::new().fallback(move || {
+        let text = if shown.load(Ordering::SeqCst) { "depth 42\n" } else { "other 1\n" };
+        async move { ([("content-type", "text/plain; version=0.0.4")], text) }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move { axum::serve(listener, target).await });
+    let configuration = format!(
+        "scrape_configs: [{{job_name: t, scrape_interval: 1s, static_configs: [{{targets: ['{address}']}}]}}]\n"
+    );
+    let server = Server::start_with(&[], &configuration).await;
+    let source = source(&server);
+    until(&source, Some(42.0)).await;
+    there.store(false, Ordering::SeqCst);
+    // The stale marker ends the series within a scrape or two, long before the look-back of five minutes.
+    until(&source, None).await;
+}
+
+async fn until(source: &Prometheus, expected: Option<f64>) {
+    let begun = std::time::Instant::now();
+    loop {
+        let value = source.instant("depth", Time::from_epoch(now())).await.expect("answered");
+        if value == expected {
+            return;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "found {value:?}, expected {expected:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

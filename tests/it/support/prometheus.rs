@@ -34,6 +34,11 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts a server that holds exactly these series.
     pub async fn start(series: &[Backfill]) -> Self {
+        Self::start_with(series, "global: {}\n").await
+    }
+
+    /// Starts a server that holds these series, with a configuration of its own, for example to scrape a target.
+    pub async fn start_with(series: &[Backfill], configuration: &str) -> Self {
         for program in [SERVER, TOOL] {
             assert!(
                 Path::new(program).exists(),
@@ -41,7 +46,7 @@ impl Prometheus {
             );
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
-        fs::write(dir.path().join("prometheus.yml"), "global: {}\n").expect("a configuration");
+        fs::write(dir.path().join("prometheus.yml"), configuration).expect("a configuration");
         if !series.is_empty() {
             backfill(dir.path(), series);
         }
