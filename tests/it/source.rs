@@ -1,5 +1,7 @@
 //! The Prometheus source against a real Prometheus.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
