@@ -161,7 +161,8 @@ async fn a_series_that_ended_is_no_value_at_once() {
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move { axum::serve(listener, target).await });
     let configuration = format!(
-        "scrape_configs: [{{job_name: t, scrape_interval: 1s, static_configs: [{{targets: ['{address}']}}]}}]\n"
+        "scrape_configs:\n- {{job_name: t, scrape_interval: 1s, \
+         static_configs: [{{targets: ['{address}']}}]}}\n"
     );
     let server = Server::start_with(&[], &configuration).await;
     let source = source(&server);

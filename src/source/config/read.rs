@@ -198,14 +198,14 @@ fn tls(section: &Section<'_>) -> TlsConfig {
     TlsConfig { ca, identity, insecure_skip_verify }
 }
 
-fn query_parameters(section: &Section<'_>) -> Vec<(String, String)> {
+fn query_parameters(section: &Section<'_>) -> Vec<(String, Secret)> {
     let mut all = Vec::new();
     for (name, text) in section.texts("queryParameters") {
         if RESERVED_PARAMETERS.contains(&name) {
             let key = format!("queryParameters.{name}");
             section.fault(&key, "a parameter that each question sets", "another parameter");
         } else {
-            all.push((name.to_owned(), text.value));
+            all.push((name.to_owned(), Secret::new(text.value)));
         }
     }
     all

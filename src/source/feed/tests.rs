@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::source::prometheus::Reading;
 
 const STEP: Step = Step::MINUTE;
 
@@ -14,12 +13,17 @@ struct Canned {
     /// Answers before the next failure; `None` for no failure.
     fails_after: Mutex<Option<usize>>,
     missing: Mutex<Vec<std::ops::Range<i64>>>,
+    /// Whether the next answer never comes.
+    hangs: Mutex<bool>,
 }
 
 impl RangeSource for Canned {
     async fn read(&self, q: &RangeQuery) -> Result<Reading, SourceError> {
         if let Some(left) = self.fails_after.lock().expect("not poisoned").as_mut() {
             *left = left.checked_sub(1).ok_or(SourceError::ManySeries)?;
+        }
+        if *self.hangs.lock().expect("not poisoned") {
+            std::future::pending::<()>().await;
         }
         let (from, to) = (q.from.epoch() / 60, q.to.epoch() / 60);
         self.asked.lock().expect("not poisoned").push((from, to));
@@ -125,6 +129,22 @@ fn a_failure_keeps_what_was_read_and_the_next_refresh_goes_on() {
     *source.fails_after.lock().expect("not poisoned") = None;
     let update = run(feed.refresh(at(g + 500, 0))).expect("answered");
     assert_eq!(update.series.observed(), update.series.len(), "nothing lost, nothing left out");
+}
+
+#[test]
+fn a_refresh_given_up_half_way_loses_nothing() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    let before = run(feed.refresh(at(g, 0))).expect("answered").series;
+    *source.hangs.lock().expect("not poisoned") = true;
+    run(async {
+        tokio::select! {
+            biased;
+            _ = feed.refresh(at(g + 10, 0)) => panic!("it never answers"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    assert_eq!(feed.series(), Some(before));
 }
 
 #[test]

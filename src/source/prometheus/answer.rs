@@ -1,7 +1,7 @@
 //! From an HTTP response to an answer or to the error that names what came instead.
 //!
-//! The body is decoded as it arrives. Of a body that is no answer only the first words are kept, without markup
-//! and without anything secret that was sent along.
+//! The body is decoded as it arrives. Of a body that is no answer only the first words are kept, without
+//! markup and without anything secret that was sent along.
 
 use std::time::Duration;
 

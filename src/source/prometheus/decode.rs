@@ -1,7 +1,8 @@
 //! Decodes an answer of the query API into columns while it arrives.
 //!
-//! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and the
-//! infinities stay as they are: the series they go into makes them gaps. A second series ends the reading.
+//! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and
+//! the infinities stay as they are: the series they go into makes them gaps. A second series ends the
+//! reading.
 
 use super::json::{Event, Reader};
 

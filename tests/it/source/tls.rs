@@ -72,7 +72,8 @@ fn answer(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<(
     let mut stream = reader.into_inner();
     write!(
         stream,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
         body.len()
     )?;
     stream.conn.send_close_notify();

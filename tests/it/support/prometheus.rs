@@ -1,7 +1,7 @@
 //! A real Prometheus on a free port, with history written before it starts.
 //!
-//! It lives in a temporary directory, is killed when dropped, and may be stopped and started again on the same
-//! port. Nothing here sleeps in place of a condition: readiness is asked for until it is there.
+//! It lives in a temporary directory, is killed when dropped, and may be stopped and started again on the
+//! same port. Nothing here sleeps in place of a condition: readiness is asked for until it is there.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,7 +37,8 @@ impl Prometheus {
         Self::start_with(series, "global: {}\n").await
     }
 
-    /// Starts a server that holds these series, with a configuration of its own, for example to scrape a target.
+    /// Starts a server that holds these series, with a configuration of its own, for example to scrape a
+    /// target.
     pub async fn start_with(series: &[Backfill], configuration: &str) -> Self {
         for program in [SERVER, TOOL] {
             assert!(
@@ -50,7 +51,8 @@ impl Prometheus {
         if !series.is_empty() {
             backfill(dir.path(), series);
         }
-        // The port is free again once the listener is dropped; another program would have to be quick to take it.
+        // The port is free again once the listener is dropped; another program would have to be quick to take
+        // it.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);

@@ -20,7 +20,12 @@ fn result(kind: &str, result: &str) -> Result<Answer, DecodeError> {
     whole(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#))
 }
 
-const MATRIX: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"süß","job":"a\"}]","x":"[1,2]"},"values":[[1435781430,"1"],[1435781430.781,"NaN"],[1435781445,"-1.5e3"],[1435781460,"+Inf"],[1.43578149e9,"0.25"]]}],"stats":{"samples":{"totalQueryableSamples":5,"values":[[1,"2"]]}}},"warnings":["one ☃","two"],"infos":["three"]}
+const MATRIX: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
+  {"metric":{"__name__":"süß","job":"a\"}]","x":"[1,2]"},
+   "values":[[1435781430,"1"],[1435781430.781,"NaN"],[1435781445,"-1.5e3"],[1435781460,"+Inf"],
+    [1.43578149e9,"0.25"]]}],
+  "stats":{"samples":{"totalQueryableSamples":5,"values":[[1,"2"]]}}},
+  "warnings":["one ☃","two"],"infos":["three"]}
 "#;
 
 #[test]
