@@ -1,8 +1,8 @@
 //! The server's configuration: listeners, data sources with their credentials, limits.
 //!
-//! It is read once from YAML into types that cannot be wrong; every fault is reported at once, with its key, what
-//! was found and what was expected. The environment comes in as a map. Nothing here opens a file or a socket:
-//! secrets in files, calendars and policies stay paths.
+//! It is read once from YAML into types that cannot be wrong; every fault is reported at once, with its key,
+//! what was found and what was expected. The environment comes in as a map. Nothing here opens a file or a
+//! socket: secrets in files, calendars and policies stay paths.
 
 mod keys;
 mod read;
@@ -69,8 +69,8 @@ pub struct DataSourceConfig {
     pub max_concurrent: usize,
     /// The namespaces whose workloads may use it; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
-    /// Parameters sent with each query, such as `dedup` of Thanos.
-    pub query_parameters: Vec<(String, String)>,
+    /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
+    pub query_parameters: Vec<(String, Secret)>,
 }
 
 /// The `Authorization` header.
@@ -183,11 +183,11 @@ impl ServerConfig {
 // === impl DataSourceConfig ===
 
 impl DataSourceConfig {
-    /// Time allowed for a request where nothing is configured: Prometheus needs a second or two for weeks of a
-    /// heavy query, and KEDA's view of us does not depend on it.
+    /// Time allowed for a request where nothing is configured: Prometheus needs a second or two for weeks of
+    /// a heavy query, and KEDA's view of us does not depend on it.
     pub const TIMEOUT: Span = Span::seconds(30);
-    /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a fifth of
-    /// what Prometheus runs at once by default (20).
+    /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a
+    /// fifth of what Prometheus runs at once by default (20).
     pub const MAX_CONCURRENT: usize = 4;
 
     /// A data source at `url` with nothing else configured.
@@ -210,7 +210,8 @@ impl DataSourceConfig {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            // KEDA's own objects are below 1.5 MB as a whole (etcd); a trigger of more than this is a mistake.
+            // KEDA's own objects are below 1.5 MB as a whole (etcd); a trigger of more than this is a
+            // mistake.
             metadata_bytes: 64 * 1024,
             workloads: 10_000,
             // Four weeks at 15 s are 161,280; a year at a minute is 525,600.

@@ -1,7 +1,7 @@
 //! Everything that can go wrong between a question and its series.
 //!
-//! Messages name the data source's address without its query, and never a credential: they reach the events of
-//! a ScaledObject, which many may read.
+//! Messages name the data source's address without its query, and never a credential: they reach the events
+//! of a ScaledObject, which many may read.
 
 use std::time::Duration;
 
@@ -207,8 +207,8 @@ impl SourceError {
         }
     }
 
-    /// Whether the same question over a shorter range may succeed: Prometheus and Thanos limit points and loaded
-    /// samples, Mimir the length of a query and its chunks, VictoriaMetrics points and samples.
+    /// Whether the same question over a shorter range may succeed: Prometheus and Thanos limit points and
+    /// loaded samples, Mimir the length of a query and its chunks, VictoriaMetrics points and samples.
     pub(crate) fn wants_shorter_range(&self) -> bool {
         const SIGNS: [&str; 9] = [
             "exceeded maximum resolution",

@@ -1,13 +1,14 @@
 //! One series of one query, kept current: a backfill once, then only what is new.
 //!
-//! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity, the
-//! last hour is read again, so that late samples do not divide two replicas of the server. A failure never loses
-//! what was read before. The present comes in as an argument; nothing here waits or reads a clock.
+//! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
+//! the last hour is read again, so that late samples do not divide two replicas of the server. A failure
+//! never loses what was read before. The present comes in as an argument; nothing here waits or reads a
+//! clock.
 
 use std::sync::Arc;
 
 use super::SourceError;
-use super::prometheus::{POINTS_PER_REQUEST, Prometheus, RangeQuery, RangeSource};
+use super::prometheus::{POINTS_PER_REQUEST, Prometheus, RangeQuery, RangeSource, Reading};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
@@ -127,81 +128,89 @@ impl<S: RangeSource> Feed<S> {
         self.held.as_ref().map(|held| trimmed(&held.series))
     }
 
-    /// Reads what is missing up to the last instant that is settled at `now`. After an error everything read so
-    /// far is kept, and the next refresh goes on from there.
+    /// Reads what is missing up to the last instant that is settled at `now`. After an error everything read
+    /// so far is kept, and the next refresh goes on from there.
     pub async fn refresh(&mut self, now: Time) -> Result<FeedUpdate, SourceError> {
         let settled = (now - self.settle).floor_to(self.key.step.span(), Span::ZERO);
         let begin = self.begin(now);
         let due = (now - self.settle).floor_to(FIT_GRID, self.phase);
-        let mut held = match self.held.take() {
-            Some(held) if held.series.time(held.series.len()) >= begin => held,
-            // Nothing held, or an outage longer than the window.
-            _ => Held { series: Arc::new(Series::new(begin, self.key.step).compact()), read_again: due },
-        };
+        // What is held stays in place while answers are awaited, so that a refresh given up half-way loses
+        // nothing.
+        let usable = |held: &Held| held.series.time(held.series.len()) >= begin;
+        self.held = self.held.take().filter(usable);
+        let step = self.key.step;
+        let held = self.held.get_or_insert_with(|| Held {
+            series: Arc::new(Series::new(begin, step).compact()),
+            read_again: due,
+        });
         let mut news = News::default();
-        let outcome = self.advance(&mut held, due, settled, &mut news).await;
+        held.advance(self.source.as_ref(), &self.key, due, settled, &mut news).await?;
         if begin > held.series.start() {
             Arc::make_mut(&mut held.series).forget_before(begin);
         }
-        let update = FeedUpdate {
+        Ok(FeedUpdate {
             series: trimmed(&held.series),
             read_until: settled,
             new_samples: news.samples,
-            history_short: self.history_short(&held.series, begin),
+            history_short: history_short(&held.series, begin),
             warnings: news.warnings,
-        };
-        self.held = Some(held);
-        outcome.map(|()| update)
+        })
     }
 
-    /// The first instant to hold. A fit sees the window before its own point of the grid, which lies up to a grid
-    /// width before the present; without it a restarted server would fit on less than its neighbour did.
+    /// The first instant to hold. A fit sees the window before its own point of the grid, which lies up to a
+    /// grid width before the present; without it a restarted server would fit on less than its neighbour did.
     fn begin(&self, now: Time) -> Time {
         let from = grid_point(now, self.phase) - self.key.window;
         from.floor_to(self.key.step.span(), Span::ZERO)
     }
+}
 
-    async fn advance(
-        &self,
-        held: &mut Held,
+// === impl Held ===
+
+impl Held {
+    async fn advance<S: RangeSource>(
+        &mut self,
+        source: &S,
+        key: &FeedKey,
         due: Time,
         settled: Time,
         news: &mut News,
     ) -> Result<(), SourceError> {
-        let step = self.key.step;
-        if held.read_again < due {
+        let query = |from, to| RangeQuery { query: key.query.clone(), from, to, step: key.step };
+        if self.read_again < due {
             // Only what was read before; the rest is read below for the first time anyway.
-            let last = held.series.end().map_or(due, |end| end.min(settled));
-            let from = (due - READ_AGAIN).max(held.series.start());
-            self.read(held, from, last, news).await?;
-            held.read_again = due;
+            let last = self.series.end().map_or(due, |end| end.min(settled));
+            let from = (due - READ_AGAIN).max(self.series.start());
+            let reading = source.read(&query(from, last)).await?;
+            self.absorb(reading, news);
+            self.read_again = due;
         }
         loop {
-            let next = held.series.time(held.series.len());
+            let next = self.series.time(self.series.len());
             if next > settled {
                 return Ok(());
             }
-            let last = settled.min(next + step.times(POINTS_PER_REQUEST - 1));
-            self.read(held, next, last, news).await?;
+            let last = settled.min(next + key.step.times(POINTS_PER_REQUEST - 1));
+            let reading = source.read(&query(next, last)).await?;
+            self.absorb(reading, news);
+            // A source that gives fewer slots than were asked for must not be asked for them without end.
+            let value = self.at(last).unwrap_or(f64::NAN);
+            Arc::make_mut(&mut self.series).put(last, value);
         }
     }
 
-    async fn read(&self, held: &mut Held, from: Time, to: Time, news: &mut News) -> Result<(), SourceError> {
-        let query = RangeQuery { query: self.key.query.clone(), from, to, step: self.key.step };
-        let reading = self.source.read(&query).await?;
-        let series = Arc::make_mut(&mut held.series);
+    fn absorb(&mut self, reading: Reading, news: &mut News) {
         for i in 0..reading.series.len() {
             let at = reading.series.time(i);
+            let before = self.at(at);
             match reading.series.get(i) {
                 Some(value) => {
-                    let before =
-                        series.slot_before(at).filter(|&s| series.time(s) == at).and_then(|s| series.get(s));
-                    series.put(at, value);
-                    news.samples += usize::from(before != series.slot_before(at).and_then(|s| series.get(s)));
+                    Arc::make_mut(&mut self.series).put(at, value);
+                    news.samples += usize::from(before != self.at(at));
                 }
                 // A gap never erases what was seen: a server that lost its data must not take ours along.
-                None if at > series.end().unwrap_or(Time::MIN) => {
-                    series.put(at, f64::NAN);
+                None if before.is_none() => {
+                    Arc::make_mut(&mut self.series).put(at, f64::NAN);
                 }
                 None => {}
             }
@@ -211,15 +220,19 @@ impl<S: RangeSource> Feed<S> {
                 news.warnings.push(warning);
             }
         }
-        Ok(())
     }
 
-    fn history_short(&self, series: &Series, begin: Time) -> Option<HistoryShort> {
-        let first = first_sample(series).map(|i| series.time(i));
-        // What is held begins up to this much before the window that was asked for.
-        let late = first.is_none_or(|at| at > begin + FIT_GRID + FIT_DELAY);
-        late.then_some(HistoryShort { asked: begin, first })
+    fn at(&self, instant: Time) -> Option<f64> {
+        let slot = self.series.slot_before(instant).filter(|&slot| self.series.time(slot) == instant)?;
+        self.series.get(slot)
     }
+}
+
+fn history_short(series: &Series, begin: Time) -> Option<HistoryShort> {
+    let first = first_sample(series).map(|i| series.time(i));
+    // What is held begins up to this much before the window that was asked for.
+    let late = first.is_none_or(|at| at > begin + FIT_GRID + FIT_DELAY);
+    late.then_some(HistoryShort { asked: begin, first })
 }
 
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! A Prometheus server, or what answers like one (Thanos, Mimir, VictoriaMetrics), as a source of series.
 //!
-//! Questions are asked for instants of a grid that is counted from the epoch, so that two readers get the same
-//! samples. A long range is asked in pieces below the server's limit of points. Requests at a time, bytes and
-//! points are bounded; redirects are not followed; no credential is ever part of an error.
+//! Questions are asked for instants of a grid that is counted from the epoch, so that two readers get the
+//! same samples. A long range is asked in pieces below the server's limit of points. Requests at a time,
+//! bytes and points are bounded; redirects are not followed; no credential is ever part of an error.
 
 mod address;
 mod answer;
@@ -33,8 +33,8 @@ use super::config::{DataSourceConfig, Limits};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
-/// Samples asked for in one request: Prometheus refuses more than 11,000 per series, and some of its kin count
-/// both ends of the range once more.
+/// Samples asked for in one request: Prometheus refuses more than 11,000 per series, and some of its kin
+/// count both ends of the range once more.
 pub const POINTS_PER_REQUEST: usize = 10_000;
 /// The shortest piece a range is cut into when the server finds it too large.
 const LEAST_POINTS: usize = 60;
@@ -125,8 +125,8 @@ impl Prometheus {
         Ok(answer.values.first().copied().filter(|v| v.is_finite()))
     }
 
-    /// By how many seconds the server's clock is ahead of `now`, by the newest answer that told its time; whole
-    /// seconds, behind is negative.
+    /// By how many seconds the server's clock is ahead of `now`, by the newest answer that told its time;
+    /// whole seconds, behind is negative.
     pub fn clock_skew(&self, now: Time) -> Option<i64> {
         let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let (date, read_at) = clock?;
@@ -169,7 +169,8 @@ impl Prometheus {
         self.ask(&question, 2 * count).await
     }
 
-    /// Puts the samples of a piece into their slots, whatever their order; of two at one instant the later counts.
+    /// Puts the samples of a piece into their slots, whatever their order; of two at one instant the later
+    /// counts.
     fn append(
         &self,
         reading: &mut Reading,
@@ -230,7 +231,7 @@ impl Prometheus {
                 let millis = i64::try_from(ready.timeout.as_millis()).unwrap_or(i64::MAX);
                 let mut builder = $builder.timeout(millis);
                 for (name, value) in &ready.parameters {
-                    builder = builder.query(name, value);
+                    builder = builder.query(name, value.reveal());
                 }
                 for (name, value) in &ready.headers {
                     builder = builder.header(name.clone(), value.clone());

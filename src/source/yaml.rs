@@ -1,7 +1,7 @@
 //! The one place that reads YAML.
 //!
-//! Errors carry line and column but never an excerpt of the text: the text may hold a password. Duplicate keys
-//! are refused, aliases and depth are bounded by the parser's budget.
+//! Errors carry line and column but never an excerpt of the text: the text may hold a password. Duplicate
+//! keys are refused, aliases and depth are bounded by the parser's budget.
 
 use serde::de::DeserializeOwned;
 

@@ -1,3 +1,5 @@
-//! Tests across the edges of the crate, in one binary.
+//! The integration tests, as one binary: against real servers, over real sockets.
 
 mod hpa_recordings;
+mod source;
+mod support;

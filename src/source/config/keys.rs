@@ -1,7 +1,7 @@
 //! Reads keys of a YAML mapping one by one and gathers every fault on the way.
 //!
-//! serde's derived readers stop at the first fault; here a wrong value is noted and its default carries on. What
-//! was substituted from the environment is never shown in a fault, since it may be a secret.
+//! serde's derived readers stop at the first fault; here a wrong value is noted and its default carries on.
+//! What was substituted from the environment is never shown in a fault, since it may be a secret.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -214,8 +214,8 @@ fn text_of(context: &Context<'_>, path: &str, value: &Value) -> Option<Text> {
     }
 }
 
-/// Replaces `${NAME}`. The error is the name that is not set, or `None` for what is no name: that may be a piece
-/// of a password and is not shown.
+/// Replaces `${NAME}`. The error is the name that is not set, or `None` for what is no name: that may be a
+/// piece of a password and is not shown.
 fn substitute(raw: &str, env: &BTreeMap<String, String>) -> Result<String, Option<String>> {
     let mut out = String::new();
     let mut rest = raw;

@@ -120,10 +120,8 @@ fn url(section: &Section<'_>) -> Option<reqwest::Url> {
 }
 
 fn auth(section: &Section<'_>) -> Auth {
-    let given: Vec<&str> =
-        ["bearerToken", "bearerTokenFile", "basic"].into_iter().filter(|k| section.has(k)).collect();
-    if given.len() > 1 {
-        section.fault(given[1], given.join(" and "), "at most one way to authenticate");
+    if section.has("basic") && (section.has("bearerToken") || section.has("bearerTokenFile")) {
+        section.fault("basic", "basic beside a bearer token", "at most one way to authenticate");
     }
     let bearer = secret(section, "bearerToken", "bearerTokenFile");
     let basic = section.section("basic");
@@ -200,14 +198,14 @@ fn tls(section: &Section<'_>) -> TlsConfig {
     TlsConfig { ca, identity, insecure_skip_verify }
 }
 
-fn query_parameters(section: &Section<'_>) -> Vec<(String, String)> {
+fn query_parameters(section: &Section<'_>) -> Vec<(String, Secret)> {
     let mut all = Vec::new();
     for (name, text) in section.texts("queryParameters") {
         if RESERVED_PARAMETERS.contains(&name) {
             let key = format!("queryParameters.{name}");
             section.fault(&key, "a parameter that each question sets", "another parameter");
         } else {
-            all.push((name.to_owned(), text.value));
+            all.push((name.to_owned(), Secret::new(text.value)));
         }
     }
     all

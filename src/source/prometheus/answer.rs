@@ -1,7 +1,7 @@
 //! From an HTTP response to an answer or to the error that names what came instead.
 //!
-//! The body is decoded as it arrives. Of a body that is no answer only the first words are kept, without markup
-//! and without anything secret that was sent along.
+//! The body is decoded as it arrives. Of a body that is no answer only the first words are kept, without
+//! markup and without anything secret that was sent along.
 
 use std::time::Duration;
 
@@ -57,12 +57,19 @@ pub(super) async fn read(
     let answer = state.and_then(|()| decoder.finish());
     let is_json = media.contains("json") || prefix.trim_ascii_start().starts_with(b"{");
     match answer {
-        Ok(answer) if answer.success && response.status().is_success() => Ok(answer),
+        Ok(mut answer) if answer.success && response.status().is_success() => {
+            answer.warnings.iter_mut().for_each(|warning| *warning = ready.hide(warning));
+            Ok(answer)
+        }
         Ok(answer) if !answer.success => Err(SourceError::Api {
             target,
             status,
-            error_type: if answer.error_type.is_empty() { "error".to_owned() } else { answer.error_type },
-            message: ready.hide(&answer.error),
+            error_type: if answer.error_type.is_empty() {
+                "error".to_owned()
+            } else {
+                excerpt(&answer.error_type)
+            },
+            message: excerpt(&ready.hide(&answer.error)),
             retry_after,
         }),
         Err(DecodeError::TooLarge { limit, unit }) => Err(SourceError::TooLarge { target, limit, unit }),

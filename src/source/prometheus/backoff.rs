@@ -1,7 +1,7 @@
 //! How long to wait after a failure: doubling, jittered, never shorter than what the server asked for.
 //!
-//! The jitter comes from a seed, so that a run can be repeated and no two workloads knock at the same instant.
-//! Nothing here waits.
+//! The jitter comes from a seed, so that a run can be repeated and no two workloads knock at the same
+//! instant. Nothing here waits.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Builds what a request needs, and keeps the client between requests.
 pub(super) struct Connector {
     config: DataSourceConfig,
-    parameters: Vec<(&'static str, String)>,
+    parameters: Vec<(&'static str, Secret)>,
     cached: Mutex<Option<(Pems, Client)>>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Connector {
 pub(super) struct Ready {
     pub(super) client: Client,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) parameters: Vec<(&'static str, String)>,
+    pub(super) parameters: Vec<(&'static str, Secret)>,
     pub(super) timeout: Duration,
     /// What must not appear in a message, even if the server echoes it.
     secrets: Vec<Secret>,
@@ -183,7 +183,8 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// The client wants names of parameters that live forever; each distinct one of the configuration is kept once.
+/// The client wants names of parameters that live forever; each distinct one of the configuration is kept
+/// once.
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

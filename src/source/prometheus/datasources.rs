@@ -1,7 +1,7 @@
 //! All data sources of a server: those named in its configuration, and those that workloads name by address.
 //!
-//! A workload gets a named source only if its namespace may use it, and an address only if the allow-list admits
-//! it; such a source carries no credentials.
+//! A workload gets a named source only if its namespace may use it, and an address only if the allow-list
+//! admits it; such a source carries no credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,7 +1,8 @@
 //! Decodes an answer of the query API into columns while it arrives.
 //!
-//! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and the
-//! infinities stay as they are: the series they go into makes them gaps. A second series ends the reading.
+//! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and
+//! the infinities stay as they are: the series they go into makes them gaps. A second series ends the
+//! reading.
 
 use super::json::{Event, Reader};
 
@@ -181,8 +182,8 @@ impl Collector {
         match (place, self.key.as_str()) {
             (None, _) => return Err(malformed("no object at the top")),
             (Some(Place::Root), "status") => self.status = Some(text == "success"),
-            (Some(Place::Root), "errorType") => self.answer.error_type = excerpt(text),
-            (Some(Place::Root), "error") => self.answer.error = excerpt(text),
+            (Some(Place::Root), "errorType") => self.answer.error_type = text.to_owned(),
+            (Some(Place::Root), "error") => self.answer.error = text.to_owned(),
             (Some(Place::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
             (Some(Place::Data), "resultType") => self.result_type = text.to_owned(),
             (Some(Place::Notes), _) if quoted => self.note(text),
