@@ -5,7 +5,7 @@ use crate::units::Replicas;
 
 /// Raised to a multiple of `step`, never above `ceiling`.
 pub(super) fn in_steps(replicas: Replicas, step: u32, ceiling: Replicas, notes: &mut Vec<Note>) -> Replicas {
-    if step <= 1 || replicas.get() % step == 0 {
+    if step <= 1 || replicas.get().is_multiple_of(step) {
         return replicas;
     }
     let raised =

@@ -31,10 +31,11 @@ mod parking {
 /// Every series and instant value in use.
 pub(super) struct Hub {
     ranges: Locked<HashMap<FeedKey, Arc<RangeFlight>>>,
-    instants: Locked<HashMap<InstantKey, Arc<Flight<Retries, Option<Sample>>>>>,
+    instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
     metrics: Arc<Metrics>,
 }
 
+type InstantFlight = Flight<Retries, Option<Sample>>;
 type RangeFlight = Flight<(Feed<Shared>, Retries), Option<Arc<Series>>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
