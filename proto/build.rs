@@ -9,10 +9,12 @@ fn main() {
 #[cfg(feature = "server")]
 fn compile() {
     let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let set =
-        protox::compile(["externalscaler.proto"], ["proto"]).expect("proto/externalscaler.proto is valid");
+    let mut compiler = protox::Compiler::new(["proto"]).expect("proto/ is a folder");
+    compiler.open_file("externalscaler.proto").expect("proto/externalscaler.proto is valid");
+    // The same descriptors answer gRPC reflection.
+    std::fs::write(out.join("externalscaler.bin"), compiler.encode_file_descriptor_set())
+        .expect("OUT_DIR is writable");
     tonic_prost_build::configure()
-        .file_descriptor_set_path(out.join("externalscaler.bin"))
-        .compile_fds(set)
+        .compile_fds(compiler.file_descriptor_set())
         .expect("code generation from proto/externalscaler.proto");
 }

@@ -3,6 +3,11 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod demo;
+mod forecast;
+mod rows;
+mod serve;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +21,20 @@ pub enum Outcome {
     Failed,
 }
 
+/// The form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One document for programs.
+    Json,
+}
+
+/// Reads a duration argument.
+pub(crate) fn parse_span(text: &str) -> Result<crate::units::Span, String> {
+    crate::units::Span::parse(text).map_err(|e| e.to_string())
+}
+
 /// Predictive autoscaling for Kubernetes, as a KEDA external scaler.
 #[derive(Debug, Parser)]
 #[command(name = "forescale", version, about, propagate_version = true)]
@@ -25,13 +44,23 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// The whole loop on a built-in workload, with nothing to install.
+    Demo(demo::DemoArgs),
+    /// Quantile forecasts from a trace.
+    Forecast(forecast::ForecastArgs),
+    /// Serve KEDA: the scaler itself.
+    Serve(serve::ServeArgs),
+}
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let outcome: anyhow::Result<Outcome> = match cli.command {};
-    #[allow(unreachable_code)]
+    let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
+        Command::Serve(args) => serve::run(&args),
+    };
     finish(outcome)
 }
 

@@ -1,1 +1,30 @@
 //! From the history of a load to quantiles of what comes: fit, follow, ask.
+//!
+//! [`fit`] learns from a window up to a grid point; [`Fitted::tracker`] gives the adaptive state, which is folded
+//! forward sample by sample and answers with quantiles of the load at a horizon or of the peak of a window.
+//! Everything is a pure function of the history it was given: no clock, no randomness, no memory from before the
+//! window. Loads are never negative, and no answer here ever is.
+
+mod backcast;
+mod bins;
+mod explain;
+mod fitted;
+mod ladder;
+mod learn;
+mod models;
+mod now;
+mod outlook;
+mod pool;
+mod profile;
+mod ridge;
+mod tracker;
+mod transform;
+mod trust;
+
+pub use explain::{ExpertView, Explanation};
+pub use fitted::{FitError, Fitted, HistoryQuality, fit};
+pub use tracker::Tracker;
+pub use trust::{Accuracy, Trust, TrustState};
+
+#[cfg(test)]
+mod tests;

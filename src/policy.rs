@@ -1,14 +1,212 @@
-//! The validated policy of a workload: schedules, calendars, overrides, and the faults found on the way to
-//! them.
+//! What people ask for, as types that cannot be wrong.
 //!
-//! Everything here is a pure function of its text and an instant; nothing reads a clock, a file or the
-//! network.
+//! A [`Policy`] is made once, from the keys of a trigger (and of a named policy from the catalogue) by
+//! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
+//! repairs anything. Nothing here reads a file or a clock.
 
 mod fault;
 pub mod ical;
+mod keys;
 mod local;
 mod override_;
+mod reader;
 pub mod schedule;
 
 pub use fault::{Fault, nearest};
+pub use keys::{Faults, KNOWN_KEYS, Keys, metric_name_or_default};
 pub use override_::Override;
+pub use schedule::{Bounds, RawRule, Schedule};
+
+use crate::history::Calendar;
+use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
+
+/// How one workload is to be scaled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Name of the HPA metric, `[a-z0-9-]{1,63}`.
+    pub metric_name: String,
+    /// What its load is measured by; empty for a workload that follows its schedule alone. The largest need wins.
+    pub signals: Vec<Signal>,
+    /// Limits used in planning.
+    pub limits: Limits,
+    /// Floors, ceilings and factors by the clock.
+    pub schedule: Schedule,
+    /// Local time for seasonal patterns, with the dates that count as Sundays.
+    pub calendar: Calendar,
+    /// What the forecast may do.
+    pub mode: Mode,
+    /// How much to insure against the forecast being low.
+    pub insurance: Insurance,
+    /// Time from a decision to a ready pod.
+    pub lead_time: LeadTime,
+    /// When there may be no replicas at all.
+    pub zero: ZeroRule,
+    /// Age of the last sample from which a forecast is no longer followed.
+    pub max_stale: Span,
+    /// The HPA's tolerance to reckon with, as a share: within it the HPA ignores a change.
+    pub tolerance: f64,
+    /// Replicas come in multiples of this.
+    pub replica_step: u32,
+    /// A person's word that stands above everything but `maxReplicas`.
+    pub r#override: Option<Override>,
+    /// Further queries about the workload as a whole.
+    pub queries: WorkloadQueries,
+    /// Spans `(from, to]` that are not learned from.
+    pub masked: Vec<(Time, Time)>,
+}
+
+/// One measure of load and how it becomes replicas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// Where its queries are sent.
+    pub source: SourceRef,
+    /// PromQL that yields one series.
+    pub query: String,
+    /// Load per replica.
+    pub threshold: Threshold,
+    /// Wakes from zero strictly above this.
+    pub activation: f64,
+    /// How load becomes replicas.
+    pub kind: SignalKind,
+    /// History to learn from.
+    pub window: Span,
+    /// Grid of the history.
+    pub step: Step,
+    /// Grid of the instant values.
+    pub poll_step: Step,
+    /// Age at which a sample counts.
+    pub settle: Span,
+}
+
+/// Where a query is sent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceRef {
+    /// A data source of the server configuration.
+    Named(String),
+    /// A Prometheus URL; served only where the server's allow-list admits it.
+    Address(String),
+}
+
+/// How load becomes replicas.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SignalKind {
+    /// Load ÷ threshold.
+    Rate,
+    /// Depth ÷ threshold, or the deadline where one is given.
+    Queue(Option<Drain>),
+}
+
+/// A backlog that must be worked off within a deadline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drain {
+    /// PromQL: arrivals per second.
+    pub arrivals: String,
+    /// Work one replica does per second.
+    pub service: ServiceRate,
+    /// The deadline.
+    pub within: Span,
+}
+
+/// Work one replica does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServiceRate {
+    /// Per second, as given.
+    Given(f64),
+    /// PromQL: completions per second of all replicas together; divided by the replicas that ran.
+    Measured(String),
+}
+
+/// Bounds on replicas that always hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// 0 permits zero.
+    pub min: Replicas,
+    /// At least 1 and at least `min`.
+    pub max: Replicas,
+}
+
+/// What the forecast may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It counts.
+    Predictive,
+    /// It is decided and published, and the answer is the reactive one.
+    Shadow,
+    /// It is not asked.
+    Reactive,
+}
+
+/// How much to insure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Insurance {
+    /// This quantile of the peak of the lead window.
+    Quantile(Quantile),
+    /// The quantile that keeps the share of time short of replicas at this, found by replaying the history.
+    Target(f64),
+}
+
+/// Time from a decision to a ready pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadTime {
+    /// As given.
+    Given(Span),
+    /// The 90th percentile of what was observed.
+    Auto,
+}
+
+/// When there may be no replicas at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZeroRule {
+    /// How long there must have been no load.
+    pub after: Span,
+    /// How long before expected load to wake; the lead time where not given.
+    pub wake_ahead: Option<Span>,
+    /// How long a commanded zero waits for work in flight.
+    pub drain_grace: Span,
+}
+
+/// PromQL about the workload as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkloadQueries {
+    /// Replicas that run.
+    pub replicas: Option<String>,
+    /// Share of requests that fail, 0 to 1: the sign of an outage.
+    pub errors: Option<String>,
+    /// Demand turned away, in the unit of the load.
+    pub rejected: Option<String>,
+    /// Work being done now.
+    pub in_flight: Option<String>,
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// Whether the schedule alone decides.
+    pub fn is_schedule_only(&self) -> bool {
+        self.signals.is_empty()
+    }
+}
+
+// === impl Insurance ===
+
+impl Insurance {
+    /// What is insured where nothing is said: `objective: balanced`, the 0.95 quantile.
+    pub fn balanced() -> Self {
+        Insurance::Quantile(Quantile::BALANCED)
+    }
+
+    /// The quantile to start from; a target's own is found by replay and until then is the balanced one.
+    pub fn quantile(self) -> Quantile {
+        match self {
+            Insurance::Quantile(q) => q,
+            Insurance::Target(_) => Quantile::BALANCED,
+        }
+    }
+}
+
+// === impl LeadTime ===
+
+impl LeadTime {
+    /// What is assumed where nothing is given or learned yet: an image on the node and a readiness probe.
+    pub const DEFAULT: Span = Span::minutes(2);
+}

@@ -1,1 +1,19 @@
 //! Where history comes from: a Prometheus server, trace files, generated workloads.
+
+mod backend;
+mod catalogue;
+pub mod config;
+mod error;
+pub mod feed;
+pub mod prometheus;
+mod secret;
+pub mod synthetic;
+pub mod trace;
+pub mod yaml;
+
+pub use backend::{Backend, Backends, Recorded, Shared};
+pub use catalogue::{Catalogue, schedule_from};
+pub use config::ServerConfig;
+pub use error::SourceError;
+pub use feed::grid_phase;
+pub use secret::Secret;

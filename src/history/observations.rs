@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Series;
-use crate::units::Time;
+use crate::units::{Replicas, Span, Time};
 
 /// One value with the instant it was observed at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,25 +23,61 @@ pub struct SignalHistory {
     pub newest: Option<Sample>,
     /// Arrivals per second, where the policy asks for them.
     pub arrivals: Option<Arc<Series>>,
-    /// Completions per second, where the policy asks for them.
+    /// Completions per second of all replicas together, where the policy asks for them.
     pub completions: Option<Arc<Series>>,
-    /// Work being done now.
-    pub in_flight: Option<Sample>,
-    /// Demand turned away, in the unit of the load.
-    pub rejected: Option<Arc<Series>>,
-    /// Share of failed requests or targets down, 0 to 1.
-    pub errors: Option<Sample>,
-    /// Whether the source answered its newest question.
-    pub source_ok: bool,
 }
 
 /// What is known of a workload; the only input of a decision beside the policy and the present instant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Observations {
     /// One entry for each signal of the policy, in its order.
     pub signals: Vec<SignalHistory>,
-    /// Replicas that really run, where the policy asks for them.
+    /// Replicas that really run.
     pub replicas: Option<Arc<Series>>,
-    /// Observed times from decision to ready pod, in seconds, newest last.
+    /// Share of requests that fail, 0 to 1.
+    pub errors: Option<Arc<Series>>,
+    /// Demand turned away, in the unit of the first signal's load.
+    pub rejected: Option<Arc<Series>>,
+    /// Work being done now.
+    pub in_flight: Option<Sample>,
+    /// Observed times from decision to ready pod, in seconds.
     pub lead_samples: Arc<Vec<f64>>,
+    /// Until then a workload without history counts as warming, and is not answered from instant values alone.
+    pub warm_by: Time,
+    /// How far the clock of the data source and ours differ, in seconds.
+    pub clock_skew: Span,
+    /// The replicas answered last, where known; looked at only while the clocks differ.
+    pub previous: Option<Replicas>,
+}
+
+// === impl Observations ===
+
+impl Observations {
+    /// Nothing observed yet, for so many signals.
+    pub fn none(signals: usize, warm_by: Time) -> Self {
+        Observations {
+            signals: vec![SignalHistory::default(); signals],
+            replicas: None,
+            errors: None,
+            rejected: None,
+            in_flight: None,
+            lead_samples: Arc::default(),
+            warm_by,
+            clock_skew: Span::ZERO,
+            previous: None,
+        }
+    }
+}
+
+// === impl SignalHistory ===
+
+impl SignalHistory {
+    /// The newest value known: the instant one, or the last of the history where that is newer.
+    pub fn present(&self) -> Option<Sample> {
+        let last = self.load.as_ref().and_then(|load| load.last()).map(|(at, value)| Sample { at, value });
+        match (self.newest, last) {
+            (Some(newest), Some(last)) if last.at > newest.at => Some(last),
+            (newest, last) => newest.or(last),
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Threshold(f64);
 impl Quantile {
     /// The middle of the distribution.
     pub const MEDIAN: Quantile = Quantile(0.5);
+    /// The quantile of `objective: balanced`: one short replica-hour is worth 19 idle ones.
+    pub const BALANCED: Quantile = Quantile(0.95);
     /// The quantiles that are published with each forecast, ascending.
     pub const PUBLISHED: [Quantile; 5] =
         [Quantile(0.5), Quantile(0.8), Quantile(0.9), Quantile(0.95), Quantile(0.99)];

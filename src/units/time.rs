@@ -201,6 +201,8 @@ impl fmt::Display for Span {
 impl Step {
     /// One minute, the default grid of history.
     pub const MINUTE: Step = Step(60);
+    /// 15 seconds, the default grid of instant values.
+    pub const QUARTER_MINUTE: Step = Step(15);
 
     /// A step of this length: 1 s to 1 day.
     pub fn new(span: Span) -> Result<Self, UnitError> {

@@ -1,0 +1,155 @@
+//! `forescale demo`: the whole loop on a built-in workload, with nothing to install.
+//!
+//! The real server runs on loopback over weeks of generated history. The twin of KEDA and the HPA calls it over the
+//! socket, exactly when the real ones would, while a stepped clock makes a day pass in half a minute. Beside it
+//! the same load is served by a purely reactive trigger. Nothing is shown that was not answered or simulated here.
+
+mod client;
+mod screen;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::client::{Caller, Pace, Row};
+use self::screen::Screen;
+use super::Outcome;
+use super::rows::{scorecard_json, step_json};
+use crate::history::{Calendar, Series};
+use crate::serve::{self, Parts, SteppedClock};
+use crate::simulate::{Load, Run, Simple, Target, run as simulate};
+use crate::source::synthetic::{Profile, Recipe};
+use crate::source::{Catalogue, Recorded, ServerConfig};
+use crate::units::{Span, Threshold, Time};
+
+/// The whole loop on a built-in workload: server, calls, twin; nothing to install.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How long it shows; half a minute is a day of the workload.
+    #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = super::parse_span)]
+    duration: Span,
+    /// Lines or a picture for people, or one JSON document at the end.
+    #[arg(long, value_enum, default_value = "text")]
+    format: super::Format,
+}
+
+/// Seconds of the workload for each second shown: half a minute is a day.
+const SPEED: i64 = 2_880;
+/// At most so long a demo makes sense; a week of the workload in three and a half minutes.
+const LONGEST: Span = Span::minutes(10);
+/// History before the day shown.
+const HISTORY: Span = Span::days(28);
+/// Load of the daily peak, and what one replica carries: about twenty replicas at noon.
+const PEAK: f64 = 1_000.0;
+const PER_REPLICA: f64 = 50.0;
+/// Where the shown part begins: a Tuesday, two hours before the morning's rise.
+const BEGIN: Time = Time::from_epoch(1_773_124_200);
+
+/// What the demo ends with.
+struct Shown {
+    predictive: Run,
+    reactive: Run,
+    rows: Vec<Row>,
+}
+
+/// Runs the demo and prints what it showed.
+pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
+    anyhow::ensure!(
+        args.duration >= Span::seconds(1) && args.duration <= LONGEST,
+        "--for: found {}, expected 1s to {LONGEST}",
+        args.duration
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let shown = runtime.block_on(show(args))?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        super::Format::Json => writeln!(out, "{}", document(&shown))?,
+        super::Format::Text => summary(&shown, &mut out)?,
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
+    let length = Span::seconds(args.duration.as_seconds() * SPEED);
+    let recipe = Recipe {
+        length: HISTORY + length + Span::DAY,
+        ..Recipe::of(Profile::BusinessHours, BEGIN - HISTORY, PEAK, 7)
+    };
+    let series = recipe.series();
+    let load = Load::of(&series);
+    let mut target = Target::new(Threshold::new(PER_REPLICA)?);
+    target.from = Some(BEGIN);
+    target.until = Some(BEGIN + length);
+    // The server reads what a scraper would have had by then, as the reactive trigger of the twin does.
+    let delayed = Series::from_values(series.start() + target.metric_delay, series.step(), series.values());
+    let clock = Arc::new(SteppedClock::new(BEGIN - target.warm_up));
+    let shutdown = CancellationToken::new();
+    let parts = Parts {
+        config: ServerConfig::parse("", &BTreeMap::new())?,
+        catalogue: Catalogue::default(),
+        backends: Arc::new(Recorded::new("demo", delayed)),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let registry = serve::registry(&parts);
+    let (grpc, http) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+    let address = grpc.local_addr()?;
+    let server = tokio::spawn(serve::run(parts, Arc::clone(&registry), grpc, http));
+    let screen = Screen::new(args.format == super::Format::Text, BEGIN, length);
+    let wall = Duration::from_secs(u64::try_from(args.duration.as_seconds())?);
+    let pace = Pace { wall, begin: BEGIN, length };
+    let reactive =
+        simulate(&load, &target, &mut *Simple::Reactive.build(&load, &target, &Calendar::utc(), 1.0))?;
+    let mut caller = Caller::connect(address, clock, registry, screen, pace, &reactive).await?;
+    let (load, target) = (Arc::new(load), Arc::new(target));
+    // The twin is synchronous, as it must be to be repeatable; its calls wait for the socket on a thread of their own.
+    let (predictive, rows) = tokio::task::spawn_blocking(move || {
+        let run = simulate(&load, &target, &mut caller);
+        (run, caller.into_rows())
+    })
+    .await
+    .context("the twin failed")?;
+    shutdown.cancel();
+    server.await.context("the server failed")??;
+    Ok(Shown { predictive: predictive?, reactive, rows: rows? })
+}
+
+fn document(shown: &Shown) -> serde_json::Value {
+    let steps = shown.predictive.steps.iter().map(|s| step_json("predictive", s));
+    let reactive = shown.reactive.steps.iter().map(|s| step_json("reactive", s));
+    json!({
+        "schema": 1,
+        "strategies": [
+            scorecard_json("reactive", &shown.reactive.scorecard, None),
+            scorecard_json("predictive", &shown.predictive.scorecard, None),
+        ],
+        "steps": steps.chain(reactive).collect::<Vec<_>>(),
+        "calls": shown.rows.len(),
+    })
+}
+
+fn summary(shown: &Shown, out: &mut impl Write) -> std::io::Result<()> {
+    let (reactive, predictive) = (&shown.reactive.scorecard, &shown.predictive.scorecard);
+    writeln!(out)?;
+    writeln!(out, "{:<28}{:>12}{:>12}", "", "reactive", "predictive")?;
+    for (name, a, b) in [
+        ("short of replicas, % of time", reactive.tau_u, predictive.tau_u),
+        ("requests that waited, %", reactive.slo_violations, predictive.slo_violations),
+        ("replica-hours", reactive.replica_hours, predictive.replica_hours),
+        ("scale events a day", reactive.events_per_day, predictive.events_per_day),
+    ] {
+        writeln!(out, "{name:<28}{a:>12.2}{b:>12.2}")?;
+    }
+    writeln!(
+        out,
+        "\n{} calls over gRPC, all answered. Try your own: forescale forecast --help",
+        shown.rows.len()
+    )
+}

@@ -1,0 +1,117 @@
+//! The demo's picture: a line every half hour where the output is no terminal, else a chart that grows.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+
+use super::client::Row;
+use crate::units::{Span, Time};
+
+/// Draws rows as they come.
+#[derive(Debug)]
+pub struct Screen {
+    style: Style,
+    begin: Time,
+    length: Span,
+    drawn: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Silent,
+    Lines,
+    Chart,
+}
+
+const COLUMNS: usize = 72;
+const ROWS: usize = 12;
+/// Lines come at this distance of the workload's time.
+const LINE_EVERY: Span = Span::minutes(30);
+/// The chart is drawn anew at this distance: about twenty times a second at the usual speed.
+const CHART_EVERY: Span = Span::seconds(150);
+
+// === impl Screen ===
+
+impl Screen {
+    /// A screen for people, or one that stays empty.
+    pub fn new(visible: bool, begin: Time, length: Span) -> Self {
+        let style = match (visible, std::io::stdout().is_terminal()) {
+            (false, _) => Style::Silent,
+            (true, true) => Style::Chart,
+            (true, false) => Style::Lines,
+        };
+        Screen { style, begin, length, drawn: None }
+    }
+
+    /// Shows the newest row, if it is time.
+    pub fn draw(&mut self, rows: &[Row]) {
+        let Some(row) = rows.last().filter(|row| row.at >= self.begin) else { return };
+        let every = if self.style == Style::Chart { CHART_EVERY } else { LINE_EVERY };
+        if self.style == Style::Silent || self.drawn.is_some_and(|at| row.at.since(at) < every) {
+            return;
+        }
+        let first = self.drawn.is_none();
+        self.drawn = Some(row.at);
+        let text = match self.style {
+            Style::Chart => self.chart(rows, first),
+            _ => line(row, first),
+        };
+        let mut out = std::io::stdout().lock();
+        // A closed pipe ends the show, not the simulation.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn chart(&self, rows: &[Row], first: bool) -> String {
+        let shown: Vec<&Row> = rows.iter().filter(|r| r.at >= self.begin).collect();
+        let column = |at: Time| {
+            let share = at.since(self.begin).as_seconds() as f64 / self.length.as_seconds().max(1) as f64;
+            ((share * COLUMNS as f64) as usize).min(COLUMNS - 1)
+        };
+        let top = shown.iter().map(|r| r.ready.max(r.reactive).max(r.demand)).max().unwrap_or(1).max(1);
+        let line = |count: u32| (f64::from(count) / f64::from(top) * (ROWS - 1) as f64).round() as usize;
+        let mut cells = [[' '; COLUMNS]; ROWS];
+        for row in &shown {
+            let x = column(row.at);
+            let marks = [(line(row.demand), '·'), (line(row.reactive), '-'), (line(row.ready), '#')];
+            for (y, mark) in marks {
+                cells[ROWS - 1 - y.min(ROWS - 1)][x] = mark;
+            }
+        }
+        let mut text = String::new();
+        if !first {
+            let _ = write!(text, "\x1b[{}A", ROWS + 3);
+        }
+        for (i, cells) in cells.iter().enumerate() {
+            let label = (ROWS - 1 - i) as f64 / (ROWS - 1) as f64 * f64::from(top);
+            let _ = writeln!(text, "\x1b[2K{label:>5.0} {}", cells.iter().collect::<String>());
+        }
+        if let Some(row) = shown.last() {
+            let _ = writeln!(
+                text,
+                "\x1b[2K      # predictive   - reactive   · demand                    {}",
+                row.at
+            );
+            let forecast = row.forecast.map_or_else(|| "none".to_owned(), |f| format!("{f:.0}"));
+            let _ = writeln!(
+                text,
+                "\x1b[2K      load {:.0}, forecast peak {forecast}: answered {:.0}, ready {}",
+                row.load, row.answer, row.ready
+            );
+            let _ = writeln!(text, "\x1b[2K      reactive alone: ready {}", row.reactive);
+        }
+        text
+    }
+}
+
+fn line(row: &Row, first: bool) -> String {
+    let mut text = String::new();
+    if first {
+        text.push_str("time                    load  forecast  demand  answered  ready  reactive\n");
+    }
+    let forecast = row.forecast.map_or_else(|| "-".to_owned(), |f| format!("{f:.0}"));
+    let _ = writeln!(
+        text,
+        "{}  {:>6.0}  {forecast:>8}  {:>6}  {:>8.0}  {:>5}  {:>8}",
+        row.at, row.load, row.demand, row.answer, row.ready, row.reactive
+    );
+    text
+}

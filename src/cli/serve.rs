@@ -1,0 +1,178 @@
+//! `forescale serve`: the scaler.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Outcome;
+use crate::serve::{self, Clock, Parts, Registry, SystemClock};
+use crate::source::config::{LogConfig, LogFormat};
+use crate::source::prometheus::DataSources;
+use crate::source::{Catalogue, ServerConfig};
+
+/// Serve KEDA: the scaler itself.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The server's configuration (YAML): data sources with their credentials, listeners, limits.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Check the configuration, the policies and the calendars, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+/// How often policies are looked at for a change: a mounted ConfigMap takes about a minute to change anyway.
+const RELOAD: Duration = Duration::from_secs(10);
+
+/// Runs the server until SIGTERM or SIGINT.
+pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
+    let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
+    let env: BTreeMap<String, String> = std::env::vars().collect();
+    let config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    let catalogue = load_catalogue(&config)?;
+    if args.check {
+        return Ok(Outcome::Fine);
+    }
+    log_as(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_until_signal(config, catalogue))?;
+    Ok(Outcome::Fine)
+}
+
+async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let grpc = TcpListener::bind(config.listen.grpc)
+        .await
+        .with_context(|| format!("grpc on {}", config.listen.grpc))?;
+    let http = TcpListener::bind(config.listen.http)
+        .await
+        .with_context(|| format!("http on {}", config.listen.http))?;
+    tracing::info!(grpc = %grpc.local_addr()?, http = %http.local_addr()?, "listening");
+    tokio::spawn(on_signal(shutdown.clone()));
+    let parts = Parts {
+        backends: Arc::new(DataSources::new(&config)),
+        config: config.clone(),
+        catalogue,
+        clock: Arc::new(SystemClock),
+        shutdown: shutdown.clone(),
+    };
+    let registry = serve::registry(&parts);
+    tokio::spawn(reload_on_change(config, Arc::clone(&registry), shutdown));
+    serve::run(parts, registry, grpc, http).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught; only a kill will end this process");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("shutting down");
+    shutdown.cancel();
+}
+
+/// Takes changed policies and calendars into use; a faulty change is logged and the old ones stay.
+async fn reload_on_change(config: ServerConfig, registry: Arc<Registry>, shutdown: CancellationToken) {
+    let mut stamp = stamp_of(&config);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RELOAD) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let now = stamp_of(&config);
+        if now == stamp {
+            continue;
+        }
+        stamp = now;
+        match load_catalogue(&config) {
+            Ok(catalogue) => {
+                registry.reload(catalogue);
+                tracing::info!("policies and calendars reloaded");
+            }
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "changed policies are faulty; the old ones stay"
+            ),
+        }
+    }
+}
+
+/// Names, sizes and times of change of everything the catalogue is read from.
+fn stamp_of(config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::SystemTime>)> {
+    let mut files: Vec<PathBuf> = config.calendars.values().cloned().collect();
+    files.extend(
+        config.policies.as_deref().map(policy_files).unwrap_or_default().into_iter().map(|(_, path)| path),
+    );
+    let stamp = |path: PathBuf| {
+        let meta = std::fs::metadata(&path).ok();
+        (path, meta.as_ref().map_or(0, std::fs::Metadata::len), meta.and_then(|m| m.modified().ok()))
+    };
+    files.into_iter().map(stamp).collect()
+}
+
+/// Reads all policies and calendars; every fault of every file at once.
+pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
+    let mut faults = Vec::new();
+    let mut catalogue = Catalogue::new(SystemClock.now());
+    for (name, path) in &config.calendars {
+        let added = std::fs::read_to_string(path)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| catalogue.add_calendar(name, &text).map_err(anyhow::Error::from));
+        if let Err(error) = added {
+            faults.push(format!("{}: {error:#}", path.display()));
+        }
+    }
+    for (name, path) in config.policies.as_deref().map(policy_files).unwrap_or_default() {
+        let added = std::fs::read_to_string(&path)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| catalogue.add(&name, &text).map_err(anyhow::Error::from));
+        if let Err(error) = added {
+            faults.push(format!("{}: {error:#}", path.display()));
+        }
+    }
+    anyhow::ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(catalogue)
+}
+
+/// The policies below a folder: `octollm/executor.yaml` is `octollm/executor`.
+fn policy_files(root: &Path) -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if path.is_dir() && !hidden {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") && !hidden {
+                let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+                found.push((name.to_string_lossy().replace('\\', "/"), path));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn log_as(log: &LogConfig) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.level).context("log.level")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+    Ok(())
+}

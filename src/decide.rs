@@ -1,0 +1,15 @@
+//! The heart: [`prepare`] fits what can be kept, [`decide`] says how many replicas, and why.
+//!
+//! Both are pure. They have no clock, no network, no randomness and no hidden memory: the same observations give
+//! the same [`Decision`], in the server, in a second replica of it, in a backtest and in a test. Nothing here ever
+//! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
+
+mod decision;
+mod evaluate;
+mod ladder;
+mod prepared;
+mod rules;
+
+pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung};
+pub use ladder::decide;
+pub use prepared::{Ceiling, Prepared, SignalPlan, grid_point, prepare, usable_from};

@@ -1,0 +1,224 @@
+//! What is kept between decisions: a fit for each signal, folded forward over the samples since.
+//!
+//! A fit belongs to a point of a 6-hour grid and is a function of the window before it alone, so every replica of
+//! the scaler, and one after a restart, holds the same.
+
+use std::sync::Arc;
+
+use crate::forecast::{FitError, Tracker, fit};
+use crate::history::{Calendar, Observations, Series, SignalHistory};
+use crate::plan::{self, Replay};
+use crate::policy::{Insurance, Policy, Signal, SignalKind};
+use crate::units::{Quantile, Replicas, Span, Time};
+
+/// What is kept for one workload.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The grid point it belongs to.
+    pub at: Time,
+    /// One entry for each signal, in the policy's order.
+    pub signals: Vec<SignalPlan>,
+    /// The first instant, of those looked at, at which the limit on replicas is likely to bind.
+    pub ceiling: Option<Ceiling>,
+}
+
+/// What is kept for one signal.
+#[derive(Debug, Clone)]
+pub enum SignalPlan {
+    /// Not fitted yet.
+    Pending,
+    /// The history does not carry a forecast.
+    Unfit(FitError),
+    /// A forecast.
+    Ready {
+        /// The forecast, folded forward.
+        tracker: Arc<Tracker>,
+        /// How much to insure.
+        quantile: Quantile,
+    },
+}
+
+/// When the limit on replicas is expected to bind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ceiling {
+    /// The instant.
+    pub at: Time,
+    /// The probability that more is needed then than is allowed, at least [`LIKELY`].
+    pub probability: f64,
+}
+
+/// The distance of the grid that fits belong to.
+const GRID: Span = Span::hours(6);
+/// How long after its grid point a fit comes into use, so that every replica has it by then.
+const SETTLING: Span = Span::minutes(5);
+/// The probability from which a foreseen ceiling is reported.
+pub const LIKELY: f64 = 0.2;
+
+/// The last grid point whose fit is in use at `now`; `phase` spreads the work of many series.
+pub fn grid_point(now: Time, phase: Span) -> Time {
+    (now - SETTLING).floor_to(GRID, phase)
+}
+
+/// From when on the fit of grid point `at` is used.
+pub fn usable_from(at: Time) -> Time {
+    at + SETTLING
+}
+
+/// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
+/// history becomes [`SignalPlan::Unfit`], one without any [`SignalPlan::Pending`].
+pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
+    let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
+        let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
+        prepare_signal(observations, history, policy, signal, at)
+    });
+    let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
+    prepared.ceiling = prepared.foresee_ceiling(policy, at);
+    prepared
+}
+
+fn prepare_signal(
+    observations: &Observations,
+    history: &SignalHistory,
+    policy: &Policy,
+    signal: &Signal,
+    at: Time,
+) -> SignalPlan {
+    let Some(learned) = learned(observations, history, policy, signal, at - signal.window) else {
+        return SignalPlan::Pending;
+    };
+    match fit(&learned, &policy.calendar, at, signal.window) {
+        Ok(fitted) => {
+            let quantile = match policy.insurance {
+                Insurance::Quantile(q) => q,
+                Insurance::Target(share) => insure(&learned, &policy.calendar, policy, signal, at, share),
+            };
+            SignalPlan::Ready { tracker: Arc::new(fitted.tracker()), quantile }
+        }
+        Err(error) => SignalPlan::Unfit(error),
+    }
+}
+
+/// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
+/// `after`, cleaned of what is no demand. `None` before the first read.
+fn learned(
+    observations: &Observations,
+    history: &SignalHistory,
+    policy: &Policy,
+    signal: &Signal,
+    after: Time,
+) -> Option<Series> {
+    let series = match &signal.kind {
+        SignalKind::Queue(Some(_)) => history.arrivals.as_deref()?,
+        SignalKind::Rate | SignalKind::Queue(None) => history.load.as_deref()?,
+    };
+    let (rejected, errors) = (observations.rejected.as_deref(), observations.errors.as_deref());
+    Some(plan::learnable(series, after, rejected, errors, &policy.masked))
+}
+
+/// The quantile that would have kept the target over the days before `at`, by a fit from before them.
+fn insure(
+    learned: &Series,
+    calendar: &Calendar,
+    policy: &Policy,
+    signal: &Signal,
+    at: Time,
+    share: f64,
+) -> Quantile {
+    /// Days replayed: weekdays and a weekend are more than a fit of 28 days can spare; three show the daily peak thrice.
+    const REPLAYED: Span = Span::days(3);
+    /// The HPA keeps replicas this long after they are last wanted.
+    const HOLD: Span = Span::minutes(5);
+    let from = at - REPLAYED;
+    let Ok(earlier) = fit(learned, calendar, from, signal.window) else { return Quantile::BALANCED };
+    let quantiles: Vec<Quantile> = plan::LADDER.iter().filter_map(|&q| Quantile::new(q).ok()).collect();
+    let window = plan::LeadWindow::new(lead_given(policy)).length();
+    let need = |load: f64| plan::replicas_for(load, 1.0, signal.threshold, signal.activation);
+    let mut tracker = earlier.tracker();
+    let mut steps = Vec::new();
+    let span = learned.window(from, at);
+    for i in 0..span.len() {
+        let value = span.get(i);
+        tracker.observe(value);
+        let now = value.map_or(Replicas::ZERO, need);
+        steps.push(Replay {
+            demand: now,
+            reactive: now,
+            forecast: tracker.peak(window, &quantiles).into_iter().map(need).collect(),
+        });
+    }
+    let step = signal.step;
+    plan::quantile_for_target(&steps, step.cover(window).max(1), step.cover(HOLD), share)
+}
+
+fn lead_given(policy: &Policy) -> Span {
+    match policy.lead_time {
+        crate::policy::LeadTime::Given(lead) => lead,
+        crate::policy::LeadTime::Auto => crate::policy::LeadTime::DEFAULT,
+    }
+}
+
+// === impl Prepared ===
+
+impl Prepared {
+    /// Nothing fitted yet, for every signal of the policy.
+    pub fn pending(policy: &Policy, at: Time) -> Self {
+        Prepared { at, signals: vec![SignalPlan::Pending; policy.signals.len()], ceiling: None }
+    }
+
+    /// The same folded forward over the samples observed since; what was folded before is not read again.
+    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+        let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
+        let before = hour(self.reached());
+        for (i, plan) in self.signals.iter_mut().enumerate() {
+            let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
+                continue;
+            };
+            let SignalPlan::Ready { tracker, .. } = plan else { continue };
+            let Some(news) = learned(observations, history, policy, signal, tracker.at()) else { continue };
+            if let Some(end) = news.end().filter(|end| *end > tracker.at()) {
+                Arc::make_mut(tracker).follow(&news, end);
+            }
+        }
+        if hour(self.reached()) != before {
+            self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
+        }
+        self
+    }
+
+    /// The last sample folded, of the signal that is furthest behind.
+    fn reached(&self) -> Option<Time> {
+        self.signals
+            .iter()
+            .filter_map(|plan| match plan {
+                SignalPlan::Ready { tracker, .. } => Some(tracker.at()),
+                _ => None,
+            })
+            .min()
+    }
+
+    /// Looks hour by hour over two days, then by six hours over the week.
+    fn foresee_ceiling(&self, policy: &Policy, from: Time) -> Option<Ceiling> {
+        let ahead = (1..=48).chain((54..=168).step_by(6)).map(Span::hours);
+        let chances: Vec<Quantile> =
+            [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
+        ahead.into_iter().find_map(|span| {
+            let at = from + span;
+            let bounds = policy.schedule.at(at);
+            let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
+            let probability = policy.signals.iter().zip(&self.signals).filter_map(|(signal, plan)| {
+                let SignalPlan::Ready { tracker, .. } = plan else { return None };
+                if !matches!(signal.kind, SignalKind::Rate) {
+                    return None;
+                }
+                // The lowest quantile that needs more than is allowed: more is needed with one minus its probability.
+                let loads = tracker.quantiles(signal.step.times(signal.step.cover(span)), &chances);
+                let over = loads.iter().position(|&load| {
+                    plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation) > allowed
+                })?;
+                chances.get(over).map(|q| 1.0 - q.get())
+            });
+            let probability = probability.fold(0.0, f64::max);
+            (probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO).then_some(Ceiling { at, probability })
+        })
+    }
+}

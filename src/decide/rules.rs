@@ -1,0 +1,80 @@
+//! What is done to a number of replicas between what is needed and what is answered.
+
+use super::decision::Note;
+use crate::units::Replicas;
+
+/// Raised to a multiple of `step`, never above `ceiling`.
+pub(super) fn in_steps(replicas: Replicas, step: u32, ceiling: Replicas, notes: &mut Vec<Note>) -> Replicas {
+    if step <= 1 || replicas.get().is_multiple_of(step) {
+        return replicas;
+    }
+    let raised =
+        Replicas::covering(f64::from(replicas.get().div_ceil(step).saturating_mul(step))).min(ceiling);
+    if raised > replicas {
+        notes.push(Note::Stepped);
+    }
+    raised
+}
+
+/// A wish for a little more than runs would be ignored by the HPA; raised to the least that is not. Wishes for
+/// fewer are left as they are: being ignored there is safe.
+pub(super) fn beyond_tolerance(
+    wanted: Replicas,
+    running: Option<f64>,
+    tolerance: f64,
+    ceiling: Replicas,
+    notes: &mut Vec<Note>,
+) -> Replicas {
+    let Some(running) = running.filter(|r| *r >= 1.0) else { return wanted };
+    let band = running * (1.0 + tolerance);
+    let want = f64::from(wanted.get());
+    if want <= running || want > band + 1e-9 {
+        return wanted;
+    }
+    let raised = Replicas::covering((band + 1e-9).floor() + 1.0).min(ceiling);
+    if raised > wanted {
+        notes.push(Note::BeyondTolerance { running: Replicas::covering(running) });
+    }
+    raised.max(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n(count: u32) -> Replicas {
+        Replicas::new(count).expect("small")
+    }
+
+    #[test]
+    fn steps_round_up_within_the_ceiling() {
+        for (wanted, step, ceiling, want) in
+            [(5, 4, 100, 8), (8, 4, 100, 8), (9, 4, 10, 10), (0, 4, 10, 0), (5, 1, 9, 5)]
+        {
+            assert_eq!(in_steps(n(wanted), step, n(ceiling), &mut Vec::new()), n(want), "{wanted} by {step}");
+        }
+    }
+
+    #[test]
+    fn a_rise_within_the_band_is_raised_beyond_it() {
+        for (wanted, running, want) in [
+            (11, Some(10.0), 12),
+            (22, Some(20.0), 23),
+            (23, Some(20.0), 23),
+            (9, Some(10.0), 9),
+            (5, Some(4.0), 5),
+            (11, None, 11),
+        ] {
+            assert_eq!(
+                beyond_tolerance(n(wanted), running, 0.1, n(100), &mut Vec::new()),
+                n(want),
+                "{wanted}"
+            );
+        }
+        assert_eq!(
+            beyond_tolerance(n(11), Some(10.0), 0.1, n(11), &mut Vec::new()),
+            n(11),
+            "the ceiling stands"
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! What would have been forecast in the window: error quantiles, weights and corrections start from it.
+//!
+//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and each
+//! is learnt from only once its truth was out. So the state at the grid point is a function of the window alone.
+
+use super::ladder::{DAY, Plan, Task};
+use super::models::Trial;
+use super::outlook::EXPERTS;
+use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table};
+use super::transform::uneven;
+
+/// Origins that are looked back on per task.
+const TRIALS: usize = 600;
+/// Half-life of an error's weight in the error quantiles, in seconds.
+const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
+/// The first part of the window is where profiles are learnt from nothing; it is not judged.
+const WARM_UP: f64 = 0.2;
+/// Weights are renewed after so many trials.
+const RENEW: usize = 8;
+
+/// How fast an expert's own error size forgets, in seconds.
+pub(super) fn own_memory(plan: &Plan) -> f64 {
+    (5_400.0f64).max(6.0 * plan.step as f64)
+}
+
+/// Error quantiles and standing of a task after its trials; `None` if there is no trial.
+pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -> Option<(Errors, Standing)> {
+    let warm = (len as f64 * WARM_UP) as usize;
+    let judged = trials.iter().filter(|t| t.slot >= warm).count();
+    let first = if judged >= 10 { trials.len() - judged } else { 0 };
+    let trials = trials.get(first..)?;
+    let every = trials.len().div_ceil(TRIALS).max(1);
+    let trials: Vec<&Trial> =
+        trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    let newest = trials.last()?.slot;
+    let usual = usual_errors(&trials);
+    let own = own_errors(plan, task, &trials, usual);
+    let ages: Vec<f64> = trials
+        .iter()
+        .map(|t| {
+            f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY)
+        })
+        .collect();
+    let errors = Errors { knots: knots(&trials, &own, &usual, &ages), usual };
+    let standing = replay(plan, task, &trials, &own, &errors);
+    Some((errors, standing))
+}
+
+fn usual_errors(trials: &[&Trial]) -> [f32; EXPERTS] {
+    let mut sum = [0.0f32; EXPERTS];
+    for t in trials {
+        for (s, e) in sum.iter_mut().zip(t.experts) {
+            *s += (t.truth - e).abs();
+        }
+    }
+    sum.map(|s| (s / trials.len().max(1) as f32).max(1e-6))
+}
+
+/// Each expert's latest error size as it was known at each trial.
+fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]) -> Vec<[f32; EXPERTS]> {
+    let mut own = usual;
+    let (mut next, mut last) = (0, None);
+    let mut out = Vec::with_capacity(trials.len());
+    for trial in trials {
+        while let Some(known) = trials.get(next).filter(|k| k.slot + task.steps <= trial.slot) {
+            let keep = keep(plan, last.map_or(task.stride, |l| known.slot - l), own_memory(plan));
+            for (own, e) in own.iter_mut().zip(known.experts) {
+                *own = keep * *own + (1.0 - keep) * (known.truth - e).abs();
+            }
+            last = Some(known.slot);
+            next += 1;
+        }
+        out.push(own);
+    }
+    out
+}
+
+/// The share of an old value that remains after so many slots.
+pub(super) fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
+    0.5f64.powf((slots as i64 * plan.step) as f64 / half_life) as f32
+}
+
+/// Weighted quantiles of the normalised errors of each opinion.
+fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
+    let mut out = [[0.0f32; J]; L];
+    let total: f64 = weight.iter().sum();
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    for j in 0..J {
+        let expert = j % EXPERTS;
+        order.clear();
+        for (i, t) in trials.iter().enumerate() {
+            let size =
+                if j < EXPERTS { t.scale } else { super::pool::own_size(own[i][expert], usual[expert]) };
+            let u = (t.truth - t.experts[expert]) / size;
+            order.push((u64::from(ordered(u)) << 32) | i as u64);
+        }
+        order.sort_unstable();
+        let mut sum = 0.0;
+        let mut level = 0;
+        for &key in &order {
+            sum += weight.get((key & 0xffff_ffff) as usize).copied().unwrap_or(0.0);
+            while level < L && sum >= LEVELS[level] * total {
+                out[level][j] = unordered((key >> 32) as u32);
+                level += 1;
+            }
+        }
+        let top = order.last().map_or(0.0, |k| unordered((k >> 32) as u32));
+        for row in out.iter_mut().skip(level) {
+            row[j] = top;
+        }
+    }
+    out
+}
+
+/// A number whose order as an integer is the order of the float.
+fn ordered(x: f32) -> u32 {
+    let bits = x.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 }
+}
+
+fn unordered(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key & 0x7fff_ffff } else { !key })
+}
+
+/// Lets the pool live through the trials.
+fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], errors: &Errors) -> Standing {
+    let mut standing = Standing::new(errors);
+    let mut weights = standing.weights();
+    let mut pending: Vec<Pending> = Vec::with_capacity(trials.len());
+    let (mut next, mut last) = (0, None);
+    let mut learn = |standing: &mut Standing, weights: &mut Table, pending: &[Pending], until: usize| {
+        while let (Some(known), Some(p)) = (trials.get(next), pending.get(next)) {
+            if known.slot + task.steps > until {
+                break;
+            }
+            let gap = last.map_or(task.stride, |l| known.slot - l);
+            let truth = uneven(f64::from(known.truth)) as f32;
+            let (a, b) = (keep(plan, gap, task.memory), keep(plan, gap, own_memory(plan)));
+            standing.learn(errors, p, truth, known.truth, a, b);
+            last = Some(known.slot);
+            next += 1;
+            if next % RENEW == 0 {
+                *weights = standing.weights();
+            }
+        }
+    };
+    for (trial, own) in trials.iter().zip(own) {
+        learn(&mut standing, &mut weights, &pending, trial.slot);
+        let mut p =
+            Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L], width: 0.0 };
+        (p.pooled, p.width) = standing.pooled(errors, &weights, &p);
+        pending.push(p);
+    }
+    learn(&mut standing, &mut weights, &pending, usize::MAX);
+    standing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_keep_the_order_of_floats() {
+        let mut x = [-3.0f32, -0.0, 0.0, 1e-9, 2.0, -1e9, f32::MAX];
+        x.sort_by_key(|&v| ordered(v));
+        assert!(x.windows(2).all(|w| w[0] <= w[1]));
+        assert!(x.iter().all(|&v| unordered(ordered(v)) == v));
+    }
+}

@@ -1,0 +1,165 @@
+//! The past in bins of a few minutes: means and maxima to look up a day or a week back, and local time per bin.
+//!
+//! Bins are numbered from the epoch. What was before the grid point is frozen and shared; what came after is the
+//! tracker's own. A bin without a sample is a gap and stays one.
+
+use crate::history::Calendar;
+use crate::units::Time;
+
+use super::ladder::DAY;
+use super::profile::Profile;
+
+/// Means and maxima (on the even-noise scale) of consecutive bins; NaN is a gap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Bins {
+    first: i64,
+    mean: Vec<f32>,
+    peak: Vec<f32>,
+}
+
+/// The bin of the local week for consecutive bins.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LocalBins {
+    bin: i64,
+    first: i64,
+    slot: Vec<u16>,
+    week: i64,
+}
+
+/// Everything before an instant that forecasts look up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Past<'a> {
+    pub profile: &'a Profile,
+    pub local: &'a LocalBins,
+    pub old: &'a Bins,
+    pub new: &'a Bins,
+    /// Seconds of a bin.
+    pub bin: i64,
+}
+
+// === impl Bins ===
+
+impl Bins {
+    /// Writes the bin after the last; bins skipped become gaps.
+    pub fn put(&mut self, bin: i64, mean: f64, peak: f64) {
+        if self.mean.is_empty() {
+            self.first = bin;
+        }
+        let Ok(place) = usize::try_from(bin - self.first) else { return };
+        if place < self.mean.len() {
+            return;
+        }
+        self.mean.resize(place, f32::NAN);
+        self.peak.resize(place, f32::NAN);
+        self.mean.push(mean as f32);
+        self.peak.push(peak as f32);
+    }
+
+    /// The mean in a bin.
+    pub fn mean(&self, bin: i64) -> Option<f64> {
+        Self::get(&self.mean, bin - self.first)
+    }
+
+    /// The maximum in a bin.
+    pub fn peak(&self, bin: i64) -> Option<f64> {
+        Self::get(&self.peak, bin - self.first)
+    }
+
+    /// Forgets what lies before a bin.
+    pub fn keep_from(&mut self, bin: i64) {
+        let drop = usize::try_from(bin - self.first).unwrap_or(0).min(self.mean.len());
+        if drop > 0 {
+            self.mean.drain(..drop);
+            self.peak.drain(..drop);
+            self.first += drop as i64;
+        }
+    }
+
+    /// Gives back memory that is not used.
+    pub fn shrink(&mut self) {
+        self.mean.shrink_to_fit();
+        self.peak.shrink_to_fit();
+    }
+
+    /// How many bins are held.
+    pub fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        4 * (self.mean.capacity() + self.peak.capacity())
+    }
+
+    fn get(values: &[f32], place: i64) -> Option<f64> {
+        let value = *values.get(usize::try_from(place).ok()?)?;
+        if value.is_nan() { None } else { Some(f64::from(value)) }
+    }
+}
+
+// === impl LocalBins ===
+
+impl LocalBins {
+    /// The bins from one instant to another, read from the calendar.
+    pub fn new(calendar: &Calendar, bin: i64, from: i64, to: i64) -> Self {
+        let (first, last) = (from.div_euclid(bin), to.div_euclid(bin));
+        let mut clock = calendar.clock();
+        let slot = (first..=last)
+            .map(|b| {
+                let local = clock.local(Time::from_epoch(b * bin));
+                u16::try_from(local.second_of_week() / bin).unwrap_or(0)
+            })
+            .collect();
+        LocalBins { bin, first, slot, week: 7 * DAY / bin }
+    }
+
+    /// The part from an instant on.
+    pub fn tail(&self, from: i64) -> Self {
+        let skip = usize::try_from(from.div_euclid(self.bin) - self.first).unwrap_or(0).min(self.slot.len());
+        LocalBins {
+            first: self.first + skip as i64,
+            slot: self.slot.get(skip..).unwrap_or_default().to_vec(),
+            ..*self
+        }
+    }
+
+    /// The bin of the local week at an instant; outside the table the week that is nearest to it repeats.
+    pub fn at(&self, time: i64) -> usize {
+        let mut place = time.div_euclid(self.bin) - self.first;
+        let len = self.slot.len() as i64;
+        if place < 0 {
+            place = place.rem_euclid(self.week);
+        } else if place >= len {
+            place = len - self.week + (place - len).rem_euclid(self.week);
+        }
+        usize::try_from(place).ok().and_then(|p| self.slot.get(p)).copied().map_or(0, usize::from)
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        2 * self.slot.capacity()
+    }
+}
+
+// === impl Past ===
+
+impl Past<'_> {
+    /// The mean of the bin at an instant.
+    pub fn mean_at(&self, time: i64) -> Option<f64> {
+        let bin = time.div_euclid(self.bin);
+        self.new.mean(bin).or_else(|| self.old.mean(bin))
+    }
+
+    /// The largest maximum of the bins from one instant to another; `None` if all are gaps.
+    pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
+        (from.div_euclid(self.bin)..=to.div_euclid(self.bin))
+            .filter_map(|b| self.new.peak(b).or_else(|| self.old.peak(b)))
+            .reduce(f64::max)
+    }
+
+    /// The same time of day some whole days before `time`: the nearest such day at or before `until`.
+    pub fn lag(&self, time: i64, period: i64, until: i64) -> Option<f64> {
+        let back = ((time - until + period - 1).div_euclid(period)).max(1);
+        self.mean_at(time - back * period)
+    }
+}

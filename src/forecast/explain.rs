@@ -1,0 +1,132 @@
+//! A forecast in words and numbers: which expert said what, how much it counted, and why.
+
+use std::fmt;
+
+use crate::units::{Quantile, Span, Time};
+
+use super::outlook::{EXPERTS, NAMES, outlook};
+use super::pool::LEVELS;
+use super::tracker::{Tracker, past};
+use super::transform::uneven;
+use super::trust::Trust;
+
+/// How a forecast came about. Loads are in the unit of the series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The origin.
+    pub at: Time,
+    /// The horizon that was asked about.
+    pub horizon: Span,
+    /// The slow level the load moves around.
+    pub level: f64,
+    /// What level and weekly profile alone expect at the target.
+    pub profile: f64,
+    /// The last value.
+    pub last: f64,
+    /// Slots since the last observed sample; 0 at an observed one.
+    pub missing: usize,
+    /// Each expert's expectation with its weight in the median and in the 0.95 quantile, heaviest first.
+    pub experts: Vec<ExpertView>,
+    /// Typical size of the error, upwards from the median.
+    pub scale: f64,
+    /// Conformal correction of the 0.95 quantile, in the unit of the load.
+    pub correction: f64,
+    /// The published quantiles.
+    pub quantiles: Vec<(Quantile, f64)>,
+    /// Trust with its evidence.
+    pub trust: Trust,
+    /// The reason in one sentence.
+    pub why: String,
+}
+
+/// One expert's part in a forecast.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpertView {
+    /// The expert.
+    pub name: &'static str,
+    /// What it expects.
+    pub expects: f64,
+    /// Its weight in the median, 0 to 1.
+    pub in_median: f64,
+    /// Its weight in the 0.95 quantile, 0 to 1.
+    pub in_upper: f64,
+}
+
+impl Tracker {
+    /// How the forecast of a horizon comes about.
+    pub fn explain(&self, horizon: Span) -> Explanation {
+        let fit = &self.fit;
+        let ahead = horizon.as_seconds().max(fit.plan.step);
+        let view = outlook(&self.now, &past(fit, &self.bins), ahead);
+        let load = |z: f64| fit.transform.load(uneven(z));
+        let task = self.task_for(false, ahead);
+        let known = task.and_then(|i| fit.tasks.get(i).zip(self.standings.get(i)));
+        let experts = known.map_or(view.experts.map(|e| e as f32), |(t, _)| t.model.complete(&view));
+        let weights = known.map(|(_, s)| s.weights());
+        let weight = |level: usize, e: usize| {
+            weights.map_or(0.0, |w| f64::from(w[level][e]) + f64::from(w[level][e + EXPERTS]))
+        };
+        let mut views: Vec<ExpertView> = (0..EXPERTS)
+            .map(|e| ExpertView {
+                name: NAMES[e],
+                expects: load(f64::from(experts[e])),
+                in_median: weight(2, e),
+                in_upper: weight(5, e),
+            })
+            .collect();
+        views.sort_by(|a, b| b.in_median.total_cmp(&a.in_median));
+        let scale = known.map_or(0.0, |(t, _)| f64::from(t.model.scale(&view.noise.map(|n| n as f32))));
+        let values = self.quantiles(horizon, &Quantile::PUBLISHED);
+        let median = values.first().copied().unwrap_or(0.0);
+        let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
+        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction[5]));
+        let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
+        let trust = self.trust();
+        let why = self.why(&views, &trust);
+        Explanation {
+            at: self.at(),
+            horizon,
+            level: load(self.now.level()),
+            profile: load(view.base),
+            last: load(self.now.signal[super::now::LOAD]),
+            missing: self.now.age,
+            experts: views,
+            scale: load(view.base + scale) - load(view.base),
+            correction: correction * width.max(0.0),
+            quantiles,
+            trust,
+            why,
+        }
+    }
+
+    fn why(&self, views: &[ExpertView], trust: &Trust) -> String {
+        let first = views.first().map_or("no expert", |v| v.name);
+        let share = views.first().map_or(0.0, |v| 100.0 * v.in_median);
+        let history = if self.fit.quality.short { "short history; " } else { "" };
+        format!("{history}'{first}' has {share:.0} % of the median, as it lost least of late; {trust}")
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "forecast of {} for {} ahead", self.at, self.horizon)?;
+        writeln!(
+            f,
+            "  level {:.4}, with profile {:.4}, last value {:.4}",
+            self.level, self.profile, self.last
+        )?;
+        if self.missing > 0 {
+            writeln!(f, "  the last {} slots hold no sample", self.missing)?;
+        }
+        for (q, value) in &self.quantiles {
+            writeln!(f, "  quantile {:<5} {value:.4}", q.get())?;
+        }
+        writeln!(f, "  error scale {:.4}, correction of 0.95 {:+.4}", self.scale, self.correction)?;
+        writeln!(f, "  {:40} {:>12} {:>8} {:>8}", "expert", "expects", "median", "0.95")?;
+        for e in self.experts.iter().filter(|e| e.in_median.max(e.in_upper) >= 0.005) {
+            writeln!(f, "  {:40} {:>12.4} {:>8.3} {:>8.3}", e.name, e.expects, e.in_median, e.in_upper)?;
+        }
+        debug_assert!(LEVELS[5] == 0.95, "columns are named by level");
+        write!(f, "  {}", self.why)
+    }
+}

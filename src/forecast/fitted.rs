@@ -1,0 +1,191 @@
+//! A fit: everything that was learnt up to a grid point, frozen and shareable.
+
+use std::sync::Arc;
+
+use crate::history::{Calendar, Series};
+use crate::units::{Span, Step, Time};
+
+use super::backcast::backcast;
+use super::bins::{Bins, LocalBins};
+use super::ladder::{DAY, Plan, Task};
+use super::learn::learn;
+use super::models::{Model, fit_design};
+use super::now::Now;
+use super::pool::{Errors, Standing};
+use super::profile::Profile;
+use super::tracker::Tracker;
+use super::transform::{Transform, even};
+
+/// Models, error quantiles and starting state as of a grid point; a clone is cheap.
+#[derive(Debug, Clone)]
+pub struct Fitted(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub at: Time,
+    pub step: Step,
+    pub plan: Plan,
+    pub transform: Transform,
+    pub profile: Profile,
+    pub local: LocalBins,
+    pub bins: Bins,
+    pub now: Now,
+    /// Fitted tasks: points ascending, then peaks ascending.
+    pub tasks: Vec<Learnt>,
+    pub quality: HistoryQuality,
+    /// The largest load of the window, in units of the scale.
+    pub top: f64,
+}
+
+/// A task with what was learnt about it.
+#[derive(Debug)]
+pub(super) struct Learnt {
+    pub task: Task,
+    pub model: Model,
+    pub errors: Errors,
+    pub standing: Standing,
+}
+
+/// How much history a fit rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistoryQuality {
+    /// Days from the first sample in the window to the grid point.
+    pub days: f64,
+    /// Share of the slots in that time that hold a sample, 0 to 1.
+    pub observed: f64,
+    /// Whether a week has not been seen twice, so that weekdays cannot be told apart with confidence.
+    pub short: bool,
+}
+
+/// Why there is no fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// Too few samples in the window.
+    #[error("{have} samples in the window, expected at least {need}")]
+    TooShort {
+        /// Samples in the window.
+        have: usize,
+        /// The fewest that are enough.
+        need: usize,
+    },
+    /// Samples so far apart that no error of a forecast could be measured.
+    #[error("{have} samples in {slots} slots: no two are close enough to learn from")]
+    TooSparse {
+        /// Samples in the window.
+        have: usize,
+        /// Slots in the window.
+        slots: usize,
+    },
+}
+
+/// The fewest samples a fit is made from.
+const FEWEST: usize = 10;
+/// Longer windows are cut: 84 days of minutes, two weeks of ten-second samples. Bounds the work of a fit.
+const MOST_SLOTS: usize = 120_960;
+/// Days of bins that are kept to look back on: two weeks, and the longest gap a lag skips.
+const KEPT: i64 = 15 * DAY;
+
+/// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a backcast.
+pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
+    let step = history.step();
+    let seen = history.window(at - window, at);
+    let values = seen.values();
+    let observed = |v: &[f64]| v.iter().filter(|x| !x.is_nan()).count();
+    let first = values.iter().position(|v| !v.is_nan()).unwrap_or(values.len());
+    let first = first.max(values.len().saturating_sub(MOST_SLOTS));
+    let mut values = values.get(first..).unwrap_or_default().to_vec();
+    let start = seen.time(first);
+    let have = observed(&values);
+    if have < FEWEST {
+        return Err(FitError::TooShort { have, need: FEWEST });
+    }
+    // Up to the grid point, so that the age of the last sample is known.
+    let slots = step.count_in(at.since(start)) + 1;
+    values.resize(slots.min(values.len() + MOST_SLOTS), f64::NAN);
+    let transform = Transform::of(&values);
+    let top = values.iter().copied().filter(|v| !v.is_nan()).fold(0.0, f64::max);
+    let z: Vec<f64> =
+        values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
+    let plan = Plan::new(step, z.len() / 2);
+    let lesson = learn(&plan, calendar, start.epoch(), &z);
+    let tasks = fit_tasks(&plan, &lesson.rows, &z);
+    if tasks.is_empty() {
+        return Err(FitError::TooSparse { have, slots: z.len() });
+    }
+    let end = lesson.now.at;
+    let mut bins = lesson.bins;
+    bins.keep_from((end - KEPT).div_euclid(plan.bin));
+    bins.shrink();
+    let days = (z.len() as i64 * plan.step) as f64 / DAY as f64;
+    let quality = HistoryQuality { days, observed: have as f64 / z.len() as f64, short: days < 14.0 };
+    let inner = Inner {
+        at: Time::from_epoch(end),
+        step,
+        transform,
+        profile: lesson.profile,
+        local: lesson.local.tail(end - DAY),
+        bins,
+        now: lesson.now,
+        tasks,
+        quality,
+        top: transform.normal(top),
+        plan,
+    };
+    Ok(Fitted(Arc::new(inner)))
+}
+
+fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Learnt> {
+    let truth = |task: &Task, slot: usize| {
+        let to = slot + task.steps;
+        let at = z.get(to).copied().filter(|v| !v.is_nan())?;
+        if !task.peak {
+            return Some(at);
+        }
+        Some(z.get(slot + 1..=to)?.iter().copied().filter(|v| !v.is_nan()).fold(at, f64::max))
+    };
+    let mut learnt = Vec::new();
+    for (design, rows) in rows.iter().enumerate() {
+        let tasks: Vec<Task> = plan.tasks.iter().copied().filter(|t| t.design == design).collect();
+        for (task, (model, trials)) in tasks.iter().zip(fit_design(plan, rows, &tasks, z.len(), truth)) {
+            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials) {
+                learnt.push(Learnt { task: *task, model, errors, standing });
+            }
+        }
+    }
+    learnt.sort_by_key(|l| (l.task.peak, l.task.steps));
+    learnt.shrink_to_fit();
+    learnt
+}
+
+// === impl Fitted ===
+
+impl Fitted {
+    /// The grid point: the last slot that was learnt from.
+    pub fn at(&self) -> Time {
+        self.0.at
+    }
+
+    /// The step of the history.
+    pub fn step(&self) -> Step {
+        self.0.step
+    }
+
+    /// The adaptive state as the backcast left it, to be folded forward.
+    pub fn tracker(&self) -> Tracker {
+        Tracker::new(Arc::clone(&self.0))
+    }
+
+    /// How much history the fit rests on.
+    pub fn quality(&self) -> HistoryQuality {
+        self.0.quality
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Inner>()
+            + self.0.profile.heap_bytes()
+            + self.0.local.heap_bytes()
+            + self.0.bins.heap_bytes()
+            + self.0.tasks.capacity() * size_of::<Learnt>()
+    }
+}

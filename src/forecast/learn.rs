@@ -1,0 +1,156 @@
+//! One pass over the window: profiles, level and bins are learnt as they would have been at the time, and at
+//! thinned origins what could have been seen then is written down, for the ridges and the backcast.
+//!
+//! Because every row holds only what was known at its origin, errors measured on the rows are those the product
+//! would have made. Origins are thinned by strides that visit every minute of the hour.
+
+use crate::history::Calendar;
+
+use super::bins::{Bins, LocalBins, Past};
+use super::ladder::{DAY, Plan};
+use super::now::{Now, record};
+use super::outlook::{EXPERTS, FEATURES, NOISES, outlook};
+use super::profile::Profile;
+
+/// What an origin knew about one instant ahead.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// Slot of the origin in the window.
+    pub slot: usize,
+    /// Slots since the row before, at most the stride of old rows: what the row stands for.
+    pub share: f32,
+    pub features: [f32; FEATURES],
+    pub experts: [f32; EXPERTS],
+    pub base: f32,
+    pub departure: f32,
+    pub noise: [f32; NOISES],
+}
+
+/// What the pass leaves behind.
+#[derive(Debug)]
+pub(super) struct Lesson {
+    pub profile: Profile,
+    pub bins: Bins,
+    pub local: LocalBins,
+    pub now: Now,
+    /// Rows by design, in the order of time.
+    pub rows: Vec<Vec<Row>>,
+}
+
+/// About so many origins are written down, spread evenly over the window.
+const ORIGINS: usize = 2_000;
+/// The last days are what the weights are judged on: there, origins are so much denser.
+const RECENT: i64 = 2 * DAY;
+const RECENT_ORIGINS: usize = 500;
+/// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
+const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
+/// The first days' mean starts the level: a level that begins with one night would bend the first profile.
+const FIRST: i64 = 3 * DAY;
+
+/// Walks the window. `z` holds its samples on the even-noise scale (NaN is a gap), the first at `start`.
+pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> Lesson {
+    let end = start + plan.step * z.len() as i64;
+    let local = LocalBins::new(calendar, plan.bin, start - plan.bin, end + 15 * DAY);
+    let mut profile = Profile::new(plan.bin);
+    let mut bins = Bins::default();
+    let mut now = Now::new(start - plan.step);
+    let first = z.len().min(usize::try_from(FIRST / plan.step).unwrap_or(1).max(1));
+    now.begin(mean(z.get(..first).unwrap_or_default()));
+    let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::new()).collect();
+    let none = Bins::default();
+    let schedule = Schedule::new(plan, z.len());
+    let mut last = None;
+    for (slot, &value) in z.iter().enumerate() {
+        let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
+        let closed = now.fold(plan, &past, (!value.is_nan()).then_some(value));
+        if let Some(c) = closed {
+            record(&mut bins, closed);
+            study(plan, &mut profile, &bins, &local, c.bin, now.level(), c.surprise);
+        }
+        if now.seen > 0 && schedule.is_origin(slot) {
+            let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
+            let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;
+            last = Some(slot);
+            write_rows(plan, &now, &past, slot, share, z.len(), &mut rows);
+        }
+    }
+    Lesson { profile, bins, local, now, rows }
+}
+
+fn write_rows(
+    plan: &Plan,
+    now: &Now,
+    past: &Past<'_>,
+    slot: usize,
+    share: f32,
+    len: usize,
+    rows: &mut [Vec<Row>],
+) {
+    for (&steps, rows) in plan.designs.iter().zip(rows) {
+        if slot + steps >= len {
+            continue;
+        }
+        let o = outlook(now, past, plan.step * steps as i64);
+        rows.push(Row {
+            slot,
+            share,
+            features: o.features,
+            experts: o.experts.map(|e| e as f32),
+            base: o.base as f32,
+            departure: o.departure as f32,
+            noise: o.noise.map(|n| n as f32),
+        });
+    }
+}
+
+/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that the
+/// profile of few weeks is not mostly noise; it then learns the bin before the newest.
+fn study(
+    plan: &Plan,
+    profile: &mut Profile,
+    bins: &Bins,
+    local: &LocalBins,
+    bin: i64,
+    level: f64,
+    surprise: f64,
+) {
+    let smooth = plan.bin <= 300;
+    let centre = if smooth { bin - 1 } else { bin };
+    let around = if smooth { bin - 2..=bin } else { bin..=bin };
+    let Some(own) = bins.mean(centre) else { return };
+    let (sum, n) = around.filter_map(|b| bins.mean(b)).fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
+    let value = if n > 0.0 { sum / n } else { own };
+    profile.learn(local.at(centre * plan.bin), value - level, surprise);
+}
+
+fn mean(z: &[f64]) -> Option<f64> {
+    let (sum, n) = z.iter().filter(|v| !v.is_nan()).fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
+    (n > 0).then(|| sum / n as f64)
+}
+
+/// Which slots are origins; counted back from the last slot, so that it is one.
+struct Schedule {
+    len: usize,
+    stride: usize,
+    recent: usize,
+    recent_stride: usize,
+}
+
+impl Schedule {
+    fn new(plan: &Plan, len: usize) -> Self {
+        let recent = usize::try_from(RECENT / plan.step).unwrap_or(1).min(len);
+        let stride = stride_for(len, ORIGINS);
+        let recent_stride = stride_for(recent, RECENT_ORIGINS).min(stride);
+        Schedule { len, stride, recent, recent_stride }
+    }
+
+    fn is_origin(&self, slot: usize) -> bool {
+        let back = self.len - 1 - slot;
+        back.is_multiple_of(if back < self.recent { self.recent_stride } else { self.stride })
+    }
+}
+
+fn stride_for(slots: usize, origins: usize) -> usize {
+    let want = slots / origins;
+    STRIDES.into_iter().find(|&s| s >= want).unwrap_or(want)
+}

@@ -1,0 +1,237 @@
+//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of errors.
+
+use super::ladder::{DAY, Plan, Task};
+use super::learn::Row;
+use super::outlook::{EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT};
+use super::ridge::Sums;
+
+/// Coefficients of one task.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Model {
+    /// Ridge coefficients by memory: long, short.
+    pub ridge: [[f32; FEATURES]; 2],
+    /// Share of the present departure that is still there at the target.
+    pub kappa: f32,
+    /// Scale of the error as a combination of the outlook's noises.
+    pub scale: [f32; NOISES],
+    /// The farthest from its base that a ridge may expect.
+    pub reach: f32,
+}
+
+/// What a task would have expected at one past origin without having seen what followed, and what came.
+#[derive(Debug, Clone)]
+pub(super) struct Trial {
+    pub slot: usize,
+    pub share: f32,
+    pub experts: [f32; EXPERTS],
+    pub scale: f32,
+    pub truth: f32,
+}
+
+/// Half-lives of the two ridges' memory, in seconds.
+const MEMORY: [f64; 2] = [14.0 * DAY as f64, 3.0 * DAY as f64];
+/// Blocks are left out in so many turns for honest errors.
+const FOLDS: usize = 3;
+/// A window is cut into at most so many blocks.
+const BLOCKS: usize = 28;
+/// Penalty as a share of each feature's second moment, and what is added over the number of rows.
+const PENALTY: (f64, f64) = (3e-3, 6.0);
+/// Errors beyond so many robust standard deviations count linearly (Huber).
+const HUBER: f64 = 3.0;
+/// Ridge expectations stay within so many times the largest departure seen in training.
+const REACH: f32 = 1.3;
+
+impl Model {
+    /// Fills in the experts that have coefficients.
+    pub fn complete(&self, outlook: &Outlook) -> [f32; EXPERTS] {
+        let mut experts = outlook.experts.map(|e| e as f32);
+        let base = outlook.base as f32;
+        experts[PROFILE] = base + self.kappa * outlook.departure as f32;
+        for (ridge, place) in self.ridge.iter().zip([RIDGE, RIDGE_SHORT]) {
+            experts[place] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
+        }
+        experts
+    }
+
+    /// The scale of the error.
+    pub fn scale(&self, noise: &[f32; NOISES]) -> f32 {
+        let sum: f32 = self.scale.iter().zip(noise).map(|(a, b)| a * b).sum();
+        sum.max(1e-6)
+    }
+}
+
+fn dot(a: &[f32; FEATURES], b: &[f32; FEATURES]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a gap).
+pub(super) fn fit_design(
+    plan: &Plan,
+    rows: &[Row],
+    tasks: &[Task],
+    len: usize,
+    truth: impl Fn(&Task, usize) -> Option<f64>,
+) -> Vec<(Model, Vec<Trial>)> {
+    // The point task is always first; a peak task may follow.
+    let Some(point) = tasks.first() else { return Vec::new() };
+    let other = tasks.get(1).unwrap_or(point);
+    let seen: Vec<(&Row, [f64; 2])> = rows
+        .iter()
+        .filter_map(|row| Some((row, [truth(point, row.slot)?, truth(other, row.slot)?])))
+        .collect();
+    let ends = Blocks::new(plan, len);
+    let kappa = [0, 1].map(|k| share_that_lasts(&seen, k));
+    let limit = [0, 1].map(|k| HUBER * 1.4826 * typical_miss(&seen, kappa[k], k));
+    let blocks = gather(&seen, &ends, kappa[0], limit[0]);
+    let fits = MEMORY.map(|half_life| solve_folds(&blocks, &ends, half_life));
+    let reach =
+        [0, 1].map(|k| seen.iter().map(|(r, t)| (t[k] as f32 - r.base).abs()).fold(0.0, f32::max) * REACH);
+    let mut out = Vec::new();
+    for (k, _) in tasks.iter().enumerate().take(2) {
+        let coefficients = |fold: usize| [0, 1].map(|m| fits[m][fold][k].map(|c| c as f32));
+        let by_fold: Vec<[[f32; FEATURES]; 2]> = (0..=FOLDS).map(coefficients).collect();
+        let mut trials: Vec<Trial> = Vec::with_capacity(seen.len());
+        for (row, target) in &seen {
+            let fold = ends.block(row.slot) % FOLDS;
+            let mut experts = row.experts;
+            experts[PROFILE] = row.base + kappa[k] as f32 * row.departure;
+            for (m, place) in [RIDGE, RIDGE_SHORT].into_iter().enumerate() {
+                let far = reach[k];
+                experts[place] = row.base + dot(&by_fold[fold][m], &row.features).clamp(-far, far);
+            }
+            trials.push(Trial {
+                slot: row.slot,
+                share: row.share,
+                experts,
+                scale: 0.0,
+                truth: target[k] as f32,
+            });
+        }
+        let scale = error_scale(&seen, &trials);
+        let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k] };
+        for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
+            trial.scale = model.scale(&row.noise);
+        }
+        out.push((model, trials));
+    }
+    out
+}
+
+/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short windows.
+struct Blocks {
+    len: usize,
+    width: usize,
+    seconds: f64,
+}
+
+impl Blocks {
+    fn new(plan: &Plan, len: usize) -> Self {
+        let day = usize::try_from(DAY / plan.step).unwrap_or(1).max(1);
+        let width = day.min(len.div_ceil(9)).max(len.div_ceil(BLOCKS)).max(1);
+        Blocks { len, width, seconds: (width as i64 * plan.step) as f64 }
+    }
+
+    /// Counted back from the last slot.
+    fn block(&self, slot: usize) -> usize {
+        (self.len - 1 - slot) / self.width
+    }
+}
+
+fn gather(seen: &[(&Row, [f64; 2])], ends: &Blocks, kappa: f64, limit: f64) -> Vec<Sums<FEATURES>> {
+    let mut blocks: Vec<Sums<FEATURES>> = Vec::new();
+    for (row, target) in seen {
+        let block = ends.block(row.slot);
+        if blocks.len() <= block {
+            blocks.resize(block + 1, Sums::new());
+        }
+        let base = f64::from(row.base);
+        let miss = (target[0] - base - kappa * f64::from(row.departure)).abs();
+        let weight = f64::from(row.share) * if miss > limit && miss > 0.0 { limit / miss } else { 1.0 };
+        if let Some(sums) = blocks.get_mut(block) {
+            sums.add(&row.features, weight, target.map(|t| t - base));
+        }
+    }
+    blocks
+}
+
+/// Coefficients without each fold, then with all blocks.
+fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<[[f64; FEATURES]; 2]> {
+    let factor = |b: usize| 0.5f64.powf(b as f64 * ends.seconds / half_life.max(ends.seconds));
+    let mut folds: Vec<Sums<FEATURES>> = vec![Sums::new(); FOLDS];
+    for (b, sums) in blocks.iter().enumerate() {
+        if let Some(fold) = folds.get_mut(b % FOLDS) {
+            fold.merge(sums, factor(b));
+        }
+    }
+    let mut all = Sums::new();
+    for fold in &folds {
+        all.merge(fold, 1.0);
+    }
+    let penalty = |sums: &Sums<FEATURES>| PENALTY.0 + PENALTY.1 / sums.weight().max(1.0);
+    let mut out: Vec<_> = folds
+        .iter()
+        .map(|fold| {
+            let mut rest = all.clone();
+            rest.merge(fold, -1.0);
+            rest.solve(penalty(&rest))
+        })
+        .collect();
+    out.push(all.solve(penalty(&all)));
+    out
+}
+
+/// The share of the departure that is still there at the target, by least squares, between none and all.
+fn share_that_lasts(seen: &[(&Row, [f64; 2])], k: usize) -> f64 {
+    let (mut xy, mut xx) = (0.0, 0.0);
+    for (row, target) in seen {
+        let x = f64::from(row.departure);
+        xy += f64::from(row.share) * x * (target[k] - f64::from(row.base));
+        xx += f64::from(row.share) * x * x;
+    }
+    if xx > 0.0 { (xy / xx).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// The median of the absolute errors of the profile expert.
+fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
+    let mut misses: Vec<f64> = seen
+        .iter()
+        .map(|(row, t)| (t[k] - f64::from(row.base) - kappa * f64::from(row.departure)).abs())
+        .collect();
+    let middle = misses.len() / 2;
+    if misses.is_empty() { 0.0 } else { *misses.select_nth_unstable_by(middle, f64::total_cmp).1 }
+}
+
+/// Non-negative least squares of the ridge's absolute errors on the noises, by coordinate descent.
+fn error_scale(seen: &[(&Row, [f64; 2])], trials: &[Trial]) -> [f32; NOISES] {
+    let mut gram = [[0.0f64; NOISES]; NOISES];
+    let mut cross = [0.0f64; NOISES];
+    let (mut total, mut weight) = (0.0, 0.0);
+    for ((row, _), trial) in seen.iter().zip(trials) {
+        let miss = f64::from((trial.truth - trial.experts[RIDGE]).abs());
+        let share = f64::from(row.share);
+        let x = row.noise.map(f64::from);
+        for i in 0..NOISES {
+            for j in 0..NOISES {
+                gram[i][j] += share * x[i] * x[j];
+            }
+            cross[i] += share * x[i] * miss;
+        }
+        total += share * miss;
+        weight += share;
+    }
+    let mean = if weight > 0.0 { total / weight } else { 0.0 };
+    let mut beta = [0.0f64; NOISES];
+    // Enough rounds for four coordinates to settle to a per mille.
+    for _ in 0..60 {
+        for i in 0..NOISES {
+            if gram[i][i] <= 1e-12 * weight {
+                continue;
+            }
+            let rest: f64 = (0..NOISES).filter(|&j| j != i).map(|j| gram[i][j] * beta[j]).sum();
+            beta[i] = ((cross[i] - rest) / gram[i][i]).max(0.0);
+        }
+    }
+    // A floor: a scale near zero would turn the next small miss into an outlier.
+    beta[0] = beta[0].max(0.25 * mean).max(1e-6);
+    beta.map(|b| b as f32)
+}

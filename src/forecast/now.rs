@@ -1,0 +1,195 @@
+//! What is remembered of the recent past: running means of the load and of what the profiles said about it.
+//!
+//! Folding in a sample costs a few dozen multiplications. In a gap the load is imagined to return to its profile,
+//! so that an origin in a gap still has a present; imagined samples never count as observed ones.
+
+use super::bins::{Bins, Past};
+use super::ladder::{DAY, MEANS, Plan};
+
+/// Signals whose running means are kept alike, so that their differences compare like with like.
+pub(super) const SIGNALS: usize = 6;
+pub(super) const LOAD: usize = 0;
+pub(super) const WEEK: usize = 1;
+pub(super) const KIND: usize = 2;
+pub(super) const DAILY: usize = 3;
+pub(super) const DAY_AGO: usize = 4;
+pub(super) const WEEK_AGO: usize = 5;
+
+/// The present, as forecasts see it. All loads are on the even-noise scale.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Now {
+    /// The last slot folded, seconds since the epoch.
+    pub at: i64,
+    /// The signals at that slot.
+    pub signal: [f64; SIGNALS],
+    /// The load one slot earlier.
+    pub previous: f64,
+    mean: [[f64; MEANS]; SIGNALS],
+    weight: [f64; MEANS],
+    level: f64,
+    level_weight: f64,
+    /// Departure from level and profile at the last observed slot, fading while in a gap.
+    departure: f64,
+    /// Slots since the last observed one.
+    pub age: usize,
+    /// Observed slots so far.
+    pub seen: usize,
+    /// Running means of absolute surprises, short and long memory.
+    pub noise: [f64; 2],
+    noise_weight: [f64; 2],
+    /// A maximum that fades towards the running mean.
+    pub high: f64,
+    bin: i64,
+    sum: f64,
+    top: f64,
+    count: usize,
+    surprise: f64,
+}
+
+/// A bin that was just completed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closed {
+    pub bin: i64,
+    pub mean: f64,
+    pub peak: f64,
+    pub surprise: f64,
+}
+
+/// In a gap the load is held for so long, then returns to its profile.
+const HOLD: i64 = 300;
+
+impl Now {
+    /// Before the slot that follows `at`.
+    pub fn new(at: i64) -> Self {
+        Now {
+            at,
+            signal: [0.0; SIGNALS],
+            previous: 0.0,
+            mean: [[0.0; MEANS]; SIGNALS],
+            weight: [0.0; MEANS],
+            level: 0.0,
+            level_weight: 0.0,
+            departure: 0.0,
+            age: 0,
+            seen: 0,
+            noise: [0.0; 2],
+            noise_weight: [0.0; 2],
+            high: 0.0,
+            bin: i64::MIN,
+            sum: 0.0,
+            top: 0.0,
+            count: 0,
+            surprise: 0.0,
+        }
+    }
+
+    /// Starts the level from what the first days were like, with the weight of a day and a half.
+    pub fn begin(&mut self, mean: Option<f64>) {
+        if let Some(mean) = mean {
+            (self.level, self.level_weight) = (0.25 * mean, 0.25);
+        }
+    }
+
+    /// The slow level.
+    pub fn level(&self) -> f64 {
+        if self.level_weight > 0.0 { self.level / self.level_weight } else { 0.0 }
+    }
+
+    /// The running mean of a signal at a memory.
+    pub fn mean(&self, signal: usize, memory: usize) -> f64 {
+        if self.weight[memory] > 0.0 { self.mean[signal][memory] / self.weight[memory] } else { 0.0 }
+    }
+
+    /// The noise at a memory.
+    pub fn noise(&self, memory: usize) -> f64 {
+        if self.noise_weight[memory] > 0.0 { self.noise[memory] / self.noise_weight[memory] } else { 0.0 }
+    }
+
+    /// Folds in the next slot. Returns the bin that ended before it, if one did.
+    pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
+        self.at += plan.step;
+        let closed = self.turn(plan);
+        let shape = past.profile.at(past.local.at(self.at));
+        if load.is_none() && self.seen == 0 {
+            return closed;
+        }
+        if let Some(z) = load {
+            self.observe(plan, z, shape.week);
+        } else {
+            self.age += 1;
+            if self.age as i64 * plan.step > HOLD {
+                self.departure *= plan.calm;
+            }
+        }
+        let level = self.level();
+        let fallback = level + shape.week;
+        let z = match load {
+            Some(z) => z,
+            None if self.age as i64 * plan.step <= HOLD => self.signal[LOAD],
+            None => fallback + self.departure,
+        };
+        self.previous = if self.seen > 1 || self.age > 0 { self.signal[LOAD] } else { z };
+        self.signal = [
+            z,
+            shape.week,
+            shape.kind,
+            shape.day,
+            past.mean_at(self.at - DAY).unwrap_or(fallback),
+            past.mean_at(self.at - 7 * DAY).unwrap_or(fallback),
+        ];
+        for (m, decay) in plan.decays.iter().enumerate() {
+            self.weight[m] = self.weight[m] * decay + (1.0 - decay);
+            for (mean, x) in self.mean.iter_mut().zip(self.signal) {
+                mean[m] = mean[m] * decay + (1.0 - decay) * x;
+            }
+        }
+        let calm = self.mean(LOAD, 1);
+        self.high =
+            if self.seen == 1 && self.age == 0 { z } else { z.max(calm + (self.high - calm) * plan.fade) };
+        closed
+    }
+
+    fn observe(&mut self, plan: &Plan, z: f64, week: f64) {
+        if self.seen > 0 {
+            let surprise = (z - self.mean(LOAD, 0)).abs();
+            for (i, decay) in plan.noise.into_iter().enumerate() {
+                self.noise[i] = self.noise[i] * decay + (1.0 - decay) * surprise;
+                self.noise_weight[i] = self.noise_weight[i] * decay + (1.0 - decay);
+            }
+            self.surprise += surprise;
+        }
+        let decay = plan.level;
+        self.level = self.level * decay + (1.0 - decay) * z;
+        self.level_weight = self.level_weight * decay + (1.0 - decay);
+        self.departure = z - self.level() - week;
+        self.sum += z;
+        self.top = self.top.max(z);
+        self.count += 1;
+        self.seen += 1;
+        self.age = 0;
+    }
+
+    /// Begins the bin of the present slot; returns the one before, if it held a sample.
+    fn turn(&mut self, plan: &Plan) -> Option<Closed> {
+        let bin = self.at.div_euclid(plan.bin);
+        if bin == self.bin {
+            return None;
+        }
+        let n = self.count as f64;
+        let closed = (self.count > 0).then(|| Closed {
+            bin: self.bin,
+            mean: self.sum / n,
+            peak: self.top,
+            surprise: self.surprise / n,
+        });
+        (self.bin, self.sum, self.top, self.count, self.surprise) = (bin, 0.0, 0.0, 0, 0.0);
+        closed
+    }
+}
+
+/// Writes a completed bin.
+pub(super) fn record(bins: &mut Bins, closed: Option<Closed>) {
+    if let Some(c) = closed {
+        bins.put(c.bin, c.mean, c.peak);
+    }
+}

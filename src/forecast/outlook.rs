@@ -1,0 +1,144 @@
+//! What each expert expects at an instant ahead, and the features the ridge expects from.
+//!
+//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or a
+//! week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is on the
+//! even-noise scale, and nothing here looks at a sample after the origin.
+
+use super::bins::Past;
+use super::ladder::DAY;
+use super::now::{DAILY, DAY_AGO, KIND, LOAD, Now, SIGNALS, WEEK, WEEK_AGO};
+
+/// Number of features of the ridge.
+pub(super) const FEATURES: usize = 28;
+/// Number of experts.
+pub(super) const EXPERTS: usize = 14;
+/// The expert that repeats the last value.
+pub(super) const LAST: usize = 0;
+/// The expert that repeats the value of a week ago (a day ago while there is no week).
+pub(super) const NAIVE: usize = 4;
+/// The weekly profile moved by a learnt share of the present departure.
+pub(super) const PROFILE: usize = 5;
+/// The ridge with the memory of the window, and the one with a memory of days.
+pub(super) const RIDGE: usize = 12;
+pub(super) const RIDGE_SHORT: usize = 13;
+
+/// Names of the experts, in order.
+pub(super) const NAMES: [&str; EXPERTS] = [
+    "last value",
+    "mean of the last few",
+    "running mean, minutes",
+    "running mean, an hour",
+    "same time a week ago",
+    "weekly profile and level",
+    "daily profile and level (Holt-Winters)",
+    "day-type profile and slow level",
+    "yesterday, moved to the level",
+    "last week, moved to the level",
+    "weekly profile and last value",
+    "running mean, hours",
+    "ridge",
+    "ridge, short memory",
+];
+
+/// The view of one instant ahead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    /// Features of the ridge, whose target is the departure from `base`.
+    pub features: [f32; FEATURES],
+    /// Expected load of each expert; those of the ridges are to be filled in.
+    pub experts: [f64; EXPERTS],
+    /// Level and weekly profile at the target.
+    pub base: f64,
+    /// The present departure, of which the profile expert takes a share.
+    pub departure: f64,
+    /// What the size of the error may depend on: one, the present noise (two memories), the target's noise.
+    pub noise: [f64; NOISES],
+}
+
+/// Terms of the scale of the error.
+pub(super) const NOISES: usize = 4;
+/// A departure beyond this is not multiplied with a profile: products of outliers ruin a least-squares fit.
+const WINSOR: f64 = 1.0;
+
+/// Looks `ahead` seconds beyond the present.
+pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
+    let to = now.at + ahead;
+    let level = now.level();
+    let shape = past.profile.at(past.local.at(to));
+    let base = level + shape.week;
+    let z = now.signal[LOAD];
+    let day_ago = past.lag(to, DAY, now.at);
+    let week_ago = past.lag(to, 7 * DAY, now.at);
+    let naive = week_ago.or(day_ago).unwrap_or(z);
+    let two_weeks = past.lag(to - 7 * DAY, 7 * DAY, now.at).unwrap_or(week_ago.unwrap_or(base));
+    let day_ago = day_ago.unwrap_or(base);
+    let week_ago = week_ago.unwrap_or(base);
+    let mean = |s: usize, m: usize| now.mean(s, m);
+    // Departure of a signal's running mean from the weekly profile's.
+    let dep = |s: usize, m: usize| mean(s, m) - mean(WEEK, m);
+    let d = [0, 1, 2, 3, 4, 5].map(|m| dep(LOAD, m));
+    let swing = shape.week - now.signal[WEEK];
+    let q1 = (d[1] - level).clamp(-WINSOR, WINSOR);
+    let q3 = (d[3] - level).clamp(-WINSOR, WINSOR);
+    let q5 = (d[5] - level).clamp(-WINSOR, WINSOR);
+    let turn = std::f64::consts::TAU * (to.rem_euclid(DAY) as f64 / DAY as f64);
+    let crest = if ahead <= 4 * 3_600 {
+        past.peak_between(now.at - DAY, to - DAY).map_or(0.0, |p| p - day_ago)
+    } else {
+        0.0
+    };
+    let features = [
+        1.0,
+        z - now.signal[WEEK] - d[0],
+        d[0] - d[1],
+        d[1] - d[2],
+        d[2] - d[3],
+        d[3] - d[4],
+        d[4] - d[5],
+        d[5] - level,
+        shape.kind - shape.week,
+        now.signal[KIND] - now.signal[WEEK],
+        shape.day - shape.week,
+        day_ago - base,
+        dep(DAY_AGO, 1) - level,
+        week_ago - base,
+        dep(WEEK_AGO, 1) - level,
+        two_weeks - base,
+        shape.week,
+        swing,
+        q3 * shape.week,
+        q5 * shape.week,
+        z - now.previous,
+        day_ago - now.signal[DAY_AGO] - swing,
+        week_ago - now.signal[WEEK_AGO] - swing,
+        q1 * turn.sin(),
+        q1 * turn.cos(),
+        now.high - mean(LOAD, 1),
+        crest,
+        q1.abs(),
+    ];
+    let experts = [
+        z,
+        mean(LOAD, 0),
+        mean(LOAD, 1),
+        mean(LOAD, 2),
+        naive,
+        base,
+        shape.day + mean(LOAD, 1) - mean(DAILY, 1),
+        shape.kind + mean(LOAD, 3) - mean(KIND, 3),
+        day_ago + mean(LOAD, 2) - mean(DAY_AGO, 2),
+        week_ago + mean(LOAD, 2) - mean(WEEK_AGO, 2),
+        shape.week + mean(LOAD, 0) - mean(WEEK, 0),
+        mean(LOAD, 3),
+        base,
+        base,
+    ];
+    debug_assert_eq!(now.signal.len(), SIGNALS);
+    Outlook {
+        features: features.map(|f| f as f32),
+        experts,
+        base,
+        departure: d[1] - level,
+        noise: [1.0, now.noise(0), now.noise(1), shape.noise],
+    }
+}

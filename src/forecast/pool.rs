@@ -1,0 +1,188 @@
+//! Many opinions, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
+//!
+//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its own
+//! latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are weighed by
+//! their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles Berrisch and
+//! Ziel 2021) and averaged (Vincentisation). Last, an online conformal correction (Gibbs and Candès 2021) moves
+//! each quantile until it is exceeded as often as it promises. It never sees the truth before its time has come.
+
+use super::outlook::{EXPERTS, LAST, NAIVE};
+use super::transform::uneven;
+use super::trust::{JUDGED, TrustState};
+
+/// Quantiles that are modelled; others are interpolated.
+pub(super) const LEVELS: [f64; L] = [0.05, 0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
+pub(super) const L: usize = 7;
+/// Opinions: each expert with the fitted scale, then each with its own latest errors.
+pub(super) const J: usize = 2 * EXPERTS;
+
+/// One number per level and opinion.
+pub(super) type Table = [[f32; J]; L];
+
+/// Normalised error quantiles of each opinion, and the usual error of each expert.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Errors {
+    pub knots: Table,
+    pub usual: [f32; EXPERTS],
+}
+
+/// What was expected from one origin for one target.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pending {
+    /// Expectation of each expert, on the even-noise scale.
+    pub experts: [f32; EXPERTS],
+    /// Scale of the error, fitted.
+    pub scale: f32,
+    /// Each expert's own latest error size.
+    pub own: [f32; EXPERTS],
+    /// The pool's quantiles after correction, in units of the series' scale.
+    pub pooled: [f32; L],
+    /// The width that corrections are measured in.
+    pub width: f32,
+}
+
+/// What is learnt from each truth: weights, error sizes, correction, record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Standing {
+    loss: Table,
+    pub own: [f32; EXPERTS],
+    pub correction: [f32; L],
+    /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
+    pub record: [[f32; L]; 3],
+    /// Rolling share of truths at or below each level's forecast.
+    pub cover: [f32; L],
+    /// Decayed number of truths, as a share of a full record.
+    pub count: f32,
+    /// Trust at the judged levels.
+    pub trust: [TrustState; JUDGED.len()],
+}
+
+/// How strongly weights prefer the smaller loss.
+const EAGERNESS: f32 = 8.0;
+/// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
+const TRIFLE: f32 = 1e-6;
+/// An expert's own error size never counts as less than this share of its usual one.
+const OWN_FLOOR: f32 = 0.03;
+/// Step of the conformal correction, in widths.
+const CORRECT: f32 = 0.02;
+/// Corrections stay within so many widths.
+const CORRECT_LIMIT: (f32, f32) = (-0.3, 1.0);
+/// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
+const TIE: f32 = 1e-6;
+
+impl Standing {
+    /// Before any truth.
+    pub fn new(errors: &Errors) -> Self {
+        Standing {
+            loss: [[0.0; J]; L],
+            own: errors.usual,
+            correction: [0.0; L],
+            record: [[0.0; L]; 3],
+            cover: [0.0; L],
+            count: 0.0,
+            trust: [TrustState::default(); JUDGED.len()],
+        }
+    }
+
+    /// The pool's loss over that of the better plain rule at a level.
+    pub fn ratio(&self, level: usize) -> f32 {
+        let [own, last, naive] = [0, 1, 2].map(|k| self.record[k][level] + TRIFLE);
+        own / last.min(naive)
+    }
+
+    /// Weights of the opinions per level, each level's summing to one.
+    pub fn weights(&self) -> Table {
+        let mut out = self.loss;
+        for level in &mut out {
+            let best = level.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
+            let mut sum = 0.0;
+            for w in level.iter_mut() {
+                *w = (EAGERNESS * (1.0 - (*w + TRIFLE) / best)).exp();
+                sum += *w;
+            }
+            for w in level.iter_mut() {
+                *w /= sum;
+            }
+        }
+        out
+    }
+
+    /// The pool's quantiles, corrected, ascending, with the width that corrections are measured in.
+    pub fn pooled(&self, errors: &Errors, weights: &Table, p: &Pending) -> ([f32; L], f32) {
+        let sizes = sizes(errors, p);
+        let mut q = [0.0f32; L];
+        for (l, q) in q.iter_mut().enumerate() {
+            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
+            *q = weights[l].iter().zip(&opinions).map(|(w, y)| w * y).sum();
+        }
+        let width = (q[5] - q[1]).max(0.0) + TRIFLE;
+        let mut least = 0.0f32;
+        for (q, c) in q.iter_mut().zip(self.correction) {
+            least = least.max(*q + c * width);
+            *q = least;
+        }
+        (q, width)
+    }
+
+    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the old
+    /// record that remains, `keep_own` that of the error sizes.
+    pub fn learn(&mut self, errors: &Errors, p: &Pending, truth: f32, z: f32, keep: f32, keep_own: f32) {
+        let sizes = sizes(errors, p);
+        // The record spans days: twice the memory of the weights.
+        let slow = keep.sqrt();
+        for (l, loss) in self.loss.iter_mut().enumerate() {
+            let level = LEVELS[l] as f32;
+            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
+            for (loss, y) in loss.iter_mut().zip(&opinions) {
+                *loss = keep * *loss + (1.0 - keep) * pinball(level, truth - y);
+            }
+            let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
+            for (record, y) in self.record.iter_mut().zip(plain) {
+                record[l] = slow * record[l] + (1.0 - slow) * pinball(level, truth - y);
+            }
+            let covered = truth <= p.pooled[l] + TIE;
+            self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
+            let step = if covered { level - 1.0 } else { level };
+            self.correction[l] =
+                (self.correction[l] + CORRECT * step).clamp(CORRECT_LIMIT.0, CORRECT_LIMIT.1);
+        }
+        self.count = slow * self.count + (1.0 - slow);
+        for (place, level) in JUDGED.into_iter().enumerate() {
+            self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
+        }
+        for (own, expert) in self.own.iter_mut().zip(p.experts) {
+            *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
+        }
+    }
+}
+
+/// The size of the error by opinion.
+fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
+    let mut out = [p.scale; J];
+    for ((out, own), usual) in out.iter_mut().skip(EXPERTS).zip(p.own).zip(errors.usual) {
+        *out = own_size(own, usual);
+    }
+    out
+}
+
+/// An expert's own error size, held off zero.
+pub(super) fn own_size(own: f32, usual: f32) -> f32 {
+    own.max(OWN_FLOOR * usual).max(1e-7)
+}
+
+/// Every opinion on one level, in units of the series' scale.
+fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f32; J] {
+    let mut out = [0.0; J];
+    for j in 0..J {
+        out[j] = uneven32(experts[j % EXPERTS] + sizes[j] * knots[j]);
+    }
+    out
+}
+
+fn uneven32(z: f32) -> f32 {
+    uneven(f64::from(z)) as f32
+}
+
+fn pinball(level: f32, miss: f32) -> f32 {
+    (level * miss).max((level - 1.0) * miss)
+}

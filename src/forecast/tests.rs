@@ -1,0 +1,213 @@
+//! What must hold for every history, on generated ones.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::history::{Calendar, Series};
+use crate::units::{Quantile, Span, Step, Time};
+
+const WEEK: i64 = 604_800;
+/// A Monday, so that weeks begin with a day.
+const MONDAY: i64 = 1_767_571_200;
+
+/// Repeatable noise between 0 and 1.
+fn noise(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 31)
+    }
+}
+
+/// A load with a daily shape, noise, gaps, and now and then nothing.
+fn workload(seed: u64, slots: usize, step: i64, zeros: f64) -> Vec<f64> {
+    let mut noise = noise(seed);
+    (0..slots)
+        .map(|i| {
+            let turn = (i as i64 * step) as f64 / 86_400.0;
+            let shape = 2.0 + (std::f64::consts::TAU * turn).sin();
+            let (a, b, c) = (noise(), noise(), noise());
+            match () {
+                () if a < 0.02 => f64::NAN,
+                () if b < zeros => 0.0,
+                () => (10.0 * shape * (0.7 + 0.6 * c)).round(),
+            }
+        })
+        .collect()
+}
+
+fn series(start: i64, step: i64, values: &[f64]) -> Series {
+    let step = Step::new(Span::seconds(step)).expect("a valid step");
+    Series::from_values(Time::from_epoch(start), step, values.iter().copied())
+}
+
+/// Fits at the end of the first part, follows the rest, and answers at many horizons.
+fn answers(start: i64, step: i64, values: &[f64], follow: usize) -> Result<Vec<f64>, FitError> {
+    let s = series(start, step, values);
+    let at = s.time(values.len().saturating_sub(follow + 1));
+    let mut tracker = fit(&s, &Calendar::utc(), at, Span::days(28))?.tracker();
+    tracker.follow(&s, s.time(values.len().saturating_sub(1)));
+    Ok(ask(&tracker, step))
+}
+
+fn ask(tracker: &Tracker, step: i64) -> Vec<f64> {
+    let mut out = Vec::new();
+    for steps in [1, 3, 7, 30, 200, 5_000] {
+        out.extend(tracker.quantiles(Span::seconds(steps * step), &Quantile::PUBLISHED));
+        out.extend(tracker.peak(Span::seconds(steps * step), &Quantile::PUBLISHED));
+    }
+    out
+}
+
+fn sound(answers: &[f64]) {
+    for five in answers.chunks(Quantile::PUBLISHED.len()) {
+        assert!(five.iter().all(|v| v.is_finite() && *v >= 0.0), "{five:?}");
+        assert!(five.windows(2).all(|w| w[0] <= w[1]), "{five:?}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => 0.0..1e3f64,
+        2 => Just(0.0),
+        1 => Just(f64::NAN),
+        1 => prop_oneof![Just(1e30), Just(1e-300), Just(f64::INFINITY), Just(-1.0), Just(f64::MAX)],
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_input_gives_sound_quantiles_or_a_named_error(
+        values in prop::collection::vec(any_value(), 0..400),
+        step in prop::sample::select(vec![1, 10, 57, 60, 300, 420, 3_600, 86_400]),
+        follow in 0usize..50,
+    ) {
+        match answers(MONDAY + 7, step, &values, follow.min(values.len())) {
+            Ok(answers) => sound(&answers),
+            Err(FitError::TooShort { have, need }) => prop_assert!(have < need),
+            Err(FitError::TooSparse { .. }) => {}
+        }
+    }
+
+    #[test]
+    fn forecasts_scale_with_the_load(seed in any::<u64>(), k in prop::sample::select(vec![1e-6, 0.37, 3.0, 1e9])) {
+        let values = workload(seed, 1_500, 600, 0.1);
+        let scaled: Vec<f64> = values.iter().map(|v| v * k).collect();
+        let (a, b) = (answers(MONDAY, 600, &values, 20).expect("fits"), answers(MONDAY, 600, &scaled, 20).expect("fits"));
+        for (a, b) in a.iter().zip(&b) {
+            prop_assert!((a * k - b).abs() <= 1e-9 * b.abs(), "{a} times {k} is not {b}");
+        }
+    }
+
+    #[test]
+    fn whole_weeks_do_not_matter(seed in any::<u64>(), weeks in 1i64..500, step in prop::sample::select(vec![60, 420, 1_800])) {
+        let values = workload(seed, 1_200, step, 0.0);
+        prop_assert_eq!(answers(MONDAY, step, &values, 30), answers(MONDAY + weeks * WEEK, step, &values, 30));
+    }
+
+    #[test]
+    fn what_follows_the_origin_does_not_matter(seed in any::<u64>()) {
+        let values = workload(seed, 1_000, 300, 0.0);
+        let mut longer = values.clone();
+        longer.extend(workload(seed ^ 1, 200, 300, 0.5));
+        let (a, b) = (series(MONDAY, 300, &values), series(MONDAY, 300, &longer));
+        let (grid, origin) = (a.time(900), a.time(999));
+        let run = |s: &Series| {
+            let mut t = fit(s, &Calendar::utc(), grid, Span::days(28)).expect("fits").tracker();
+            t.follow(s, origin);
+            ask(&t, 300)
+        };
+        prop_assert_eq!(run(&a), run(&b));
+    }
+}
+
+#[test]
+fn one_that_ran_for_long_equals_one_just_started() {
+    let values = workload(5, 4_000, 600, 0.0);
+    let s = series(MONDAY, 600, &values);
+    let (grid, now) = (s.time(3_000), s.time(3_500));
+    let mut long = fit(&s, &Calendar::utc(), grid, Span::days(14)).expect("fits").tracker();
+    for i in 3_001..=3_500 {
+        long.observe(s.get(i));
+        let _ = ask(&long, 600);
+    }
+    let mut fresh = fit(&s, &Calendar::utc(), grid, Span::days(14)).expect("fits").tracker();
+    fresh.follow(&s, now);
+    assert_eq!(ask(&long, 600), ask(&fresh, 600));
+    assert_eq!((long.trust(), long.accuracy()), (fresh.trust(), fresh.accuracy()));
+}
+
+#[test]
+fn what_lies_before_the_window_does_not_matter() {
+    let values = workload(9, 3_000, 600, 0.0);
+    let mut other = values.clone();
+    other[..900].fill(7.0);
+    let run = |v: &[f64]| {
+        let s = series(MONDAY, 600, v);
+        ask(&fit(&s, &Calendar::utc(), s.time(2_999), Span::days(14)).expect("fits").tracker(), 600)
+    };
+    assert_eq!(run(&values), run(&other));
+}
+
+#[test]
+fn still_series_are_told_exactly() {
+    for value in [0.0, 5.0, 1e-9, 1e12] {
+        let answers = answers(MONDAY, 60, &[value; 500], 30).expect("fits");
+        for a in answers {
+            assert!((a - value).abs() <= 1e-4 * value, "{a} for {value}");
+        }
+    }
+}
+
+#[test]
+fn ten_samples_are_enough_and_nine_are_not() {
+    assert!(answers(MONDAY, 60, &[3.0; 10], 0).is_ok());
+    assert_eq!(answers(MONDAY, 60, &[3.0; 9], 0), Err(FitError::TooShort { have: 9, need: 10 }));
+    assert_eq!(answers(MONDAY, 60, &[f64::NAN; 50], 0), Err(FitError::TooShort { have: 0, need: 10 }));
+}
+
+#[test]
+fn the_shape_of_the_day_is_foreseen() {
+    // Two weeks of a clean daily shape: six hours ahead the forecast must know it.
+    let values: Vec<f64> =
+        (0..4_032).map(|i| 100.0 * (2.0 + (std::f64::consts::TAU * f64::from(i) / 288.0).sin())).collect();
+    let s = series(MONDAY, 300, &values[..3_900]);
+    let tracker = fit(&s, &Calendar::utc(), s.time(3_899), Span::days(28)).expect("fits").tracker();
+    for steps in [1usize, 12, 72, 130] {
+        let median = tracker.quantiles(Span::seconds(300 * steps as i64), &[Quantile::MEDIAN])[0];
+        let truth = values[3_899 + steps];
+        assert!((median - truth).abs() < 0.05 * truth, "{median} for {truth}, {steps} steps ahead");
+    }
+    let peak = tracker.peak(Span::hours(1), &[Quantile::MEDIAN])[0];
+    let truth = values[3_900..3_912].iter().copied().fold(0.0, f64::max);
+    assert!((peak - truth).abs() < 0.05 * truth, "{peak} for {truth}");
+}
+
+#[test]
+fn a_long_gap_is_bridged_by_the_profile() {
+    let mut values: Vec<f64> =
+        (0..4_032).map(|i| 100.0 * (2.0 + (std::f64::consts::TAU * f64::from(i) / 288.0).sin())).collect();
+    let truth = values[3_999];
+    values[3_900..].fill(f64::NAN);
+    let s = series(MONDAY, 300, &values);
+    let tracker = fit(&s, &Calendar::utc(), s.time(3_987), Span::days(28)).expect("fits").tracker();
+    let median = tracker.quantiles(Span::hours(1), &[Quantile::MEDIAN])[0];
+    assert!((median - truth).abs() < 0.15 * truth, "{median} for {truth}");
+}
+
+#[test]
+fn a_forecast_explains_itself() {
+    let values = workload(3, 3_000, 600, 0.0);
+    let s = series(MONDAY, 600, &values);
+    let tracker = fit(&s, &Calendar::utc(), s.time(2_999), Span::days(28)).expect("fits").tracker();
+    let e = tracker.explain(Span::minutes(30));
+    let total: f64 = e.experts.iter().map(|x| x.in_median).sum();
+    assert!((total - 1.0).abs() < 1e-3, "weights sum to {total}");
+    let text = e.to_string();
+    for word in ["level", "profile", "error scale", "ridge", "trusted"] {
+        assert!(text.contains(word), "{word} is missing in {text}");
+    }
+    assert!(tracker.accuracy().skill_ratio < 1.0);
+}

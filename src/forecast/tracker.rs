@@ -1,0 +1,265 @@
+//! The adaptive state that follows a series from a grid point on, and answers what comes.
+//!
+//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a new
+//! forecast to be judged later. Asking changes nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::history::Series;
+use crate::units::{Quantile, Span, Time};
+
+use super::backcast::{keep, own_memory};
+use super::bins::{Bins, Past};
+use super::fitted::{HistoryQuality, Inner, Learnt};
+use super::ladder::DAY;
+use super::now::{Now, record};
+use super::outlook::outlook;
+use super::pool::{L, LEVELS, Pending, Standing};
+use super::transform::even;
+
+/// A fit followed up to an instant.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    pub(super) fit: Arc<Inner>,
+    pub(super) now: Now,
+    pub(super) bins: Bins,
+    pub(super) standings: Vec<Standing>,
+    waiting: Vec<VecDeque<Waiting>>,
+    /// Slots folded since the grid point.
+    slots: usize,
+}
+
+/// A forecast whose truth is still to come.
+#[derive(Debug, Clone)]
+struct Waiting {
+    due: usize,
+    top: f32,
+    forecast: Pending,
+}
+
+/// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
+const CAP: f64 = 4.0;
+/// Bins of a tracker that is followed far beyond its grid point are kept for so long.
+const KEPT: i64 = 15 * DAY;
+
+impl Tracker {
+    pub(super) fn new(fit: Arc<Inner>) -> Self {
+        Tracker {
+            now: fit.now.clone(),
+            bins: Bins::default(),
+            standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
+            waiting: fit.tasks.iter().map(|_| VecDeque::new()).collect(),
+            slots: 0,
+            fit,
+        }
+    }
+
+    /// The last slot folded in.
+    pub fn at(&self) -> Time {
+        Time::from_epoch(self.now.at)
+    }
+
+    /// The grid point its fit belongs to.
+    pub fn fitted_at(&self) -> Time {
+        self.fit.at
+    }
+
+    /// How much history its fit rests on.
+    pub fn quality(&self) -> HistoryQuality {
+        self.fit.quality
+    }
+
+    /// Folds in the next slot; `None`, and what is no load, is a gap.
+    pub fn observe(&mut self, value: Option<f64>) {
+        let fit = Arc::clone(&self.fit);
+        let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
+        let z = normal.map(even);
+        let past = past(&fit, &self.bins);
+        let closed = self.now.fold(&fit.plan, &past, z);
+        record(&mut self.bins, closed);
+        if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
+            self.bins.keep_from((self.now.at - KEPT).div_euclid(fit.plan.bin));
+        }
+        self.slots += 1;
+        for task in 0..fit.tasks.len() {
+            self.judge(&fit, task, z);
+            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
+                self.await_truth(&fit, task);
+            }
+        }
+    }
+
+    /// Folds in all slots of a series after the present one and up to `until`; slots it lacks are gaps.
+    pub fn follow(&mut self, history: &Series, until: Time) {
+        let step = self.fit.step.span();
+        while self.at() + step <= until {
+            let next = self.at() + step;
+            let slot = history.slot_before(next).filter(|&i| history.time(i) == next);
+            self.observe(slot.and_then(|i| history.get(i)));
+        }
+    }
+
+    /// Quantiles of the load of the slot `horizon` after the present one: ascending with `q`, finite, not
+    /// negative. Horizons between steps and between modelled horizons are interpolated.
+    pub fn quantiles(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
+        self.answer(false, horizon, q)
+    }
+
+    /// Quantiles of the largest sample after the present one and up to `window` later.
+    pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
+        self.answer(true, window, q)
+    }
+
+    /// Bytes held on the heap, beside the fit that is shared.
+    pub fn heap_bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
+        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+    }
+
+    fn answer(&self, peak: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
+        let step = self.fit.plan.step;
+        let ahead = ahead.as_seconds().clamp(step, 20 * DAY);
+        let levels = self.levels(peak, ahead);
+        let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
+        let mut out: Vec<f64> =
+            q.iter().map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top))).collect();
+        // Equal rounding could still leave neighbours a bit apart in the wrong order.
+        let mut order: Vec<usize> = (0..q.len()).collect();
+        order.sort_by(|&a, &b| q[a].get().total_cmp(&q[b].get()));
+        let mut least = 0.0f64;
+        for i in order {
+            least = least.max(out[i]);
+            out[i] = least;
+        }
+        out
+    }
+
+    /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
+    fn levels(&self, peak: bool, ahead: i64) -> [f64; L] {
+        let step = self.fit.plan.step;
+        let tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
+        let (mut below, mut above) = (None, None);
+        for (i, t) in tasks {
+            let horizon = t.task.steps as i64 * step;
+            if horizon <= ahead {
+                below = Some((i, horizon));
+            } else if above.is_none() {
+                above = Some((i, horizon));
+            }
+        }
+        let ask = |i: usize| self.task_levels(i, ahead);
+        match (below, above) {
+            (Some((i, a)), Some((j, b))) if a < ahead => {
+                let share = (ahead as f64 / a as f64).ln() / (b as f64 / a as f64).ln();
+                let (x, y) = (ask(i), ask(j));
+                std::array::from_fn(|l| x[l] + share * (y[l] - x[l]))
+            }
+            (Some((i, _)), _) | (None, Some((i, _))) => ask(i),
+            (None, None) => [0.0; L],
+        }
+    }
+
+    /// The task that says most about a horizon: the longest not beyond it, or the first.
+    pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
+        let step = self.fit.plan.step;
+        let mut tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
+        let first = tasks.clone().next().map(|(i, _)| i);
+        tasks.rfind(|(_, t)| t.task.steps as i64 * step <= ahead).map(|(i, _)| i).or(first)
+    }
+
+    fn task_levels(&self, i: usize, ahead: i64) -> [f64; L] {
+        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
+            return [0.0; L];
+        };
+        let p = self.forecast(&self.fit, learnt, standing, ahead);
+        p.pooled.map(f64::from)
+    }
+
+    fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
+        let view = outlook(&self.now, &past(fit, &self.bins), ahead);
+        let mut p = Pending {
+            experts: learnt.model.complete(&view),
+            scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
+            own: standing.own,
+            pooled: [0.0; L],
+            width: 0.0,
+        };
+        (p.pooled, p.width) = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        p
+    }
+
+    /// Lets a task learn from the truths that are due.
+    fn judge(&mut self, fit: &Inner, task: usize, z: Option<f64>) {
+        let (Some(waiting), Some(standing)) = (self.waiting.get_mut(task), self.standings.get_mut(task))
+        else {
+            return;
+        };
+        let learnt = &fit.tasks[task];
+        if learnt.task.peak
+            && let Some(z) = z
+        {
+            for w in waiting.iter_mut() {
+                w.top = w.top.max(z as f32);
+            }
+        }
+        while waiting.front().is_some_and(|w| w.due <= self.slots) {
+            let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
+            let z = if learnt.task.peak { w.top } else { z as f32 };
+            let truth = super::transform::uneven(f64::from(z)) as f32;
+            let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
+            let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
+            standing.learn(&learnt.errors, &w.forecast, truth, z, a, b);
+        }
+    }
+
+    /// Writes down what is forecast now, to be judged when its truth is out.
+    fn await_truth(&mut self, fit: &Inner, task: usize) {
+        let (Some(learnt), Some(standing)) = (fit.tasks.get(task), self.standings.get(task)) else { return };
+        if self.now.seen == 0 {
+            return;
+        }
+        let forecast = self.forecast(fit, learnt, standing, learnt.task.steps as i64 * fit.plan.step);
+        let due = self.slots + learnt.task.steps;
+        if let Some(waiting) = self.waiting.get_mut(task) {
+            waiting.push_back(Waiting { due, top: 0.0, forecast });
+        }
+    }
+}
+
+pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
+    Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, bin: fit.plan.bin }
+}
+
+/// The quantile at any probability, between the modelled ones by normal scores.
+fn between_levels(values: &[f64; L], q: f64) -> f64 {
+    let score = normal_score(q);
+    let place = LEVELS.iter().position(|&l| l >= q).unwrap_or(L - 1).clamp(1, L - 1);
+    let (a, b) = (normal_score(LEVELS[place - 1]), normal_score(LEVELS[place]));
+    // Beyond the outermost levels the line goes on, by at most as much again.
+    let share = ((score - a) / (b - a)).clamp(-1.0, 2.0);
+    (values[place - 1] + share * (values[place] - values[place - 1])).max(0.0)
+}
+
+/// The standard normal quantile (Acklam's rational approximation, 1e-9; see also Wichura 1988).
+fn normal_score(p: f64) -> f64 {
+    if let Some(i) = LEVELS.iter().position(|&l| l == p) {
+        return [
+            -1.644_853_627,
+            -0.674_489_750,
+            0.0,
+            0.841_621_234,
+            1.281_551_566,
+            1.644_853_627,
+            2.326_347_874,
+        ][i];
+    }
+    let p = p.clamp(1e-9, 1.0 - 1e-9);
+    let tail = |t: f64| {
+        let r = (-2.0 * t.ln()).sqrt();
+        // Hastings' formula, 4.5e-4 absolute: enough between calibrated levels.
+        r - (2.515_517 + 0.802_853 * r + 0.010_328 * r * r)
+            / (1.0 + 1.432_788 * r + 0.189_269 * r * r + 0.001_308 * r * r * r)
+    };
+    if p < 0.5 { -tail(p) } else { tail(1.0 - p) }
+}

@@ -1,0 +1,377 @@
+//! What is measured, in the names and base units of Prometheus. Labels are bounded: a workload's identity, and the
+//! names of enums.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::decide::{Contributor, Decision};
+use crate::forecast::{Accuracy, Trust, TrustState};
+use crate::keda::WorkloadId;
+use crate::source::SourceError;
+use crate::units::Quantile;
+
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// Every metric of the server.
+pub struct Metrics {
+    registry: Registry,
+    desired: Family<Workload, FloatGauge>,
+    required: Family<Contributing, FloatGauge>,
+    decisions: Family<Decided, Counter>,
+    forecast_load: Family<Quantiled, FloatGauge>,
+    coverage: Family<Quantiled, FloatGauge>,
+    skill: Family<Workload, FloatGauge>,
+    trust: Family<Workload, FloatGauge>,
+    history_age: Family<Workload, FloatGauge>,
+    history_points: Family<Workload, FloatGauge>,
+    capped_in: Family<Workload, FloatGauge>,
+    insurance: Family<Workload, FloatGauge>,
+    scaling_lag: Family<Workload, FloatGauge>,
+    saved: Family<Workload, Counter<f64, AtomicU64>>,
+    workloads: Gauge,
+    series: Gauge,
+    series_bytes: Gauge,
+    clock_skew: FloatGauge,
+    prepare: Histogram,
+    query: Family<Queried, Histogram, fn() -> Histogram>,
+    grpc: Family<Called, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Workload {
+    namespace: String,
+    name: String,
+    metric: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Contributing {
+    namespace: String,
+    name: String,
+    metric: String,
+    contributor: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    namespace: String,
+    name: String,
+    metric: String,
+    direction: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Quantiled {
+    namespace: String,
+    name: String,
+    metric: String,
+    quantile: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Queried {
+    datasource: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    method: &'static str,
+    code: String,
+}
+
+/// Everyone who can ask for replicas, for removing and renewing their gauges.
+const CONTRIBUTORS: [Contributor; 9] = [
+    Contributor::Reactive,
+    Contributor::Forecast,
+    Contributor::Plan,
+    Contributor::Outage,
+    Contributor::Schedule,
+    Contributor::Minimum,
+    Contributor::Override,
+    Contributor::Drain,
+    Contributor::Previous,
+];
+
+// === impl Metrics ===
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("forescale"),
+            desired: Family::default(),
+            required: Family::default(),
+            decisions: Family::default(),
+            forecast_load: Family::default(),
+            coverage: Family::default(),
+            skill: Family::default(),
+            trust: Family::default(),
+            history_age: Family::default(),
+            history_points: Family::default(),
+            capped_in: Family::default(),
+            insurance: Family::default(),
+            scaling_lag: Family::default(),
+            saved: Family::default(),
+            workloads: Gauge::default(),
+            series: Gauge::default(),
+            series_bytes: Gauge::default(),
+            clock_skew: FloatGauge::default(),
+            prepare: Histogram::new([0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]),
+            query: Family::new_with_constructor(query_histogram),
+            grpc: Family::new_with_constructor(grpc_histogram),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
+        r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
+        r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
+        r.register(
+            "forecast_load",
+            "Quantile of the load's peak in the lead window",
+            self.forecast_load.clone(),
+        );
+        r.register(
+            "forecast_coverage_ratio",
+            "Share of samples at or below the forecast quantile, recently",
+            self.coverage.clone(),
+        );
+        r.register(
+            "forecast_skill_ratio",
+            "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
+            self.skill.clone(),
+        );
+        r.register("trust", "1 trusted, 0.5 on probation, 0 distrusted", self.trust.clone());
+        r.register_with_unit(
+            "history_age",
+            "Age of the newest sample",
+            Unit::Seconds,
+            self.history_age.clone(),
+        );
+        r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register_with_unit(
+            "capped_in",
+            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
+            Unit::Seconds,
+            self.capped_in.clone(),
+        );
+        r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());
+        r.register_with_unit(
+            "scaling_lag",
+            "From the need for more replicas to as many running",
+            Unit::Seconds,
+            self.scaling_lag.clone(),
+        );
+        r.register(
+            "replica_seconds_saved",
+            "Replica-seconds less than a purely reactive trigger would have asked for",
+            self.saved.clone(),
+        );
+        r.register("workloads", "Workloads known", self.workloads.clone());
+        r.register("series", "Distinct series kept", self.series.clone());
+        r.register_with_unit("series", "Memory of the series kept", Unit::Bytes, self.series_bytes.clone());
+        r.register_with_unit(
+            "clock_skew",
+            "Largest difference between a data source's clock and ours",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        r.register_with_unit(
+            "prepare_duration",
+            "Time of fitting and calibrating",
+            Unit::Seconds,
+            self.prepare.clone(),
+        );
+        r.register_with_unit(
+            "query_duration",
+            "Time of queries to data sources",
+            Unit::Seconds,
+            self.query.clone(),
+        );
+        r.register_with_unit("grpc_duration", "Time of answering KEDA", Unit::Seconds, self.grpc.clone());
+    }
+
+    /// The metrics as text in the OpenMetrics format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Publishes a decision; `before` tells its direction.
+    pub fn decided(&self, id: &WorkloadId, decision: &Decision, before: Option<u32>) {
+        let workload = Workload::of(id);
+        self.desired.get_or_create(&workload).set(f64::from(decision.replicas.get()));
+        for contributor in CONTRIBUTORS {
+            let labels = Contributing::of(id, contributor);
+            match decision.need(contributor) {
+                Some(need) => drop(self.required.get_or_create(&labels).set(f64::from(need.get()))),
+                None => drop(self.required.remove(&labels)),
+            }
+        }
+        let direction = match before.unwrap_or(decision.replicas.get()).cmp(&decision.replicas.get()) {
+            std::cmp::Ordering::Less => "up",
+            std::cmp::Ordering::Greater => "down",
+            std::cmp::Ordering::Equal => "none",
+        };
+        self.decisions.get_or_create(&Decided::of(id, direction, decision.reason.as_str())).inc();
+        if let Some(view) = &decision.forecast {
+            self.insurance.get_or_create(&workload).set(view.quantile.get());
+            for (quantile, load) in Quantile::PUBLISHED.iter().zip(view.published) {
+                self.forecast_load.get_or_create(&Quantiled::of(id, *quantile)).set(load);
+            }
+        }
+        if let Some(age) = decision.history_age {
+            self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
+        }
+        match decision.capped_in {
+            Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
+            None => drop(self.capped_in.remove(&workload)),
+        }
+    }
+
+    /// Publishes how good the forecast of a workload was lately.
+    pub fn judged(&self, id: &WorkloadId, trust: &Trust, accuracy: &Accuracy, points: usize) {
+        let workload = Workload::of(id);
+        self.trust.get_or_create(&workload).set(match trust.state {
+            TrustState::Trusted => 1.0,
+            TrustState::Probation => 0.5,
+            TrustState::Distrusted => 0.0,
+        });
+        self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
+        self.history_points.get_or_create(&workload).set(points as f64);
+        for (quantile, share) in &accuracy.coverage {
+            self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
+        }
+    }
+
+    /// Publishes the time a workload took from needing more replicas to having them.
+    pub fn lagged(&self, id: &WorkloadId, seconds: f64) {
+        self.scaling_lag.get_or_create(&Workload::of(id)).set(seconds);
+    }
+
+    /// Adds to the ledger of replica-seconds saved; what was spent more is not subtracted from a counter, which
+    /// must not fall, but stands in `desired_replicas` beside `required_replicas{contributor="reactive"}`.
+    pub fn saved(&self, id: &WorkloadId, replica_seconds: f64) {
+        self.saved.get_or_create(&Workload::of(id)).inc_by(replica_seconds.max(0.0));
+    }
+
+    /// Removes everything of a workload that is gone.
+    pub fn forget(&self, id: &WorkloadId) {
+        let workload = Workload::of(id);
+        for family in [
+            &self.desired,
+            &self.skill,
+            &self.trust,
+            &self.history_age,
+            &self.history_points,
+            &self.capped_in,
+            &self.insurance,
+            &self.scaling_lag,
+        ] {
+            family.remove(&workload);
+        }
+        self.saved.remove(&workload);
+        for contributor in CONTRIBUTORS {
+            self.required.remove(&Contributing::of(id, contributor));
+        }
+        for quantile in Quantile::PUBLISHED {
+            self.forecast_load.remove(&Quantiled::of(id, quantile));
+            self.coverage.remove(&Quantiled::of(id, quantile));
+        }
+    }
+
+    /// Publishes the size of the whole.
+    pub fn sized(&self, workloads: usize, series: usize, series_bytes: usize) {
+        let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.workloads.set(whole(workloads));
+        self.series.set(whole(series));
+        self.series_bytes.set(whole(series_bytes));
+    }
+
+    /// Publishes the largest difference of clocks, in seconds.
+    pub fn skewed(&self, seconds: f64) {
+        self.clock_skew.set(seconds);
+    }
+
+    /// One fit took so long, in seconds.
+    pub fn prepared(&self, seconds: f64) {
+        self.prepare.observe(seconds);
+    }
+
+    /// One gRPC call was answered.
+    pub fn called(&self, method: &'static str, code: tonic::Code, seconds: f64) {
+        self.grpc.get_or_create(&Called { method, code: format!("{code:?}") }).observe(seconds);
+    }
+
+    /// Runs a query of a data source and measures it.
+    pub async fn timed<T>(
+        &self,
+        datasource: &str,
+        query: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        #[expect(clippy::disallowed_methods, reason = "measures the query, decides nothing")]
+        let begun = std::time::Instant::now();
+        let result = query.await;
+        let outcome = result.as_ref().map_or_else(SourceError::kind, |_| "ok");
+        let labels = Queried { datasource: datasource.to_owned(), outcome };
+        self.query.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
+        result
+    }
+}
+
+fn query_histogram() -> Histogram {
+    Histogram::new([0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0])
+}
+
+fn grpc_histogram() -> Histogram {
+    Histogram::new([0.0001, 0.001, 0.01, 0.1, 1.0])
+}
+
+// === impl labels ===
+
+impl Workload {
+    fn of(id: &WorkloadId) -> Self {
+        Workload { namespace: id.namespace.clone(), name: id.name.clone(), metric: id.metric.clone() }
+    }
+}
+
+impl Contributing {
+    fn of(id: &WorkloadId, contributor: Contributor) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Contributing { namespace, name, metric, contributor: contributor.as_str() }
+    }
+}
+
+impl Decided {
+    fn of(id: &WorkloadId, direction: &'static str, reason: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Decided { namespace, name, metric, direction, reason }
+    }
+}
+
+impl Quantiled {
+    fn of(id: &WorkloadId, quantile: Quantile) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Quantiled { namespace, name, metric, quantile: quantile.to_string() }
+    }
+}

@@ -1,0 +1,97 @@
+//! The paths.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Metrics, decision_json};
+use crate::keda::{State as WorkloadState, WorkloadId};
+
+/// What the pages are made from; the server implements it.
+pub trait Overview: Send + Sync + 'static {
+    /// Every workload with its newest state, sorted by identity.
+    fn workloads(&self) -> Vec<(WorkloadId, WorkloadState)>;
+    /// Whether the server can answer KEDA: its listeners are open, and it is not shutting down.
+    fn ready(&self) -> bool;
+    /// The metrics, brought up to date.
+    fn metrics(&self) -> &Metrics;
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    metric: Option<String>,
+}
+
+/// The router over an overview. Only GET; everything else is refused.
+pub fn router(overview: Arc<dyn Overview>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/workloads", get(workloads))
+        .route("/api/v1/workloads/{namespace}/{name}/decision", get(decision))
+        .with_state(overview)
+}
+
+async fn ready(State(overview): State<Arc<dyn Overview>>) -> Response {
+    if overview.ready() {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+    }
+}
+
+async fn metrics(State(overview): State<Arc<dyn Overview>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], overview.metrics().encode()).into_response()
+}
+
+async fn workloads(State(overview): State<Arc<dyn Overview>>) -> Response {
+    let rows: Vec<_> = overview
+        .workloads()
+        .into_iter()
+        .map(|(id, state)| {
+            json!({
+                "namespace": id.namespace,
+                "name": id.name,
+                "metric": id.metric,
+                "decision": state.as_ref().ok().map(|d| decision_json(d)),
+                "unavailable": state.as_ref().err().map(ToString::to_string),
+            })
+        })
+        .collect();
+    Json(json!({ "schema": 1, "workloads": rows })).into_response()
+}
+
+async fn decision(
+    State(overview): State<Arc<dyn Overview>>,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(choice): Query<Choice>,
+) -> Response {
+    let found: Vec<_> = overview
+        .workloads()
+        .into_iter()
+        .filter(|(id, _)| id.namespace == namespace && id.name == name)
+        .filter(|(id, _)| choice.metric.as_ref().is_none_or(|m| *m == id.metric))
+        .collect();
+    match found.as_slice() {
+        [(_, Ok(decision))] => Json(decision_json(decision)).into_response(),
+        [(_, Err(blind))] => problem(StatusCode::SERVICE_UNAVAILABLE, &blind.to_string()),
+        [] => problem(StatusCode::NOT_FOUND, "no such workload has been asked for by KEDA"),
+        several => {
+            let names: Vec<_> = several.iter().map(|(id, _)| id.metric.as_str()).collect();
+            let text = format!("several metrics, expected ?metric= with one of: {}", names.join(", "));
+            problem(StatusCode::CONFLICT, &text)
+        }
+    }
+}
+
+fn problem(status: StatusCode, text: &str) -> Response {
+    (status, Json(json!({ "error": text }))).into_response()
+}

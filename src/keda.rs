@@ -1,0 +1,59 @@
+//! KEDA's external scaler contract over gRPC. The only place that makes a gRPC `Status`.
+//!
+//! Handlers answer from memory and never query, fit or wait: a call that hangs would freeze KEDA's loop for the
+//! workload. `GetMetricSpec` is a function of the metadata alone and always succeeds, since its error would disarm
+//! KEDA's `fallback` and block the sibling triggers. An error is never a zero and never `active = false`.
+
+mod service;
+mod stream;
+
+pub use service::{ExternalScalerService, WorkloadId};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::decide::{Blind, Decision};
+use crate::policy::Faults;
+
+/// The generated types of `proto/externalscaler.proto`.
+#[allow(missing_docs, clippy::all, rust_2018_idioms)]
+pub mod wire {
+    tonic::include_proto!("externalscaler");
+    /// The descriptors, for gRPC reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/externalscaler.bin"));
+}
+
+/// The newest state of a workload.
+pub type State = Result<Arc<Decision>, Blind>;
+
+/// Why a workload is not served at all.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The metadata is faulty.
+    #[error("{0}")]
+    Faulty(Faults),
+    /// Two different metadata sets claim the same identity for longer than a patch takes.
+    #[error("{0}")]
+    Conflict(String),
+    /// A limit of the server is reached.
+    #[error("{0}")]
+    Full(String),
+}
+
+/// Who knows the workloads; the service asks it and nobody else.
+pub trait Desk: Send + Sync + 'static {
+    /// The state of the workload that these keys describe, kept current from now on.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the keys describe none.
+    fn state(
+        &self,
+        id: &WorkloadId,
+        metadata: &HashMap<String, String>,
+    ) -> Result<watch::Receiver<State>, Refusal>;
+
+    /// One call was answered: its method, the gRPC code, and how long it took in seconds.
+    fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64);
+}

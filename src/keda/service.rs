@@ -1,0 +1,205 @@
+//! The five methods.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Response, Status};
+
+use super::stream::{ActivityStream, activity};
+use super::wire::external_scaler_server::{ExternalScaler, ExternalScalerServer};
+use super::wire::{
+    GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
+    ScaledObjectRef,
+};
+use super::{Desk, Refusal, State};
+use crate::decide::{Blind, Decision};
+use crate::policy::metric_name_or_default;
+
+/// What KEDA means by one trigger of one ScaledObject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkloadId {
+    /// Namespace of the ScaledObject.
+    pub namespace: String,
+    /// Name of the ScaledObject.
+    pub name: String,
+    /// Name of the metric, without KEDA's `s0-` prefix.
+    pub metric: String,
+}
+
+/// Answers KEDA from a [`Desk`].
+pub struct ExternalScalerService {
+    desk: Arc<dyn Desk>,
+    shutdown: CancellationToken,
+    stream_age: Duration,
+    streams: Arc<Semaphore>,
+}
+
+/// The target of the metric: the value is a number of replicas, so each is worth one.
+const TARGET: i64 = 1;
+
+// === impl WorkloadId ===
+
+impl std::fmt::Display for WorkloadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.name, self.metric)
+    }
+}
+
+// === impl ExternalScalerService ===
+
+impl ExternalScalerService {
+    /// The service; its streams end with OK when `shutdown` fires and when they are `stream_age` old, so that
+    /// KEDA opens them again at once and spreads over the replicas there are then. At most `streams` are open.
+    pub fn server(
+        desk: Arc<dyn Desk>,
+        shutdown: CancellationToken,
+        stream_age: Duration,
+        streams: usize,
+    ) -> ExternalScalerServer<Self> {
+        let streams = Arc::new(Semaphore::new(streams.min(Semaphore::MAX_PERMITS)));
+        ExternalScalerServer::new(ExternalScalerService { desk, shutdown, stream_age, streams })
+    }
+
+    /// A place for one stream, given back when the stream ends.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| Status::resource_exhausted("too many open streams"))
+    }
+
+    /// The newest decision, or the status that says why there is none.
+    fn decision(&self, reference: &ScaledObjectRef) -> Result<Arc<Decision>, Status> {
+        let id = identify(reference)?;
+        let state: State =
+            self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?.borrow().clone();
+        state.map_err(blind)
+    }
+
+    /// Runs one method and reports how it went.
+    fn timed<T>(
+        &self,
+        method: &'static str,
+        run: impl FnOnce() -> Result<T, Status>,
+    ) -> Result<Response<T>, Status> {
+        // A measurement of how long an answer took; no decision looks at it.
+        #[expect(clippy::disallowed_methods, reason = "measures the handler, decides nothing")]
+        let begun = std::time::Instant::now();
+        let result = run();
+        let code = result.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        self.desk.answered(method, code, begun.elapsed().as_secs_f64());
+        result.map(Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl ExternalScaler for ExternalScalerService {
+    type StreamIsActiveStream = ActivityStream;
+    type StreamMetricSpecStream =
+        tokio_stream::wrappers::ReceiverStream<Result<GetMetricSpecResponse, Status>>;
+
+    async fn is_active(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<IsActiveResponse>, Status> {
+        self.timed("IsActive", || Ok(IsActiveResponse { result: self.decision(request.get_ref())?.active() }))
+    }
+
+    async fn stream_is_active(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<ActivityStream>, Status> {
+        self.timed("StreamIsActive", || {
+            let reference = request.get_ref();
+            let id = identify(reference)?;
+            let state = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
+            Ok(activity(state, self.shutdown.clone(), self.stream_age, self.place()?))
+        })
+    }
+
+    async fn get_metric_spec(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<GetMetricSpecResponse>, Status> {
+        self.timed("GetMetricSpec", || Ok(spec(request.get_ref())))
+    }
+
+    async fn get_metrics(
+        &self,
+        request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        self.timed("GetMetrics", || {
+            let reference = request.get_ref().scaled_object_ref.as_ref();
+            let reference = reference
+                .ok_or_else(|| Status::invalid_argument("scaledObjectRef: found nothing, expected it"))?;
+            let replicas = self.decision(reference)?.replicas.get();
+            Ok(GetMetricsResponse {
+                metric_values: vec![MetricValue {
+                    metric_name: metric_name_or_default(&reference.scaler_metadata).to_owned(),
+                    metric_value: i64::from(replicas),
+                    metric_value_float: f64::from(replicas),
+                }],
+            })
+        })
+    }
+
+    async fn stream_metric_spec(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<Self::StreamMetricSpecStream>, Status> {
+        self.timed("StreamMetricSpec", || {
+            let (sender, receiver) = tokio::sync::mpsc::channel(1);
+            let (answer, shutdown) = (spec(request.get_ref()), self.shutdown.clone());
+            let (age, place) = (self.stream_age, self.place()?);
+            tokio::spawn(async move {
+                let _place = place;
+                // The specs are a function of the metadata, which cannot change within a call: said once, then held
+                // open, since a stream that ends is opened again.
+                if sender.send(Ok(answer)).await.is_ok() {
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = sender.closed() => {}
+                        () = tokio::time::sleep(age) => {}
+                    }
+                }
+            });
+            Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
+        })
+    }
+}
+
+fn identify(reference: &ScaledObjectRef) -> Result<WorkloadId, Status> {
+    if reference.name.is_empty() || reference.namespace.is_empty() {
+        return Err(Status::invalid_argument(
+            "name and namespace: found nothing, expected those of the ScaledObject",
+        ));
+    }
+    Ok(WorkloadId {
+        namespace: reference.namespace.clone(),
+        name: reference.name.clone(),
+        metric: metric_name_or_default(&reference.scaler_metadata).to_owned(),
+    })
+}
+
+fn spec(reference: &ScaledObjectRef) -> GetMetricSpecResponse {
+    GetMetricSpecResponse {
+        metric_specs: vec![MetricSpec {
+            metric_name: metric_name_or_default(&reference.scaler_metadata).to_owned(),
+            target_size: TARGET,
+            target_size_float: TARGET as f64,
+        }],
+    }
+}
+
+fn refused(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::Faulty(faults) => Status::invalid_argument(faults.to_string()),
+        Refusal::Conflict(text) => Status::failed_precondition(text),
+        Refusal::Full(text) => Status::resource_exhausted(text),
+    }
+}
+
+fn blind(blind: Blind) -> Status {
+    Status::unavailable(blind.to_string())
+}

@@ -1,0 +1,62 @@
+//! The activity stream of `external-push` triggers.
+
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::State;
+use super::wire::IsActiveResponse;
+
+/// What `StreamIsActive` answers with.
+pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
+
+/// How often `true` is said again while active: KEDA's own poll period, so that a lost activation is made good
+/// as fast as a poll would.
+const REPEAT: Duration = Duration::from_secs(30);
+
+/// Sends the state on open, every change, and `true` again every 30 s. While there is no decision nothing is sent.
+/// Ends with OK when `shutdown` fires or the stream is `age` old: after an error KEDA would wait ever longer.
+pub(super) fn activity(
+    mut state: watch::Receiver<State>,
+    shutdown: CancellationToken,
+    age: Duration,
+    place: OwnedSemaphorePermit,
+) -> ActivityStream {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let _place = place;
+        let mut said = None;
+        let end = tokio::time::sleep(age);
+        tokio::pin!(end);
+        let mut repeat = tokio::time::interval(REPEAT);
+        repeat.reset();
+        loop {
+            let active = state.borrow_and_update().as_ref().ok().map(|decision| decision.active());
+            if active.is_some() && active != said {
+                said = active;
+                repeat.reset();
+                if !say(&sender, active).await {
+                    return;
+                }
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return },
+                _ = repeat.tick() => if said == Some(true) && !say(&sender, said).await { return },
+                () = shutdown.cancelled() => return,
+                () = &mut end => return,
+                () = sender.closed() => return,
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+async fn say(sender: &mpsc::Sender<Result<IsActiveResponse, Status>>, active: Option<bool>) -> bool {
+    match active {
+        Some(result) => sender.send(Ok(IsActiveResponse { result })).await.is_ok(),
+        None => true,
+    }
+}

@@ -1,0 +1,23 @@
+//! From load to replicas: what a load needs, how far ahead to look, how much to insure.
+//!
+//! Everything here is arithmetic on a forecast and a policy. It knows neither the schedule's floors nor the
+//! ladder of failures; those are `decide`'s.
+
+mod drain;
+mod insurance;
+mod lead;
+mod outage;
+
+pub use drain::{Backlog, service_rate};
+pub use insurance::{LADDER, Replay, quantile_for_target};
+pub use lead::{LeadWindow, learned_lead};
+pub use outage::{OUTAGE_ERROR_SHARE, learnable};
+
+use crate::units::{Replicas, Threshold};
+
+/// The fewest replicas that carry `load`, multiplied by `factor` first; none for a load that does not wake
+/// (at most `activation`).
+pub fn replicas_for(load: f64, factor: f64, threshold: Threshold, activation: f64) -> Replicas {
+    let load = load * factor;
+    if load <= activation { Replicas::ZERO } else { threshold.replicas_for(load).max(Replicas::ONE) }
+}

@@ -1,0 +1,417 @@
+//! From the keys of a trigger to a [`Policy`]: every default, every bound and every contradiction stands here.
+//!
+//! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
+//! comes out only where there is none.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::reader::Reader;
+use super::schedule::{Calendars, RawRule, Schedule};
+use super::{
+    Drain, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, ServiceRate, Signal, SignalKind,
+    SourceRef, WorkloadQueries, ZeroRule,
+};
+use crate::history::Calendar;
+use crate::units::{Quantile, Replicas, Span, Step, Threshold};
+
+/// The keys of a workload as they came in, strings throughout.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Keys {
+    /// Key and text.
+    pub values: BTreeMap<String, String>,
+    /// Each further signal of a policy file, as keys of its own.
+    pub signals: Vec<BTreeMap<String, String>>,
+    /// The rules of `schedule`, parsed from its YAML.
+    pub schedule: Vec<RawRule>,
+    /// The dates of the named calendars of the server configuration.
+    pub calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
+    /// The named policy's `maxReplicas`, which a trigger may not exceed.
+    pub max_replicas_allowed: Option<u32>,
+}
+
+/// What is wrong with a policy: at least one fault, sorted by key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Faults(pub Vec<Fault>);
+
+/// Every key that a workload may use, sorted.
+pub const KNOWN_KEYS: &[&str] = &[
+    "activationThreshold",
+    "arrivalQuery",
+    "calendar",
+    "completionsQuery",
+    "datasource",
+    "desiredReplicas",
+    "drainGrace",
+    "drainWithin",
+    "end",
+    "errorQuery",
+    "historyTimeWindow",
+    "inFlightQuery",
+    "leadTime",
+    "maskedSpans",
+    "maxReplicas",
+    "maxStale",
+    "metricName",
+    "minReplicas",
+    "mode",
+    "objective",
+    "override",
+    "policy",
+    "pollStep",
+    "quantile",
+    "query",
+    "queryStep",
+    "rejectedQuery",
+    "replicaStep",
+    "replicasQuery",
+    "scaleToZeroAfter",
+    "schedule",
+    "serverAddress",
+    "serviceRate",
+    "settle",
+    "signal",
+    "start",
+    "threshold",
+    "timezone",
+    "tolerance",
+    "underProvisionCost",
+    "underProvisionTarget",
+    "wakeAhead",
+];
+
+/// Keys that KEDA reads itself and passes on.
+const KEDA_KEYS: &[&str] =
+    &["caCert", "enableTLS", "scalerAddress", "tlsClientCert", "tlsClientKey", "unsafeSsl"];
+
+/// The longest history that is asked of a server: two years.
+const LONGEST_WINDOW: Span = Span::days(731);
+
+// === impl Policy ===
+
+impl Policy {
+    /// Reads a policy; where anything is wrong, all faults at once.
+    pub fn from_keys(keys: &Keys) -> Result<Policy, Faults> {
+        let mut reader = Reader::new(&keys.values, "");
+        let measured = reader.has("query") || !keys.signals.is_empty();
+        let limits = read_limits(&mut reader, keys.max_replicas_allowed, measured);
+        let zone = reader
+            .parsed("timezone", "an IANA time zone such as Europe/Berlin", |t| t.parse::<Tz>().ok())
+            .unwrap_or(Tz::UTC);
+        let schedule = read_schedule(&mut reader, keys, zone);
+        let has_schedule = !keys.schedule.is_empty() || reader.has("schedule") || reader.has("start");
+        let mut signals = Vec::new();
+        if keys.signals.is_empty() || reader.has("query") {
+            signals.extend(read_signal(&mut reader, has_schedule && keys.signals.is_empty()));
+        }
+        let mut faults = std::mem::take(&mut reader.faults);
+        for (i, values) in keys.signals.iter().enumerate() {
+            let mut inner = Reader::new(values, format!("signals[{i}]."));
+            signals.extend(read_signal(&mut inner, false));
+            faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
+            faults.append(&mut inner.faults);
+        }
+        let policy = Policy {
+            metric_name: read_metric_name(&mut reader),
+            signals,
+            limits,
+            schedule,
+            calendar: read_calendar(&mut reader, keys, zone),
+            mode: read_mode(&mut reader),
+            insurance: read_insurance(&mut reader),
+            lead_time: read_lead_time(&mut reader),
+            zero: read_zero(&mut reader),
+            max_stale: reader.span("maxStale", Span::MINUTE, Span::days(7)).unwrap_or(Span::HOUR),
+            tolerance: reader
+                .number("tolerance", "a share from 0 to 1, such as 0.1", |v| (0.0..=1.0).contains(&v))
+                .unwrap_or(0.1),
+            replica_step: reader.count("replicaStep", 1, 1_000).unwrap_or(1),
+            r#override: read_override(&mut reader),
+            queries: WorkloadQueries {
+                replicas: reader.text("replicasQuery").map(str::to_owned),
+                errors: reader.text("errorQuery").map(str::to_owned),
+                rejected: reader.text("rejectedQuery").map(str::to_owned),
+                in_flight: reader.text("inFlightQuery").map(str::to_owned),
+            },
+            masked: reader.time_ranges("maskedSpans"),
+        };
+        faults.append(&mut reader.faults);
+        faults.extend(unknown(keys.values.keys(), ""));
+        faults.sort_by(|a, b| a.key.cmp(&b.key));
+        // A time zone is read both for the schedule and for the forecast.
+        faults.dedup_by(|a, b| a.key == b.key);
+        if faults.is_empty() { Ok(policy) } else { Err(Faults(faults)) }
+    }
+}
+
+fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {
+    names
+        .filter(|name| {
+            !KNOWN_KEYS.contains(&name.as_str())
+                && !KEDA_KEYS.contains(&name.as_str())
+                && !name.ends_with("FromEnv")
+        })
+        .map(|name| Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().copied()))
+        .collect()
+}
+
+fn read_limits(reader: &mut Reader<'_>, allowed: Option<u32>, measured: bool) -> Limits {
+    let most = Replicas::MAX.get();
+    // KEDA's cron trigger asks for nothing outside its windows, and a schedule alone means the same here.
+    let min = reader.count("minReplicas", 0, most).unwrap_or(u32::from(measured));
+    let given = reader.count("maxReplicas", 1, most);
+    let max = given.or(allowed).unwrap_or(100.max(min));
+    if let (Some(max), Some(allowed)) = (given, allowed)
+        && max > allowed
+    {
+        reader.fault(
+            "maxReplicas",
+            &max.to_string(),
+            format!("at most {allowed}, the named policy's maxReplicas"),
+        );
+    }
+    if min > max {
+        reader.fault("minReplicas", &min.to_string(), format!("at most maxReplicas, which is {max}"));
+    }
+    Limits { min: replicas(min), max: replicas(max) }
+}
+
+fn replicas(count: u32) -> Replicas {
+    Replicas::covering(f64::from(count))
+}
+
+fn read_schedule(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Schedule {
+    const CRON_KEYS: [&str; 3] = ["start", "end", "desiredReplicas"];
+    let missing: Vec<_> = CRON_KEYS.into_iter().filter(|k| !reader.has(k)).collect();
+    let cron = CRON_KEYS.map(|k| reader.text(k));
+    let parsed = match cron {
+        [Some(start), Some(end), Some(desired)] => {
+            if reader.has("schedule") {
+                reader.fault(
+                    "schedule",
+                    "beside start and end",
+                    "either schedule, or start, end and desiredReplicas",
+                );
+            }
+            Schedule::from_keda(start, end, reader.text("timezone").unwrap_or_default(), desired)
+        }
+        [None, None, None] => Schedule::new(zone, &keys.schedule, &calendars(reader, keys)),
+        _ => {
+            for key in missing {
+                reader.fault(key, "", "a value, as start, end and desiredReplicas go together");
+            }
+            Ok(Schedule::empty(zone))
+        }
+    };
+    parsed.unwrap_or_else(|faults| {
+        reader.faults.extend(faults);
+        Schedule::empty(zone)
+    })
+}
+
+/// The calendars that rules may name; the workload's own makes its dates Sundays.
+fn calendars(reader: &Reader<'_>, keys: &Keys) -> Calendars {
+    let own = reader.text("calendar").and_then(|name| keys.calendars.get(name));
+    Calendars { sundays: Arc::new(own.cloned().unwrap_or_default()), named: keys.calendars.clone() }
+}
+
+fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Option<Signal> {
+    let Some(query) = reader.text("query").map(str::to_owned) else {
+        let needless = [
+            "threshold",
+            "activationThreshold",
+            "arrivalQuery",
+            "serviceRate",
+            "completionsQuery",
+            "drainWithin",
+        ];
+        if !may_be_absent || needless.iter().any(|k| reader.has(k)) {
+            reader.fault("query", "", "PromQL that yields one series, or a schedule");
+        }
+        return None;
+    };
+    let threshold = reader.number("threshold", "a number above 0: the load of one replica", |v| v > 0.0);
+    if threshold.is_none() && !reader.has("threshold") {
+        reader.fault("threshold", "", "a number above 0: the load of one replica");
+    }
+    let step = reader.span("queryStep", Span::seconds(10), Span::HOUR).unwrap_or(Span::MINUTE);
+    let window = reader.span("historyTimeWindow", Span::HOUR, LONGEST_WINDOW).unwrap_or(Span::days(28));
+    let signal = Signal {
+        source: read_source(reader),
+        query,
+        threshold: Threshold::new(threshold.unwrap_or(1.0)).ok()?,
+        activation: reader
+            .number("activationThreshold", "a number of at least 0", |v| v >= 0.0)
+            .unwrap_or(0.0),
+        kind: read_kind(reader),
+        window,
+        step: Step::new(step).ok()?,
+        poll_step: reader
+            .span("pollStep", Span::seconds(5), Span::minutes(5))
+            .and_then(|s| Step::new(s).ok())
+            .unwrap_or(DEFAULT_POLL_STEP),
+        settle: reader.span("settle", Span::ZERO, Span::minutes(10)).unwrap_or(Span::seconds(30)),
+    };
+    if 3 * step.as_seconds() > window.as_seconds() {
+        reader.fault("historyTimeWindow", &window.to_string(), format!("at least three steps of {step}"));
+    }
+    Some(signal)
+}
+
+/// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.
+const DEFAULT_POLL_STEP: Step = Step::QUARTER_MINUTE;
+
+fn read_source(reader: &mut Reader<'_>) -> SourceRef {
+    let named = reader.text("datasource");
+    let address = reader.text("serverAddress");
+    match (named, address) {
+        (Some(_), Some(_)) => {
+            reader.fault("serverAddress", "beside datasource", "one of the two");
+            SourceRef::Named(String::new())
+        }
+        (_, Some(address)) => SourceRef::Address(address.to_owned()),
+        (named, None) => SourceRef::Named(named.unwrap_or("default").to_owned()),
+    }
+}
+
+fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
+    let is_queue = reader
+        .parsed("signal", "rate or queue", |t| match t {
+            "rate" => Some(false),
+            "queue" => Some(true),
+            _ => None,
+        })
+        .unwrap_or(false);
+    let arrivals = reader.text("arrivalQuery").map(str::to_owned);
+    let rate = reader.number("serviceRate", "a number above 0: work per second of one replica", |v| v > 0.0);
+    let completions = reader.text("completionsQuery").map(str::to_owned);
+    let within = reader.span("drainWithin", Span::seconds(10), Span::DAY);
+    if !is_queue {
+        for key in ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"] {
+            if reader.has(key) {
+                reader.fault(key, "given", "signal: queue beside it");
+            }
+        }
+        return SignalKind::Rate;
+    }
+    let any =
+        ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"].iter().any(|k| reader.has(k));
+    if !any {
+        return SignalKind::Queue(None);
+    }
+    if reader.has("serviceRate") == reader.has("completionsQuery") {
+        let found = if reader.has("serviceRate") { "both" } else { "neither" };
+        reader.fault(
+            "serviceRate",
+            found,
+            "exactly one of serviceRate and completionsQuery for a drain deadline",
+        );
+    }
+    if reader.has("completionsQuery") && !reader.has("replicasQuery") {
+        reader.fault("replicasQuery", "", "PromQL for the replicas that run, to divide completions by");
+    }
+    for key in ["arrivalQuery", "drainWithin"] {
+        if !reader.has(key) {
+            reader.fault(key, "", "a value: a drain deadline needs arrivals, a service rate and drainWithin");
+        }
+    }
+    let service = rate.map(ServiceRate::Given).or(completions.map(ServiceRate::Measured));
+    let drain = (|| Some(Drain { arrivals: arrivals?, service: service?, within: within? }))();
+    SignalKind::Queue(drain)
+}
+
+fn read_metric_name(reader: &mut Reader<'_>) -> String {
+    reader
+        .parsed("metricName", "1 to 63 characters of a-z, 0-9 and -", |t| {
+            is_metric_name(t).then(|| t.to_owned())
+        })
+        .unwrap_or_else(|| DEFAULT_METRIC_NAME.to_owned())
+}
+
+/// The name of the HPA metric where `metricName` is not given.
+const DEFAULT_METRIC_NAME: &str = "forescale";
+
+/// The metric's name by the metadata alone, the default where `metricName` is missing or faulty: `GetMetricSpec`
+/// must succeed even then.
+pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> &str {
+    metadata.get("metricName").map(|t| t.trim()).filter(|t| is_metric_name(t)).unwrap_or(DEFAULT_METRIC_NAME)
+}
+
+/// Whether the text may name an HPA metric: it becomes a segment of a URL path.
+fn is_metric_name(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn read_calendar(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Calendar {
+    let expected = if keys.calendars.is_empty() {
+        "a calendar of the server configuration, which names none".to_owned()
+    } else {
+        let names: Vec<_> = keys.calendars.keys().map(String::as_str).collect();
+        format!("a calendar of the server configuration: {}", names.join(", "))
+    };
+    let dates = reader.parsed("calendar", &expected, |t| keys.calendars.get(t).cloned());
+    Calendar::new(zone, dates.unwrap_or_default())
+}
+
+fn read_mode(reader: &mut Reader<'_>) -> Mode {
+    reader
+        .parsed("mode", "predictive, shadow or reactive", |t| match t {
+            "predictive" => Some(Mode::Predictive),
+            "shadow" => Some(Mode::Shadow),
+            "reactive" => Some(Mode::Reactive),
+            _ => None,
+        })
+        .unwrap_or(Mode::Predictive)
+}
+
+fn read_insurance(reader: &mut Reader<'_>) -> Insurance {
+    const ONE_OF: [&str; 4] = ["objective", "quantile", "underProvisionCost", "underProvisionTarget"];
+    let given: Vec<_> = ONE_OF.into_iter().filter(|k| reader.has(k)).collect();
+    if given.len() > 1 {
+        reader.fault(given[0], &given.join(" and "), format!("at most one of {}", ONE_OF.join(", ")));
+    }
+    let quantile = reader.number("quantile", "a number from 0.5 to 0.999", |v| (0.5..=0.999).contains(&v));
+    let objective = reader.parsed("objective", "cost, balanced or availability", |t| match t {
+        "cost" => Some(0.80),
+        "balanced" => Some(0.95),
+        "availability" => Some(0.99),
+        _ => None,
+    });
+    // Newsvendor: the cheapest quantile where one short replica-hour costs as much as c idle ones is c / (1 + c).
+    let cost = reader
+        .number("underProvisionCost", "a number from 1 to 999: replica-hours", |v| (1.0..=999.0).contains(&v))
+        .map(|c| c / (1.0 + c));
+    let target = reader
+        .number("underProvisionTarget", "a share of time from 0.01% to 20%", |v| (0.000_1..=0.2).contains(&v))
+        .map(Insurance::Target);
+    let by_quantile = quantile.or(objective).or(cost).and_then(|q| Quantile::new(q).ok());
+    by_quantile.map(Insurance::Quantile).or(target).unwrap_or_else(Insurance::balanced)
+}
+
+fn read_lead_time(reader: &mut Reader<'_>) -> LeadTime {
+    let expected = "auto, or a duration from 0s to 1h such as 2m";
+    reader
+        .parsed("leadTime", expected, |t| match t {
+            "auto" => Some(LeadTime::Auto),
+            _ => Span::parse(t).ok().filter(|&s| s <= Span::HOUR).map(LeadTime::Given),
+        })
+        .unwrap_or(LeadTime::Given(LeadTime::DEFAULT))
+}
+
+fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
+    ZeroRule {
+        after: reader.span("scaleToZeroAfter", Span::ZERO, Span::days(30)).unwrap_or(Span::ZERO),
+        wake_ahead: reader.span("wakeAhead", Span::ZERO, Span::days(1)),
+        drain_grace: reader.span("drainGrace", Span::ZERO, Span::days(1)).unwrap_or(Span::minutes(30)),
+    }
+}
+
+fn read_override(reader: &mut Reader<'_>) -> Option<Override> {
+    let text = reader.text("override")?;
+    Override::parse("override", text).map_err(|faults| reader.faults.extend(faults)).ok()
+}

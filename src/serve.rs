@@ -1,0 +1,126 @@
+//! Wires everything into a server: registry, refresh loops, listeners, shutdown.
+//!
+//! Listeners, data sources, clock and shutdown come in as arguments, so that tests and the demo run the very same
+//! server. Nothing here decides; `decide` does.
+
+mod clock;
+mod flight;
+mod hub;
+mod listen;
+mod registry;
+mod workload;
+
+pub use clock::{Clock, SteppedClock, SystemClock, Wait};
+pub use registry::Registry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{self, Metrics};
+use crate::keda::ExternalScalerService;
+use crate::source::{Backends, Catalogue, ServerConfig};
+use crate::units::Span;
+
+/// What a server is made of.
+pub struct Parts {
+    /// Limits, ages and graces.
+    pub config: ServerConfig,
+    /// Named policies and calendars.
+    pub catalogue: Catalogue,
+    /// Where history comes from.
+    pub backends: Arc<dyn Backends>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Ends everything, gracefully.
+    pub shutdown: CancellationToken,
+}
+
+/// A server that could not run, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener ended by itself.
+    #[error("a listener ended: {0}")]
+    Listener(String),
+    /// The descriptors of the contract are no descriptors.
+    #[error("grpc reflection: {0}")]
+    Reflection(String),
+}
+
+/// Makes the registry of a server; [`run`] serves it.
+pub fn registry(parts: &Parts) -> Arc<Registry> {
+    Registry::new(parts, Arc::new(Metrics::new()))
+}
+
+/// Serves until `shutdown` fires, then lets open calls end for at most the configured grace.
+///
+/// # Errors
+/// [`ServeError`] where a listener fails.
+pub async fn run(
+    parts: Parts,
+    registry: Arc<Registry>,
+    grpc: TcpListener,
+    http: TcpListener,
+) -> Result<(), ServeError> {
+    let Parts { config, shutdown, .. } = parts;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in ["", "externalscaler.ExternalScaler", "liveness", "readiness"] {
+        health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(crate::keda::wire::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| ServeError::Reflection(e.to_string()))?;
+    let scaler = ExternalScalerService::server(
+        registry.clone(),
+        shutdown.clone(),
+        seconds(config.grpc.max_connection_age),
+        config.limits.streams,
+    )
+    // Twice the metadata: names, the metric's name and the framing come on top.
+    .max_decoding_message_size(2 * config.limits.metadata_bytes);
+    let grpc = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(seconds(config.grpc.keepalive)))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(seconds(config.grpc.max_connection_age))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(scaler)
+        .serve_with_incoming_shutdown(
+            listen::limited(grpc, config.limits.connections),
+            shutdown.clone().cancelled_owned(),
+        );
+    let router = http::router(registry.clone());
+    let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let mut grpc = tokio::spawn(grpc);
+    let mut http = tokio::spawn(http.into_future());
+    // A listener that ends by itself has failed: everything ends with it.
+    let early = tokio::select! {
+        () = shutdown.cancelled() => None,
+        ended = &mut grpc => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),
+        ended = &mut http => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),
+    };
+    if let Some(why) = early {
+        shutdown.cancel();
+        return Err(ServeError::Listener(why));
+    }
+    for name in ["", "externalscaler.ExternalScaler", "readiness"] {
+        health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
+    }
+    let grace = seconds(config.shutdown_grace);
+    // Connections that do not end by themselves in time are cut; KEDA holds and asks another replica.
+    if tokio::time::timeout(grace, async { (grpc.await, http.await) }).await.is_err() {
+        tracing::warn!("connections were still open after the shutdown grace");
+    }
+    Ok(())
+}
+
+/// How long a probe of an idle connection may stay unanswered: the default of gRPC servers.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+fn seconds(span: Span) -> Duration {
+    Duration::from_secs(u64::try_from(span.as_seconds()).unwrap_or(0))
+}

@@ -1,0 +1,171 @@
+//! What is known of every query, asked once however many workloads share it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking::Locked;
+
+use super::flight::Flight;
+use crate::history::{Sample, Series};
+use crate::http::Metrics;
+use crate::source::feed::{Feed, FeedKey, grid_phase};
+use crate::source::prometheus::Backoff;
+use crate::source::{Backend, Shared, SourceError};
+use crate::units::{Span, Step, Time};
+
+mod parking {
+    //! A mutex that a panic elsewhere does not poison: its maps hold no half-made states.
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    #[derive(Default)]
+    pub(super) struct Locked<T>(Mutex<T>);
+
+    impl<T> Locked<T> {
+        pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+/// Every series and instant value in use.
+pub(super) struct Hub {
+    ranges: Locked<HashMap<FeedKey, Arc<RangeFlight>>>,
+    instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
+    metrics: Arc<Metrics>,
+}
+
+type InstantFlight = Flight<Retries, Option<Sample>>;
+type RangeFlight = Flight<(Feed<Shared>, Retries), Option<Arc<Series>>>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct InstantKey {
+    source: String,
+    query: String,
+    grid: Step,
+}
+
+/// When a question that failed may be asked again.
+struct Retries {
+    backoff: Backoff,
+    not_before: Option<Time>,
+}
+
+/// How long a tick waits for an answer before it decides on what is there: well within KEDA's poll of 30 s, and
+/// more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+// === impl Hub ===
+
+impl Hub {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Hub { ranges: Locked::default(), instants: Locked::default(), metrics }
+    }
+
+    /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
+    /// read.
+    pub(super) async fn series(
+        &self,
+        backend: &Arc<dyn Backend>,
+        key: &FeedKey,
+        settle: Span,
+        now: Time,
+    ) -> Option<Arc<Series>> {
+        let flight = Arc::clone(self.ranges.lock().entry(key.clone()).or_insert_with(|| {
+            let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
+            Flight::new((feed, Retries::new(&key.query)), None)
+        }));
+        // Nothing new can have settled within a step: one question for each instant of the grid is enough.
+        let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
+        let (metrics, label) = (Arc::clone(&self.metrics), key.datasource.clone());
+        flight
+            .at(settled, PATIENCE, move |mut state, old| {
+                let (metrics, label) = (Arc::clone(&metrics), label.clone());
+                async move {
+                    let (feed, retries) = &mut *state;
+                    if retries.must_wait(now) {
+                        return old;
+                    }
+                    let refreshed = metrics.timed(&label, feed.refresh(now)).await;
+                    match retries.noted(refreshed, now, &label) {
+                        Some(update) => Some(update.series),
+                        // What was read before the failure counts.
+                        None => feed.series().or(old),
+                    }
+                }
+            })
+            .await
+    }
+
+    /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
+    pub(super) async fn instant(
+        &self,
+        backend: &Arc<dyn Backend>,
+        query: &str,
+        grid: Step,
+        at: Time,
+    ) -> Option<Sample> {
+        let key = InstantKey { source: backend.label().to_owned(), query: query.to_owned(), grid };
+        let fresh = || Flight::new(Retries::new(query), None);
+        let flight = Arc::clone(self.instants.lock().entry(key.clone()).or_insert_with(fresh));
+        let (backend, metrics) = (Arc::clone(backend), Arc::clone(&self.metrics));
+        flight
+            .at(at, PATIENCE, move |mut retries, old| {
+                let (backend, query, metrics) =
+                    (Arc::clone(&backend), key.query.clone(), Arc::clone(&metrics));
+                async move {
+                    if retries.must_wait(at) {
+                        return old;
+                    }
+                    let answer = metrics.timed(backend.label(), backend.instant(&query, at)).await;
+                    // A query that yields nothing, like one that fails, leaves what was known, with its age.
+                    let value = retries.noted(answer, at, backend.label()).flatten();
+                    value.map(|value| Sample { at, value }).or(old)
+                }
+            })
+            .await
+    }
+
+    /// Lets go of what no workload asks for any more.
+    pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
+        self.ranges.lock().retain(|key, _| is_used(&key.query));
+        self.instants.lock().retain(|key, _| is_used(&key.query));
+    }
+
+    /// Series kept, and their bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let ranges = self.ranges.lock();
+        let bytes = ranges.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
+        (ranges.len(), bytes)
+    }
+}
+
+// === impl Retries ===
+
+impl Retries {
+    fn new(query: &str) -> Self {
+        let seed = u64::try_from(grid_phase(query).as_seconds()).unwrap_or(0);
+        Retries { backoff: Backoff::new(seed), not_before: None }
+    }
+
+    fn must_wait(&self, now: Time) -> bool {
+        self.not_before.is_some_and(|at| now < at)
+    }
+
+    /// The answer; a failure is logged and sets when to ask again.
+    fn noted<T>(&mut self, answer: Result<T, SourceError>, now: Time, datasource: &str) -> Option<T> {
+        match answer {
+            Ok(value) => {
+                self.backoff.reset();
+                self.not_before = None;
+                Some(value)
+            }
+            Err(error) => {
+                let wait = self.backoff.after(&error).as_secs();
+                self.not_before = Some(now + Span::seconds(i64::try_from(wait).unwrap_or(60)));
+                tracing::warn!(datasource, failures = self.backoff.failures(), %error, "query failed");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::hub::Hub;
+use super::workload::Workload;
+use super::{Clock, Parts};
+use crate::decide::Blind;
+use crate::http::{Metrics, Overview};
+use crate::keda::{Desk, Refusal, State, WorkloadId};
+use crate::policy::{Fault, Faults, Policy, SourceRef};
+use crate::source::{Backends, Catalogue, SourceError};
+use crate::units::{Span, Time};
+
+/// Everything the workloads' loops share.
+pub(super) struct Shared {
+    pub hub: Hub,
+    pub backends: Arc<dyn Backends>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub startup_grace: Span,
+}
+
+/// Knows every workload that KEDA asks for, and keeps its decision current.
+pub struct Registry {
+    entries: Mutex<BTreeMap<WorkloadId, Vec<Set>>>,
+    catalogue: ArcSwap<Catalogue>,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+    metadata_bytes: usize,
+    most: usize,
+}
+
+/// One set of keys under an identity.
+struct Set {
+    fingerprint: u64,
+    first_asked: Time,
+    last_asked: Time,
+    serving: Serving,
+}
+
+enum Serving {
+    Faulty(Faults),
+    Running { workload: Arc<Workload>, stop: CancellationToken },
+}
+
+/// How long two sets of keys may stand under one identity: KEDA's replicas take up a patch within a few polls.
+const PATCHING: Span = Span::minutes(2);
+/// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
+const FORGOTTEN: Span = Span::minutes(10);
+
+// === impl Registry ===
+
+impl Registry {
+    pub(super) fn new(parts: &Parts, metrics: Arc<Metrics>) -> Arc<Self> {
+        let registry = Arc::new(Registry {
+            entries: Mutex::default(),
+            catalogue: ArcSwap::from_pointee(parts.catalogue.clone()),
+            shared: Arc::new(Shared {
+                hub: Hub::new(Arc::clone(&metrics)),
+                backends: Arc::clone(&parts.backends),
+                clock: Arc::clone(&parts.clock),
+                metrics,
+                startup_grace: parts.config.startup_grace,
+            }),
+            shutdown: parts.shutdown.clone(),
+            metadata_bytes: parts.config.limits.metadata_bytes,
+            most: parts.config.limits.workloads,
+        });
+        tokio::spawn(Arc::clone(&registry).sweep());
+        registry
+    }
+
+    /// Takes a new catalogue into use; running workloads go on with their new policies without warming up again.
+    pub fn reload(&self, catalogue: Catalogue) {
+        self.catalogue.store(Arc::new(catalogue));
+        for set in self.lock().values_mut().flatten() {
+            // Everything is read again with the next call; a running loop is handed its new policy then.
+            set.fingerprint = 0;
+        }
+    }
+
+    /// Ends when every workload known now has decided for `at` or later.
+    pub async fn decided(&self, at: Time) {
+        let receivers: Vec<_> = self
+            .lock()
+            .values()
+            .flatten()
+            .filter_map(|set| match &set.serving {
+                Serving::Running { workload, .. } => Some(workload.ticked()),
+                Serving::Faulty(_) => None,
+            })
+            .collect();
+        for mut receiver in receivers {
+            // A loop that ended decides nothing any more.
+            let _ = receiver.wait_for(|ticked| ticked.is_some_and(|t| t >= at)).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkloadId, Vec<Set>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, metadata: &HashMap<String, String>) -> Result<Policy, Faults> {
+        let bytes: usize = metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
+        if bytes > self.metadata_bytes {
+            let expected = format!("at most {} bytes", self.metadata_bytes);
+            return Err(Faults(vec![Fault::new("metadata", &format!("{bytes} bytes"), expected)]));
+        }
+        Policy::from_keys(&self.catalogue.load().keys(metadata)?)
+    }
+
+    fn start(
+        &self,
+        id: &WorkloadId,
+        metadata: &HashMap<String, String>,
+        state: State,
+        now: Time,
+    ) -> Result<Serving, Faults> {
+        let policy = self.read(metadata)?;
+        let backends = policy
+            .signals
+            .iter()
+            .map(|signal| {
+                self.shared
+                    .backends
+                    .resolve(&signal.source, &id.namespace)
+                    .map_err(|e| refused(&signal.source, &e))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let stop = self.shutdown.child_token();
+        let warm_by = now + self.shared.startup_grace;
+        let workload = Workload::new(id.clone(), policy, backends, state, warm_by);
+        tokio::spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
+        Ok(Serving::Running { workload, stop })
+    }
+
+    /// Lets go of workloads that nobody asks for, and of the series only they used.
+    async fn sweep(self: Arc<Self>) {
+        let clock = Arc::clone(&self.shared.clock);
+        loop {
+            tokio::select! {
+                () = clock.wait_until(clock.now() + Span::MINUTE) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            let now = clock.now();
+            let mut gone = Vec::new();
+            let mut used = std::collections::HashSet::new();
+            let mut entries = self.lock();
+            entries.retain(|id, sets| {
+                sets.retain(|set| {
+                    let keep = now.since(set.last_asked) <= FORGOTTEN;
+                    if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
+                        stop.cancel();
+                    }
+                    keep
+                });
+                if sets.is_empty() {
+                    gone.push(id.clone());
+                }
+                !sets.is_empty()
+            });
+            for set in entries.values().flatten() {
+                if let Serving::Running { workload, .. } = &set.serving {
+                    used.extend(workload.queries());
+                }
+            }
+            let count = entries.len();
+            drop(entries);
+            gone.iter().for_each(|id| self.shared.metrics.forget(id));
+            self.shared.hub.retain(|query| used.contains(query));
+            let (series, bytes) = self.shared.hub.size();
+            self.shared.metrics.sized(count, series, bytes);
+        }
+    }
+}
+
+impl Desk for Registry {
+    fn state(
+        &self,
+        id: &WorkloadId,
+        metadata: &HashMap<String, String>,
+    ) -> Result<watch::Receiver<State>, Refusal> {
+        let now = self.shared.clock.now();
+        let fingerprint = fingerprint(metadata);
+        let mut entries = self.lock();
+        if !entries.contains_key(id) && entries.len() >= self.most {
+            return Err(Refusal::Full(format!(
+                "{} workloads are served already, which is the limit",
+                self.most
+            )));
+        }
+        let sets = entries.entry(id.clone()).or_default();
+        let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
+        drop_outdated(sets, fingerprint, now);
+        if sets.iter().all(|set| set.fingerprint != fingerprint) {
+            // What was decided under the old keys stands until the new ones have a decision of their own.
+            let state = newest.unwrap_or_else(|| Err(starting()));
+            let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
+            sets.push(Set { fingerprint, first_asked: now, last_asked: now, serving });
+        }
+        let newest_since = sets.iter().map(|set| set.first_asked).max().unwrap_or(now);
+        if sets.len() > 1 && now.since(newest_since) > PATCHING {
+            return Err(Refusal::Conflict(format!(
+                "{} different sets of metadata for metric '{}' of one ScaledObject are in use for longer than \
+                 {PATCHING}: expected one; give the triggers different metricName keys",
+                sets.len(),
+                id.metric
+            )));
+        }
+        let set = sets.iter_mut().find(|set| set.fingerprint == fingerprint);
+        let set = set.ok_or_else(|| Refusal::Conflict("the workload vanished".to_owned()))?;
+        set.last_asked = now;
+        match &set.serving {
+            Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
+            Serving::Running { workload, .. } => Ok(workload.state()),
+        }
+    }
+
+    fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64) {
+        self.shared.metrics.called(method, code, seconds);
+    }
+}
+
+impl Overview for Registry {
+    fn workloads(&self) -> Vec<(WorkloadId, State)> {
+        let entries = self.lock();
+        let newest = |sets: &Vec<Set>| sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
+        entries.iter().filter_map(|(id, sets)| Some((id.clone(), newest(sets)?))).collect()
+    }
+
+    fn ready(&self) -> bool {
+        !self.shutdown.is_cancelled()
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+}
+
+// === impl Set ===
+
+impl Set {
+    fn state(&self) -> Option<State> {
+        match &self.serving {
+            Serving::Running { workload, .. } => Some(workload.state().borrow().clone()),
+            Serving::Faulty(_) => None,
+        }
+    }
+}
+
+/// Ends the sets that have not been asked for while a patch may be under way.
+fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
+    sets.retain(|set| {
+        let keep =
+            set.fingerprint == current || now.since(set.last_asked) <= PATCHING && set.fingerprint != 0;
+        if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
+            stop.cancel();
+        }
+        keep
+    });
+}
+
+fn refused(source: &SourceRef, error: &SourceError) -> Faults {
+    let (key, found) = match source {
+        SourceRef::Named(name) => ("datasource", name),
+        SourceRef::Address(address) => ("serverAddress", address),
+    };
+    Faults(vec![Fault::new(key, found, format!("a source that may be used: {error}"))])
+}
+
+fn starting() -> Blind {
+    Blind::Warming { missing: "the first read of its history".to_owned() }
+}
+
+/// A value that differs where the metadata differs; never 0, which stands for "to be read again".
+fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
+    let sorted: BTreeMap<_, _> = metadata.iter().collect();
+    let mut hasher = DefaultHasher::new();
+    sorted.hash(&mut hasher);
+    hasher.finish().max(1)
+}

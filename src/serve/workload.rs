@@ -1,0 +1,272 @@
+//! One workload's loop: observe, fit where a new grid point has come, follow, decide, publish.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::registry::Shared;
+use crate::decide::{Blind, Decision, Prepared, SignalPlan, decide, grid_point, prepare};
+use crate::history::{Observations, Sample, Series, SignalHistory};
+use crate::keda::{State, WorkloadId};
+use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
+use crate::source::Backend;
+use crate::source::feed::{FeedKey, grid_phase};
+use crate::units::{Replicas, Span, Step, Time};
+
+/// A workload that is served.
+pub(super) struct Workload {
+    id: WorkloadId,
+    policy: Arc<Policy>,
+    backends: Vec<Arc<dyn Backend>>,
+    warm_by: Time,
+    phase: Span,
+    state: watch::Sender<State>,
+    ticked: watch::Sender<Option<Time>>,
+}
+
+/// What one loop carries from tick to tick; the decision depends on none of it but `prepared`, which is a function
+/// of the history alone.
+struct Carried {
+    prepared: Prepared,
+    previous: Option<Replicas>,
+    short_since: Option<Time>,
+}
+
+/// How far back replicas, errors and rejections are read.
+const CONTEXT_WINDOW: Span = Span::days(7);
+
+// === impl Workload ===
+
+impl Workload {
+    pub(super) fn new(
+        id: WorkloadId,
+        policy: Policy,
+        backends: Vec<Arc<dyn Backend>>,
+        state: State,
+        warm_by: Time,
+    ) -> Arc<Self> {
+        let first = policy.signals.first().zip(backends.first());
+        let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
+        Arc::new(Workload {
+            id,
+            policy: Arc::new(policy),
+            backends,
+            warm_by,
+            phase: grid_phase(&identity),
+            state: watch::Sender::new(state),
+            ticked: watch::Sender::new(None),
+        })
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// The last instant decided for.
+    pub(super) fn ticked(&self) -> watch::Receiver<Option<Time>> {
+        self.ticked.subscribe()
+    }
+
+    /// Every query it asks.
+    pub(super) fn queries(&self) -> HashSet<String> {
+        let q = &self.policy.queries;
+        let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
+        let signals = self.policy.signals.iter().flat_map(|signal| {
+            let drain = match &signal.kind {
+                SignalKind::Queue(Some(drain)) => {
+                    let measured = match &drain.service {
+                        ServiceRate::Measured(query) => Some(query.clone()),
+                        ServiceRate::Given(_) => None,
+                    };
+                    vec![Some(drain.arrivals.clone()), measured]
+                }
+                _ => Vec::new(),
+            };
+            std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
+        });
+        context.chain(signals).collect()
+    }
+
+    /// Decides at every instant of the poll grid until `stop` fires.
+    pub(super) async fn run(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
+        let grid =
+            self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
+        let now = shared.clock.now();
+        let mut carried = Carried {
+            prepared: Prepared::pending(&self.policy, grid_point(now, self.phase)),
+            previous: None,
+            short_since: None,
+        };
+        loop {
+            let at = shared.clock.now().floor_to(grid, Span::ZERO);
+            tokio::select! {
+                () = self.tick(&shared, &mut carried, at) => {}
+                () = stop.cancelled() => return,
+            }
+            self.ticked.send_replace(Some(at));
+            tokio::select! {
+                () = shared.clock.wait_until(at + grid) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
+        let point = grid_point(at, self.phase);
+        let observations = self.observe(shared, carried, at).await;
+        self.bring_up_to_date(shared, carried, &observations, point).await;
+        let answer = decide(&carried.prepared, &observations, &self.policy, at);
+        self.publish(shared, carried, &observations, answer, at);
+    }
+
+    /// Fits at a new grid point, or follows the samples since.
+    async fn bring_up_to_date(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        point: Time,
+    ) {
+        let unread = |(plan, history): (&SignalPlan, &SignalHistory)| {
+            matches!(plan, SignalPlan::Pending) && history.load.is_some()
+        };
+        let waits = carried.prepared.signals.iter().zip(&observations.signals).any(unread);
+        if carried.prepared.at != point || waits {
+            let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
+            #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
+            let begun = std::time::Instant::now();
+            match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
+                Ok(prepared) => carried.prepared = prepared,
+                // A panic in a fit is one workload's error: the fit before goes on to be followed.
+                Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
+            }
+            shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        }
+        let pending = Prepared::pending(&self.policy, point);
+        let prepared = std::mem::replace(&mut carried.prepared, pending);
+        carried.prepared = prepared.follow(observations, &self.policy);
+    }
+
+    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
+        let mut observations = Observations::none(0, self.warm_by);
+        for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
+            observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
+        }
+        observations.previous = carried.previous;
+        let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
+            return observations;
+        };
+        let context = |query: &Option<String>| {
+            let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
+            async move { shared.hub.series(backend, &key?, signal.settle, at).await }
+        };
+        let q = &self.policy.queries;
+        observations.replicas = context(&q.replicas).await;
+        observations.errors = context(&q.errors).await;
+        observations.rejected = context(&q.rejected).await;
+        if let Some(query) = &q.in_flight {
+            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at).await;
+        }
+        let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
+        observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
+        shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
+        observations
+    }
+
+    async fn observe_signal(
+        &self,
+        shared: &Shared,
+        signal: &Signal,
+        backend: &Arc<dyn Backend>,
+        at: Time,
+    ) -> SignalHistory {
+        let series = |query: &str| {
+            let key = feed_key(backend, signal, query, signal.window);
+            async move { shared.hub.series(backend, &key, signal.settle, at).await }
+        };
+        let (load, newest) = tokio::join!(
+            series(&signal.query),
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at)
+        );
+        let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
+        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+            history.arrivals = series(&drain.arrivals).await;
+            if let ServiceRate::Measured(query) = &drain.service {
+                history.completions = series(query).await;
+            }
+        }
+        history
+    }
+
+    fn publish(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        answer: Result<Decision, Blind>,
+        at: Time,
+    ) {
+        match answer {
+            Ok(decision) => {
+                shared.metrics.decided(&self.id, &decision, carried.previous.map(Replicas::get));
+                self.judge(shared, carried, observations, &decision, at);
+                if carried.previous != Some(decision.replicas) {
+                    tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
+                }
+                carried.previous = Some(decision.replicas);
+                drop(self.state.send_replace(Ok(Arc::new(decision))));
+            }
+            Err(blind) => {
+                // What was decided once is not taken back by warming up again.
+                let keeps = |state: &State| state.is_ok() && matches!(blind, Blind::Warming { .. });
+                self.state.send_if_modified(|state| {
+                    if keeps(state) || *state == Err(blind.clone()) {
+                        return false;
+                    }
+                    tracing::warn!(workload = %self.id, %blind, "no decision");
+                    *state = Err(blind.clone());
+                    true
+                });
+            }
+        }
+    }
+
+    /// Forecast quality, scaling lag and the ledger against the reactive shadow.
+    fn judge(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        decision: &Decision,
+        at: Time,
+    ) {
+        let plans = carried.prepared.signals.iter().zip(&observations.signals);
+        for (plan, history) in plans.take(1) {
+            if let SignalPlan::Ready { tracker, .. } = plan {
+                let points = history.load.as_deref().map_or(0, Series::observed);
+                shared.metrics.judged(&self.id, &tracker.trust(), &tracker.accuracy(), points);
+            }
+        }
+        let Some((_, running)) = observations.replicas.as_deref().and_then(Series::last) else { return };
+        let wanted = f64::from(decision.replicas.get());
+        if running < wanted {
+            carried.short_since.get_or_insert(at);
+        } else if let Some(since) = carried.short_since.take() {
+            shared.metrics.lagged(&self.id, at.since(since).as_seconds() as f64);
+        }
+        let reactive =
+            decision.needs.iter().filter(|n| n.contributor.is_reactive()).map(|n| n.replicas.get()).max();
+        let seconds = self.policy.signals.first().map_or(15, |s| s.poll_step.as_seconds());
+        shared.metrics.saved(&self.id, (f64::from(reactive.unwrap_or(0)) - running) * seconds as f64);
+    }
+}
+
+fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
+    FeedKey { datasource: backend.label().to_owned(), query: query.to_owned(), step: signal.step, window }
+}
+
+fn is_load(sample: &Sample) -> bool {
+    sample.value.is_finite() && sample.value >= 0.0
+}

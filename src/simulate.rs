@@ -1,0 +1,39 @@
+//! A deterministic twin of KEDA, the HPA and the pods: what the controllers would have done with these answers,
+//! how well that would have served a load, and what it would have cost.
+//!
+//! Nobody trusts an autoscaler that cannot show its past, so the rules here are those of the real controllers,
+//! surprises included, and are held against recordings of them (`tests/it/hpa_recordings.rs`).
+//! The twin has no clock of its own and no randomness without a seed: same configuration and same answers, same
+//! trajectory. It never forecasts and never reads a file.
+//!
+//! Replica counts are plain `u32` here: this module is about the controllers' arithmetic on them.
+
+mod clock;
+mod config;
+mod dice;
+mod frontier;
+mod hpa;
+mod keda;
+mod load;
+mod pods;
+mod queue;
+mod run;
+mod scaler;
+mod score;
+mod strategy;
+mod twin;
+
+pub use clock::Millis;
+pub use config::{
+    Amount, Behavior, ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming,
+    Policy, Rules, Select, Trigger, TwinConfig,
+};
+pub use dice::Dice;
+pub use frontier::{Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched};
+pub use load::{Load, Seen};
+pub use queue::Service;
+pub use run::{Moment, Strategy, Target, ran, run};
+pub use scaler::{Answer, Row, Scaler, Timeline, View};
+pub use score::{Measure, Run, Scorecard, Step, score};
+pub use strategy::Simple;
+pub use twin::{Change, Twin};

@@ -1,0 +1,82 @@
+//! One sync of the HPA controller: limits, proposals of the metrics, stabilisation, rate limits.
+//!
+//! Follows Kubernetes 1.36 `pkg/controller/podautoscaler/horizontal.go` in order and in arithmetic, since users
+//! will hold the twin against their cluster. It never asks for a metric where the controller would not.
+
+mod proposal;
+mod rate;
+mod stabilize;
+
+use super::{Millis, TwinConfig};
+pub(super) use proposal::{Reading, Scale, Tolerance, milli};
+use rate::RateLimits;
+use stabilize::Stabilizer;
+
+/// The HPA's rules, and what it remembers of one object.
+#[derive(Debug)]
+pub(super) struct Hpa {
+    min: i64,
+    max: i64,
+    tolerance: Tolerance,
+    stabilizer: Stabilizer,
+    /// `None` where the object has no `behavior`: then the fixed limit of one sync holds.
+    rates: Option<RateLimits>,
+}
+
+impl Hpa {
+    /// An HPA as KEDA creates it.
+    pub(super) fn new(config: &TwinConfig) -> Self {
+        let given = config.behavior.as_ref();
+        let global = config.hpa.tolerance;
+        Hpa {
+            // An HPA does not go below one: zero is KEDA's affair.
+            min: i64::from(config.min_replicas.max(1)),
+            max: i64::from(config.max_replicas),
+            tolerance: Tolerance {
+                up: given.and_then(|b| b.scale_up.tolerance).unwrap_or(global),
+                down: given.and_then(|b| b.scale_down.tolerance).unwrap_or(global),
+            },
+            stabilizer: Stabilizer::new(given, config.hpa.downscale_stabilization),
+            rates: given.map(RateLimits::new),
+        }
+    }
+
+    /// One sync. `read` asks for the metric of each trigger that the HPA knows. Returns the replicas to set, where
+    /// they change.
+    pub(super) fn sync(
+        &mut self,
+        now: Millis,
+        scale: Scale,
+        mut read: impl FnMut() -> Vec<Reading>,
+    ) -> Option<i64> {
+        let current = scale.spec;
+        self.stabilizer.begin(now, current);
+        let wanted = if current == 0 {
+            return None;
+        } else if current > self.max {
+            self.max
+        } else if current < self.min {
+            self.min
+        } else {
+            let proposal = proposal::of_all(&read(), scale, self.tolerance)?;
+            self.normalize(now, current, proposal)
+        };
+        if wanted == current {
+            return None;
+        }
+        if let Some(rates) = &mut self.rates {
+            rates.record(now, wanted - current);
+        }
+        Some(wanted)
+    }
+
+    fn normalize(&mut self, now: Millis, current: i64, proposal: i64) -> i64 {
+        let stable = self.stabilizer.stabilize(now, current, proposal);
+        match &self.rates {
+            None => stable.clamp(self.min, self.max.min(rate::limit_without_behavior(current)).max(self.min)),
+            Some(rates) if stable > current => stable.min(self.max.min(rates.up(now, current))),
+            Some(rates) if stable < current => stable.max(self.min.max(rates.down(now, current))),
+            Some(_) => stable,
+        }
+    }
+}

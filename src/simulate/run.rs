@@ -1,0 +1,144 @@
+//! One strategy against one load through the twin, scored.
+//!
+//! The twin starts some time before the scored span, with the replicas that the load then demands, so that no
+//! strategy is charged for a beginning it did not choose. A strategy is asked exactly where the controllers would
+//! call a scaler, and sees only samples that could have been collected by then.
+
+use super::score::{Measure, Run, score};
+use super::{Answer, Change, ConfigError, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
+use crate::history::Series;
+use crate::units::{Replicas, Span, Threshold, Time};
+
+/// Chooses replicas, asked at every poll and every HPA sync.
+pub trait Strategy {
+    /// The replicas wanted now, fractions allowed; active while above zero. `None` is a call that fails.
+    fn wants(&mut self, now: &Moment<'_>) -> Option<f64>;
+}
+
+/// What a strategy may know when it is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// The instant.
+    pub at: Time,
+    /// The load as far as it is known.
+    pub seen: Seen<'a>,
+    /// `spec.replicas`.
+    pub desired: u32,
+    /// Ready pods.
+    pub ready: u32,
+}
+
+/// A workload to be simulated: the cluster around it and what is asked of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// ScaledObject, HPA, pods. The number of replicas at the start is replaced by the demand then.
+    pub twin: TwinConfig,
+    /// The load that one replica holds.
+    pub threshold: Threshold,
+    /// From the instant of a sample until a scaler can read it.
+    pub metric_delay: Span,
+    /// Simulated before the score begins.
+    pub warm_up: Span,
+    /// Scored from here; `None` is the first sample.
+    pub from: Option<Time>,
+    /// Scored until here; `None` is the end of the load.
+    pub until: Option<Time>,
+    /// The pods behind the queue.
+    pub service: Service,
+    /// Money for one hour of one replica.
+    pub price: f64,
+}
+
+struct Driver<'a> {
+    load: &'a Load,
+    delay: Span,
+    origin: Time,
+    strategy: &'a mut dyn Strategy,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// A workload with the defaults of the cluster, scored over its whole load.
+    pub fn new(threshold: Threshold) -> Self {
+        Target {
+            twin: TwinConfig::default(),
+            threshold,
+            // Half of a usual rate window of 1 min, and half a scrape interval of 1 min.
+            metric_delay: Span::MINUTE,
+            // The HPA's memory is 5 min and the first sync comes late: after half an hour the start is forgotten.
+            warm_up: Span::minutes(30),
+            from: None,
+            until: None,
+            service: Service::default(),
+            price: 0.0,
+        }
+    }
+
+    /// How the workload is scored.
+    pub fn measure(&self, load: &Load) -> Measure {
+        Measure {
+            threshold: self.threshold,
+            min_replicas: self.twin.min_replicas,
+            from: self.from.unwrap_or(load.start()).max(load.start()),
+            until: self.until.unwrap_or(load.end()).min(load.end()),
+            service: self.service,
+            price: self.price,
+        }
+    }
+
+    /// From a want to ready pods, all in all, for 9 pods of 10: a sync, the creation, the start of the pod.
+    pub fn lead(&self) -> Span {
+        let pods = &self.twin.pods;
+        // 1.2816 deviations above the median lie 10 % of a normal distribution.
+        let start = pods.ready.as_secs() * (1.281_6 * pods.spread).exp();
+        let node = if pods.spare < self.twin.max_replicas { pods.node.as_secs() } else { 0.0 };
+        let seconds = self.twin.hpa.sync_period.as_secs() + pods.creation.as_secs() + start + node;
+        Span::seconds(seconds.ceil() as i64)
+    }
+
+    fn initial(&self, load: &Load, at: Time) -> u32 {
+        let demand = self.threshold.replicas_for(load.at(at)).get();
+        demand.clamp(self.twin.min_replicas, self.twin.max_replicas.max(self.twin.min_replicas))
+    }
+}
+
+/// Simulates a strategy and scores it.
+pub fn run(load: &Load, target: &Target, strategy: &mut dyn Strategy) -> Result<Run, ConfigError> {
+    let measure = target.measure(load);
+    let origin = (measure.from - target.warm_up).max(load.start());
+    let initial_replicas = target.initial(load, origin);
+    let created_at = Millis(origin.epoch() * 1_000).max(Millis::ZERO);
+    let mut twin = Twin::new(TwinConfig { initial_replicas, created_at, ..target.twin.clone() })?;
+    let mut driver = Driver { load, delay: target.metric_delay, origin, strategy };
+    twin.advance(&mut driver, Millis::from(measure.until.since(origin)));
+    Ok(score(load, &measure, origin, twin.desired(), twin.ready()))
+}
+
+/// Scores what really ran: the replicas as they were observed, taken to be ready. A gap holds the last sample.
+pub fn ran(load: &Load, target: &Target, replicas: &Series) -> Run {
+    let measure = target.measure(load);
+    let mut changes: Vec<Change> = Vec::new();
+    for slot in 0..replicas.len() {
+        let Some(count) = replicas.get(slot) else { continue };
+        let count = Replicas::covering(count.round()).get();
+        if changes.last().is_none_or(|last| last.replicas != count) {
+            let at = Millis((replicas.time(slot).epoch() - measure.from.epoch()) * 1_000);
+            changes.push(Change { at, replicas: count });
+        }
+    }
+    score(load, &measure, measure.from, &changes, &changes)
+}
+
+impl Scaler for Driver<'_> {
+    fn answer(&mut self, view: View, _trigger: usize) -> Answer {
+        let at = self.origin + Span::seconds(view.at.0.div_euclid(1_000));
+        let seen = self.load.seen_at(at, self.delay);
+        let moment = Moment { at, seen, desired: view.desired, ready: view.ready };
+        let value = self.strategy.wants(&moment);
+        Answer { value, active: value.map(|replicas| replicas > 0.0), target: Some(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Named policies and calendars, and the way from a trigger's metadata to the keys of a policy.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
+
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
+use serde_json::Value;
+
+use super::yaml;
+use crate::policy::{Fault, Faults, Keys, RawRule, ical};
+use crate::units::Time;
+
+/// What the server knows beside a trigger's own metadata.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    policies: BTreeMap<String, PolicyText>,
+    /// The text of each calendar: which dates its events touch depends on the zone of the workload.
+    calendars: BTreeMap<String, String>,
+    within: Option<RangeInclusive<NaiveDate>>,
+}
+
+/// A named policy: keys as in a trigger's metadata, and further signals.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct PolicyText {
+    values: BTreeMap<String, String>,
+    signals: Vec<BTreeMap<String, String>>,
+    schedule: Vec<RawRule>,
+}
+
+// === impl Catalogue ===
+
+impl Catalogue {
+    /// An empty catalogue, whose calendars are read for the years around `now`.
+    pub fn new(now: Time) -> Self {
+        /// The longest history that is learned from, and as much ahead as a schedule is drawn.
+        const YEARS_AROUND: Days = Days::new(3 * 366);
+        let today = now.to_utc().date_naive();
+        let from = today.checked_sub_days(YEARS_AROUND).unwrap_or(NaiveDate::MIN);
+        let to = today.checked_add_days(YEARS_AROUND).unwrap_or(NaiveDate::MAX);
+        Catalogue { within: Some(from..=to), ..Catalogue::default() }
+    }
+
+    /// Adds a calendar from its iCalendar text; all faults at once.
+    pub fn add_calendar(&mut self, name: &str, text: &str) -> Result<(), Faults> {
+        self.days(text, Tz::UTC).map_err(Faults)?;
+        self.calendars.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn days(&self, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
+        self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
+    }
+
+    /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), Faults> {
+        let value: Value = yaml::from_str(text).map_err(|e| Faults(vec![Fault::new("policy", name, e)]))?;
+        let policy = policy_text(&value)?;
+        self.policies.insert(name.to_owned(), policy);
+        Ok(())
+    }
+
+    /// The names of its policies.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.policies.keys().map(String::as_str)
+    }
+
+    /// The keys of a trigger: the named policy's where the trigger has none of its own.
+    pub fn keys(&self, metadata: &HashMap<String, String>) -> Result<Keys, Faults> {
+        let named = metadata.get("policy").map(|n| n.trim()).filter(|n| !n.is_empty());
+        let base = match named {
+            Some(name) => self.policies.get(name).cloned().ok_or_else(|| self.no_such_policy(name))?,
+            None => PolicyText::default(),
+        };
+        let mut keys = Keys {
+            max_replicas_allowed: base.values.get("maxReplicas").and_then(|t| t.trim().parse().ok()),
+            values: base.values,
+            signals: base.signals,
+            schedule: base.schedule,
+            calendars: BTreeMap::new(),
+        };
+        drop_rivals(&mut keys.values, metadata);
+        keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
+        if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
+            keys.schedule = schedule_from(text)?;
+        }
+        // A zone that is none is a fault of its own, found when the keys are read.
+        let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
+        for (name, text) in &self.calendars {
+            keys.calendars.insert(name.clone(), self.days(text, zone).map_err(Faults)?);
+        }
+        Ok(keys)
+    }
+
+    fn no_such_policy(&self, name: &str) -> Faults {
+        let known: Vec<_> = self.names().collect();
+        let expected = if known.is_empty() {
+            "a policy of the catalogue, which is empty".to_owned()
+        } else {
+            format!("a policy of the catalogue: {}", known.join(", "))
+        };
+        Faults(vec![Fault::new("policy", name, expected)])
+    }
+}
+
+/// A trigger that says one of several alternatives replaces what the policy said of any of them.
+fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
+    const RIVALS: [&[&str]; 4] = [
+        &["objective", "quantile", "underProvisionCost", "underProvisionTarget"],
+        &["serviceRate", "completionsQuery"],
+        &["datasource", "serverAddress"],
+        &["schedule", "start", "end", "desiredReplicas"],
+    ];
+    for group in RIVALS {
+        if group.iter().any(|key| metadata.contains_key(*key)) {
+            group.iter().for_each(|key| drop(values.remove(*key)));
+        }
+    }
+}
+
+/// Reads the rules of `schedule` from YAML text.
+pub fn schedule_from(text: &str) -> Result<Vec<RawRule>, Faults> {
+    let value: Value = yaml::from_str(text).map_err(|e| Faults(vec![Fault::new("schedule", text, e)]))?;
+    let mut faults = Vec::new();
+    let rules = rules(&value, &mut faults);
+    if faults.is_empty() { Ok(rules) } else { Err(Faults(faults)) }
+}
+
+fn rules(value: &Value, faults: &mut Vec<Fault>) -> Vec<RawRule> {
+    let Value::Array(items) = value else {
+        faults.push(Fault::new(
+            "schedule",
+            &value.to_string(),
+            "a list of rules such as - {days: mon-fri, min: 1}",
+        ));
+        return Vec::new();
+    };
+    items.iter().enumerate().map(|(i, item)| rule(&format!("schedule[{i}]"), item, faults)).collect()
+}
+
+fn rule(path: &str, value: &Value, faults: &mut Vec<Fault>) -> RawRule {
+    const KNOWN: [&str; 12] = [
+        "name", "days", "start", "end", "min", "max", "exactly", "factor", "on", "calendar", "except",
+        "until",
+    ];
+    let mut rule = RawRule::default();
+    let Value::Object(map) = value else {
+        faults.push(Fault::new(
+            path,
+            &value.to_string(),
+            "a map with days, start, end and min, max, exactly or factor",
+        ));
+        return rule;
+    };
+    for (key, value) in map {
+        let place = format!("{path}.{key}");
+        match key.as_str() {
+            "on" => rule.on = texts(&place, value, faults),
+            "except" => rule.except = texts(&place, value, faults),
+            "name" => rule.name = text(&place, value, faults),
+            "days" => rule.days = Some(texts(&place, value, faults).join(",")),
+            "start" => rule.start = text(&place, value, faults),
+            "end" => rule.end = text(&place, value, faults),
+            "min" => rule.min = text(&place, value, faults),
+            "max" => rule.max = text(&place, value, faults),
+            "exactly" => rule.exactly = text(&place, value, faults),
+            "factor" => rule.factor = text(&place, value, faults),
+            "calendar" => rule.calendar = text(&place, value, faults),
+            "until" => rule.until = text(&place, value, faults),
+            _ => faults.push(Fault::unknown_key(path, key, KNOWN)),
+        }
+    }
+    rule
+}
+
+/// The text of a scalar as people wrote it; lists and maps are faults.
+fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null => None,
+        _ => {
+            faults.push(Fault::new(place, &value.to_string(), "a single value"));
+            None
+        }
+    }
+}
+
+fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(|item| text(place, item, faults)).collect(),
+        single => text(place, single, faults).into_iter().collect(),
+    }
+}
+
+fn policy_text(value: &Value) -> Result<PolicyText, Faults> {
+    let mut faults = Vec::new();
+    let mut policy = PolicyText::default();
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match key.as_str() {
+                    "schedule" => policy.schedule = rules(value, &mut faults),
+                    "signals" => policy.signals = signals(value, &mut faults),
+                    _ => policy.values.extend(text(key, value, &mut faults).map(|t| (key.clone(), t))),
+                }
+            }
+        }
+        other => faults.push(Fault::new("policy", &other.to_string(), "a map of keys")),
+    }
+    if faults.is_empty() { Ok(policy) } else { Err(Faults(faults)) }
+}
+
+fn signals(value: &Value, faults: &mut Vec<Fault>) -> Vec<BTreeMap<String, String>> {
+    let Value::Array(items) = value else {
+        faults.push(Fault::new("signals", &value.to_string(), "a list of maps with query and threshold"));
+        return Vec::new();
+    };
+    let read = |(i, item): (usize, &Value)| {
+        let Value::Object(map) = item else {
+            faults.push(Fault::new(
+                format!("signals[{i}]"),
+                &item.to_string(),
+                "a map with query and threshold",
+            ));
+            return BTreeMap::new();
+        };
+        map.iter()
+            .filter_map(|(k, v)| Some((k.clone(), text(&format!("signals[{i}].{k}"), v, faults)?)))
+            .collect()
+    };
+    items.iter().enumerate().map(read).collect()
+}

@@ -1,0 +1,239 @@
+//! The server's configuration: listeners, data sources with their credentials, limits.
+//!
+//! It is read once from YAML into types that cannot be wrong; every fault is reported at once, with its key,
+//! what was found and what was expected. The environment comes in as a map. Nothing here opens a file or a
+//! socket: secrets in files, calendars and policies stay paths.
+
+mod keys;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::prometheus::AllowedAddress;
+use super::secret::{Secret, SecretSource};
+use crate::units::Span;
+
+/// The whole configuration, with a default for everything but the data sources.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where the server listens.
+    pub listen: Listen,
+    /// The named data sources.
+    pub datasources: BTreeMap<String, DataSourceConfig>,
+    /// Which addresses the metadata key `serverAddress` may name; none unless configured.
+    pub server_address_allow: Vec<AllowedAddress>,
+    /// Named iCalendar files.
+    pub calendars: BTreeMap<String, PathBuf>,
+    /// The directory of named policies.
+    pub policies: Option<PathBuf>,
+    /// How long a workload without history waits before it answers with what it needs now.
+    pub startup_grace: Span,
+    /// How long open calls may take to end on shutdown.
+    pub shutdown_grace: Span,
+    /// Bounds on everything that callers and servers can make large.
+    pub limits: Limits,
+    /// The gRPC transport.
+    pub grpc: GrpcConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// The two sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// KEDA's calls.
+    pub grpc: SocketAddr,
+    /// Metrics, health, the page.
+    pub http: SocketAddr,
+}
+
+/// One Prometheus, Thanos, Mimir or VictoriaMetrics.
+#[derive(Debug, Clone)]
+pub struct DataSourceConfig {
+    /// `http` or `https`, without credentials, query and fragment; a path is kept as prefix.
+    pub url: reqwest::Url,
+    /// How we prove who we are.
+    pub auth: Auth,
+    /// Headers sent with each request, such as the tenant of Mimir; their values are not shown.
+    pub headers: Vec<(reqwest::header::HeaderName, Secret)>,
+    /// Trust and client certificate.
+    pub tls: TlsConfig,
+    /// The longest a request may take, answer included.
+    pub timeout: Span,
+    /// The most requests at a time.
+    pub max_concurrent: usize,
+    /// The namespaces whose workloads may use it; `None` for all.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
+    pub query_parameters: Vec<(String, Secret)>,
+}
+
+/// The `Authorization` header.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Not sent.
+    None,
+    /// A bearer token.
+    Bearer(SecretSource),
+    /// User and password.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: SecretSource,
+    },
+}
+
+/// Trust and client certificate of a connection; files are read again when they change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The only authorities to trust, as PEM; the system's where not given.
+    pub ca: Option<PathBuf>,
+    /// Client certificate and key, as PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// Bounds on everything that callers and servers can make large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a trigger's metadata.
+    pub metadata_bytes: usize,
+    /// Workloads at a time.
+    pub workloads: usize,
+    /// Points of one series.
+    pub series_points: usize,
+    /// Bytes of one answer of a data source.
+    pub response_bytes: usize,
+    /// Streams at a time.
+    pub streams: usize,
+    /// Connections at a time.
+    pub connections: usize,
+}
+
+/// The gRPC transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrpcConfig {
+    /// Age at which a connection is asked to end, so that callers spread over new replicas.
+    pub max_connection_age: Span,
+    /// How often an idle connection is probed.
+    pub keepalive: Span,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Text for people or JSON for machines.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,forescale=debug`.
+    pub level: String,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// One thing wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The path of the key, such as `datasources.default.url`.
+    pub key: String,
+    /// What stands there; never a secret.
+    pub found: String,
+    /// What may stand there.
+    pub expected: String,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no YAML.
+    #[error("the configuration is no valid YAML: {0}")]
+    Syntax(String),
+    /// Everything that is wrong with its content.
+    #[error("{}", list(.0))]
+    Faults(Vec<Fault>),
+}
+
+// === impl ServerConfig ===
+
+impl ServerConfig {
+    /// Reads the configuration; `${NAME}` in a text is replaced from `env`, `$${` stands for `${` itself.
+    pub fn parse(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let value = if text.trim().is_empty() {
+            serde_json::Value::Null
+        } else {
+            super::yaml::from_str(text).map_err(ConfigError::Syntax)?
+        };
+        read::server(&value, env).map_err(ConfigError::Faults)
+    }
+}
+
+// === impl DataSourceConfig ===
+
+impl DataSourceConfig {
+    /// Time allowed for a request where nothing is configured: Prometheus needs a second or two for weeks of
+    /// a heavy query, and KEDA's view of us does not depend on it.
+    pub const TIMEOUT: Span = Span::seconds(30);
+    /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a
+    /// fifth of what Prometheus runs at once by default (20).
+    pub const MAX_CONCURRENT: usize = 4;
+
+    /// A data source at `url` with nothing else configured.
+    pub fn at(url: reqwest::Url) -> Self {
+        DataSourceConfig {
+            url,
+            auth: Auth::None,
+            headers: Vec::new(),
+            tls: TlsConfig::default(),
+            timeout: Self::TIMEOUT,
+            max_concurrent: Self::MAX_CONCURRENT,
+            namespaces: None,
+            query_parameters: Vec::new(),
+        }
+    }
+}
+
+// === impl Limits ===
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            // KEDA's own objects are below 1.5 MB as a whole (etcd); a trigger of more than this is a
+            // mistake.
+            metadata_bytes: 64 * 1024,
+            workloads: 10_000,
+            // Four weeks at 15 s are 161,280; a year at a minute is 525,600.
+            series_points: 600_000,
+            // A full answer of 11,000 points has about 400 kB.
+            response_bytes: 16 * 1024 * 1024,
+            streams: 20_000,
+            connections: 1_000,
+        }
+    }
+}
+
+// === impl Fault ===
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}, expected {}", self.key, self.found, self.expected)
+    }
+}
+
+fn list(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    let noun = if faults.len() == 1 { "fault" } else { "faults" };
+    format!("{} {noun} in the configuration:{}", faults.len(), lines.concat())
+}

@@ -1,0 +1,267 @@
+//! Reads keys of a YAML mapping one by one and gathers every fault on the way.
+//!
+//! serde's derived readers stop at the first fault; here a wrong value is noted and its default carries on.
+//! What was substituted from the environment is never shown in a fault, since it may be a secret.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::Fault;
+use crate::units::Span;
+
+/// What all sections share: the environment, and the faults found so far.
+pub(super) struct Context<'a> {
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) faults: RefCell<Vec<Fault>>,
+}
+
+/// One mapping, with its path from the top.
+pub(super) struct Section<'a> {
+    pub(super) path: String,
+    context: &'a Context<'a>,
+    entries: Option<&'a Map<String, Value>>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+/// A text with the form in which it may be shown.
+pub(super) struct Text {
+    pub(super) value: String,
+    pub(super) shown: String,
+}
+
+// === impl Section ===
+
+impl<'a> Section<'a> {
+    pub(super) fn new(path: String, value: Option<&'a Value>, context: &'a Context<'a>) -> Self {
+        let entries = match value {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(entries)) => Some(entries),
+            Some(other) => {
+                note(context, &path, kind(other), "a mapping");
+                None
+            }
+        };
+        Section { path, context, entries, known: RefCell::default() }
+    }
+
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Notes that the value of `key` is not what it should be.
+    pub(super) fn fault(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) {
+        note(self.context, &self.key(key), found, expected);
+    }
+
+    fn get(&self, key: &'static str) -> Option<&'a Value> {
+        self.known.borrow_mut().push(key);
+        self.entries.and_then(|e| e.get(key)).filter(|v| !v.is_null())
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.is_some_and(|e| e.get(key).is_some_and(|v| !v.is_null()))
+    }
+
+    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+        Section::new(self.key(key), self.get(key), self.context)
+    }
+
+    /// The entries of a mapping whose keys are names of the user's choice.
+    pub(super) fn table(&self, key: &'static str) -> Vec<(&'a str, &'a Value)> {
+        match self.get(key) {
+            None => Vec::new(),
+            Some(Value::Object(entries)) => entries.iter().map(|(k, v)| (k.as_str(), v)).collect(),
+            Some(other) => {
+                self.fault(key, kind(other), "a mapping");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A mapping of names to texts.
+    pub(super) fn texts(&self, key: &'static str) -> Vec<(&'a str, Text)> {
+        let path = self.key(key);
+        self.table(key)
+            .into_iter()
+            .filter_map(|(name, value)| {
+                text_of(self.context, &format!("{path}.{name}"), value).map(|text| (name, text))
+            })
+            .collect()
+    }
+
+    pub(super) fn context(&self) -> &'a Context<'a> {
+        self.context
+    }
+
+    pub(super) fn text(&self, key: &'static str) -> Option<Text> {
+        text_of(self.context, &self.key(key), self.get(key)?)
+    }
+
+    pub(super) fn list(&self, key: &'static str) -> Option<Vec<(String, Text)>> {
+        match self.get(key)? {
+            Value::Array(items) => Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(i, item)| {
+                        let path = format!("{}[{i}]", self.key(key));
+                        text_of(self.context, &path, item).map(|text| (path, text))
+                    })
+                    .collect(),
+            ),
+            other => {
+                self.fault(key, kind(other), "a list of texts");
+                None
+            }
+        }
+    }
+
+    pub(super) fn flag(&self, key: &'static str) -> bool {
+        match self.get(key) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(other) => {
+                self.fault(key, kind(other), "true or false");
+                false
+            }
+        }
+    }
+
+    pub(super) fn count(&self, key: &'static str, default: usize, most: usize) -> usize {
+        let Some(value) = self.get(key) else { return default };
+        let (number, shown) = match value {
+            Value::Number(n) => (n.as_u64(), n.to_string()),
+            Value::String(_) => match text_of(self.context, &self.key(key), value) {
+                Some(text) => (text.value.parse().ok(), format!("'{}'", text.shown)),
+                None => return default,
+            },
+            other => (None, kind(other).to_owned()),
+        };
+        match number.and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=most).contains(n)) {
+            Some(n) => n,
+            None => {
+                self.fault(key, shown, format!("a whole number from 1 to {most}"));
+                default
+            }
+        }
+    }
+
+    pub(super) fn span(&self, key: &'static str, default: Span, least: Span, most: Span) -> Span {
+        let Some(text) = self.text(key) else { return default };
+        match Span::parse(&text.value).ok().filter(|s| (least..=most).contains(s)) {
+            Some(span) => span,
+            None => {
+                let expected = format!("a duration from {least} to {most}, such as {default}");
+                self.fault(key, format!("'{}'", text.shown), expected);
+                default
+            }
+        }
+    }
+
+    /// Notes every key that nobody asked for; to be called once, after the last read.
+    pub(super) fn finish(&self) {
+        let known = self.known.borrow();
+        for key in self.entries.into_iter().flat_map(Map::keys) {
+            if known.iter().all(|k| k != key) {
+                let expected = match nearest(key, &known) {
+                    Some(near) => format!("'{near}'"),
+                    None => format!("one of {}", known.join(", ")),
+                };
+                self.fault(key, "an unknown key", expected);
+            }
+        }
+    }
+}
+
+pub(super) fn note(context: &Context<'_>, key: &str, found: impl Into<String>, expected: impl Into<String>) {
+    context.faults.borrow_mut().push(Fault {
+        key: key.to_owned(),
+        found: found.into(),
+        expected: expected.into(),
+    });
+}
+
+/// What a value is, in words that do not show it.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false without quotes",
+        Value::Number(_) => "a number without quotes",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}
+
+fn text_of(context: &Context<'_>, path: &str, value: &Value) -> Option<Text> {
+    let Value::String(raw) = value else {
+        note(context, path, kind(value), "a text");
+        return None;
+    };
+    match substitute(raw, context.env) {
+        Ok(value) => Some(Text { value, shown: raw.clone() }),
+        Err(Some(name)) => {
+            let expected = format!("an environment variable {name} that is set");
+            note(context, path, format!("'${{{name}}}'"), expected);
+            None
+        }
+        Err(None) => {
+            note(context, path, "a '${' that begins no variable", "${NAME}, or $${ for the characters ${");
+            None
+        }
+    }
+}
+
+/// Replaces `${NAME}`. The error is the name that is not set, or `None` for what is no name: that may be a
+/// piece of a password and is not shown.
+fn substitute(raw: &str, env: &BTreeMap<String, String>) -> Result<String, Option<String>> {
+    let mut out = String::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            out.push_str(&rest[..at - 1]);
+            out.push_str("${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 2..];
+        let name = &after[..after.find('}').ok_or(None)?];
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(None);
+        }
+        out.push_str(env.get(name).ok_or_else(|| Some(name.to_owned()))?);
+        rest = &after[name.len() + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The known key that a misspelt one most likely means.
+fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let lower = key.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|k| (distance(&lower, &k.to_ascii_lowercase()), *k))
+        .min()
+        .filter(|(edits, k)| *edits <= 1 + k.len() / 4)
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein's distance between two short texts.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(64).enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

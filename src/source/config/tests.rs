@@ -1,0 +1,168 @@
+//! The configuration: everything at once, faults all at once, no secret shown.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn env() -> BTreeMap<String, String> {
+    [("TOKEN", "hunter2"), ("HOST", "prom.example"), ("N", "7"), ("LEAK", "hunter3")]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
+}
+
+fn good(text: &str) -> ServerConfig {
+    ServerConfig::parse(text, &env()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn faults(text: &str) -> Vec<Fault> {
+    match ServerConfig::parse(text, &env()) {
+        Err(ConfigError::Faults(faults)) => faults,
+        other => panic!("expected faults, got {other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_required() {
+    for text in ["", "\n", "{}", "# only a comment\n"] {
+        let config = good(text);
+        assert_eq!(config.listen.grpc.to_string(), "0.0.0.0:6000");
+        assert_eq!(config.listen.http.to_string(), "0.0.0.0:8080");
+        assert!(config.datasources.is_empty() && config.server_address_allow.is_empty());
+        assert_eq!((config.startup_grace, config.limits), (Span::seconds(30), Limits::default()));
+        assert_eq!(config.log, LogConfig { format: LogFormat::Text, level: "info".to_owned() });
+    }
+}
+
+const FULL: &str = r#"
+listen: {grpc: "[::]:6001", http: 127.0.0.1:8081}
+datasources:
+  default:
+    url: https://${HOST}/prometheus/
+    bearerToken: ${TOKEN}
+    headers: {X-Scope-OrgID: 'tenant-$${a}'}
+    tls: {ca: /ca.pem, cert: /c.pem, key: /k.pem, insecureSkipVerify: true}
+    timeout: 10s
+    maxConcurrent: ${N}
+    namespaces: [a, b]
+    queryParameters: {dedup: "true"}
+  other:
+    url: http://other:9090
+    basic: {username: me, passwordFile: /secret/password}
+serverAddressAllow: ["http://prom:9090/a"]
+calendars: {berlin: berlin.ics}
+policies: /etc/policies
+startupGrace: 1m
+shutdownGrace: 5s
+limits:
+  {metadataBytes: 1000, workloads: 10, seriesPoints: 100000, responseBytes: 1000000}
+grpc: {maxConnectionAge: 10m, keepalive: 15s}
+log: {format: json, level: "info,forescale=debug"}
+"#;
+
+#[test]
+fn everything_is_read() {
+    let config = good(FULL);
+    let default = &config.datasources["default"];
+    assert_eq!(default.url.as_str(), "https://prom.example/prometheus");
+    assert!(matches!(&default.auth, Auth::Bearer(SecretSource::Inline(s)) if s.reveal() == "hunter2"));
+    assert_eq!(default.headers[0].0, "x-scope-orgid");
+    assert_eq!(default.headers[0].1.reveal(), "tenant-${a}");
+    assert!(default.tls.ca.is_some() && default.tls.identity.is_some() && default.tls.insecure_skip_verify);
+    assert_eq!((default.timeout, default.max_concurrent), (Span::seconds(10), 7));
+    assert!(default.namespaces.as_ref().is_some_and(|n| n.contains("a") && n.len() == 2));
+    let (name, value) = &default.query_parameters[0];
+    assert_eq!((name.as_str(), value.reveal()), ("dedup", "true"));
+    assert!(matches!(&config.datasources["other"].auth, Auth::Basic { username, .. } if username == "me"));
+    assert_eq!((config.server_address_allow.len(), config.calendars.len()), (1, 1));
+    assert_eq!((config.limits.workloads, config.limits.connections), (10, 1_000));
+    assert_eq!(config.grpc.max_connection_age, Span::minutes(10));
+    assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info,forescale=debug"));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let found = faults(
+        "listen: {grpc: nowhere}
+datasources:
+  default: {url: 'prometheus:9090', timout: 3s, timeout: 0s, maxConcurrent: none}
+  Bad_Name: {}
+serverAddressAllow: ['*', 7]
+startupGrace: soon
+limits: {workloads: 0}
+log: {format: xml}
+unknown: 1
+",
+    );
+    let keys: Vec<&str> = found.iter().map(|f| f.key.as_str()).collect();
+    for key in [
+        "listen.grpc",
+        "datasources.default.url",
+        "datasources.default.timout",
+        "datasources.default.timeout",
+        "datasources.default.maxConcurrent",
+        "datasources.Bad_Name",
+        "datasources.Bad_Name.url",
+        "serverAddressAllow[0]",
+        "serverAddressAllow[1]",
+        "startupGrace",
+        "limits.workloads",
+        "log.format",
+        "unknown",
+    ] {
+        assert!(keys.contains(&key), "{key} is missing in {keys:?}");
+    }
+    assert_eq!(keys.len(), 13, "{found:#?}");
+    let near = found.iter().find(|f| f.key.ends_with("timout")).expect("reported");
+    assert_eq!(near.expected, "'timeout'");
+}
+
+#[test]
+fn each_contradiction_has_its_key() {
+    let check = |source: &str, key: &str| {
+        let found = faults(&format!("datasources:\n  a: {source}\n"));
+        assert_eq!(found.len(), 1, "{source}: {found:#?}");
+        assert_eq!(found[0].key, format!("datasources.a.{key}"), "{source}");
+    };
+    check("{url: 'http://x', bearerToken: a, bearerTokenFile: b}", "bearerTokenFile");
+    check("{url: 'http://x', bearerTokenFile: a, basic: {username: a, password: b}}", "basic");
+    check("{url: 'http://x', basic: {username: a, password: b, passwordFile: c}}", "basic.passwordFile");
+    check("{url: 'http://x', basic: {username: a}}", "basic.password");
+    check("{url: 'http://x', basic: {password: a}}", "basic.username");
+    check("{url: 'http://x', tls: {insecureSkipVerify: true}}", "tls");
+    check("{url: 'https://x', tls: {cert: a}}", "tls.key");
+    check("{url: 'https://x', tls: {key: a}}", "tls.cert");
+    check("{url: 'http://x', headers: {Content-Type: a}}", "headers.Content-Type");
+    check("{url: 'http://x', bearerToken: a, headers: {Authorization: b}}", "headers.Authorization");
+    check("{url: 'http://x', queryParameters: {query: up}}", "queryParameters.query");
+    check("{url: 'http://x', bearerToken: '${NOT_SET}'}", "bearerToken");
+    check("{url: 'http://x', bearerToken: 12345}", "bearerToken");
+    check("{bearerToken: a}", "url");
+    check("{url: 7}", "url");
+}
+
+#[test]
+fn no_fault_shows_a_secret() {
+    let text = "datasources:
+  a: {url: 'http://me:hunter2@x', bearerToken: \"hunter2\\n\", timeout: '${LEAK}'}
+  b: {url: 'http://x', basic: {username: 1, password: 'hunter2${'}, headers: {a: \"hunter2\\n\"}}
+  c: {url: 'ftp://${TOKEN}', maxConcurrent: '${TOKEN}'}
+log: {level: '${TOKEN}=='}
+startupGrace: ${LEAK}
+serverAddressAllow: ['http://me:hunter2@x']
+";
+    let found = faults(text);
+    assert!(found.len() >= 9, "{found:#?}");
+    let shown = ConfigError::Faults(found).to_string();
+    assert!(!shown.contains("hunter"), "{shown}");
+    let broken = ServerConfig::parse("a: hunter2\n  b: [hunter2", &env()).expect_err("no YAML").to_string();
+    assert!(!broken.contains("hunter"), "{broken}");
+}
+
+#[test]
+fn what_is_no_mapping_is_refused() {
+    assert_eq!(faults("- a\n- b\n")[0].expected, "a mapping");
+    assert_eq!(faults("listen: 6000\n")[0].key, "listen");
+    assert_eq!(faults("datasources: [a]\n")[0].key, "datasources");
+}

@@ -1,0 +1,238 @@
+//! Everything that can go wrong between a question and its series.
+//!
+//! Messages name the data source's address without its query, and never a credential: they reach the events
+//! of a ScaledObject, which many may read.
+
+use std::time::Duration;
+
+use crate::history::HistoryError;
+
+/// Why a data source gave no series.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No data source of that name is configured.
+    #[error("unknown datasource '{name}', expected one of the server's configuration: {known}")]
+    UnknownDatasource {
+        /// The name asked for.
+        name: String,
+        /// The names that this namespace may use, joined by commas.
+        known: String,
+    },
+    /// The configuration keeps the data source for other namespaces.
+    #[error("namespace '{namespace}' may not use datasource '{name}'")]
+    NamespaceRefused {
+        /// The name asked for.
+        name: String,
+        /// The namespace of the workload.
+        namespace: String,
+    },
+    /// `serverAddress` is not in the server's allow-list.
+    #[error("serverAddress '{address}' is not admitted by serverAddressAllow of the server's configuration")]
+    AddressRefused {
+        /// The address, without credentials and query.
+        address: String,
+    },
+    /// So many distinct addresses are in use that another one is refused.
+    #[error("{limit} distinct server addresses are in use already, expected fewer")]
+    TooManyAddresses {
+        /// The most that are accepted.
+        limit: usize,
+    },
+    /// A token, password, certificate or key could not be used. The message never holds its content.
+    #[error("credentials of {target}: {reason}")]
+    Credentials {
+        /// The data source's address.
+        target: String,
+        /// What is wrong, and with which file.
+        reason: String,
+    },
+    /// No connection, or one that broke.
+    #[error("{target} cannot be reached: {reason}")]
+    Unreachable {
+        /// The data source's address.
+        target: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// No complete answer in time.
+    #[error("{target} gave no complete answer within {after:?}")]
+    Timeout {
+        /// The data source's address.
+        target: String,
+        /// The time allowed.
+        after: Duration,
+    },
+    /// The server sent us elsewhere, where we do not go.
+    #[error(
+        "{target} answered {status} with a redirect to {location}, expected the final address in the url"
+    )]
+    Redirect {
+        /// The data source's address.
+        target: String,
+        /// The HTTP status.
+        status: u16,
+        /// Where to, without credentials and query.
+        location: String,
+    },
+    /// The server asks for fewer questions.
+    #[error("{target} refuses for now ({status}, too many requests)")]
+    Throttled {
+        /// The data source's address.
+        target: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long the server wants us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// An HTTP answer that is no answer of the Prometheus API.
+    #[error("{target} answered {status} with {found}, expected JSON of the Prometheus API")]
+    Http {
+        /// The data source's address.
+        target: String,
+        /// The HTTP status.
+        status: u16,
+        /// The media type and the first words of the body.
+        found: String,
+        /// How long the server wants us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// An error of the Prometheus API.
+    #[error("{target} answered {status} {error_type}: {message}")]
+    Api {
+        /// The data source's address.
+        target: String,
+        /// The HTTP status.
+        status: u16,
+        /// `bad_data`, `execution`, `timeout`, …
+        error_type: String,
+        /// What the server says.
+        message: String,
+        /// How long the server wants us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// JSON that breaks off or does not have the form of an answer.
+    #[error("{target} gave a malformed answer: {reason}")]
+    Malformed {
+        /// The data source's address.
+        target: String,
+        /// What was found where.
+        reason: String,
+    },
+    /// An answer beyond a limit of ours.
+    #[error("the answer of {target} is larger than {limit} {unit}")]
+    TooLarge {
+        /// The data source's address.
+        target: String,
+        /// The limit.
+        limit: usize,
+        /// `bytes` or `points`.
+        unit: &'static str,
+    },
+    /// The query yields more than one series.
+    #[error("the query yields more than one series, expected one: aggregate it, for example with sum(...)")]
+    ManySeries,
+    /// The query yields something that has no single number per instant.
+    #[error("the query yields {found}, expected one number per instant")]
+    NotNumeric {
+        /// `a string`, `native histograms`.
+        found: &'static str,
+    },
+    /// The question itself spans more than is accepted.
+    #[error(
+        "the query spans {points} points, expected at most {limit}; use a shorter window or a longer step"
+    )]
+    TooLong {
+        /// Grid instants asked for.
+        points: usize,
+        /// The most that are accepted.
+        limit: usize,
+    },
+    /// Samples that make no series.
+    #[error("the samples do not form a series")]
+    History(#[from] HistoryError),
+}
+
+impl SourceError {
+    /// Whether asking again later, without changing anything, may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            // A mounted secret vanishes for a moment while it is rotated.
+            SourceError::Credentials { .. }
+            | SourceError::Unreachable { .. }
+            | SourceError::Timeout { .. }
+            | SourceError::Throttled { .. }
+            | SourceError::Malformed { .. }
+            | SourceError::TooManyAddresses { .. } => true,
+            SourceError::Http { status, .. } => is_server_fault(*status),
+            SourceError::Api { status, error_type, .. } => {
+                is_server_fault(*status)
+                    || matches!(error_type.as_str(), "timeout" | "canceled" | "unavailable" | "internal")
+            }
+            _ => false,
+        }
+    }
+
+    /// How long the server asked us to wait before the next question.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            SourceError::Throttled { retry_after, .. }
+            | SourceError::Http { retry_after, .. }
+            | SourceError::Api { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// A short fixed word for a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceError::UnknownDatasource { .. } => "unknown_datasource",
+            SourceError::NamespaceRefused { .. } | SourceError::AddressRefused { .. } => "refused",
+            SourceError::TooManyAddresses { .. } => "too_many_addresses",
+            SourceError::Credentials { .. } => "credentials",
+            SourceError::Unreachable { .. } => "unreachable",
+            SourceError::Timeout { .. } => "timeout",
+            SourceError::Redirect { .. } => "redirect",
+            SourceError::Throttled { .. } => "throttled",
+            SourceError::Http { status: 401 | 403, .. } | SourceError::Api { status: 401 | 403, .. } => {
+                "denied"
+            }
+            SourceError::Http { .. } => "http",
+            SourceError::Api { .. } => "api",
+            SourceError::Malformed { .. } => "malformed",
+            SourceError::TooLarge { .. } | SourceError::TooLong { .. } => "too_large",
+            SourceError::ManySeries => "many_series",
+            SourceError::NotNumeric { .. } => "not_numeric",
+            SourceError::History(_) => "history",
+        }
+    }
+
+    /// Whether the same question over a shorter range may succeed: Prometheus and Thanos limit points and
+    /// loaded samples, Mimir the length of a query and its chunks, VictoriaMetrics points and samples.
+    pub(crate) fn wants_shorter_range(&self) -> bool {
+        const SIGNS: [&str; 9] = [
+            "exceeded maximum resolution",
+            "too many samples",
+            "too many points",
+            "number of points",
+            "exceeds the limit",
+            "max-query-length",
+            "max-total-query-length",
+            "max-chunks-per-query",
+            "timed out in",
+        ];
+        match self {
+            SourceError::TooLarge { .. } => true,
+            SourceError::Api { status: 413, .. } | SourceError::Http { status: 413, .. } => true,
+            SourceError::Api { error_type, message, .. } => {
+                let message = message.to_ascii_lowercase();
+                error_type == "timeout" || SIGNS.iter().any(|sign| message.contains(sign))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_server_fault(status: u16) -> bool {
+    status >= 500 || status == 408 || status == 429
+}

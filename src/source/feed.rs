@@ -1,0 +1,261 @@
+//! One series of one query, kept current: a backfill once, then only what is new.
+//!
+//! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
+//! the last hour is read again, so that late samples do not divide two replicas of the server. A failure
+//! never loses what was read before. The present comes in as an argument; nothing here waits or reads a
+//! clock.
+
+use std::sync::Arc;
+
+use super::SourceError;
+use super::prometheus::{POINTS_PER_REQUEST, Prometheus, RangeQuery, RangeSource, Reading};
+use crate::history::Series;
+use crate::units::{Span, Step, Time};
+
+/// The distance of the points that fits belong to.
+pub const FIT_GRID: Span = Span::hours(6);
+/// A fit comes into use so long after its point, so that every replica has it by then.
+pub const FIT_DELAY: Span = Span::minutes(5);
+/// What is read again at each point of the grid: late samples are rarely later than this.
+const READ_AGAIN: Span = Span::HOUR;
+
+/// What makes two feeds the same one, whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedKey {
+    /// Name or address of the data source.
+    pub datasource: String,
+    /// The query.
+    pub query: String,
+    /// The grid of the samples.
+    pub step: Step,
+    /// How far back the history reaches.
+    pub window: Span,
+}
+
+/// What a refresh brought.
+#[derive(Debug, Clone)]
+pub struct FeedUpdate {
+    /// All samples held, from the first one on; empty where the query yielded none.
+    pub series: Arc<Series>,
+    /// The last settled instant, up to which everything was read.
+    pub read_until: Time,
+    /// How many samples are new or changed.
+    pub new_samples: usize,
+    /// The first sample, where it is later than the window begins.
+    pub history_short: Option<HistoryShort>,
+    /// What the server warned of.
+    pub warnings: Vec<String>,
+}
+
+/// Less history than was asked for, by retention or because the workload is young.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryShort {
+    /// Where the window begins.
+    pub asked: Time,
+    /// The first sample; `None` without any.
+    pub first: Option<Time>,
+}
+
+/// A series with what is needed to keep it current.
+#[derive(Debug)]
+pub struct Feed<S = Prometheus> {
+    source: Arc<S>,
+    key: FeedKey,
+    settle: Span,
+    phase: Span,
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// From the begin of the window on, leading gaps included, so that earlier samples still find their slot.
+    series: Arc<Series>,
+    /// The point of the grid at which the last hour was last read again.
+    read_again: Time,
+}
+
+/// The phase of the 6-hour grid of a series: whole minutes below 6 h, the same on every machine.
+pub fn grid_phase(identity: &str) -> Span {
+    // FNV-1a: short, well spread and fixed for good, which the standard library's hasher does not promise.
+    let hash = identity.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
+    Span::minutes(i64::try_from(hash % minutes).unwrap_or(0))
+}
+
+/// The point of the grid whose fit is in use at `now`.
+pub fn grid_point(now: Time, phase: Span) -> Time {
+    (now - FIT_DELAY).floor_to(FIT_GRID, phase)
+}
+
+// === impl FeedKey ===
+
+impl FeedKey {
+    /// A text that is the same for equal feeds on every replica.
+    pub fn identity(&self) -> String {
+        format!(
+            "{}\n{}\n{}\n{}",
+            self.datasource,
+            self.query,
+            self.step.as_seconds(),
+            self.window.as_seconds()
+        )
+    }
+}
+
+// === impl Feed ===
+
+impl<S: RangeSource> Feed<S> {
+    /// A feed that has read nothing yet.
+    pub fn new(source: Arc<S>, key: FeedKey, settle: Span) -> Self {
+        let phase = grid_phase(&key.identity());
+        Feed { source, key, settle, phase, held: None }
+    }
+
+    /// What this feed is for.
+    pub fn key(&self) -> &FeedKey {
+        &self.key
+    }
+
+    /// The phase of its 6-hour grid.
+    pub fn phase(&self) -> Span {
+        self.phase
+    }
+
+    /// What was read so far, leading gaps left out; `None` before the first answer.
+    pub fn series(&self) -> Option<Arc<Series>> {
+        self.held.as_ref().map(|held| trimmed(&held.series))
+    }
+
+    /// Reads what is missing up to the last instant that is settled at `now`. After an error everything read
+    /// so far is kept, and the next refresh goes on from there.
+    pub async fn refresh(&mut self, now: Time) -> Result<FeedUpdate, SourceError> {
+        let settled = (now - self.settle).floor_to(self.key.step.span(), Span::ZERO);
+        let begin = self.begin(now);
+        let due = (now - self.settle).floor_to(FIT_GRID, self.phase);
+        // What is held stays in place while answers are awaited, so that a refresh given up half-way loses
+        // nothing.
+        let usable = |held: &Held| held.series.time(held.series.len()) >= begin;
+        self.held = self.held.take().filter(usable);
+        let step = self.key.step;
+        let held = self.held.get_or_insert_with(|| Held {
+            series: Arc::new(Series::new(begin, step).compact()),
+            read_again: due,
+        });
+        let mut news = News::default();
+        held.advance(self.source.as_ref(), &self.key, due, settled, &mut news).await?;
+        if begin > held.series.start() {
+            Arc::make_mut(&mut held.series).forget_before(begin);
+        }
+        Ok(FeedUpdate {
+            series: trimmed(&held.series),
+            read_until: settled,
+            new_samples: news.samples,
+            history_short: history_short(&held.series, begin),
+            warnings: news.warnings,
+        })
+    }
+
+    /// The first instant to hold. A fit sees the window before its own point of the grid, which lies up to a
+    /// grid width before the present; without it a restarted server would fit on less than its neighbour did.
+    fn begin(&self, now: Time) -> Time {
+        let from = grid_point(now, self.phase) - self.key.window;
+        from.floor_to(self.key.step.span(), Span::ZERO)
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    async fn advance<S: RangeSource>(
+        &mut self,
+        source: &S,
+        key: &FeedKey,
+        due: Time,
+        settled: Time,
+        news: &mut News,
+    ) -> Result<(), SourceError> {
+        let query = |from, to| RangeQuery { query: key.query.clone(), from, to, step: key.step };
+        if self.read_again < due {
+            // Only what was read before; the rest is read below for the first time anyway.
+            let last = self.series.end().map_or(due, |end| end.min(settled));
+            let from = (due - READ_AGAIN).max(self.series.start());
+            let reading = source.read(&query(from, last)).await?;
+            self.absorb(reading, news);
+            self.read_again = due;
+        }
+        loop {
+            let next = self.series.time(self.series.len());
+            if next > settled {
+                return Ok(());
+            }
+            let last = settled.min(next + key.step.times(POINTS_PER_REQUEST - 1));
+            let reading = source.read(&query(next, last)).await?;
+            self.absorb(reading, news);
+            // A source that gives fewer slots than were asked for must not be asked for them without end.
+            let value = self.at(last).unwrap_or(f64::NAN);
+            Arc::make_mut(&mut self.series).put(last, value);
+        }
+    }
+
+    fn absorb(&mut self, reading: Reading, news: &mut News) {
+        for i in 0..reading.series.len() {
+            let at = reading.series.time(i);
+            let before = self.at(at);
+            match reading.series.get(i) {
+                Some(value) => {
+                    Arc::make_mut(&mut self.series).put(at, value);
+                    news.samples += usize::from(before != self.at(at));
+                }
+                // A gap never erases what was seen: a server that lost its data must not take ours along.
+                None if before.is_none() => {
+                    Arc::make_mut(&mut self.series).put(at, f64::NAN);
+                }
+                None => {}
+            }
+        }
+        for warning in reading.warnings {
+            if !news.warnings.contains(&warning) {
+                news.warnings.push(warning);
+            }
+        }
+    }
+
+    fn at(&self, instant: Time) -> Option<f64> {
+        let slot = self.series.slot_before(instant).filter(|&slot| self.series.time(slot) == instant)?;
+        self.series.get(slot)
+    }
+}
+
+fn history_short(series: &Series, begin: Time) -> Option<HistoryShort> {
+    let first = first_sample(series).map(|i| series.time(i));
+    // What is held begins up to this much before the window that was asked for.
+    let late = first.is_none_or(|at| at > begin + FIT_GRID + FIT_DELAY);
+    late.then_some(HistoryShort { asked: begin, first })
+}
+
+#[derive(Default)]
+struct News {
+    samples: usize,
+    warnings: Vec<String>,
+}
+
+fn first_sample(series: &Series) -> Option<usize> {
+    (0..series.len()).find(|&i| series.get(i).is_some())
+}
+
+/// The series from its first sample on; shared where it begins with one.
+fn trimmed(series: &Arc<Series>) -> Arc<Series> {
+    match first_sample(series) {
+        Some(0) => Arc::clone(series),
+        Some(first) => {
+            let end = series.end().unwrap_or(series.start());
+            Arc::new(series.window(series.time(first) - Span::seconds(1), end))
+        }
+        None => Arc::new(Series::new(series.start(), series.step())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Feeds against a source in memory that remembers what it was asked.
+
+use std::sync::Mutex;
+
+use super::*;
+
+const STEP: Step = Step::MINUTE;
+
+/// The sample at minute n has the value n; what `missing` admits is a gap.
+#[derive(Default)]
+struct Canned {
+    asked: Mutex<Vec<(i64, i64)>>,
+    /// Answers before the next failure; `None` for no failure.
+    fails_after: Mutex<Option<usize>>,
+    missing: Mutex<Vec<std::ops::Range<i64>>>,
+    /// Whether the next answer never comes.
+    hangs: Mutex<bool>,
+}
+
+impl RangeSource for Canned {
+    async fn read(&self, q: &RangeQuery) -> Result<Reading, SourceError> {
+        if let Some(left) = self.fails_after.lock().expect("not poisoned").as_mut() {
+            *left = left.checked_sub(1).ok_or(SourceError::ManySeries)?;
+        }
+        if *self.hangs.lock().expect("not poisoned") {
+            std::future::pending::<()>().await;
+        }
+        let (from, to) = (q.from.epoch() / 60, q.to.epoch() / 60);
+        self.asked.lock().expect("not poisoned").push((from, to));
+        let missing = self.missing.lock().expect("not poisoned").clone();
+        let value = |m: i64| if missing.iter().any(|r| r.contains(&m)) { f64::NAN } else { m as f64 };
+        Ok(Reading { series: Series::from_values(q.from, q.step, (from..=to).map(value)), warnings: vec![] })
+    }
+}
+
+fn at(minute: i64, second: i64) -> Time {
+    Time::from_epoch(minute * 60 + second)
+}
+
+fn key(window: Span) -> FeedKey {
+    FeedKey { datasource: "default".to_owned(), query: "q".to_owned(), step: STEP, window }
+}
+
+fn feed(window: Span) -> (Arc<Canned>, Feed<Canned>) {
+    let source = Arc::new(Canned::default());
+    (Arc::clone(&source), Feed::new(source, key(window), Span::seconds(30)))
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+/// A minute right after a point of the feed's grid, far from the epoch.
+fn after_grid_point(feed: &Feed<Canned>) -> i64 {
+    at(1_000_000, 0).floor_to(FIT_GRID, feed.phase()).epoch() / 60
+}
+
+#[test]
+fn a_phase_is_whole_minutes_and_spread() {
+    assert_eq!(grid_phase("a"), grid_phase("a"));
+    let phases: std::collections::BTreeSet<i64> =
+        (0..1_000).map(|i| grid_phase(&format!("query {i}")).as_seconds()).collect();
+    assert!(phases.iter().all(|p| p % 60 == 0 && (0..21_600).contains(p)));
+    assert!(phases.len() > 300, "{} distinct phases of 360", phases.len());
+    // Fixed for good: two versions of the server side by side must agree.
+    assert_eq!(grid_phase("").as_seconds(), (0xCBF2_9CE4_8422_2325_u64 % 360) as i64 * 60);
+}
+
+#[test]
+fn a_backfill_is_read_once_and_then_only_what_is_new() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    let now = g + 30;
+    let update = run(feed.refresh(at(now, 29))).expect("answered");
+    // The minute that began 29 s ago is not settled yet.
+    assert_eq!(update.read_until, at(now - 1, 0));
+    assert_eq!(update.series.start(), at(g - 1_440, 0));
+    assert_eq!(update.series.last(), Some((at(now - 1, 0), (now - 1) as f64)));
+    assert_eq!((update.history_short, update.new_samples), (None, update.series.len()));
+    assert_eq!(run(feed.refresh(at(now, 29))).expect("answered").new_samples, 0);
+    let update = run(feed.refresh(at(now + 2, 30))).expect("answered");
+    assert_eq!((update.read_until, update.new_samples), (at(now + 2, 0), 3));
+    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g - 1_440, now - 1), (now, now + 2)]);
+}
+
+#[test]
+fn the_last_hour_is_read_again_at_each_grid_point() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    source.missing.lock().expect("not poisoned").push(g - 40..g - 30);
+    run(feed.refresh(at(g, 0))).expect("answered");
+    source.missing.lock().expect("not poisoned").clear();
+    let update = run(feed.refresh(at(g, 31))).expect("answered");
+    assert_eq!(source.asked.lock().expect("not poisoned")[1..], [(g - 60, g - 1), (g, g)]);
+    assert_eq!((update.new_samples, update.series.observed()), (11, update.series.len()));
+    run(feed.refresh(at(g + 1, 31))).expect("answered");
+    assert_eq!(source.asked.lock().expect("not poisoned")[3..], [(g + 1, g + 1)]);
+}
+
+#[test]
+fn two_feeds_agree_whenever_they_began() {
+    let (_, mut old) = feed(Span::DAY);
+    let (_, mut young) = feed(Span::DAY);
+    let g = after_grid_point(&old);
+    for minute in g - 700..g + 350 {
+        run(old.refresh(at(minute, 45))).expect("answered");
+    }
+    let old = run(old.refresh(at(g + 359, 0))).expect("answered");
+    let young = run(young.refresh(at(g + 359, 0))).expect("answered");
+    assert_eq!(old.series, young.series);
+    assert_eq!(young.series.start(), at(g - 1_440, 0), "the window before the point of the fit in use");
+}
+
+#[test]
+fn a_failure_keeps_what_was_read_and_the_next_refresh_goes_on() {
+    let (source, mut feed) = feed(Span::days(20));
+    let g = after_grid_point(&feed);
+    *source.fails_after.lock().expect("not poisoned") = Some(2);
+    assert!(run(feed.refresh(at(g, 0))).is_err());
+    assert_eq!(feed.series().map(|s| s.len()), Some(2 * POINTS_PER_REQUEST));
+    *source.fails_after.lock().expect("not poisoned") = None;
+    let update = run(feed.refresh(at(g, 0))).expect("answered");
+    assert_eq!(update.series.observed(), update.series.len());
+    assert_eq!(source.asked.lock().expect("not poisoned").len(), 3, "no piece twice");
+    *source.fails_after.lock().expect("not poisoned") = Some(0);
+    for minute in 2..500 {
+        assert!(run(feed.refresh(at(g + minute, 0))).is_err());
+    }
+    *source.fails_after.lock().expect("not poisoned") = None;
+    let update = run(feed.refresh(at(g + 500, 0))).expect("answered");
+    assert_eq!(update.series.observed(), update.series.len(), "nothing lost, nothing left out");
+}
+
+#[test]
+fn a_refresh_given_up_half_way_loses_nothing() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    let before = run(feed.refresh(at(g, 0))).expect("answered").series;
+    *source.hangs.lock().expect("not poisoned") = true;
+    run(async {
+        tokio::select! {
+            biased;
+            _ = feed.refresh(at(g + 10, 0)) => panic!("it never answers"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    assert_eq!(feed.series(), Some(before));
+}
+
+#[test]
+fn a_gap_never_erases_a_sample() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    run(feed.refresh(at(g, 0))).expect("answered");
+    source.missing.lock().expect("not poisoned").push(0..i64::MAX);
+    let update = run(feed.refresh(at(g + 10, 0))).expect("answered");
+    assert_eq!(update.series.last(), Some((at(g - 1, 0), (g - 1) as f64)));
+    assert_eq!(update.series.end(), Some(at(g + 9, 0)), "what is missing is a gap at the end");
+}
+
+#[test]
+fn short_history_is_reported_with_its_begin() {
+    let (source, mut feed) = feed(Span::days(7));
+    let g = after_grid_point(&feed);
+    source.missing.lock().expect("not poisoned").push(0..g - 2_000);
+    let update = run(feed.refresh(at(g, 30))).expect("answered");
+    assert_eq!(update.series.start(), at(g - 2_000, 0));
+    let short = update.history_short.expect("short");
+    assert_eq!(short.first, Some(at(g - 2_000, 0)));
+    source.missing.lock().expect("not poisoned").push(0..i64::MAX);
+    let (empty, mut feed) = feed_of(&source);
+    let update = run(feed.refresh(at(g, 30))).expect("answered");
+    assert!(update.series.is_empty() && update.history_short.is_some_and(|s| s.first.is_none()));
+    // A workload that is born later still gets the samples of its first hours.
+    empty.missing.lock().expect("not poisoned").clear();
+    let update = run(feed.refresh(at(g + 361, 0))).expect("answered");
+    assert_eq!(update.series.start(), at(g + 1, 0));
+}
+
+fn feed_of(source: &Arc<Canned>) -> (Arc<Canned>, Feed<Canned>) {
+    (Arc::clone(source), Feed::new(Arc::clone(source), key(Span::DAY), Span::seconds(30)))
+}
+
+#[test]
+fn what_is_older_than_the_window_is_forgotten() {
+    let (_, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    for hour in 0..72 {
+        let update = run(feed.refresh(at(g + hour * 60, 0))).expect("answered");
+        assert!(update.series.len() <= 1_440 + 365 + 1, "{} slots", update.series.len());
+    }
+    // After an outage longer than the window the feed begins anew instead of asking for years.
+    let update = run(feed.refresh(at(g + 1_000_000, 0))).expect("answered");
+    assert!(update.series.len() <= 1_440 + 366 && update.series.observed() == update.series.len());
+}

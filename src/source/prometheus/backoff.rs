@@ -1,0 +1,102 @@
+//! How long to wait after a failure: doubling, jittered, never shorter than what the server asked for.
+//!
+//! The jitter comes from a seed, so that a run can be repeated and no two workloads knock at the same
+//! instant. Nothing here waits.
+
+use std::time::Duration;
+
+use crate::source::SourceError;
+
+/// The wait between attempts of one caller.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    base: Duration,
+    most: Duration,
+    failures: u32,
+    state: u64,
+}
+
+// === impl Backoff ===
+
+impl Backoff {
+    /// The first wait: shorter than the step of any poll, so that a passing fault costs no sample.
+    pub const BASE: Duration = Duration::from_secs(1);
+    /// The longest wait of our own: a server that comes back is noticed within a minute.
+    pub const MOST: Duration = Duration::from_secs(60);
+    /// The longest wait that a server may ask for; a mistaken header must not silence us for days.
+    pub const MOST_ASKED: Duration = Duration::from_secs(600);
+
+    /// Waits of 1 s, 2 s, … 60 s, half of each jittered by the seed.
+    pub fn new(seed: u64) -> Self {
+        Self::between(Self::BASE, Self::MOST, seed)
+    }
+
+    /// Waits that begin at `base` and double up to `most`.
+    pub fn between(base: Duration, most: Duration, seed: u64) -> Self {
+        Backoff { base, most, failures: 0, state: seed }
+    }
+
+    /// Counts one more failure and gives the wait before the next attempt.
+    pub fn after(&mut self, error: &SourceError) -> Duration {
+        let doubled = self.base.saturating_mul(1_u32 << self.failures.min(16)).min(self.most);
+        self.failures = self.failures.saturating_add(1);
+        let wait = doubled.mul_f64(0.5 + 0.5 * self.unit());
+        match error.retry_after() {
+            // Spread over the next tenth, since every client was told the same.
+            Some(asked) => wait.max(asked.min(Self::MOST_ASKED).mul_f64(1.0 + 0.1 * self.unit())),
+            None => wait,
+        }
+    }
+
+    /// How many failures there were in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Begins anew after a success.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The next number in [0, 1) of splitmix64.
+    fn unit(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_most_and_begin_anew() {
+        let fault = SourceError::ManySeries;
+        let mut backoff = Backoff::new(1);
+        for n in 0..20_u32 {
+            let full = Duration::from_secs(1 << n.min(6)).min(Backoff::MOST);
+            let wait = backoff.after(&fault);
+            assert!((full / 2..=full).contains(&wait), "{wait:?} of {full:?}");
+        }
+        backoff.reset();
+        assert!(backoff.after(&fault) <= Backoff::BASE);
+        let (mut a, mut b, mut c) = (Backoff::new(2), Backoff::new(2), Backoff::new(3));
+        let waits = (a.after(&fault), b.after(&fault), c.after(&fault));
+        assert!(waits.0 == waits.1 && waits.1 != waits.2);
+    }
+
+    #[test]
+    fn the_server_is_heard_within_reason() {
+        let asked = |seconds| SourceError::Throttled {
+            target: String::new(),
+            status: 429,
+            retry_after: Some(Duration::from_secs(seconds)),
+        };
+        let mut backoff = Backoff::new(1);
+        assert!((17.0..19.0).contains(&backoff.after(&asked(17)).as_secs_f64()));
+        assert!(backoff.after(&asked(1_000_000)) <= Backoff::MOST_ASKED.mul_f64(1.1));
+    }
+}

@@ -1,0 +1,199 @@
+//! The HTTP client of a data source: TLS by rustls with ring, credentials, headers, no redirects.
+//!
+//! Secrets in files are read for each request, and the client is built anew when a certificate changes; a
+//! rotation that is half done keeps the former client. Nothing here prints a secret.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_http_query::Client;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Certificate, Identity};
+
+use crate::source::SourceError;
+use crate::source::config::{Auth, DataSourceConfig};
+use crate::source::secret::{Secret, read_small};
+
+/// The longest a connection may take; a server in the same cluster answers within milliseconds.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Builds what a request needs, and keeps the client between requests.
+pub(super) struct Connector {
+    config: DataSourceConfig,
+    parameters: Vec<(&'static str, Secret)>,
+    cached: Mutex<Option<(Pems, Client)>>,
+}
+
+/// All that one request needs.
+pub(super) struct Ready {
+    pub(super) client: Client,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) parameters: Vec<(&'static str, Secret)>,
+    pub(super) timeout: Duration,
+    /// What must not appear in a message, even if the server echoes it.
+    secrets: Vec<Secret>,
+}
+
+/// The content of the certificate files.
+#[derive(Clone, PartialEq, Default)]
+struct Pems {
+    ca: Option<Vec<u8>>,
+    identity: Option<Vec<u8>>,
+}
+
+// === impl Connector ===
+
+impl Connector {
+    pub(super) fn new(config: DataSourceConfig) -> Self {
+        let parameters = config.query_parameters.iter().map(|(n, v)| (interned(n), v.clone())).collect();
+        Connector { config, parameters, cached: Mutex::new(None) }
+    }
+
+    pub(super) fn ready(&self, target: &str) -> Result<Ready, SourceError> {
+        let failed = |reason| SourceError::Credentials { target: target.to_owned(), reason };
+        let client = self.client().map_err(failed)?;
+        let mut ready = Ready {
+            client,
+            headers: Vec::new(),
+            parameters: self.parameters.clone(),
+            timeout: Duration::from_secs(self.config.timeout.as_seconds().unsigned_abs()),
+            secrets: Vec::new(),
+        };
+        if let Some((value, secret)) = self.authorization(&ready.client).map_err(failed)? {
+            ready.secrets.push(secret);
+            ready.add(AUTHORIZATION, value);
+        }
+        for (name, secret) in &self.config.headers {
+            let value = HeaderValue::from_str(secret.reveal())
+                .map_err(|_| failed(format!("the value of header {name} has line breaks")))?;
+            ready.secrets.push(secret.clone());
+            ready.add(name.clone(), value);
+        }
+        Ok(ready)
+    }
+
+    /// The header and the secret that it carries. reqwest does the encoding, on a request that is never sent.
+    fn authorization(&self, client: &Client) -> Result<Option<(HeaderValue, Secret)>, String> {
+        let blank = client.inner().get(client.base_url().clone());
+        let (request, secret) = match &self.config.auth {
+            Auth::None => return Ok(None),
+            Auth::Bearer(source) => {
+                let token = source.read()?;
+                (blank.bearer_auth(token.reveal()), token)
+            }
+            Auth::Basic { username, password } => {
+                let password = password.read()?;
+                (blank.basic_auth(username, Some(password.reveal())), password)
+            }
+        };
+        let request = request.build().map_err(|_| "a token or password with line breaks".to_owned())?;
+        Ok(request.headers().get(AUTHORIZATION).map(|value| (value.clone(), secret)))
+    }
+
+    fn client(&self) -> Result<Client, String> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let built = self.pems().and_then(|pems| match &*cached {
+            Some((known, client)) if *known == pems => Ok((pems, client.clone())),
+            _ => build(&self.config, &pems).map(|client| (pems, client)),
+        });
+        match (built, &*cached) {
+            (Ok((pems, client)), _) => {
+                *cached = Some((pems, client.clone()));
+                Ok(client)
+            }
+            (Err(_), Some((_, former))) => Ok(former.clone()),
+            (Err(reason), None) => Err(reason),
+        }
+    }
+
+    fn pems(&self) -> Result<Pems, String> {
+        let tls = &self.config.tls;
+        let ca = tls.ca.as_deref().map(read_small).transpose()?;
+        let identity = match &tls.identity {
+            None => None,
+            Some((cert, key)) => Some([read_small(cert)?, b"\n".to_vec(), read_small(key)?].concat()),
+        };
+        Ok(Pems { ca, identity })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+// === impl Ready ===
+
+impl Ready {
+    fn add(&mut self, name: HeaderName, mut value: HeaderValue) {
+        value.set_sensitive(true);
+        // The encoded form is as good as the password itself.
+        if let Some(encoded) = value.to_str().ok().and_then(|v| v.strip_prefix("Basic ")) {
+            self.secrets.push(Secret::new(encoded));
+        }
+        self.headers.push((name, value));
+    }
+
+    /// A text of the server without anything secret that we sent.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+    }
+}
+
+fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
+    // reqwest asks the process for its provider of cryptography; another one that is installed already stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let timeout = Duration::from_secs(config.timeout.as_seconds().unsigned_abs());
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("forescale/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT.min(timeout))
+        .timeout(timeout);
+    if let Some(pem) = &pems.ca {
+        let authorities = Certificate::from_pem_bundle(pem).map_err(|e| chain(&e))?;
+        if authorities.is_empty() {
+            return Err("the file of tls.ca holds no certificate".to_owned());
+        }
+        builder = builder.tls_certs_only(authorities);
+    } else if config.url.scheme() == "http" {
+        // Without TLS the system's authorities are not needed, and a bare container has none.
+        builder = builder.tls_certs_only([]);
+    }
+    if let Some(pem) = &pems.identity {
+        builder = builder.identity(Identity::from_pem(pem).map_err(|e| chain(&e))?);
+    }
+    if config.tls.insecure_skip_verify {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    let client = builder.build().map_err(|e| chain(&e))?;
+    Client::from(client, config.url.as_str()).map_err(|e| e.to_string())
+}
+
+/// The causes of an error below its outermost layer, which would show the address with its query.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let causes: Vec<String> =
+        std::iter::successors(error.source(), |e| e.source()).map(ToString::to_string).collect();
+    match causes.last() {
+        Some(innermost) => innermost.clone(),
+        None => "no cause given".to_owned(),
+    }
+}
+
+/// The client wants names of parameters that live forever; each distinct one of the configuration is kept
+/// once.
+fn interned(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name) {
+        Some(known) => known,
+        None => {
+            let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+            names.insert(kept);
+            kept
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Decodes an answer of the query API into columns while it arrives.
+//!
+//! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and
+//! the infinities stay as they are: the series they go into makes them gaps. A second series ends the
+//! reading.
+
+use super::json::{Event, Reader};
+
+/// The most warnings that are kept, and the most letters of each.
+const MAX_NOTES: usize = 16;
+const MAX_NOTE: usize = 300;
+
+/// What an answer may have at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes of the body.
+    pub(crate) bytes: usize,
+    /// Samples of its series.
+    pub(crate) points: usize,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Answer {
+    /// Whether `status` was `success`.
+    pub(crate) success: bool,
+    /// `errorType`, where the server reports an error.
+    pub(crate) error_type: String,
+    /// `error`, where the server reports an error.
+    pub(crate) error: String,
+    /// Instants in milliseconds since the epoch, in the order of the answer.
+    pub(crate) times: Vec<i64>,
+    /// The values that belong to `times`; NaN and infinities included.
+    pub(crate) values: Vec<f64>,
+    /// Warnings and notes of the server.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Why an answer was not decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum DecodeError {
+    Malformed(String),
+    TooLarge { limit: usize, unit: &'static str },
+    ManySeries,
+    NotNumeric(&'static str),
+}
+
+/// The state between two pieces of a body.
+pub(crate) struct Decoder {
+    reader: Reader,
+    bounds: Bounds,
+    read: usize,
+    state: Collector,
+}
+
+#[derive(Default)]
+struct Collector {
+    answer: Answer,
+    places: Vec<Place>,
+    key: String,
+    status: Option<bool>,
+    result_type: String,
+    series: usize,
+    pair: Pair,
+    max_points: usize,
+}
+
+/// Where in the answer the reader stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Root,
+    Data,
+    /// The list of series, or the pair of a scalar.
+    Result,
+    Series,
+    Values,
+    Pair,
+    Notes,
+    Skipped,
+}
+
+#[derive(Default)]
+struct Pair {
+    time: Option<i64>,
+    value: Option<f64>,
+}
+
+// === impl Decoder ===
+
+impl Decoder {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let state = Collector { max_points: bounds.points, ..Collector::default() };
+        Decoder { reader: Reader::default(), bounds, read: 0, state }
+    }
+
+    /// Takes the next piece of the body.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.read += bytes.len();
+        if self.read > self.bounds.bytes {
+            return Err(DecodeError::TooLarge { limit: self.bounds.bytes, unit: "bytes" });
+        }
+        let state = &mut self.state;
+        self.reader.feed(bytes, |event| state.take(event))
+    }
+
+    /// The answer, once the body has ended.
+    pub(crate) fn finish(self) -> Result<Answer, DecodeError> {
+        if !self.reader.is_done() {
+            return Err(malformed(format!("it breaks off after {} bytes", self.read)));
+        }
+        let mut state = self.state;
+        state.answer.success = state.status.ok_or_else(|| malformed("no status in it"))?;
+        if state.answer.success && state.result_type == "string" {
+            return Err(DecodeError::NotNumeric("a string"));
+        }
+        if state.answer.success && !matches!(state.result_type.as_str(), "matrix" | "vector" | "scalar") {
+            return Err(malformed(format!("result type '{}'", excerpt(&state.result_type))));
+        }
+        Ok(state.answer)
+    }
+}
+
+// === impl Collector ===
+
+impl Collector {
+    fn take(&mut self, event: Event<'_>) -> Result<(), DecodeError> {
+        let place = self.places.last().copied();
+        match event {
+            Event::Key(key) => {
+                self.key.clear();
+                self.key.push_str(key);
+                let histogram = matches!(key, "histogram" | "histograms");
+                if place == Some(Place::Series) && histogram {
+                    return Err(DecodeError::NotNumeric("native histograms"));
+                }
+                Ok(())
+            }
+            Event::BeginObject => self.begin(place, true),
+            Event::BeginArray => self.begin(place, false),
+            Event::End => {
+                self.places.pop();
+                match place {
+                    Some(Place::Pair) => self.close_pair(),
+                    Some(Place::Result) if self.pair.time.is_some() => self.close_pair(),
+                    _ => Ok(()),
+                }
+            }
+            Event::Text(text) => self.scalar(place, text, true),
+            Event::Bare(text) => self.scalar(place, text, false),
+        }
+    }
+
+    fn begin(&mut self, place: Option<Place>, object: bool) -> Result<(), DecodeError> {
+        let next = match (place, object, self.key.as_str()) {
+            (None, true, _) => Place::Root,
+            (None, false, _) => return Err(malformed("a list at the top")),
+            (Some(Place::Root), true, "data") => Place::Data,
+            (Some(Place::Root), false, "warnings" | "infos") => Place::Notes,
+            (Some(Place::Data), false, "result") => Place::Result,
+            (Some(Place::Result), true, _) => {
+                self.series += 1;
+                if self.series > 1 {
+                    return Err(DecodeError::ManySeries);
+                }
+                Place::Series
+            }
+            (Some(Place::Series), false, "values") => Place::Values,
+            (Some(Place::Series), false, "value") | (Some(Place::Values), false, _) => Place::Pair,
+            (Some(Place::Result | Place::Values | Place::Pair), _, _) => {
+                return Err(malformed("a sample that is no pair of time and value"));
+            }
+            _ => Place::Skipped,
+        };
+        if next == Place::Pair {
+            self.pair = Pair::default();
+        }
+        self.places.push(next);
+        Ok(())
+    }
+
+    fn scalar(&mut self, place: Option<Place>, text: &str, quoted: bool) -> Result<(), DecodeError> {
+        match (place, self.key.as_str()) {
+            (None, _) => return Err(malformed("no object at the top")),
+            (Some(Place::Root), "status") => self.status = Some(text == "success"),
+            (Some(Place::Root), "errorType") => self.answer.error_type = text.to_owned(),
+            (Some(Place::Root), "error") => self.answer.error = text.to_owned(),
+            (Some(Place::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
+            (Some(Place::Data), "resultType") => self.result_type = text.to_owned(),
+            (Some(Place::Notes), _) if quoted => self.note(text),
+            (Some(Place::Pair | Place::Result), _) => self.half_of_pair(text, quoted)?,
+            (Some(Place::Values), _) => return Err(malformed("a sample that is no pair of time and value")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn half_of_pair(&mut self, text: &str, quoted: bool) -> Result<(), DecodeError> {
+        // A string result has any text as value; its type is checked at the end.
+        let number = text.parse::<f64>();
+        match (&self.pair, quoted) {
+            (Pair { time: None, .. }, false) => {
+                let seconds = number.ok().filter(|s| s.abs() < 1e12);
+                let seconds = seconds.ok_or_else(|| malformed("a time that is no number of seconds"))?;
+                self.pair.time = Some((seconds * 1_000.0).round() as i64);
+            }
+            (Pair { time: Some(_), value: None }, _) => {
+                let value = match number {
+                    Ok(value) => value,
+                    Err(_) if self.places.last() == Some(&Place::Result) => f64::NAN,
+                    Err(_) => return Err(malformed(format!("the value '{}'", excerpt(text)))),
+                };
+                self.pair.value = Some(value);
+            }
+            _ => return Err(malformed("a sample that is no pair of time and value")),
+        }
+        Ok(())
+    }
+
+    fn close_pair(&mut self) -> Result<(), DecodeError> {
+        let Pair { time: Some(time), value: Some(value) } = std::mem::take(&mut self.pair) else {
+            return Err(malformed("a sample that is no pair of time and value"));
+        };
+        if self.answer.times.len() == self.max_points {
+            return Err(DecodeError::TooLarge { limit: self.max_points, unit: "points" });
+        }
+        self.answer.times.push(time);
+        self.answer.values.push(value);
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) {
+        if self.answer.warnings.len() < MAX_NOTES {
+            self.answer.warnings.push(excerpt(text));
+        }
+    }
+}
+
+// === impl DecodeError ===
+
+impl From<String> for DecodeError {
+    fn from(reason: String) -> Self {
+        DecodeError::Malformed(reason)
+    }
+}
+
+fn malformed(reason: impl Into<String>) -> DecodeError {
+    DecodeError::Malformed(reason.into())
+}
+
+/// The first letters of a text, on one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MAX_NOTE { line } else { line.chars().take(MAX_NOTE).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+//! Traces from files: `timestamp,value` rows or a saved Prometheus range query, either one gzipped or not.
+//!
+//! The step is found from the distances between the rows; a row that is missing is a gap. All faults up to a limit
+//! are reported at once, each with its line, what was found and what was expected. Nothing is repaired silently.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::history::{HistoryError, Series};
+use crate::units::{Span, Step, Time};
+
+/// Why a trace cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Rows that are no samples.
+    #[error("{}: {faults}", path.display())]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with which line.
+        faults: Faults,
+    },
+    /// The file is no saved answer of a range query.
+    #[error("{}: {found}, expected {expected}", path.display())]
+    Answer {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The rows form no series.
+    #[error("{}: the samples form no series", path.display())]
+    Grid {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: HistoryError,
+    },
+}
+
+/// Faults of rows, the first few in words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    shown: Vec<String>,
+    more: usize,
+}
+
+/// More faults than this are counted only.
+const SHOWN: usize = 10;
+/// A file that unpacks to more is no trace: eleven years of minutes are 200 MB.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Reads a trace. The kind of file is told by its content, not by its name.
+pub fn read(path: &Path) -> Result<Series, TraceError> {
+    let text = text(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
+    if text.trim_start().starts_with('{') { answer(path, &text) } else { rows(path, &text) }
+}
+
+/// Reads `timestamp,value` rows from text; `path` is for messages only.
+pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
+    let mut faults = Faults::default();
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let columns = match reader.headers() {
+        Ok(head) => {
+            let find = |name: &str| head.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
+            match (find("timestamp"), find("value")) {
+                (Some(t), Some(v)) => Some((t, v)),
+                _ => {
+                    let found = head.iter().collect::<Vec<_>>().join(",");
+                    faults.add(1, &format!("'{found}'"), "a header with timestamp,value");
+                    None
+                }
+            }
+        }
+        Err(error) => {
+            faults.add(1, &error.to_string(), "a header with timestamp,value");
+            None
+        }
+    };
+    let mut points: Vec<(Time, f64)> = Vec::new();
+    if let Some((t, v)) = columns {
+        for record in reader.records() {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    let line = error.position().map_or(0, |p| p.line());
+                    faults.add(line, &error.to_string(), "a row of text");
+                    continue;
+                }
+            };
+            let line = record.position().map_or(0, |p| p.line());
+            match row(record.get(t).unwrap_or(""), record.get(v).unwrap_or("")) {
+                Ok(Some(point)) => points.push(point),
+                Ok(None) => {}
+                Err((found, expected)) => faults.add(line, &format!("'{found}'"), expected),
+            }
+        }
+        if points.len() < 2 && faults.is_empty() {
+            faults.add(2, &format!("{} samples", points.len()), "at least two");
+        }
+    }
+    if !faults.is_empty() {
+        return Err(TraceError::Rows { path: path.to_owned(), faults });
+    }
+    series(path, &points)
+}
+
+/// Reads a saved answer of Prometheus' `query_range`; `path` is for messages only.
+pub fn answer(path: &Path, text: &str) -> Result<Series, TraceError> {
+    let bad = |found: String, expected| TraceError::Answer { path: path.to_owned(), found, expected };
+    let json: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| bad(e.to_string(), "a Prometheus range-query response"))?;
+    if let Some(error) = json.get("error").and_then(|e| e.as_str()) {
+        return Err(bad(format!("an error response ({error})"), "a successful one"));
+    }
+    let kind = json.pointer("/data/resultType").and_then(|t| t.as_str()).unwrap_or("nothing");
+    if kind != "matrix" {
+        return Err(bad(format!("a result of type {kind}"), "matrix, as query_range gives"));
+    }
+    let result = json.pointer("/data/result").and_then(|r| r.as_array()).map_or(&[][..], Vec::as_slice);
+    let [only] = result else {
+        return Err(bad(format!("{} series", result.len()), "exactly one; sum() the query"));
+    };
+    let values = only.get("values").and_then(|v| v.as_array()).map_or(&[][..], Vec::as_slice);
+    let mut points = Vec::with_capacity(values.len());
+    for pair in values {
+        let at = pair.get(0).and_then(serde_json::Value::as_f64);
+        let value = pair.get(1).and_then(|v| v.as_str()).and_then(number);
+        let (Some(at), Some(value)) = (at, value) else {
+            return Err(bad(format!("the sample {pair}"), "[seconds, \"number\"]"));
+        };
+        points.push((Time::from_epoch(at.round() as i64), value));
+    }
+    if points.len() < 2 {
+        return Err(bad(format!("{} samples", points.len()), "at least two"));
+    }
+    series(path, &points)
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    let mut head = [0u8; 2];
+    let mut file = File::open(path)?;
+    let read = file.read(&mut head)?;
+    let whole = std::io::Cursor::new(head[..read].to_vec()).chain(BufReader::new(file));
+    let mut out = String::new();
+    if head == [0x1f, 0x8b] {
+        flate2::read::MultiGzDecoder::new(whole).take(MOST_BYTES).read_to_string(&mut out)?;
+    } else {
+        whole.take(MOST_BYTES).read_to_string(&mut out)?;
+    }
+    Ok(out)
+}
+
+/// One row; an empty value is a gap.
+fn row(at: &str, value: &str) -> Result<Option<(Time, f64)>, (String, &'static str)> {
+    const AT: &str = "an instant such as 2026-12-01T18:00:00Z or seconds since 1970";
+    let at = match Time::parse(at) {
+        Ok(time) => time,
+        Err(_) => match at.parse::<f64>() {
+            Ok(seconds) if seconds.is_finite() => Time::from_epoch(seconds.round() as i64),
+            _ => return Err((at.to_owned(), AT)),
+        },
+    };
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match number(value) {
+        Some(value) => Ok(Some((at, value))),
+        None => Err((value.to_owned(), "a number, or nothing for a gap")),
+    }
+}
+
+/// A number as Prometheus and spreadsheets write it.
+fn number(text: &str) -> Option<f64> {
+    match text {
+        "+Inf" => Some(f64::INFINITY),
+        "-Inf" => Some(f64::NEG_INFINITY),
+        _ => text.parse().ok(),
+    }
+}
+
+fn series(path: &Path, points: &[(Time, f64)]) -> Result<Series, TraceError> {
+    let step = step(points);
+    Series::from_points(step, points).map_err(|source| TraceError::Grid { path: path.to_owned(), source })
+}
+
+/// The greatest length of which every distance between neighbours is a multiple.
+fn step(points: &[(Time, f64)]) -> Step {
+    let mut times: Vec<i64> = points.iter().map(|p| p.0.epoch()).collect();
+    times.sort_unstable();
+    let gcd = times.windows(2).fold(0, |g, w| gcd(g, w[1] - w[0]));
+    Step::new(Span::seconds(gcd)).unwrap_or(Step::MINUTE)
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+// === impl Faults ===
+
+impl Faults {
+    fn add(&mut self, line: u64, found: &str, expected: &str) {
+        if self.shown.len() < SHOWN {
+            self.shown.push(format!("line {line}: found {found}, expected {expected}"));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown.join("; "))?;
+        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn csv(text: &str) -> Result<Series, String> {
+        rows(Path::new("t.csv"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn rows_make_a_series_with_gaps() {
+        let s =
+            csv("timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:20:00Z,3\n2026-01-01T00:10:00Z,2\n\
+                     2026-01-01T00:50:00Z,\n2026-01-01T01:00:00Z,NaN\n")
+            .expect("a trace");
+        assert_eq!(s.step().as_seconds(), 600);
+        assert_eq!(
+            (0..7).map(|i| s.get(i)).collect::<Vec<_>>()[..4],
+            [Some(1.0), Some(2.0), Some(3.0), None]
+        );
+        let numbers = csv("value,timestamp\n5,0\n6,10\n").expect("a trace");
+        assert_eq!((numbers.step().as_seconds(), numbers.last()), (10, Some((Time::from_epoch(10), 6.0))));
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_line() {
+        let text = "timestamp,value\nyesterday,1\n2026-01-01T00:00:00Z,lots\n";
+        let error = csv(text).expect_err("two faults");
+        assert!(
+            error.contains("line 2: found 'yesterday'") && error.contains("line 3: found 'lots'"),
+            "{error}"
+        );
+        assert!(csv("time,load\n").expect_err("header").contains("found 'time,load', expected a header"));
+        let many = format!("timestamp,value\n{}", "x,1\n".repeat(25));
+        assert!(csv(&many).expect_err("many").ends_with("and 15 more"));
+    }
+
+    #[test]
+    fn saved_answers_are_read() {
+        let json = r#"{"status":"success","data":{"resultType":"matrix","result":
+            [{"metric":{},"values":[[0,"1"],[60,"2.5"],[180,"+Inf"]]}]}}"#;
+        let s = answer(Path::new("a.json"), json).expect("an answer");
+        assert_eq!((s.len(), s.get(1), s.get(3)), (4, Some(2.5), None));
+        let none = answer(Path::new("a.json"), r#"{"data":{"resultType":"matrix","result":[]}}"#);
+        assert!(none.expect_err("no series").to_string().contains("0 series, expected exactly one"));
+        assert!(answer(Path::new("a.json"), "{").is_err());
+    }
+
+    #[test]
+    fn gzip_is_told_by_its_content() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("trace");
+        let mut zip = flate2::write::GzEncoder::new(File::create(&path).expect("a file"), Default::default());
+        zip.write_all(b"timestamp,value\n0,1\n60,2\n").expect("written");
+        zip.finish().expect("finished");
+        assert_eq!(read(&path).expect("a trace").len(), 2);
+        assert!(matches!(read(&dir.path().join("none")), Err(TraceError::Read { .. })));
+    }
+}

@@ -1,0 +1,122 @@
+//! How long a fit, a question and an update take, beside augurs' MSTL with AutoETS on the same series.
+//!
+//! One core, medians of repeated runs, all in one process so that ratios hold on a noisy machine. Prints a table;
+//! with `--check` (or in `tests/run`) it fails when a budget of the forecast engine is exceeded. The series is
+//! generated: 28 days of minutes with a daily and weekly shape, growth, bursts and gaps.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use augurs::ets::AutoETS;
+use augurs::mstl::MSTLModel;
+use augurs::{Fit, Predict};
+use forescale::forecast::fit;
+use forescale::history::{Calendar, Series};
+use forescale::units::{Quantile, Span, Step, Time};
+
+/// 28 days of minutes.
+const POINTS: usize = 40_320;
+/// Budgets: fit beside augurs, prediction and update beside the fit, bytes of a series with its window.
+const FASTER: f64 = 40.0;
+const PREDICT_SHARE: f64 = 1.0 / 20.0;
+const UPDATE_SHARE: f64 = 1.0 / 500.0;
+const BYTES: usize = 256 * 1024;
+
+fn main() -> ExitCode {
+    let series = workload();
+    let calendar = Calendar::utc();
+    let window = Span::days(28);
+    let end = series.end().expect("the series has samples");
+    let fitted = fit(&series, &calendar, end, window).expect("the series is long enough");
+    let fit_ms = median(15, || {
+        black_box(fit(black_box(&series), &calendar, end, window).expect("fits"));
+    });
+    let tracker = fitted.tracker();
+    let predict_ms = median(15, || {
+        for step in 1..=60 {
+            black_box(tracker.quantiles(Span::minutes(step), &Quantile::PUBLISHED));
+        }
+    });
+    let peak_ms = median(15, || {
+        black_box(tracker.peak(Span::minutes(3), &Quantile::PUBLISHED));
+    });
+    let mut followed = fitted.tracker();
+    let updates = 1_000u32;
+    let update_ms = median(5, || {
+        for i in 0..updates {
+            followed.observe(Some(100.0 + f64::from(i % 7)));
+        }
+    }) / f64::from(updates);
+    let clone_ms = median(15, || {
+        black_box(tracker.clone());
+    });
+    let values = series.values().iter().map(|v| if v.is_nan() { 100.0 } else { *v }).collect::<Vec<_>>();
+    let augurs_ms = median(3, || {
+        let trend = AutoETS::new(1, "ZZN").expect("a valid model").into_trend_model();
+        let model = MSTLModel::new(vec![1_440, 10_080], trend).fit(&values).expect("augurs fits");
+        black_box(model.predict(60, 0.9).expect("augurs predicts"));
+    });
+    let fitted_bytes = fitted.heap_bytes();
+    let tracker_bytes = followed.heap_bytes();
+    let window_bytes = series.clone().compact().heap_bytes();
+    let bytes = fitted_bytes + tracker_bytes + window_bytes;
+    let rows = [
+        ("fit (with backcast)", fit_ms, augurs_ms / fit_ms, "times faster than augurs MSTL + AutoETS"),
+        ("augurs MSTL + AutoETS", augurs_ms, 1.0, ""),
+        ("60 steps x 5 quantiles", predict_ms, predict_ms / fit_ms, "of the fit"),
+        ("one peak x 5 quantiles", peak_ms, peak_ms / fit_ms, "of the fit"),
+        ("one new sample", update_ms, update_ms / fit_ms, "of the fit"),
+        ("clone of a tracker", clone_ms, clone_ms / fit_ms, "of the fit"),
+    ];
+    for (name, ms, ratio, of) in rows {
+        println!("{name:24} {ms:12.4} ms   {ratio:10.5} {of}");
+    }
+    println!("memory: fit {fitted_bytes} + tracker {tracker_bytes} + window {window_bytes} = {bytes} bytes");
+    let budgets = [
+        ("fit", augurs_ms / fit_ms >= FASTER),
+        ("predict", predict_ms / fit_ms <= PREDICT_SHARE),
+        ("update", update_ms / fit_ms <= UPDATE_SHARE),
+        ("memory", bytes <= BYTES),
+    ];
+    let failed: Vec<_> = budgets.iter().filter(|(_, kept)| !kept).map(|(name, _)| *name).collect();
+    if failed.is_empty() {
+        println!("all budgets kept");
+        ExitCode::SUCCESS
+    } else {
+        println!("budgets exceeded: {}", failed.join(", "));
+        ExitCode::from(u8::from(std::env::args().any(|a| a == "--check")))
+    }
+}
+
+/// The median time of so many runs, in milliseconds.
+fn median(runs: usize, mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..runs)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[runs / 2]
+}
+
+/// A web load with everything that makes fits work hard.
+fn workload() -> Series {
+    let mut state = 12_345u64;
+    let mut noise = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 31) - 0.5
+    };
+    let values = (0..POINTS).map(|i| {
+        let minute = (i % 1_440) as f64;
+        let weekday = (i / 1_440) % 7;
+        let day = 1.0 + 0.7 * (std::f64::consts::TAU * (minute - 480.0) / 1_440.0).sin();
+        let week = if weekday >= 5 { 0.5 } else { 1.0 };
+        let burst = if i % 977 < 9 { 1.6 } else { 1.0 };
+        let value = 100.0 * day * week * burst * (1.0 + i as f64 / 80_000.0) * (1.0 + 0.3 * noise());
+        if i % 5_003 < 20 { f64::NAN } else { value.round() }
+    });
+    Series::from_values(Time::from_epoch(1_767_571_200), Step::MINUTE, values)
+}

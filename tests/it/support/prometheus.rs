@@ -1,0 +1,151 @@
+//! A real Prometheus on a free port, with history written before it starts.
+//!
+//! It lives in a temporary directory, is killed when dropped, and may be stopped and started again on the
+//! same port. Nothing here sleeps in place of a condition: readiness is asked for until it is there.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const SERVER: &str = "/usr/bin/prometheus";
+const TOOL: &str = "/usr/bin/promtool";
+/// A loaded machine takes seconds to start a server with weeks of blocks; more than this is a fault.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// One series to write before the start; times in seconds since the epoch, ascending.
+#[derive(Debug, Clone)]
+pub struct Backfill {
+    pub metric: String,
+    pub points: Vec<(i64, f64)>,
+}
+
+/// A running server, or a stopped one that keeps its port and data.
+pub struct Prometheus {
+    dir: TempDir,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Prometheus {
+    /// Starts a server that holds exactly these series.
+    pub async fn start(series: &[Backfill]) -> Self {
+        Self::start_with(series, "global: {}\n").await
+    }
+
+    /// Starts a server that holds these series, with a configuration of its own, for example to scrape a
+    /// target.
+    pub async fn start_with(series: &[Backfill], configuration: &str) -> Self {
+        for program in [SERVER, TOOL] {
+            assert!(
+                Path::new(program).exists(),
+                "{program} is not installed: run tests/run, or apt-get install prometheus"
+            );
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("prometheus.yml"), configuration).expect("a configuration");
+        if !series.is_empty() {
+            backfill(dir.path(), series);
+        }
+        // The port is free again once the listener is dropped; another program would have to be quick to take
+        // it.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let mut prometheus = Prometheus { dir, address, child: None };
+        prometheus.restart().await;
+        prometheus
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Kills the server; its port is refused from then on.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("killed");
+            child.wait().expect("waited for");
+        }
+    }
+
+    /// Starts the server again on the same port and data, and waits until it is ready.
+    pub async fn restart(&mut self) {
+        self.stop();
+        let log = self.dir.path().join("log");
+        let child = Command::new(SERVER)
+            .arg(format!("--config.file={}", self.dir.path().join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", data(self.dir.path()).display()))
+            .arg("--storage.tsdb.retention.time=10y")
+            .arg(format!("--web.listen-address={}", self.address))
+            .arg("--log.level=warn")
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).expect("a log"))
+            .spawn()
+            .expect("started");
+        self.child = Some(child);
+        let client = client();
+        let begun = Instant::now();
+        loop {
+            let answer = client.get(format!("{}/-/ready", self.url())).send().await;
+            if answer.is_ok_and(|a| a.status().is_success()) {
+                return;
+            }
+            let exited = self.child.as_mut().and_then(|c| c.try_wait().expect("its state"));
+            assert!(
+                exited.is_none() && begun.elapsed() < READY_WITHIN,
+                "prometheus is not ready (exit: {exited:?}): {}",
+                fs::read_to_string(&log).unwrap_or_default()
+            );
+            // Between two questions, not in place of one.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn data(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().tls_certs_only([]).no_proxy().build().expect("a client")
+}
+
+fn backfill(dir: &Path, series: &[Backfill]) {
+    let mut text = String::new();
+    for one in series {
+        // promtool reads samples of one metric together, with its type ahead.
+        let name = one.metric.split('{').next().unwrap_or_default();
+        if !text.contains(&format!("# TYPE {name} gauge\n")) {
+            writeln!(text, "# TYPE {name} gauge").expect("written");
+        }
+        for (at, value) in &one.points {
+            writeln!(text, "{} {value} {at}", one.metric).expect("written");
+        }
+    }
+    text.push_str("# EOF\n");
+    let file = dir.join("history.om");
+    fs::write(&file, text).expect("written");
+    let output = Command::new(TOOL)
+        // Blocks of two hours, the default, take a hundred times longer.
+        .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h", "--quiet"])
+        .arg(&file)
+        .arg(data(dir))
+        .output()
+        .expect("promtool runs");
+    assert!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&output.stderr));
+}
