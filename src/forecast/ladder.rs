@@ -51,8 +51,7 @@ pub(super) const MEANS: usize = 6;
 
 /// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then a
 /// week and the longest horizon.
-const RUNGS: [i64; 13] =
-    [60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 172_800, 604_800, 1_209_600];
+const RUNGS: [i64; 12] = [60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
 const WINDOWS: [i64; 7] = [60, 120, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
@@ -66,6 +65,13 @@ const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
 const HIGH: (f64, f64) = (4.0, 900.0);
 /// In a gap the load returns to its profile with this half-life.
 const CALM: (f64, f64) = (0.0, 10_800.0);
+
+impl Task {
+    /// The most forecasts that wait for their truth at a time.
+    pub fn waiting(&self) -> usize {
+        self.steps / self.stride + 1
+    }
+}
 
 impl Plan {
     /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the first.

@@ -7,12 +7,16 @@
 //! each quantile until it is exceeded as often as it promises. It never sees the truth before its time has come.
 
 use super::outlook::{EXPERTS, LAST, NAIVE};
-use super::transform::uneven;
+use super::transform::uneven32;
 use super::trust::{JUDGED, TrustState};
 
 /// Quantiles that are modelled; others are interpolated.
-pub(super) const LEVELS: [f64; L] = [0.05, 0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
-pub(super) const L: usize = 7;
+pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
+pub(super) const L: usize = 6;
+/// Places of the lowest level, the median and 0.95.
+pub(super) const LOWER: usize = 0;
+pub(super) const MEDIAN: usize = 1;
+pub(super) const UPPER: usize = 4;
 /// Opinions: each expert with the fitted scale, then each with its own latest errors.
 pub(super) const J: usize = 2 * EXPERTS;
 
@@ -115,7 +119,7 @@ impl Standing {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
             *q = weights[l].iter().zip(&opinions).map(|(w, y)| w * y).sum();
         }
-        let width = (q[5] - q[1]).max(0.0) + TRIFLE;
+        let width = (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE;
         let mut least = 0.0f32;
         for (q, c) in q.iter_mut().zip(self.correction) {
             least = least.max(*q + c * width);
@@ -173,14 +177,12 @@ pub(super) fn own_size(own: f32, usual: f32) -> f32 {
 /// Every opinion on one level, in units of the series' scale.
 fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f32; J] {
     let mut out = [0.0; J];
-    for j in 0..J {
-        out[j] = uneven32(experts[j % EXPERTS] + sizes[j] * knots[j]);
+    for half in [0, EXPERTS] {
+        for e in 0..EXPERTS {
+            out[half + e] = uneven32(experts[e] + sizes[half + e] * knots[half + e]);
+        }
     }
     out
-}
-
-fn uneven32(z: f32) -> f32 {
-    uneven(f64::from(z)) as f32
 }
 
 fn pinball(level: f32, miss: f32) -> f32 {
