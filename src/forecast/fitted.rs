@@ -82,8 +82,8 @@ pub enum FitError {
 const FEWEST: usize = 10;
 /// Longer windows are cut: 84 days of minutes, two weeks of ten-second samples. Bounds the work of a fit.
 const MOST_SLOTS: usize = 120_960;
-/// Days of bins that are kept to look back on: two weeks, and the longest gap a lag skips.
-pub(super) const KEPT: i64 = 15 * DAY;
+/// Bins that are kept to look back on: two weeks and an hour.
+pub(super) const KEPT: i64 = 14 * DAY + 3_600;
 /// Maxima are looked up one day back.
 pub(super) const PEAKS_KEPT: i64 = DAY + DAY / 4;
 

@@ -44,8 +44,7 @@ const RECENT: i64 = 2 * DAY;
 const RECENT_ORIGINS: usize = 500;
 /// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
 const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
-/// Neighbouring origins tell much the same about what is farther off than this; one in so many is enough.
-const FAR: i64 = 2 * 3_600;
+/// Neighbouring origins tell much the same about what is far off; one in so many is enough.
 const FAR_THINNED: usize = 3;
 /// The first days' mean starts the level: a level that begins with one night would bend the first profile.
 const FIRST: i64 = 3 * DAY;
@@ -78,6 +77,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
             origins += 1;
         }
     }
+    profile.freeze();
     Lesson { profile, bins, local, now, rows }
 }
 
@@ -90,7 +90,7 @@ fn write_rows(
     rows: &mut [Vec<Row>],
 ) {
     for (&steps, rows) in plan.designs.iter().zip(rows) {
-        let far = steps as i64 * plan.step > FAR;
+        let far = plan.is_far(steps);
         if slot + steps >= len || (far && !origin.is_multiple_of(FAR_THINNED)) {
             continue;
         }

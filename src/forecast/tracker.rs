@@ -172,9 +172,8 @@ impl Tracker {
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             pooled: [0.0; L],
-            width: 0.0,
         };
-        (p.pooled, p.width) = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        p.pooled = standing.pooled(&learnt.errors, &standing.weights(), &p);
         p
     }
 
