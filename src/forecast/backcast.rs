@@ -9,8 +9,9 @@ use super::outlook::EXPERTS;
 use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table};
 use super::transform::uneven;
 
-/// Origins that are looked back on per task.
-const TRIALS: usize = 600;
+/// Origins that are looked back on per task, and for far ones, whose errors overlap.
+const TRIALS: usize = 450;
+const FAR_TRIALS: usize = 250;
 /// Half-life of an error's weight in the error quantiles, in seconds.
 const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
@@ -29,7 +30,8 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
     let judged = trials.iter().filter(|t| t.slot >= warm).count();
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
     let trials = trials.get(first..)?;
-    let every = trials.len().div_ceil(TRIALS).max(1);
+    let most = if task.is_far(plan) { FAR_TRIALS } else { TRIALS };
+    let every = trials.len().div_ceil(most).max(1);
     let trials: Vec<&Trial> =
         trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
     let newest = trials.last()?.slot;
@@ -146,9 +148,8 @@ fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], e
     };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
-        let mut p =
-            Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L], width: 0.0 };
-        (p.pooled, p.width) = standing.pooled(errors, &weights, &p);
+        let mut p = Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L] };
+        p.pooled = standing.pooled(errors, &weights, &p);
         pending.push(p);
     }
     learn(&mut standing, &mut weights, &pending, usize::MAX);

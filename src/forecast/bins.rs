@@ -14,16 +14,18 @@ use super::profile::Profile;
 pub(super) struct Bins {
     first: i64,
     mean: Vec<f32>,
+    first_peak: i64,
     peak: Vec<f32>,
 }
 
-/// The bin of the local week for consecutive bins.
+/// The bin of the local week, for consecutive stretches of a quarter of an hour or a bin: zones change their offset
+/// on quarters only, so finer bins follow from the first of theirs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LocalBins {
     bin: i64,
+    stretch: i64,
     first: i64,
     slot: Vec<u16>,
-    week: i64,
 }
 
 /// Everything before an instant that forecasts look up.
@@ -44,15 +46,10 @@ impl Bins {
     pub fn put(&mut self, bin: i64, mean: f64, peak: f64) {
         if self.mean.is_empty() {
             self.first = bin;
+            self.first_peak = bin;
         }
-        let Ok(place) = usize::try_from(bin - self.first) else { return };
-        if place < self.mean.len() {
-            return;
-        }
-        self.mean.resize(place, f32::NAN);
-        self.peak.resize(place, f32::NAN);
-        self.mean.push(mean as f32);
-        self.peak.push(peak as f32);
+        append(&mut self.mean, bin - self.first, mean as f32);
+        append(&mut self.peak, bin - self.first_peak, peak as f32);
     }
 
     /// The mean in a bin.
@@ -62,17 +59,17 @@ impl Bins {
 
     /// The maximum in a bin.
     pub fn peak(&self, bin: i64) -> Option<f64> {
-        Self::get(&self.peak, bin - self.first)
+        Self::get(&self.peak, bin - self.first_peak)
     }
 
-    /// Forgets what lies before a bin.
-    pub fn keep_from(&mut self, bin: i64) {
-        let drop = usize::try_from(bin - self.first).unwrap_or(0).min(self.mean.len());
-        if drop > 0 {
-            self.mean.drain(..drop);
-            self.peak.drain(..drop);
-            self.first += drop as i64;
-        }
+    /// Forgets the means before one bin and the maxima before another.
+    pub fn keep_from(&mut self, mean: i64, peak: i64) {
+        let drop = usize::try_from(mean - self.first).unwrap_or(0).min(self.mean.len());
+        self.mean.drain(..drop);
+        self.first += drop as i64;
+        let drop = usize::try_from(peak - self.first_peak).unwrap_or(0).min(self.peak.len());
+        self.peak.drain(..drop);
+        self.first_peak += drop as i64;
     }
 
     /// Gives back memory that is not used.
@@ -97,25 +94,36 @@ impl Bins {
     }
 }
 
+fn append(values: &mut Vec<f32>, place: i64, value: f32) {
+    if let Ok(place) = usize::try_from(place)
+        && place >= values.len()
+    {
+        values.resize(place, f32::NAN);
+        values.push(value);
+    }
+}
+
 // === impl LocalBins ===
 
 impl LocalBins {
-    /// The bins from one instant to another, read from the calendar.
+    /// From one instant to another, read from the calendar.
     pub fn new(calendar: &Calendar, bin: i64, from: i64, to: i64) -> Self {
-        let (first, last) = (from.div_euclid(bin), to.div_euclid(bin));
+        let stretch = if 900 % bin == 0 { 900 } else { bin };
+        let (first, last) = (from.div_euclid(stretch), to.div_euclid(stretch));
         let mut clock = calendar.clock();
         let slot = (first..=last)
             .map(|b| {
-                let local = clock.local(Time::from_epoch(b * bin));
+                let local = clock.local(Time::from_epoch(b * stretch));
                 u16::try_from(local.second_of_week() / bin).unwrap_or(0)
             })
             .collect();
-        LocalBins { bin, first, slot, week: 7 * DAY / bin }
+        LocalBins { bin, stretch, first, slot }
     }
 
     /// The part from an instant on.
     pub fn tail(&self, from: i64) -> Self {
-        let skip = usize::try_from(from.div_euclid(self.bin) - self.first).unwrap_or(0).min(self.slot.len());
+        let skip =
+            usize::try_from(from.div_euclid(self.stretch) - self.first).unwrap_or(0).min(self.slot.len());
         LocalBins {
             first: self.first + skip as i64,
             slot: self.slot.get(skip..).unwrap_or_default().to_vec(),
@@ -125,14 +133,16 @@ impl LocalBins {
 
     /// The bin of the local week at an instant; outside the table the week that is nearest to it repeats.
     pub fn at(&self, time: i64) -> usize {
-        let mut place = time.div_euclid(self.bin) - self.first;
-        let len = self.slot.len() as i64;
+        let mut place = time.div_euclid(self.stretch) - self.first;
+        let (len, week) = (self.slot.len() as i64, 7 * DAY / self.stretch);
         if place < 0 {
-            place = place.rem_euclid(self.week);
+            place = place.rem_euclid(week);
         } else if place >= len {
-            place = len - self.week + (place - len).rem_euclid(self.week);
+            place = len - week + (place - len).rem_euclid(week);
         }
-        usize::try_from(place).ok().and_then(|p| self.slot.get(p)).copied().map_or(0, usize::from)
+        let slot = usize::try_from(place).ok().and_then(|p| self.slot.get(p)).copied().map_or(0, usize::from);
+        let within = time.rem_euclid(self.stretch) / self.bin;
+        slot + usize::try_from(within).unwrap_or(0)
     }
 
     /// Bytes held on the heap.

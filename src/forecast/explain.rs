@@ -5,7 +5,7 @@ use std::fmt;
 use crate::units::{Quantile, Span, Time};
 
 use super::outlook::{EXPERTS, NAMES, outlook};
-use super::pool::LEVELS;
+use super::pool::{MEDIAN, UPPER};
 use super::tracker::{Tracker, past};
 use super::transform::uneven;
 use super::trust::Trust;
@@ -70,8 +70,8 @@ impl Tracker {
             .map(|e| ExpertView {
                 name: NAMES[e],
                 expects: load(f64::from(experts[e])),
-                in_median: weight(2, e),
-                in_upper: weight(5, e),
+                in_median: weight(MEDIAN, e),
+                in_upper: weight(UPPER, e),
             })
             .collect();
         views.sort_by(|a, b| b.in_median.total_cmp(&a.in_median));
@@ -79,7 +79,7 @@ impl Tracker {
         let values = self.quantiles(horizon, &Quantile::PUBLISHED);
         let median = values.first().copied().unwrap_or(0.0);
         let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
-        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction[5]));
+        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction[UPPER]));
         let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
         let trust = self.trust();
         let why = self.why(&views, &trust);
@@ -126,7 +126,6 @@ impl fmt::Display for Explanation {
         for e in self.experts.iter().filter(|e| e.in_median.max(e.in_upper) >= 0.005) {
             writeln!(f, "  {:40} {:>12.4} {:>8.3} {:>8.3}", e.name, e.expects, e.in_median, e.in_upper)?;
         }
-        debug_assert!(LEVELS[5] == 0.95, "columns are named by level");
         write!(f, "  {}", self.why)
     }
 }

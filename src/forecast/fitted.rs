@@ -82,8 +82,10 @@ pub enum FitError {
 const FEWEST: usize = 10;
 /// Longer windows are cut: 84 days of minutes, two weeks of ten-second samples. Bounds the work of a fit.
 const MOST_SLOTS: usize = 120_960;
-/// Days of bins that are kept to look back on: two weeks, and the longest gap a lag skips.
-const KEPT: i64 = 15 * DAY;
+/// Bins that are kept to look back on: two weeks and an hour.
+pub(super) const KEPT: i64 = 14 * DAY + 3_600;
+/// Maxima are looked up one day back.
+pub(super) const PEAKS_KEPT: i64 = DAY + DAY / 4;
 
 /// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a backcast.
 pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
@@ -114,7 +116,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     }
     let end = lesson.now.at;
     let mut bins = lesson.bins;
-    bins.keep_from((end - KEPT).div_euclid(plan.bin));
+    bins.keep_from((end - KEPT).div_euclid(plan.bin), (end - PEAKS_KEPT).div_euclid(plan.bin));
     bins.shrink();
     let days = (z.len() as i64 * plan.step) as f64 / DAY as f64;
     let quality = HistoryQuality { days, observed: have as f64 / z.len() as f64, short: days < 14.0 };

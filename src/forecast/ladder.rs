@@ -51,13 +51,14 @@ pub(super) const MEANS: usize = 6;
 
 /// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then a
 /// week and the longest horizon.
-const RUNGS: [i64; 13] =
-    [60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 172_800, 604_800, 1_209_600];
+const RUNGS: [i64; 12] = [60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
-const WINDOWS: [i64; 7] = [60, 120, 300, 900, 1_800, 3_600, 14_400];
+const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
 const HALF_LIVES: [(f64, f64); MEANS] =
     [(1.0, 0.0), (2.5, 180.0), (6.0, 900.0), (12.0, 3_600.0), (24.0, 14_400.0), (48.0, 86_400.0)];
+/// More steps and more seconds than this are far.
+const FAR: (usize, i64) = (24, 3 * 3_600);
 /// Half-life of the slow level, in seconds: a few days, so that it spans the day's shape yet follows growth.
 const LEVEL: f64 = 4.0 * DAY as f64;
 /// Half-lives of the noise.
@@ -66,6 +67,18 @@ const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
 const HIGH: (f64, f64) = (4.0, 900.0);
 /// In a gap the load returns to its profile with this half-life.
 const CALM: (f64, f64) = (0.0, 10_800.0);
+
+impl Task {
+    /// Whether the target is so far off that neighbouring origins tell much the same about it.
+    pub fn is_far(&self, plan: &Plan) -> bool {
+        plan.is_far(self.steps)
+    }
+
+    /// The most forecasts that wait for their truth at a time.
+    pub fn waiting(&self) -> usize {
+        self.steps / self.stride + 1
+    }
+}
 
 impl Plan {
     /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the first.
@@ -104,6 +117,13 @@ impl Plan {
             fade: decay(HIGH),
             calm: decay(CALM),
         }
+    }
+}
+
+impl Plan {
+    /// Whether a horizon is so far off that neighbouring origins tell much the same about it.
+    pub fn is_far(&self, steps: usize) -> bool {
+        steps > FAR.0 && steps as i64 * self.step > FAR.1
     }
 }
 

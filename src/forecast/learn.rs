@@ -44,6 +44,8 @@ const RECENT: i64 = 2 * DAY;
 const RECENT_ORIGINS: usize = 500;
 /// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
 const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
+/// Neighbouring origins tell much the same about what is far off; one in so many is enough.
+const FAR_THINNED: usize = 3;
 /// The first days' mean starts the level: a level that begins with one night would bend the first profile.
 const FIRST: i64 = 3 * DAY;
 
@@ -59,7 +61,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::new()).collect();
     let none = Bins::default();
     let schedule = Schedule::new(plan, z.len());
-    let mut last = None;
+    let (mut last, mut origins) = (None, 0);
     for (slot, &value) in z.iter().enumerate() {
         let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
         let closed = now.fold(plan, &past, (!value.is_nan()).then_some(value));
@@ -71,9 +73,11 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
             let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
             let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;
             last = Some(slot);
-            write_rows(plan, &now, &past, slot, share, z.len(), &mut rows);
+            write_rows(plan, &now, &past, (slot, z.len(), origins), share, &mut rows);
+            origins += 1;
         }
     }
+    profile.freeze();
     Lesson { profile, bins, local, now, rows }
 }
 
@@ -81,13 +85,13 @@ fn write_rows(
     plan: &Plan,
     now: &Now,
     past: &Past<'_>,
-    slot: usize,
+    (slot, len, origin): (usize, usize, usize),
     share: f32,
-    len: usize,
     rows: &mut [Vec<Row>],
 ) {
     for (&steps, rows) in plan.designs.iter().zip(rows) {
-        if slot + steps >= len {
+        let far = plan.is_far(steps);
+        if slot + steps >= len || (far && !origin.is_multiple_of(FAR_THINNED)) {
             continue;
         }
         let o = outlook(now, past, plan.step * steps as i64);

@@ -3,7 +3,7 @@
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
 use super::outlook::{EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT};
-use super::ridge::Sums;
+use super::ridge::{Sums, Total};
 
 /// Coefficients of one task.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +60,18 @@ impl Model {
     }
 }
 
-fn dot(a: &[f32; FEATURES], b: &[f32; FEATURES]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+/// The inner product, in four strands: their order is fixed, and they run side by side.
+pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
+    let mut strands = [0.0f32; 4];
+    let (a, rest_a) = a.as_chunks::<4>();
+    let (b, rest_b) = b.as_chunks::<4>();
+    for (a, b) in a.iter().zip(b) {
+        for ((s, x), y) in strands.iter_mut().zip(a).zip(b) {
+            *s += x * y;
+        }
+    }
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
+    (strands[0] + strands[1]) + (strands[2] + strands[3]) + rest
 }
 
 /// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a gap).
@@ -146,9 +156,9 @@ fn gather(seen: &[(&Row, [f64; 2])], ends: &Blocks, kappa: f64, limit: f64) -> V
         }
         let base = f64::from(row.base);
         let miss = (target[0] - base - kappa * f64::from(row.departure)).abs();
-        let weight = f64::from(row.share) * if miss > limit && miss > 0.0 { limit / miss } else { 1.0 };
+        let weight = row.share * if miss > limit && miss > 0.0 { (limit / miss) as f32 } else { 1.0 };
         if let Some(sums) = blocks.get_mut(block) {
-            sums.add(&row.features, weight, target.map(|t| t - base));
+            sums.add(&row.features, weight, target.map(|t| (t - base) as f32));
         }
     }
     blocks
@@ -157,22 +167,22 @@ fn gather(seen: &[(&Row, [f64; 2])], ends: &Blocks, kappa: f64, limit: f64) -> V
 /// Coefficients without each fold, then with all blocks.
 fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<[[f64; FEATURES]; 2]> {
     let factor = |b: usize| 0.5f64.powf(b as f64 * ends.seconds / half_life.max(ends.seconds));
-    let mut folds: Vec<Sums<FEATURES>> = vec![Sums::new(); FOLDS];
+    let mut folds: Vec<Total<FEATURES>> = vec![Total::new(); FOLDS];
     for (b, sums) in blocks.iter().enumerate() {
         if let Some(fold) = folds.get_mut(b % FOLDS) {
             fold.merge(sums, factor(b));
         }
     }
-    let mut all = Sums::new();
+    let mut all = Total::new();
     for fold in &folds {
-        all.merge(fold, 1.0);
+        all.combine(fold, 1.0);
     }
-    let penalty = |sums: &Sums<FEATURES>| PENALTY.0 + PENALTY.1 / sums.weight().max(1.0);
+    let penalty = |total: &Total<FEATURES>| PENALTY.0 + PENALTY.1 / total.weight().max(1.0);
     let mut out: Vec<_> = folds
         .iter()
         .map(|fold| {
             let mut rest = all.clone();
-            rest.merge(fold, -1.0);
+            rest.combine(fold, -1.0);
             rest.solve(penalty(&rest))
         })
         .collect();

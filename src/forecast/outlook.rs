@@ -60,6 +60,12 @@ pub(super) const NOISES: usize = 4;
 /// A departure beyond this is not multiplied with a profile: products of outliers ruin a least-squares fit.
 const WINSOR: f64 = 1.0;
 
+/// A sine of one turn, near enough for a feature: two parabolas.
+fn wave(turn: f64) -> f64 {
+    let x = 2.0 * turn - 1.0;
+    -4.0 * x * (1.0 - x.abs())
+}
+
 /// Looks `ahead` seconds beyond the present.
 pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let to = now.at + ahead;
@@ -81,7 +87,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let q1 = (d[1] - level).clamp(-WINSOR, WINSOR);
     let q3 = (d[3] - level).clamp(-WINSOR, WINSOR);
     let q5 = (d[5] - level).clamp(-WINSOR, WINSOR);
-    let turn = std::f64::consts::TAU * (to.rem_euclid(DAY) as f64 / DAY as f64);
+    let turn = to.rem_euclid(DAY) as f64 / DAY as f64;
     let crest = if ahead <= 4 * 3_600 {
         past.peak_between(now.at - DAY, to - DAY).map_or(0.0, |p| p - day_ago)
     } else {
@@ -111,8 +117,8 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         z - now.previous,
         day_ago - now.signal[DAY_AGO] - swing,
         week_ago - now.signal[WEEK_AGO] - swing,
-        q1 * turn.sin(),
-        q1 * turn.cos(),
+        q1 * wave(turn),
+        q1 * wave((turn + 0.25) % 1.0),
         now.high - mean(LOAD, 1),
         crest,
         q1.abs(),

@@ -57,12 +57,33 @@ impl Profile {
     pub fn at(&self, bin: usize) -> Shape {
         let [week, kind, day, of_day] = self.places(bin);
         let get = |i: usize| self.value.get(i).copied().map_or(0.0, f64::from);
-        let seen = |i: usize| self.seen.get(i).copied().unwrap_or(0) > 0;
+        // A frozen profile has a word for every bin.
+        let seen = |i: usize| self.seen.get(i).is_none_or(|&n| n > 0);
         let d = get(day);
         let k = if seen(kind) { get(kind) } else { d };
         let w = if seen(week) { get(week) } else { k };
         let noise = self.noise.get(of_day).copied().map_or(0.0, f64::from);
         Shape { week: w, kind: k, day: d, noise }
+    }
+
+    /// Writes the coarser profiles' word where there is no own one; nothing can be learnt afterwards.
+    pub fn freeze(&mut self) {
+        let day = self.noise.len();
+        for bin in 0..7 * day {
+            let week = self.at(bin).week;
+            if let Some(value) = self.value.get_mut(bin) {
+                *value = week as f32;
+            }
+        }
+        for kind in 0..3 {
+            for of_day in 0..day {
+                let word = self.at((4 + kind) * day + of_day).kind;
+                if let Some(value) = self.value.get_mut((7 + kind) * day + of_day) {
+                    *value = word as f32;
+                }
+            }
+        }
+        self.seen = Vec::new();
     }
 
     /// Learns a deviation from the level seen in a bin, and the size of the surprise of single samples in it.

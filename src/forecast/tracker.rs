@@ -11,7 +11,7 @@ use crate::units::{Quantile, Span, Time};
 
 use super::backcast::{keep, own_memory};
 use super::bins::{Bins, Past};
-use super::fitted::{HistoryQuality, Inner, Learnt};
+use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::DAY;
 use super::now::{Now, record};
 use super::outlook::outlook;
@@ -40,8 +40,6 @@ struct Waiting {
 
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
 const CAP: f64 = 4.0;
-/// Bins of a tracker that is followed far beyond its grid point are kept for so long.
-const KEPT: i64 = 15 * DAY;
 
 impl Tracker {
     pub(super) fn new(fit: Arc<Inner>) -> Self {
@@ -49,7 +47,7 @@ impl Tracker {
             now: fit.now.clone(),
             bins: Bins::default(),
             standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
-            waiting: fit.tasks.iter().map(|_| VecDeque::new()).collect(),
+            waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
             slots: 0,
             fit,
         }
@@ -79,7 +77,8 @@ impl Tracker {
         let closed = self.now.fold(&fit.plan, &past, z);
         record(&mut self.bins, closed);
         if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
-            self.bins.keep_from((self.now.at - KEPT).div_euclid(fit.plan.bin));
+            let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
+            self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
         }
         self.slots += 1;
         for task in 0..fit.tasks.len() {
@@ -183,9 +182,8 @@ impl Tracker {
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             pooled: [0.0; L],
-            width: 0.0,
         };
-        (p.pooled, p.width) = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        p.pooled = standing.pooled(&learnt.errors, &standing.weights(), &p);
         p
     }
 

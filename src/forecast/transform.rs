@@ -48,6 +48,12 @@ pub(super) fn uneven(z: f64) -> f64 {
     (z * z - OFFSET).max(0.0)
 }
 
+/// The same in single precision, for the many opinions of the pool.
+pub(super) fn uneven32(z: f32) -> f32 {
+    let z = z.max(0.0);
+    (z * z - OFFSET as f32).max(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::units::{Quantile, Span};
 
-use super::pool::{LEVELS, Standing};
+use super::pool::{LEVELS, MEDIAN, Standing};
 use super::tracker::Tracker;
 
 /// How far a forecast may be relied on.
@@ -59,7 +59,7 @@ const GONE: f32 = 1.3;
 /// Less decayed evidence than this share of a full record is too little.
 const EVIDENCE: f32 = 0.15;
 /// Levels at which trust is kept: the objectives cost, balanced and availability.
-pub(super) const JUDGED: [usize; 3] = [3, 5, 6];
+pub(super) const JUDGED: [usize; 3] = [2, 4, 5];
 /// Accuracy is told for horizons up to this.
 const NEAR: i64 = 3_600;
 /// The window that is judged unless another is asked for: the default lead time with its review.
@@ -121,11 +121,11 @@ impl Tracker {
     pub fn trust_in(&self, window: Span, quantile: Quantile) -> Trust {
         let wanted = window.as_seconds();
         let step = self.fit.plan.step;
-        let peaks = self.fit.tasks.iter().zip(&self.standings).filter(|(t, _)| t.task.peak);
+        let mut peaks = self.fit.tasks.iter().zip(&self.standings).filter(|(t, _)| t.task.peak);
         let chosen = peaks
             .clone()
             .find(|(t, _)| t.task.steps as i64 * step >= wanted)
-            .or_else(|| peaks.last())
+            .or_else(|| peaks.next_back())
             .or_else(|| self.fit.tasks.iter().zip(&self.standings).next());
         let distance = |l: usize| (LEVELS[l] - quantile.get()).abs();
         let place = (0..JUDGED.len()).min_by(|&a, &b| distance(JUDGED[a]).total_cmp(&distance(JUDGED[b])));
@@ -166,7 +166,7 @@ impl Tracker {
             .filter(|(t, _)| !t.task.peak && (t.task.steps as i64 * step <= NEAR || t.task.steps == first))
             .map(|(_, s)| s)
             .collect();
-        let published = || Quantile::PUBLISHED.into_iter().zip(2..LEVELS.len());
+        let published = || Quantile::PUBLISHED.into_iter().zip(MEDIAN..LEVELS.len());
         let total = |k: usize| -> f64 {
             near.iter().flat_map(|s| published().map(move |(_, l)| f64::from(s.record[k][l]))).sum()
         };
