@@ -8,6 +8,7 @@ mod decision;
 mod evaluate;
 mod ladder;
 mod prepared;
+mod quiet;
 mod recording;
 mod rules;
 mod session;

@@ -8,6 +8,7 @@ mod flight;
 mod hub;
 mod listen;
 mod registry;
+mod starts;
 mod workload;
 
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
