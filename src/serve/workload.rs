@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
-use crate::decide::{Blind, Decision, Prepared, SignalPlan, decide, grid_point, prepare};
+use crate::decide::{Blind, Decision, Prepared, SignalPlan, State, decide, grid_point, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::keda::{State, WorkloadId};
-use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
+use crate::policy::{Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -36,6 +37,9 @@ struct Carried {
 
 /// How far back replicas, errors and rejections are read.
 const CONTEXT_WINDOW: Span = Span::days(7);
+/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
+/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 // === impl Workload ===
 
@@ -94,17 +98,24 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = Carried {
-            prepared: Prepared::pending(&self.policy, grid_point(now, self.phase)),
-            previous: None,
-            short_since: None,
-        };
+        let mut carried = self.blank(now, None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
-            tokio::select! {
-                () = self.tick(&shared, &mut carried, at) => {}
-                () = stop.cancelled() => return,
-            }
+            let previous = carried.previous;
+            // A task of its own, so that a panic ends one turn of one workload and nothing else.
+            let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
+            carried = tokio::select! {
+                done = &mut turn => done.unwrap_or_else(|error| {
+                    tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
+                    let blind = Blind::NoData { why: "internal error".to_owned() };
+                    drop(self.state.send_replace(Err(blind)));
+                    self.blank(at, previous)
+                }),
+                () = stop.cancelled() => {
+                    turn.abort();
+                    return;
+                }
+            };
             self.ticked.send_replace(Some(at));
             tokio::select! {
                 () = shared.clock.wait_until(at + grid) => {}
@@ -113,12 +124,18 @@ impl Workload {
         }
     }
 
-    async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
+    fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
+        let prepared = Prepared::pending(&self.policy, grid_point(now, self.phase));
+        Carried { prepared, previous, short_since: None }
+    }
+
+    async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
         let point = grid_point(at, self.phase);
-        let observations = self.observe(shared, carried, at).await;
-        self.bring_up_to_date(shared, carried, &observations, point).await;
+        let observations = self.observe(&shared, &carried, at).await;
+        self.bring_up_to_date(&shared, &mut carried, &observations, point).await;
         let answer = decide(&carried.prepared, &observations, &self.policy, at);
-        self.publish(shared, carried, &observations, answer, at);
+        self.publish(&shared, &mut carried, &observations, answer, at);
+        carried
     }
 
     /// Fits at a new grid point, or follows the samples since.
@@ -135,8 +152,7 @@ impl Workload {
         let waits = carried.prepared.signals.iter().zip(&observations.signals).any(unread);
         if carried.prepared.at != point || waits {
             let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-            #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
                 Ok(prepared) => carried.prepared = prepared,
                 // A panic in a fit is one workload's error: the fit before goes on to be followed.
@@ -150,9 +166,10 @@ impl Workload {
     }
 
     async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
+        let by = Instant::now() + PATIENCE;
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
+            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
         }
         observations.previous = carried.previous;
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
@@ -160,14 +177,14 @@ impl Workload {
         };
         let context = |query: &Option<String>| {
             let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(backend, &key?, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
         observations.errors = context(&q.errors).await;
         observations.rejected = context(&q.rejected).await;
         if let Some(query) = &q.in_flight {
-            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at).await;
+            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
         }
         let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
@@ -181,14 +198,15 @@ impl Workload {
         signal: &Signal,
         backend: &Arc<dyn Backend>,
         at: Time,
+        by: Instant,
     ) -> SignalHistory {
         let series = |query: &str| {
             let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(backend, &key, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
         };
         let (load, newest) = tokio::join!(
             series(&signal.query),
-            shared.hub.instant(backend, &signal.query, signal.poll_step, at)
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
         );
         let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
@@ -264,7 +282,7 @@ impl Workload {
 }
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
-    FeedKey { datasource: backend.label().to_owned(), query: query.to_owned(), step: signal.step, window }
+    FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
 }
 
 fn is_load(sample: &Sample) -> bool {
