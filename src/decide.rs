@@ -7,9 +7,11 @@
 mod decision;
 mod evaluate;
 mod ladder;
+mod outlook;
 mod prepared;
 mod rules;
 
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung};
 pub use ladder::decide;
+pub use outlook::Outlook;
 pub use prepared::{Ceiling, Prepared, SignalPlan, grid_point, prepare, usable_from};
