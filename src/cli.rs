@@ -3,6 +3,7 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod backtest;
 mod demo;
 mod forecast;
 mod rows;
@@ -45,6 +46,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What would have happened: strategies side by side over real history.
+    Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
     /// Quantile forecasts from a trace.
@@ -57,6 +60,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Serve(args) => serve::run(&args),
