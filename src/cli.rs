@@ -5,6 +5,7 @@
 
 mod demo;
 mod forecast;
+mod override_;
 mod rows;
 mod serve;
 
@@ -49,6 +50,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Quantile forecasts from a trace.
     Forecast(forecast::ForecastArgs),
+    /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+    Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
 }
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     finish(outcome)
