@@ -8,6 +8,7 @@ mod forecast;
 mod override_;
 mod rows;
 mod serve;
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Command {
     Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
+    /// Schedules, calendars and forecast of the coming days.
+    Timeline(timeline::TimelineArgs),
 }
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Forecast(args) => forecast::run(&args),
         Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Timeline(args) => timeline::run(&args),
     };
     finish(outcome)
 }

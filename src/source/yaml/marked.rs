@@ -115,10 +115,14 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let marked = Spanned::<Content>::deserialize(deserializer)?;
-        let place = marked.referenced;
-        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        Ok(Node { line: number(place.line()), column: number(place.column()), content: marked.value })
+        let (line, column) = place(marked.referenced);
+        Ok(Node { line, column, content: marked.value })
     }
+}
+
+fn place(location: serde_saphyr::Location) -> (usize, usize) {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    (number(location.line()), number(location.column()))
 }
 
 impl<'de> Deserialize<'de> for Content {
@@ -178,9 +182,10 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Node>()? {
-            let text = key.text().unwrap_or_default();
-            entries.push(Entry { key: text, line: key.line, column: key.column, value: map.next_value()? });
+        // Read as a text, so that `on` and `y` are keys and not truths.
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let (line, column) = place(key.referenced);
+            entries.push(Entry { key: key.value, line, column, value: map.next_value()? });
         }
         Ok(Content::Map(entries))
     }
