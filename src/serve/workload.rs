@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
-use crate::decide::{Blind, Decision, Prepared, SignalPlan, decide, grid_point, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::keda::{State, WorkloadId};
 use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
@@ -26,16 +26,11 @@ pub(super) struct Workload {
     ticked: watch::Sender<Option<Time>>,
 }
 
-/// What one loop carries from tick to tick; the decision depends on none of it but `prepared`, which is a function
-/// of the history alone.
+/// What one loop carries from tick to tick.
 struct Carried {
-    prepared: Prepared,
-    previous: Option<Replicas>,
+    session: Session,
     short_since: Option<Time>,
 }
-
-/// How far back replicas, errors and rejections are read.
-const CONTEXT_WINDOW: Span = Span::days(7);
 
 // === impl Workload ===
 
@@ -94,11 +89,7 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = Carried {
-            prepared: Prepared::pending(&self.policy, grid_point(now, self.phase)),
-            previous: None,
-            short_since: None,
-        };
+        let mut carried = Carried { session: Session::new(&self.policy, self.phase, now), short_since: None };
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
             tokio::select! {
@@ -114,47 +105,39 @@ impl Workload {
     }
 
     async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
-        let point = grid_point(at, self.phase);
-        let observations = self.observe(shared, carried, at).await;
-        self.bring_up_to_date(shared, carried, &observations, point).await;
-        let answer = decide(&carried.prepared, &observations, &self.policy, at);
-        self.publish(shared, carried, &observations, answer, at);
+        let observations = self.observe(shared, at).await;
+        if let Some(point) = carried.session.due(&observations, at) {
+            self.prepare(shared, carried, &observations, point).await;
+        }
+        let before = carried.session.previous();
+        let answer = carried.session.answer(&observations, &self.policy, at);
+        self.publish(shared, carried, &observations, before, answer, at);
     }
 
-    /// Fits at a new grid point, or follows the samples since.
-    async fn bring_up_to_date(
+    /// Fits at a new grid point, away from the threads that answer.
+    async fn prepare(
         &self,
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
         point: Time,
     ) {
-        let unread = |(plan, history): (&SignalPlan, &SignalHistory)| {
-            matches!(plan, SignalPlan::Pending) && history.load.is_some()
-        };
-        let waits = carried.prepared.signals.iter().zip(&observations.signals).any(unread);
-        if carried.prepared.at != point || waits {
-            let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-            #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
-            let begun = std::time::Instant::now();
-            match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
-                Ok(prepared) => carried.prepared = prepared,
-                // A panic in a fit is one workload's error: the fit before goes on to be followed.
-                Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
-            }
-            shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
+        #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
+        let begun = std::time::Instant::now();
+        match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
+            Ok(prepared) => carried.session.adopt(prepared),
+            // A panic in a fit is one workload's error: the fit before goes on to be followed.
+            Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
         }
-        let pending = Prepared::pending(&self.policy, point);
-        let prepared = std::mem::replace(&mut carried.prepared, pending);
-        carried.prepared = prepared.follow(observations, &self.policy);
+        shared.metrics.prepared(begun.elapsed().as_secs_f64());
     }
 
-    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
+    async fn observe(&self, shared: &Shared, at: Time) -> Observations {
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
             observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
         }
-        observations.previous = carried.previous;
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
@@ -205,17 +188,17 @@ impl Workload {
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
+        before: Option<Replicas>,
         answer: Result<Decision, Blind>,
         at: Time,
     ) {
         match answer {
             Ok(decision) => {
-                shared.metrics.decided(&self.id, &decision, carried.previous.map(Replicas::get));
+                shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
-                if carried.previous != Some(decision.replicas) {
+                if before != Some(decision.replicas) {
                     tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
                 }
-                carried.previous = Some(decision.replicas);
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
@@ -242,7 +225,7 @@ impl Workload {
         decision: &Decision,
         at: Time,
     ) {
-        let plans = carried.prepared.signals.iter().zip(&observations.signals);
+        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
                 let points = history.load.as_deref().map_or(0, Series::observed);

@@ -7,5 +7,6 @@
 )]
 
 mod hpa_recordings;
+mod scenarios;
 mod source;
 mod support;
