@@ -6,7 +6,7 @@ pub mod config;
 mod error;
 pub mod feed;
 pub mod prometheus;
-mod secret;
+pub(crate) mod secret;
 pub mod synthetic;
 pub mod trace;
 pub mod yaml;

@@ -9,3 +9,4 @@
 mod hpa_recordings;
 mod source;
 mod support;
+mod tls_server;
