@@ -2,7 +2,7 @@
 //!
 //! Both err to one side. Where errors, or the lack of an answer, leave room for doubt, capacity is kept.
 
-use super::evaluate::{Question, first};
+use super::evaluate::Question;
 use super::prepared::SignalPlan;
 use crate::history::{Sample, Series};
 use crate::plan::OUTAGE_ERROR_SHARE;
@@ -26,7 +26,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                first(&tracker.quantiles(self.signal.step.span(), &[Quantile::MEDIAN]))
+                tracker.load(self.signal.step.span(), Quantile::MEDIAN)
             }
             _ => before,
         };

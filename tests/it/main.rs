@@ -10,3 +10,4 @@ mod hpa_recordings;
 mod scenarios;
 mod source;
 mod support;
+mod tls_server;
