@@ -7,6 +7,8 @@
 )]
 
 mod hpa_recordings;
+mod properties;
+mod replay;
 mod scenarios;
 mod source;
 mod support;
