@@ -302,3 +302,6 @@ fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
     sorted.hash(&mut hasher);
     hasher.finish().max(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,5 +7,7 @@
 )]
 
 mod hpa_recordings;
+mod serve;
 mod source;
 mod support;
+mod tidy;
