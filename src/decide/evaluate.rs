@@ -34,6 +34,8 @@ pub(super) struct Question<'a> {
     pub is_first: bool,
     pub factor: f64,
     pub lead: Span,
+    /// How long a pod takes from zero.
+    pub wake_lead: Span,
     pub now: Time,
 }
 
@@ -159,7 +161,7 @@ impl Question<'_> {
         let span = ahead(window.length());
         let forecast = asked(span, quantile);
         let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.lead));
+        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
         let expected = first(&tracker.peak(wake, &[quantile]));
         let loads = tracker.peak(span, &Quantile::PUBLISHED);
         need.view = Some(ForecastView {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
-use crate::decide::{Blind, Decision, Prepared, SignalPlan, State, decide, grid_point, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::policy::{Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
@@ -27,16 +27,12 @@ pub(super) struct Workload {
     ticked: watch::Sender<Option<Time>>,
 }
 
-/// What one loop carries from tick to tick; the decision depends on none of it but `prepared`, which is a function
-/// of the history alone.
+/// What one loop carries from tick to tick.
 struct Carried {
-    prepared: Prepared,
-    previous: Option<Replicas>,
+    session: Session,
     short_since: Option<Time>,
 }
 
-/// How far back replicas, errors and rejections are read.
-const CONTEXT_WINDOW: Span = Span::days(7);
 /// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
 /// 30 s, and more than a healthy Prometheus takes for weeks of history.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,7 +97,7 @@ impl Workload {
         let mut carried = self.blank(now, None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
-            let previous = carried.previous;
+            let previous = carried.session.previous();
             // A task of its own, so that a panic ends one turn of one workload and nothing else.
             let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
             carried = tokio::select! {
@@ -125,53 +121,44 @@ impl Workload {
     }
 
     fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
-        let prepared = Prepared::pending(&self.policy, grid_point(now, self.phase));
-        Carried { prepared, previous, short_since: None }
+        Carried { session: Session::new(&self.policy, self.phase, now).after(previous), short_since: None }
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
-        let point = grid_point(at, self.phase);
-        let observations = self.observe(&shared, &carried, at).await;
-        self.bring_up_to_date(&shared, &mut carried, &observations, point).await;
-        let answer = decide(&carried.prepared, &observations, &self.policy, at);
-        self.publish(&shared, &mut carried, &observations, answer, at);
+        let observations = self.observe(&shared, at).await;
+        if let Some(point) = carried.session.due(&observations, at) {
+            self.prepare(&shared, &mut carried, &observations, point).await;
+        }
+        let before = carried.session.previous();
+        let answer = carried.session.answer(&observations, &self.policy, at);
+        self.publish(&shared, &mut carried, &observations, before, answer, at);
         carried
     }
 
-    /// Fits at a new grid point, or follows the samples since.
-    async fn bring_up_to_date(
+    /// Fits at a new grid point, away from the threads that answer.
+    async fn prepare(
         &self,
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
         point: Time,
     ) {
-        let unread = |(plan, history): (&SignalPlan, &SignalHistory)| {
-            matches!(plan, SignalPlan::Pending) && history.load.is_some()
-        };
-        let waits = carried.prepared.signals.iter().zip(&observations.signals).any(unread);
-        if carried.prepared.at != point || waits {
-            let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-            let begun = Instant::now();
-            match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
-                Ok(prepared) => carried.prepared = prepared,
-                // A panic in a fit is one workload's error: the fit before goes on to be followed.
-                Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
-            }
-            shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
+        let begun = Instant::now();
+        match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
+            Ok(prepared) => carried.session.adopt(prepared),
+            // A panic in a fit is one workload's error: the fit before goes on to be followed.
+            Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
         }
-        let pending = Prepared::pending(&self.policy, point);
-        let prepared = std::mem::replace(&mut carried.prepared, pending);
-        carried.prepared = prepared.follow(observations, &self.policy);
+        shared.metrics.prepared(begun.elapsed().as_secs_f64());
     }
 
-    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
+    async fn observe(&self, shared: &Shared, at: Time) -> Observations {
         let by = Instant::now() + PATIENCE;
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
             observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
         }
-        observations.previous = carried.previous;
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
@@ -223,17 +210,18 @@ impl Workload {
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
+        before: Option<Replicas>,
         answer: Result<Decision, Blind>,
         at: Time,
     ) {
         match answer {
             Ok(decision) => {
-                shared.metrics.decided(&self.id, &decision, carried.previous.map(Replicas::get));
+                shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
-                if carried.previous != Some(decision.replicas) {
-                    tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
+                if before != Some(decision.replicas) {
+                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
+                    tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
-                carried.previous = Some(decision.replicas);
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
@@ -260,7 +248,7 @@ impl Workload {
         decision: &Decision,
         at: Time,
     ) {
-        let plans = carried.prepared.signals.iter().zip(&observations.signals);
+        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
                 let points = history.load.as_deref().map_or(0, Series::observed);
