@@ -5,6 +5,7 @@
 
 mod demo;
 mod forecast;
+mod live;
 mod rows;
 mod serve;
 
@@ -47,7 +48,7 @@ struct Cli {
 enum Command {
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
-    /// Quantile forecasts from a trace.
+    /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),

@@ -97,3 +97,41 @@ pub fn contributor(decision: &Value, name: &str) -> Option<u64> {
     let needs = decision["needs"].as_array()?;
     needs.iter().find(|need| need["contributor"] == name)?["replicas"].as_u64()
 }
+
+#[tokio::test]
+async fn the_forecast_command_reads_a_live_server() {
+    let prometheus = Prometheus::start(&[load::going_on("load")]).await;
+    let url = prometheus.url();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_forescale"));
+        command.arg("forecast").args(arguments).output().expect("it runs")
+    };
+    let begun = Instant::now();
+    let output = run(&["--prometheus", &url, "--query", "sum(load)", "--horizons", "5m,1h"]);
+    println!("28 days read and forecast in {:?}", begun.elapsed());
+    let rows = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let values: Vec<f64> = rows
+        .lines()
+        .skip(1)
+        .map(|row| row.rsplit(',').next().expect("a value").parse().expect("one"))
+        .collect();
+    assert_eq!(values.len(), 10, "{rows}");
+    assert!(values.iter().all(|v| (20.0..250.0).contains(v)), "{rows}");
+    let asked: Vec<&str> = rows.lines().skip(1).filter_map(|row| row.split(',').next()).collect();
+    let origin = forescale::units::Time::parse(asked[0]).expect("an instant");
+    assert!((load::now() - origin.epoch()) < 180, "the newest sample is the origin: {origin}");
+
+    for (arguments, why) in [
+        (&["--prometheus", &url][..], "--query"),
+        (&["--query", "x"], "--prometheus"),
+        (&["--prometheus", &url, "--query", "sum("], "parse error"),
+        (&["--prometheus", &url, "--query", "absent_metric"], "no sample"),
+        (&["--prometheus", "http://u:hunter2@x", "--query", "x"], "--prometheus"),
+    ] {
+        let output = run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(why) && !text.contains("hunter2"), "{text}");
+    }
+}
