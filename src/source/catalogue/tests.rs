@@ -46,7 +46,7 @@ fn a_policy_supplies_what_the_trigger_does_not_say() {
 fn one_of_several_alternatives_replaces_all_of_them() {
     let insured = policy(&[NAMED, ("quantile", "0.9")]).expect("no contradiction with objective");
     assert_eq!(insured.insurance, Insurance::Quantile(crate::units::Quantile::new(0.9).expect("valid")));
-    let cron = [("start", "0 0 * * *"), ("end", "0 1 * * *"), ("desiredReplicas", "4")];
+    let cron = [("start", "0 0 * * *"), ("end", "0 1 * * *"), ("desiredReplicas", "4"), ("timezone", "UTC")];
     let at = Time::parse("2026-11-24T12:00:00Z").expect("valid");
     let own = policy(&[&[NAMED][..], &cron].concat()).expect("the trigger's hours replace the policy's");
     assert_eq!(own.schedule.at(at).floor, None);
