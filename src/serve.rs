@@ -8,10 +8,12 @@ mod flight;
 mod hub;
 mod listen;
 mod registry;
+mod tls;
 mod workload;
 
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
 pub use registry::Registry;
+pub use tls::check as check_tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,9 @@ pub enum ServeError {
     /// The descriptors of the contract are no descriptors.
     #[error("grpc reflection: {0}")]
     Reflection(String),
+    /// The certificates cannot be served.
+    #[error("{0}")]
+    Tls(String),
 }
 
 /// Makes the registry of a server; [`run`] serves it.
@@ -66,6 +71,14 @@ pub async fn run(
     http: TcpListener,
 ) -> Result<(), ServeError> {
     let Parts { config, shutdown, .. } = parts;
+    let tls = config.grpc.tls.clone().map(|files| tls::Tls::load(files, shutdown.clone())).transpose();
+    let tls = tls.map_err(ServeError::Tls)?;
+    if tls.is_none() && !grpc.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+        tracing::warn!(
+            "grpc is served in plaintext to other machines: whoever reaches it can ask for any workload; \
+             set grpc.tls, or close the port to all but KEDA by a NetworkPolicy"
+        );
+    }
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in ["", "externalscaler.ExternalScaler", "liveness", "readiness"] {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
@@ -91,12 +104,13 @@ pub async fn run(
         .add_service(reflection)
         .add_service(scaler)
         .serve_with_incoming_shutdown(
-            Limited::new(grpc, config.limits.connections).connections(),
+            Limited::new(grpc, config.limits.connections).connections(tls),
             shutdown.clone().cancelled_owned(),
         );
     let router = http::router(registry.clone());
     let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tracing::info!("serving");
     let mut grpc = tokio::spawn(grpc);
     let mut http = tokio::spawn(http.into_future());
     // A listener that ends by itself has failed: everything ends with it.

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::forecast::{FitError, Tracker, fit};
+use super::outlook::Outlook;
+use crate::forecast::{FitError, fit};
 use crate::history::{Calendar, Observations, Series, SignalHistory};
 use crate::plan::{self, Replay};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
@@ -32,7 +33,7 @@ pub enum SignalPlan {
     /// A forecast.
     Ready {
         /// The forecast, folded forward.
-        tracker: Arc<Tracker>,
+        tracker: Arc<Outlook>,
         /// How much to insure.
         quantile: Quantile,
     },
@@ -92,7 +93,7 @@ fn prepare_signal(
                 Insurance::Quantile(q) => q,
                 Insurance::Target(share) => insure(&learned, &policy.calendar, policy, signal, at, share),
             };
-            SignalPlan::Ready { tracker: Arc::new(fitted.tracker()), quantile }
+            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker(), &[quantile])), quantile }
         }
         Err(error) => SignalPlan::Unfit(error),
     }
@@ -181,6 +182,27 @@ impl Prepared {
         }
         if hour(self.reached()) != before {
             self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
+        }
+        self
+    }
+
+    /// The same with another insurance for every signal.
+    pub fn insured(&self, insurance: Quantile) -> Prepared {
+        let mut other = self.clone();
+        for plan in &mut other.signals {
+            if let SignalPlan::Ready { quantile, .. } = plan {
+                *quantile = insurance;
+            }
+        }
+        other
+    }
+
+    /// The same, ready to be asked at these quantiles without asking the forecast again for each.
+    pub fn laddered(mut self, quantiles: &[Quantile]) -> Prepared {
+        for plan in &mut self.signals {
+            if let SignalPlan::Ready { tracker, .. } = plan {
+                *tracker = Arc::new(Outlook::new(tracker.tracker().clone(), quantiles));
+            }
         }
         self
     }

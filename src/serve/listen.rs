@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::tls::Tls;
 
 /// A listener with places.
 pub(super) struct Limited {
@@ -23,9 +26,14 @@ pub(super) struct Limited {
 
 /// A connection that gives its place back when it is dropped.
 pub(super) struct Held {
-    stream: TcpStream,
+    stream: Transport,
     _place: OwnedSemaphorePermit,
     end: Option<Pin<Box<Sleep>>>,
+}
+
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// How long to wait after a connection could not be taken: usually file descriptors ran out, which nothing tells
@@ -57,7 +65,7 @@ impl Limited {
                     // Answers are small and awaited; a kernel that does not know the option serves without it.
                     let _ = stream.set_nodelay(true);
                     let end = self.age.map(|age| Box::pin(tokio::time::sleep(age)));
-                    return (Held { stream, _place: place, end }, peer);
+                    return (Held { stream: Transport::Plain(stream), _place: place, end }, peer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -67,17 +75,20 @@ impl Limited {
         }
     }
 
-    /// Its connections, for tonic.
-    pub(super) fn connections(self) -> impl Stream<Item = io::Result<Held>> {
-        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    /// Its connections, for tonic, shaking hands where `tls` is given.
+    pub(super) fn connections(self, tls: Option<Tls>) -> impl Stream<Item = io::Result<Held>> {
+        let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {
-                let (held, _) = tokio::select! {
+                let (held, peer) = tokio::select! {
                     held = self.next() => held,
                     () = sender.closed() => return,
                 };
-                if sender.send(Ok(held)).await.is_err() {
-                    return;
+                match &tls {
+                    // A slow handshake keeps its place, but nobody else waits for it.
+                    Some(tls) => drop(tokio::spawn(shake_hands(held, peer, tls.clone(), sender.clone()))),
+                    None if sender.send(Ok(held)).await.is_err() => return,
+                    None => {}
                 }
             }
         });
@@ -98,12 +109,24 @@ impl axum::serve::Listener for Limited {
     }
 }
 
+async fn shake_hands(held: Held, peer: SocketAddr, tls: Tls, sender: mpsc::Sender<io::Result<Held>>) {
+    let Transport::Plain(stream) = held.stream else { return };
+    match tls.accept(stream).await {
+        // The other end of the channel is gone once the server ends, and the connection with it.
+        Ok(stream) => drop(sender.send(Ok(Held { stream: Transport::Tls(Box::new(stream)), ..held })).await),
+        Err(error) => tracing::warn!(%peer, %error, "a TLS handshake failed"),
+    }
+}
+
 // === impl Held ===
 
 impl Connected for Held {
     type ConnectInfo = TcpConnectInfo;
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        match &self.stream {
+            Transport::Plain(stream) => stream.connect_info(),
+            Transport::Tls(stream) => stream.get_ref().0.connect_info(),
+        }
     }
 }
 
@@ -117,20 +140,32 @@ impl AsyncRead for Held {
             // Nothing read is the end of the stream.
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Held {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -12,3 +12,4 @@ mod serve;
 mod source;
 mod support;
 mod tidy;
+mod tls_server;

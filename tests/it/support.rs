@@ -1,5 +1,6 @@
 //! What several integration tests need: programs to run against, and waiting for conditions.
 
+pub mod authority;
 pub mod forescale;
 pub mod keda;
 pub mod load;
