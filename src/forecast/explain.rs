@@ -64,7 +64,9 @@ impl Tracker {
         let experts = known.map_or(view.experts.map(|e| e as f32), |(t, _)| t.model.complete(&view));
         let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
-            weights.map_or(0.0, |w| f64::from(w[level][e]) + f64::from(w[level][e + EXPERTS]))
+            weights
+                .as_ref()
+                .map_or(0.0, |w| f64::from(w.mixed[level][e]) + f64::from(w.mixed[level][e + EXPERTS]))
         };
         let mut views: Vec<ExpertView> = (0..EXPERTS)
             .map(|e| ExpertView {

@@ -48,6 +48,8 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Standing {
     loss: Table,
+    /// Rolling loss of each eagerness by level.
+    fared: [[f32; L]; 3],
     pub own: [f32; EXPERTS],
     pub correction: [f32; L],
     /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
@@ -60,8 +62,10 @@ pub(super) struct Standing {
     pub trust: [TrustState; JUDGED.len()],
 }
 
-/// How strongly weights prefer the smaller loss.
-const EAGERNESS: f32 = 8.0;
+/// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which of
+/// them suits a series is judged by what each of them lost, as strongly as said below.
+const EAGERNESS: [f32; 3] = [2.5, 6.0, 12.0];
+const JUDGEMENT: f32 = 15.0;
 /// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
 const TRIFLE: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
@@ -69,15 +73,23 @@ const OWN_FLOOR: f32 = 0.03;
 /// Step of the conformal correction, in widths.
 const CORRECT: f32 = 0.02;
 /// Corrections stay within so many widths.
-const CORRECT_LIMIT: (f32, f32) = (-0.3, 1.0);
+pub(super) const CORRECT_LIMIT: (f32, f32) = (-0.5, 1.0);
 /// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
 const TIE: f32 = 1e-6;
+
+/// Weights of the opinions: by eagerness, and blended.
+#[derive(Debug, Clone)]
+pub(super) struct Weights {
+    by_eagerness: [Table; 3],
+    pub mixed: Table,
+}
 
 impl Standing {
     /// Before any truth.
     pub fn new(errors: &Errors) -> Self {
         Standing {
             loss: [[0.0; J]; L],
+            fared: [[0.0; L]; 3],
             own: errors.usual,
             correction: [0.0; L],
             record: [[0.0; L]; 3],
@@ -93,34 +105,46 @@ impl Standing {
         own / last.min(naive)
     }
 
-    /// Weights of the opinions per level, each level's summing to one.
-    pub fn weights(&self) -> Table {
-        let mut out = self.loss;
-        for level in &mut out {
-            let best = level.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
-            let mut sum = 0.0;
-            for w in level.iter_mut() {
-                *w = decline(EAGERNESS * ((*w + TRIFLE) / best - 1.0));
-            }
-            for w in level.iter() {
-                sum += w;
-            }
-            for w in level.iter_mut() {
-                *w /= sum;
+    /// Weights of the opinions per level, each level's summing to one: a blend of what several degrees of
+    /// eagerness would choose, by how each of them fared.
+    pub fn weights(&self) -> Weights {
+        let by_eagerness = [0, 1, 2].map(|k| {
+            let mut table = self.loss;
+            table.iter_mut().for_each(|level| prefer(level, EAGERNESS[k]));
+            table
+        });
+        let mut mixed = [[0.0; J]; L];
+        for (l, mixed) in mixed.iter_mut().enumerate() {
+            let mut share = [0, 1, 2].map(|k| self.fared[k][l]);
+            prefer(&mut share, JUDGEMENT);
+            for (table, share) in by_eagerness.iter().zip(share) {
+                for (m, w) in mixed.iter_mut().zip(&table[l]) {
+                    *m += share * w;
+                }
             }
         }
-        out
+        Weights { by_eagerness, mixed }
     }
 
     /// The pool's quantiles, corrected, ascending.
-    pub fn pooled(&self, errors: &Errors, weights: &Table, p: &Pending) -> [f32; L] {
+    pub fn pooled(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
+        self.corrected(self.raw(errors, weights, p))
+    }
+
+    /// The pool's quantiles before correction.
+    pub fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
         let sizes = sizes(errors, p);
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            *q = dot(&weights[l], &opinions);
+            *q = dot(&weights.mixed[l], &opinions);
         }
-        let width = (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE;
+        q
+    }
+
+    /// Quantiles moved by the correction, ascending.
+    pub fn corrected(&self, mut q: [f32; L]) -> [f32; L] {
+        let width = width(&q);
         let mut least = 0.0f32;
         for (q, c) in q.iter_mut().zip(self.correction) {
             least = least.max(*q + c * width);
@@ -131,7 +155,14 @@ impl Standing {
 
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the old
     /// record that remains, `keep_own` that of the error sizes.
-    pub fn learn(&mut self, errors: &Errors, p: &Pending, truth: f32, z: f32, keep: f32, keep_own: f32) {
+    pub fn learn(
+        &mut self,
+        errors: &Errors,
+        weights: &Weights,
+        p: &Pending,
+        (truth, z): (f32, f32),
+        (keep, keep_own): (f32, f32),
+    ) {
         let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
@@ -140,6 +171,10 @@ impl Standing {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
             for (loss, y) in loss.iter_mut().zip(&opinions) {
                 *loss = keep * *loss + (1.0 - keep) * pinball(level, truth - y);
+            }
+            for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
+                let miss = truth - dot(&table[l], &opinions);
+                fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
             let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
             for (record, y) in self.record.iter_mut().zip(plain) {
@@ -158,6 +193,23 @@ impl Standing {
         for (own, expert) in self.own.iter_mut().zip(p.experts) {
             *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
         }
+    }
+}
+
+/// The width that corrections are measured in.
+pub(super) fn width(q: &[f32; L]) -> f32 {
+    (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE
+}
+
+/// Turns losses into weights that sum to one.
+fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
+    let best = losses.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
+    for w in losses.iter_mut() {
+        *w = decline(eagerness * ((*w + TRIFLE) / best - 1.0));
+    }
+    let sum: f32 = losses.iter().sum();
+    for w in losses.iter_mut() {
+        *w /= sum;
     }
 }
 

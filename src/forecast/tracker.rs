@@ -197,7 +197,8 @@ impl Tracker {
             let truth = super::transform::uneven(f64::from(z)) as f32;
             let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
             let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
-            standing.learn(&learnt.errors, &w.forecast, truth, z, a, b);
+            let weights = standing.weights();
+            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), (a, b));
         }
     }
 
