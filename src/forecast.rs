@@ -27,4 +27,6 @@ pub use tracker::Tracker;
 pub use trust::{Accuracy, Trust, TrustState};
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

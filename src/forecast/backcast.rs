@@ -109,7 +109,7 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
 }
 
 /// Weighted quantiles at ascending levels; `order` is scratch space.
-fn quantiles(
+pub(super) fn quantiles(
     order: &mut Vec<u64>,
     values: impl Iterator<Item = f32>,
     weight: &[f64],
