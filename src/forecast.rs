@@ -7,6 +7,7 @@
 
 mod backcast;
 mod bins;
+mod conformal;
 mod explain;
 mod fitted;
 mod ladder;

@@ -3,10 +3,11 @@
 //! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and each
 //! is learnt from only once its truth was out. So the state at the grid point is a function of the window alone.
 
+use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
 use super::models::Trial;
 use super::outlook::EXPERTS;
-use super::pool::{CORRECT_LIMIT, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size, width};
+use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -20,7 +21,7 @@ const WARM_UP: f64 = 0.2;
 const RENEW: usize = 16;
 
 /// The correction starts from so large a part of what the trials ask for; the rest is what following them gave.
-const SETTLE: f32 = 0.7;
+const SETTLE: f32 = 0.35;
 /// Trials are few and were used to choose weights, so coverage promised on them falls short: aim so much of the way
 /// to one above each of the upper levels, which insure.
 const CAUTION: f64 = 0.12;
@@ -175,10 +176,15 @@ fn replay(
     };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
-        let mut p = Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L] };
-        let q = standing.raw(errors, &weights, &p);
-        p.pooled = standing.corrected(q);
-        raw.push(q);
+        let mut p = Pending {
+            experts: trial.experts,
+            scale: trial.scale,
+            own: *own,
+            raw: [0.0; L],
+            pooled: [0.0; L],
+        };
+        standing.promise(errors, &weights, &mut p);
+        raw.push(p.raw);
         pending.push(p);
     }
     learn(&mut standing, &mut weights, &pending, usize::MAX);
@@ -192,12 +198,12 @@ fn settle(standing: &mut Standing, trials: &[&Trial], raw: &[[f32; L]], weight: 
     let skip = trials.len() / 10;
     let levels = LEVELS.map(|l| if l >= CAUTIOUS_FROM { l + CAUTION * (1.0 - l) } else { l });
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
-    for (l, correction) in standing.correction.iter_mut().enumerate() {
+    let asked = std::array::from_fn(|l| {
         let known = trials.iter().zip(raw).skip(skip);
         let misses = known.map(|(t, q)| (uneven(f64::from(t.truth)) as f32 - q[l]) / width(q));
-        let asked = quantiles(&mut order, misses, weight.get(skip..).unwrap_or_default(), &levels)[l];
-        *correction += SETTLE * (asked.clamp(CORRECT_LIMIT.0, CORRECT_LIMIT.1) - *correction);
-    }
+        quantiles(&mut order, misses, weight.get(skip..).unwrap_or_default(), &levels)[l]
+    });
+    standing.correction.draw(asked, SETTLE);
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Tracker {
         let values = self.quantiles(horizon, &Quantile::PUBLISHED);
         let median = values.first().copied().unwrap_or(0.0);
         let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
-        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction[UPPER]));
+        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction.blend()[UPPER]));
         let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
         let trust = self.trust();
         let why = self.why(&views, &trust);

@@ -3,9 +3,9 @@
 //! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its own
 //! latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are weighed by
 //! their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles Berrisch and
-//! Ziel 2021) and averaged (Vincentisation). Last, an online conformal correction (Gibbs and Candès 2021) moves
-//! each quantile until it is exceeded as often as it promises. It never sees the truth before its time has come.
+//! Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool never sees the truth before its time has come.
 
+use super::conformal::{Correction, TIE};
 use super::models::dot;
 use super::outlook::{EXPERTS, LAST, NAIVE};
 use super::transform::uneven32;
@@ -40,7 +40,9 @@ pub(super) struct Pending {
     pub scale: f32,
     /// Each expert's own latest error size.
     pub own: [f32; EXPERTS],
-    /// The pool's quantiles after correction, in units of the series' scale.
+    /// The pool's quantiles before correction, in units of the series' scale.
+    pub raw: [f32; L],
+    /// The same after correction: what was promised.
     pub pooled: [f32; L],
 }
 
@@ -51,7 +53,7 @@ pub(super) struct Standing {
     /// Rolling loss of each eagerness by level.
     fared: [[f32; L]; 3],
     pub own: [f32; EXPERTS],
-    pub correction: [f32; L],
+    pub correction: Correction,
     /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
     pub record: [[f32; L]; 3],
     /// Rolling share of truths at or below each level's forecast.
@@ -67,16 +69,9 @@ pub(super) struct Standing {
 const EAGERNESS: [f32; 3] = [2.5, 6.0, 12.0];
 const JUDGEMENT: f32 = 15.0;
 /// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
-const TRIFLE: f32 = 1e-6;
+pub(super) const TRIFLE: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
 const OWN_FLOOR: f32 = 0.03;
-/// Step of the conformal correction, in widths.
-const CORRECT: f32 = 0.02;
-/// Corrections stay within so many widths.
-pub(super) const CORRECT_LIMIT: (f32, f32) = (-0.5, 1.0);
-/// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
-const TIE: f32 = 1e-6;
-
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
@@ -91,7 +86,7 @@ impl Standing {
             loss: [[0.0; J]; L],
             fared: [[0.0; L]; 3],
             own: errors.usual,
-            correction: [0.0; L],
+            correction: Correction::new(),
             record: [[0.0; L]; 3],
             cover: [0.0; L],
             count: 0.0,
@@ -126,29 +121,19 @@ impl Standing {
         Weights { by_eagerness, mixed }
     }
 
-    /// The pool's quantiles, corrected, ascending.
-    pub fn pooled(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
-        self.corrected(self.raw(errors, weights, p))
+    /// Fills in the pool's quantiles, before and after correction.
+    pub fn promise(&self, errors: &Errors, weights: &Weights, p: &mut Pending) {
+        p.raw = self.raw(errors, weights, p);
+        p.pooled = self.correction.apply(p.raw);
     }
 
     /// The pool's quantiles before correction.
-    pub fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
+    fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
         let sizes = sizes(errors, p);
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
             *q = dot(&weights.mixed[l], &opinions);
-        }
-        q
-    }
-
-    /// Quantiles moved by the correction, ascending.
-    pub fn corrected(&self, mut q: [f32; L]) -> [f32; L] {
-        let width = width(&q);
-        let mut least = 0.0f32;
-        for (q, c) in q.iter_mut().zip(self.correction) {
-            least = least.max(*q + c * width);
-            *q = least;
         }
         q
     }
@@ -182,10 +167,8 @@ impl Standing {
             }
             let covered = truth <= p.pooled[l] + TIE;
             self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
-            let step = if covered { level - 1.0 } else { level };
-            self.correction[l] =
-                (self.correction[l] + CORRECT * step).clamp(CORRECT_LIMIT.0, CORRECT_LIMIT.1);
         }
+        self.correction.learn(&p.raw, truth, keep);
         self.count = slow * self.count + (1.0 - slow);
         for (place, level) in JUDGED.into_iter().enumerate() {
             self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
@@ -196,13 +179,8 @@ impl Standing {
     }
 }
 
-/// The width that corrections are measured in.
-pub(super) fn width(q: &[f32; L]) -> f32 {
-    (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE
-}
-
 /// Turns losses into weights that sum to one.
-fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
+pub(super) fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
     let best = losses.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
     for w in losses.iter_mut() {
         *w = decline(eagerness * ((*w + TRIFLE) / best - 1.0));
@@ -247,6 +225,6 @@ fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f3
     out
 }
 
-fn pinball(level: f32, miss: f32) -> f32 {
+pub(super) fn pinball(level: f32, miss: f32) -> f32 {
     (level * miss).max((level - 1.0) * miss)
 }

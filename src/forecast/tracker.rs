@@ -171,9 +171,10 @@ impl Tracker {
             experts: learnt.model.complete(&view),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
+            raw: [0.0; L],
             pooled: [0.0; L],
         };
-        p.pooled = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        standing.promise(&learnt.errors, &standing.weights(), &mut p);
         p
     }
 
