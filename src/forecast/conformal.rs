@@ -5,7 +5,7 @@
 //! side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024). Corrections are bounded:
 //! they repair a distribution, they do not replace it.
 
-use super::pool::{L, LEVELS, LOWER, TRIFLE, UPPER, pinball, prefer};
+use super::pool::{L, LEVELS, LOWER, TRIFLE, UPPER, decline, pinball};
 
 /// Corrections at several speeds with their rolling losses, by level.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +32,17 @@ impl Correction {
 
     /// The blended correction of each level, in widths.
     pub fn blend(&self) -> [f32; L] {
-        std::array::from_fn(|l| {
-            let mut share: [f32; SPEEDS] = std::array::from_fn(|k| self.fared[k][l]);
-            prefer(&mut share, JUDGEMENT);
-            share.iter().zip(&self.moved).map(|(s, moved)| s * moved[l]).sum()
-        })
+        let [slow, middle, fast] = &self.fared;
+        let best: [f32; L] = std::array::from_fn(|l| slow[l].min(middle[l]).min(fast[l]) + TRIFLE);
+        let (mut sum, mut moved) = ([0.0; L], [0.0; L]);
+        for (fared, own) in self.fared.iter().zip(&self.moved) {
+            for l in 0..L {
+                let share = decline(JUDGEMENT * ((fared[l] + TRIFLE) / best[l] - 1.0));
+                sum[l] += share;
+                moved[l] += share * own[l];
+            }
+        }
+        std::array::from_fn(|l| moved[l] / sum[l])
     }
 
     /// The pool's quantiles moved by the correction, ascending, none negative.

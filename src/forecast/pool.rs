@@ -180,7 +180,7 @@ impl Standing {
 }
 
 /// Turns losses into weights that sum to one.
-pub(super) fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
+fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
     let best = losses.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
     for w in losses.iter_mut() {
         *w = decline(eagerness * ((*w + TRIFLE) / best - 1.0));
@@ -192,7 +192,7 @@ pub(super) fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
 }
 
 /// Very nearly exp(−x) for x ≥ 0, by eight squarings: the same on every machine, and many at a time.
-fn decline(x: f32) -> f32 {
+pub(super) fn decline(x: f32) -> f32 {
     let mut y = 1.0 - x.min(200.0) / 256.0;
     for _ in 0..8 {
         y *= y;
