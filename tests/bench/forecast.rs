@@ -4,7 +4,7 @@
 //! with `--check` (or in `tests/run`) it fails when a budget of the forecast engine is exceeded. The series is
 //! generated: 28 days of minutes with a daily and weekly shape, growth, bursts and gaps.
 
-#![expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock and reports")]
 
 use std::hint::black_box;
 use std::process::ExitCode;
