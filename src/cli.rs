@@ -5,6 +5,7 @@
 
 mod demo;
 mod forecast;
+mod lint;
 mod override_;
 mod rows;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Quantile forecasts from a trace.
     Forecast(forecast::ForecastArgs),
+    /// ScaledObjects, policies and server configuration checked before they are applied.
+    Lint(lint::LintArgs),
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Timeline(args) => timeline::run(&args),
