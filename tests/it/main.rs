@@ -7,6 +7,7 @@
 )]
 
 mod hpa_recordings;
+mod lint;
 mod scenarios;
 mod serve;
 mod source;
