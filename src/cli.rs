@@ -3,10 +3,13 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod backtest;
 mod demo;
 mod forecast;
+mod override_;
 mod rows;
 mod serve;
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -45,21 +48,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What would have happened: strategies side by side over real history.
+    Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
     /// Quantile forecasts from a trace.
     Forecast(forecast::ForecastArgs),
+    /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+    Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
+    /// Schedules, calendars and forecast of the coming days.
+    Timeline(timeline::TimelineArgs),
 }
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Timeline(args) => timeline::run(&args),
     };
     finish(outcome)
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::listen::Limited;
 use crate::http::{self, Metrics};
 use crate::keda::ExternalScalerService;
 use crate::source::{Backends, Catalogue, ServerConfig};
@@ -103,10 +104,11 @@ pub async fn run(
         .add_service(reflection)
         .add_service(scaler)
         .serve_with_incoming_shutdown(
-            listen::limited(grpc, config.limits.connections, tls),
+            Limited::new(grpc, config.limits.connections).connections(tls),
             shutdown.clone().cancelled_owned(),
         );
     let router = http::router(registry.clone());
+    let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tracing::info!("serving");
     let mut grpc = tokio::spawn(grpc);
@@ -136,6 +138,9 @@ pub async fn run(
 
 /// How long a probe of an idle connection may stay unanswered: the default of gRPC servers.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long one HTTP connection is served: longer than scrapers and probes keep one idle between two requests.
+const HTTP_AGE: Duration = Duration::from_secs(300);
 
 fn seconds(span: Span) -> Duration {
     Duration::from_secs(u64::try_from(span.as_seconds()).unwrap_or(0))

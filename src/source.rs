@@ -5,6 +5,7 @@ mod catalogue;
 pub mod config;
 mod error;
 pub mod feed;
+pub mod manifest;
 pub mod prometheus;
 pub(crate) mod secret;
 pub mod synthetic;

@@ -1,8 +1,9 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
 use super::decision::{Blind, ForecastView, Note, Rung};
+use super::outlook::Outlook;
 use super::prepared::SignalPlan;
-use crate::forecast::{Tracker, TrustState};
+use crate::forecast::TrustState;
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::plan::{self, Backlog, LeadWindow, OUTAGE_ERROR_SHARE};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
@@ -34,6 +35,8 @@ pub(super) struct Question<'a> {
     pub is_first: bool,
     pub factor: f64,
     pub lead: Span,
+    /// How long a pod takes from zero.
+    pub wake_lead: Span,
     pub now: Time,
 }
 
@@ -139,7 +142,7 @@ impl Question<'_> {
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
-    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Tracker, quantile: Quantile, until: Time) {
+    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, quantile: Quantile, until: Time) {
         let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
         let trusted = trust.state != TrustState::Distrusted;
         if !trusted {
@@ -151,7 +154,7 @@ impl Question<'_> {
         };
         let asked = |span: Span, quantile: Quantile| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_for(first(&tracker.peak(span, &[quantile]))),
+            None => self.replicas_for(tracker.peak(span, quantile)),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
@@ -159,14 +162,13 @@ impl Question<'_> {
         let span = ahead(window.length());
         let forecast = asked(span, quantile);
         let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.lead));
-        let expected = first(&tracker.peak(wake, &[quantile]));
-        let loads = tracker.peak(span, &Quantile::PUBLISHED);
+        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
+        let expected = tracker.peak(wake, quantile);
         need.view = Some(ForecastView {
             window: window.length(),
             quantile,
-            load: first(&tracker.peak(span, &[quantile])),
-            published: std::array::from_fn(|i| loads.get(i).copied().unwrap_or(0.0)),
+            load: tracker.peak(span, quantile),
+            published: Quantile::PUBLISHED.map(|q| tracker.peak(span, q)),
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
@@ -181,7 +183,7 @@ impl Question<'_> {
     fn drain_need(
         &self,
         depth: f64,
-        tracker: &Tracker,
+        tracker: &Outlook,
         quantile: Quantile,
         drain: &Drain,
         service: f64,
@@ -190,9 +192,8 @@ impl Question<'_> {
         const POINTS: usize = 4;
         let step = self.signal.step;
         let steps = step.cover(drain.within).max(1);
-        let total: f64 = (1..=POINTS)
-            .map(|k| first(&tracker.quantiles(step.times((steps * k).div_ceil(POINTS)), &[quantile])))
-            .sum();
+        let total: f64 =
+            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS)), quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
     }
@@ -209,7 +210,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                first(&tracker.quantiles(self.signal.step.span(), &[Quantile::MEDIAN]))
+                tracker.load(self.signal.step.span(), Quantile::MEDIAN)
             }
             _ => before,
         };
@@ -257,10 +258,6 @@ impl Question<'_> {
         }
         notes
     }
-}
-
-fn first(values: &[f64]) -> f64 {
-    values.first().copied().unwrap_or(0.0)
 }
 
 /// Enough of a query to recognise it.

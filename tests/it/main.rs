@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod hpa_recordings;
+mod scenarios;
 mod source;
 mod support;
 mod tls_server;

@@ -77,7 +77,7 @@ fn everything_is_read() {
     assert_eq!((config.server_address_allow.len(), config.calendars.len()), (1, 1));
     assert_eq!((config.limits.workloads, config.limits.connections), (10, 1_000));
     assert_eq!(config.grpc.max_connection_age, Span::minutes(10));
-    let tls = config.grpc.tls.expect("given");
+    let tls = config.grpc.tls.clone().expect("given");
     assert_eq!((tls.cert, tls.key), ("/s.pem".into(), "/s.key".into()));
     assert_eq!(tls.client_ca, Some("/clients.pem".into()));
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info,forescale=debug"));
