@@ -6,6 +6,7 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod catalogue;
 mod hpa_recordings;
 mod lint;
 mod scenarios;
