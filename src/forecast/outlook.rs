@@ -1,8 +1,8 @@
 //! What each expert expects at an instant ahead, and the features the ridge expects from.
 //!
-//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or a
-//! week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is on the
-//! even-noise scale, and nothing here looks at a sample after the origin.
+//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or
+//! a week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is
+//! on the even-noise scale, and nothing here looks at a sample after the origin.
 
 use super::bins::Past;
 use super::ladder::DAY;
