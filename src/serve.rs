@@ -8,6 +8,7 @@ mod flight;
 mod hub;
 mod listen;
 mod registry;
+mod starts;
 mod tls;
 mod workload;
 

@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
+use super::starts::start_queries;
 use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::policy::{Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::plan;
+use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -86,7 +88,12 @@ impl Workload {
             };
             std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
         });
-        context.chain(signals).collect()
+        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+    }
+
+    /// What `leadTime: auto` asks.
+    fn start_queries(&self) -> Option<[String; 2]> {
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
     }
 
     /// Decides at every instant of the poll grid until `stop` fires.
@@ -173,6 +180,11 @@ impl Workload {
         if let Some(query) = &q.in_flight {
             observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
         }
+        if let Some([lately, ready]) = self.start_queries() {
+            let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
+            let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
+            observations.lead_samples = Arc::new(starts.unwrap_or_default());
+        }
         let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
         shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
@@ -195,7 +207,8 @@ impl Workload {
             series(&signal.query),
             shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
         );
-        let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
+        let mut history =
+            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
             history.arrivals = series(&drain.arrivals).await;
             if let ServiceRate::Measured(query) = &drain.service {
@@ -271,8 +284,4 @@ impl Workload {
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
     FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
-}
-
-fn is_load(sample: &Sample) -> bool {
-    sample.value.is_finite() && sample.value >= 0.0
 }

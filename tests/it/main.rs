@@ -6,7 +6,9 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod catalogue;
 mod hpa_recordings;
+mod lint;
 mod scenarios;
 mod serve;
 mod source;
