@@ -3,8 +3,10 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod backtest;
 mod demo;
 mod forecast;
+mod live;
 mod lint;
 mod override_;
 mod rows;
@@ -48,9 +50,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What would have happened: strategies side by side over real history.
+    Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
-    /// Quantile forecasts from a trace.
+    /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
     Lint(lint::LintArgs),
@@ -66,6 +70,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Lint(args) => lint::run(&args),

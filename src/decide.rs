@@ -7,13 +7,16 @@
 mod decision;
 mod evaluate;
 mod ladder;
+mod outlook;
 mod prepared;
+mod quiet;
 mod recording;
 mod rules;
 mod session;
 
-pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung};
+pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
-pub use prepared::{Ceiling, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use outlook::Outlook;
+pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use session::Session;

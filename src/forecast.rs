@@ -7,6 +7,7 @@
 
 mod backcast;
 mod bins;
+mod conformal;
 mod explain;
 mod fitted;
 mod ladder;
@@ -26,5 +27,7 @@ pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use tracker::Tracker;
 pub use trust::{Accuracy, Trust, TrustState};
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

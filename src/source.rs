@@ -7,7 +7,7 @@ mod error;
 pub mod feed;
 pub mod manifest;
 pub mod prometheus;
-mod secret;
+pub(crate) mod secret;
 pub mod synthetic;
 pub mod trace;
 pub mod yaml;

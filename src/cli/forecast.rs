@@ -1,4 +1,4 @@
-//! `forescale forecast`: quantile forecasts over a trace, as the running product would have made them.
+//! `forescale forecast`: quantile forecasts over a trace or a live server, as the running product would have made them.
 //!
 //! At each origin only samples at or before it are seen, and only those of the history asked for. The fit belongs
 //! to the last point of the 6-hour grid before the origin and is folded forward to it, as in the server.
@@ -9,18 +9,29 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, live};
+use crate::decide::FIT_GRID;
 use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
+use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
-use crate::units::{Quantile, Span, Time};
+use crate::units::{Quantile, Span, Step, Time};
 
-/// Quantile forecasts from a trace.
+/// Quantile forecasts from a trace or a live Prometheus.
 #[derive(Debug, Args)]
 pub(super) struct ForecastArgs {
     /// Trace to read: CSV with timestamp,value or a saved Prometheus range query; gzipped or not.
-    #[arg(long, value_name = "FILE")]
-    trace: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    trace: Option<PathBuf>,
+    /// A live Prometheus to read in place of a trace.
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<String>,
+    /// PromQL that yields one series.
+    #[arg(long, value_name = "Q", requires = "prometheus")]
+    query: Option<String>,
+    /// Distance of the samples that are asked of Prometheus.
+    #[arg(long, value_name = "D", default_value = "1m", value_parser = parse_step)]
+    step: Step,
     /// First origin (RFC 3339). The last sample by default.
     #[arg(long, value_name = "T", value_parser = parse_time)]
     from: Option<Time>,
@@ -72,8 +83,6 @@ struct Origin {
     explanations: Vec<Explanation>,
 }
 
-/// Fits belong to points of this grid, as in the server.
-const GRID: Span = Span::hours(6);
 /// Origins are shared by at most so many threads.
 const THREADS: usize = 2;
 /// More origins than this are a typing mistake.
@@ -81,11 +90,11 @@ const MOST_ORIGINS: usize = 1_000_000;
 
 /// Runs the command.
 pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
-    let series = load(&args.trace)?;
+    let series = load(args)?;
     let step = series.step().as_seconds();
     for horizon in &args.horizons {
         if horizon.as_seconds() < step || horizon.as_seconds() % step != 0 {
-            bail!("horizon {horizon}: expected a multiple of the trace's step {}", series.step());
+            bail!("horizon {horizon}: expected a multiple of the samples' step {}", series.step());
         }
     }
     let origins = origins(args, &series)?;
@@ -106,15 +115,24 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn load(path: &Path) -> anyhow::Result<Series> {
-    Ok(trace::read(path)?)
+fn load(args: &ForecastArgs) -> anyhow::Result<Series> {
+    match (&args.trace, &args.prometheus, &args.query) {
+        (Some(path), ..) => Ok(trace::read(path)?),
+        (None, Some(url), Some(query)) => {
+            let now = SystemClock.now();
+            let first = args.from.unwrap_or(now).min(now);
+            // The fit at the grid point before an origin sees no more than the history before the origin.
+            live::read(url, query, args.step, first - args.history, now)
+        }
+        _ => bail!("expected --trace, or --prometheus with --query"),
+    }
 }
 
 fn origins(args: &ForecastArgs, series: &Series) -> anyhow::Result<Vec<Time>> {
-    let (last, _) = series.last().context("the trace holds no sample")?;
+    let (last, _) = series.last().context("there is no sample")?;
     let from = args.from.unwrap_or(last);
     if (from.epoch() - series.start().epoch()) % series.step().as_seconds() != 0 {
-        bail!("--from {from}: expected an instant on the trace's grid (step {})", series.step());
+        bail!("--from {from}: expected an instant on the grid of the samples (step {})", series.step());
     }
     let count = match args.to {
         None => args.count,
@@ -139,8 +157,9 @@ fn forecast_all(
     args: &ForecastArgs,
     origins: &[Time],
 ) -> anyhow::Result<Vec<Origin>> {
-    let groups: Vec<&[Time]> =
-        origins.chunk_by(|a, b| a.floor_to(GRID, Span::ZERO) == b.floor_to(GRID, Span::ZERO)).collect();
+    let groups: Vec<&[Time]> = origins
+        .chunk_by(|a, b| a.floor_to(FIT_GRID, Span::ZERO) == b.floor_to(FIT_GRID, Span::ZERO))
+        .collect();
     let work = |first: usize| -> anyhow::Result<Vec<(usize, Vec<Origin>)>> {
         let mine = groups.iter().enumerate().skip(first).step_by(THREADS);
         mine.map(|(i, group)| Ok((i, forecast_group(series, calendar, args, group)?))).collect()
@@ -191,7 +210,7 @@ fn forecast_group(
 
 /// The fit at the grid point before an origin; where too little was known then, at the origin itself.
 fn start(series: &Series, calendar: &Calendar, origin: Time, history: Span) -> Result<Tracker, FitError> {
-    let grid = origin.floor_to(GRID, Span::ZERO);
+    let grid = origin.floor_to(FIT_GRID, Span::ZERO);
     // Only samples newer than origin − history may be seen, also by the fit.
     let window = grid.since(origin - history);
     match fit(series, calendar, grid, window) {
@@ -267,6 +286,10 @@ fn parse_time(text: &str) -> Result<Time, String> {
 
 fn parse_span(text: &str) -> Result<Span, String> {
     Span::parse(text).map_err(|e| e.to_string())
+}
+
+fn parse_step(text: &str) -> Result<Step, String> {
+    Span::parse(text).and_then(Step::new).map_err(|e| e.to_string())
 }
 
 fn parse_quantile(text: &str) -> Result<Quantile, String> {

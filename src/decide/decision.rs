@@ -1,6 +1,7 @@
 //! The result: a number of replicas, everything that spoke for it, and what was done to it on the way.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -204,6 +205,9 @@ pub enum Blind {
         why: String,
     },
 }
+
+/// The newest state of a workload, shared by whoever asks for it.
+pub type State = Result<Arc<Decision>, Blind>;
 
 // === impl Decision ===
 

@@ -1,10 +1,11 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
 use super::decision::{Blind, ForecastView, Note, Rung};
+use super::outlook::Outlook;
 use super::prepared::SignalPlan;
-use crate::forecast::{Tracker, TrustState};
-use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::plan::{self, Backlog, LeadWindow, OUTAGE_ERROR_SHARE};
+use crate::forecast::TrustState;
+use crate::history::{Observations, Series, SignalHistory};
+use crate::plan::{self, Backlog, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -16,8 +17,10 @@ pub(super) struct SignalNeed {
     pub forecast: Option<(Replicas, bool)>,
     pub plan: Replicas,
     pub outage: Replicas,
-    /// Whether this signal lets the workload go to zero.
+    /// Whether the load now lets the workload go to zero.
     pub idle: bool,
+    /// Whether a trusted forecast expects load too soon for that.
+    pub awaits: bool,
     pub load: f64,
     pub age: Span,
     pub view: Option<ForecastView>,
@@ -42,20 +45,14 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
-/// Load below this share of the forecast's median, with errors, is an outage.
-const COLLAPSED: f64 = 0.5;
-/// How far back the load before an outage is looked for.
-const BEFORE_OUTAGE: Span = Span::minutes(30);
-
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
     let wants_forecast = policy.mode != Mode::Reactive;
-    if question.history.load.is_none() && now < question.observations.warm_by {
-        return Err(Blind::Warming { missing: format!("history of '{}'", short(&signal.query)) });
-    }
-    if wants_forecast && question.history.load.is_some() && matches!(plan, SignalPlan::Pending) {
-        return Err(Blind::Warming { missing: format!("forecast of '{}'", short(&signal.query)) });
+    if now < question.observations.warm_by
+        && let Some(missing) = question.missing(wants_forecast, plan)
+    {
+        return Err(Blind::Warming { missing: format!("{missing} of '{}'", short(&signal.query)) });
     }
     let present = question.history.present().ok_or_else(|| Blind::NoData {
         why: format!("'{}' yields no value and has no history", short(&signal.query)),
@@ -72,6 +69,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
         idle: question.is_idle_now(load, present),
+        awaits: false,
         load,
         age,
         view: None,
@@ -80,6 +78,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let (true, SignalPlan::Ready { tracker, quantile }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *quantile, until);
     }
+    need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
     Ok(need)
 }
@@ -87,6 +86,24 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
 // === impl Question ===
 
 impl Question<'_> {
+    /// What a process that has just begun still has to read or fit.
+    fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
+        if self.history.load.is_none() {
+            Some("history")
+        } else if !self.knows_arrivals() {
+            Some("arrivals")
+        } else if wants_forecast && matches!(plan, SignalPlan::Pending) {
+            Some("forecast")
+        } else {
+            None
+        }
+    }
+
+    /// False for a queue whose arrivals could not be read: then an empty queue says nothing about the next minute.
+    fn knows_arrivals(&self) -> bool {
+        !matches!(self.signal.kind, SignalKind::Queue(Some(_))) || self.history.arrivals.is_some()
+    }
+
     fn rung(&self, plan: &SignalPlan, age: Span) -> Rung {
         let signal = self.signal;
         // A settled sample of the poll grid, and three polls that may fail before it counts as trouble.
@@ -105,7 +122,7 @@ impl Question<'_> {
         }
     }
 
-    fn replicas_for(&self, load: f64) -> Replicas {
+    pub(super) fn replicas_for(&self, load: f64) -> Replicas {
         plan::replicas_for(load, self.factor, self.signal.threshold, self.signal.activation)
     }
 
@@ -141,7 +158,7 @@ impl Question<'_> {
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
-    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Tracker, quantile: Quantile, until: Time) {
+    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, quantile: Quantile, until: Time) {
         let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
         let trusted = trust.state != TrustState::Distrusted;
         if !trusted {
@@ -153,7 +170,7 @@ impl Question<'_> {
         };
         let asked = |span: Span, quantile: Quantile| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_for(first(&tracker.peak(span, &[quantile]))),
+            None => self.replicas_for(tracker.peak(span, quantile)),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
@@ -162,20 +179,19 @@ impl Question<'_> {
         let forecast = asked(span, quantile);
         let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
         let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
-        let expected = first(&tracker.peak(wake, &[quantile]));
-        let loads = tracker.peak(span, &Quantile::PUBLISHED);
+        let expected = tracker.peak(wake, quantile);
         need.view = Some(ForecastView {
             window: window.length(),
             quantile,
-            load: first(&tracker.peak(span, &[quantile])),
-            published: std::array::from_fn(|i| loads.get(i).copied().unwrap_or(0.0)),
+            load: tracker.peak(span, quantile),
+            published: Quantile::PUBLISHED.map(|q| tracker.peak(span, q)),
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
         need.forecast = Some((forecast, trusted));
         if trusted {
             need.plan = again;
-            need.idle &= expected * self.factor <= self.signal.activation;
+            need.awaits = expected * self.factor > self.signal.activation;
         }
     }
 
@@ -183,7 +199,7 @@ impl Question<'_> {
     fn drain_need(
         &self,
         depth: f64,
-        tracker: &Tracker,
+        tracker: &Outlook,
         quantile: Quantile,
         drain: &Drain,
         service: f64,
@@ -192,48 +208,10 @@ impl Question<'_> {
         const POINTS: usize = 4;
         let step = self.signal.step;
         let steps = step.cover(drain.within).max(1);
-        let total: f64 = (1..=POINTS)
-            .map(|k| first(&tracker.quantiles(step.times((steps * k).div_ceil(POINTS)), &[quantile])))
-            .sum();
+        let total: f64 =
+            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS)), quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
-    }
-
-    /// Capacity to hold while errors say that the load is low for want of service, not of demand.
-    fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
-        let errors = self.observations.errors.as_deref();
-        let share = errors.and_then(|e| e.get(e.slot_before(present.at)?)).unwrap_or(0.0);
-        if share < OUTAGE_ERROR_SHARE {
-            return Replicas::ZERO;
-        }
-        let before = self.history.load.as_deref().map_or(0.0, |load| {
-            load.window(self.now - BEFORE_OUTAGE, self.now).values().into_iter().fold(0.0, f64::max)
-        });
-        let expected = match plan {
-            SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                first(&tracker.quantiles(self.signal.step.span(), &[Quantile::MEDIAN]))
-            }
-            _ => before,
-        };
-        if load >= COLLAPSED * expected.max(before) {
-            return Replicas::ZERO;
-        }
-        self.replicas_for(expected.max(before))
-    }
-
-    /// No load now, none for the idle time, nothing in flight.
-    fn is_idle_now(&self, load: f64, present: Sample) -> bool {
-        let quiet = |value: f64| value * self.factor <= self.signal.activation;
-        let in_flight = self.observations.in_flight.is_some_and(|s| s.value > 0.0);
-        let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
-        let after = self.policy.zero.after;
-        let was_quiet = after == Span::ZERO
-            || self.history.load.as_deref().is_some_and(|series| {
-                let recent = series.window(present.at - after, present.at);
-                recent.start() <= present.at - after + self.signal.step.span()
-                    && recent.values().into_iter().all(|v| v.is_nan() || quiet(v))
-            });
-        quiet(load) && arrivals == 0.0 && !in_flight && was_quiet
     }
 
     fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {
@@ -259,10 +237,6 @@ impl Question<'_> {
         }
         notes
     }
-}
-
-fn first(values: &[f64]) -> f64 {
-    values.first().copied().unwrap_or(0.0)
 }
 
 /// Enough of a query to recognise it.

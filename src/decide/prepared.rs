@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::forecast::{FitError, Tracker, fit};
+use super::outlook::Outlook;
+use crate::forecast::{FitError, fit};
 use crate::history::{Calendar, Observations, Series, SignalHistory};
 use crate::plan::{self, Replay};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
@@ -32,7 +33,7 @@ pub enum SignalPlan {
     /// A forecast.
     Ready {
         /// The forecast, folded forward.
-        tracker: Arc<Tracker>,
+        tracker: Arc<Outlook>,
         /// How much to insure.
         quantile: Quantile,
     },
@@ -48,20 +49,20 @@ pub struct Ceiling {
 }
 
 /// The distance of the grid that fits belong to.
-const GRID: Span = Span::hours(6);
+pub const FIT_GRID: Span = Span::hours(6);
 /// How long after its grid point a fit comes into use, so that every replica has it by then.
-const SETTLING: Span = Span::minutes(5);
+pub const FIT_DELAY: Span = Span::minutes(5);
 /// The probability from which a foreseen ceiling is reported.
 pub const LIKELY: f64 = 0.2;
 
 /// The last grid point whose fit is in use at `now`; `phase` spreads the work of many series.
 pub fn grid_point(now: Time, phase: Span) -> Time {
-    (now - SETTLING).floor_to(GRID, phase)
+    (now - FIT_DELAY).floor_to(FIT_GRID, phase)
 }
 
 /// From when on the fit of grid point `at` is used.
 pub fn usable_from(at: Time) -> Time {
-    at + SETTLING
+    at + FIT_DELAY
 }
 
 /// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
@@ -92,7 +93,7 @@ fn prepare_signal(
                 Insurance::Quantile(q) => q,
                 Insurance::Target(share) => insure(&learned, &policy.calendar, policy, signal, at, share),
             };
-            SignalPlan::Ready { tracker: Arc::new(fitted.tracker()), quantile }
+            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker(), &[quantile])), quantile }
         }
         Err(error) => SignalPlan::Unfit(error),
     }
@@ -181,6 +182,27 @@ impl Prepared {
         }
         if hour(self.reached()) != before {
             self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
+        }
+        self
+    }
+
+    /// The same with another insurance for every signal.
+    pub fn insured(&self, insurance: Quantile) -> Prepared {
+        let mut other = self.clone();
+        for plan in &mut other.signals {
+            if let SignalPlan::Ready { quantile, .. } = plan {
+                *quantile = insurance;
+            }
+        }
+        other
+    }
+
+    /// The same, ready to be asked at these quantiles without asking the forecast again for each.
+    pub fn laddered(mut self, quantiles: &[Quantile]) -> Prepared {
+        for plan in &mut self.signals {
+            if let SignalPlan::Ready { tracker, .. } = plan {
+                *tracker = Arc::new(Outlook::new(tracker.tracker().clone(), quantiles));
+            }
         }
         self
     }

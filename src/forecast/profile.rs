@@ -34,7 +34,7 @@ pub(super) struct Shape {
 }
 
 /// Gains with which a profile follows new weeks or days once it has seen a few.
-const GAINS: [f64; 3] = [0.3, 0.15, 0.25];
+const GAINS: [f64; 3] = [0.3, 0.15, 0.15];
 /// Gain of the noise by time of day.
 const NOISE_GAIN: f64 = 0.1;
 /// A surprise beyond so many typical ones moves a profile no further: an outage, a holiday, an attack.

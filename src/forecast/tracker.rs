@@ -181,9 +181,10 @@ impl Tracker {
             experts: learnt.model.complete(&view),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
+            raw: [0.0; L],
             pooled: [0.0; L],
         };
-        p.pooled = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        standing.promise(&learnt.errors, &standing.weights(), &mut p);
         p
     }
 
@@ -207,7 +208,8 @@ impl Tracker {
             let truth = super::transform::uneven(f64::from(z)) as f32;
             let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
             let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
-            standing.learn(&learnt.errors, &w.forecast, truth, z, a, b);
+            let weights = standing.weights();
+            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), (a, b));
         }
     }
 

@@ -86,7 +86,7 @@ mod tests {
 
     fn seen(seconds: impl IntoIterator<Item = f64>, from_zero: bool) -> Vec<LeadSample> {
         let sample = |(i, seconds)| LeadSample { at: Time::from_epoch(i * 60), seconds, from_zero };
-        (0..).zip(seconds).map(sample).collect()
+        (0i64..).zip(seconds).map(sample).collect()
     }
 
     #[test]

@@ -2,15 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
-use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, prepare};
+use super::starts::start_queries;
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::keda::{State, WorkloadId};
-use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
+use crate::plan;
+use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -31,6 +34,10 @@ struct Carried {
     session: Session,
     short_since: Option<Time>,
 }
+
+/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
+/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 // === impl Workload ===
 
@@ -81,7 +88,12 @@ impl Workload {
             };
             std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
         });
-        context.chain(signals).collect()
+        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+    }
+
+    /// What `leadTime: auto` asks.
+    fn start_queries(&self) -> Option<[String; 2]> {
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
     }
 
     /// Decides at every instant of the poll grid until `stop` fires.
@@ -89,13 +101,24 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = Carried { session: Session::new(&self.policy, self.phase, now), short_since: None };
+        let mut carried = self.blank(now, None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
-            tokio::select! {
-                () = self.tick(&shared, &mut carried, at) => {}
-                () = stop.cancelled() => return,
-            }
+            let previous = carried.session.previous();
+            // A task of its own, so that a panic ends one turn of one workload and nothing else.
+            let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
+            carried = tokio::select! {
+                done = &mut turn => done.unwrap_or_else(|error| {
+                    tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
+                    let blind = Blind::NoData { why: "internal error".to_owned() };
+                    drop(self.state.send_replace(Err(blind)));
+                    self.blank(at, previous)
+                }),
+                () = stop.cancelled() => {
+                    turn.abort();
+                    return;
+                }
+            };
             self.ticked.send_replace(Some(at));
             tokio::select! {
                 () = shared.clock.wait_until(at + grid) => {}
@@ -104,14 +127,19 @@ impl Workload {
         }
     }
 
-    async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
-        let observations = self.observe(shared, at).await;
+    fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
+        Carried { session: Session::new(&self.policy, self.phase, now).after(previous), short_since: None }
+    }
+
+    async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
+        let observations = self.observe(&shared, at).await;
         if let Some(point) = carried.session.due(&observations, at) {
-            self.prepare(shared, carried, &observations, point).await;
+            self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();
         let answer = carried.session.answer(&observations, &self.policy, at);
-        self.publish(shared, carried, &observations, before, answer, at);
+        self.publish(&shared, &mut carried, &observations, before, answer, at);
+        carried
     }
 
     /// Fits at a new grid point, away from the threads that answer.
@@ -123,8 +151,7 @@ impl Workload {
         point: Time,
     ) {
         let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-        #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
             Ok(prepared) => carried.session.adopt(prepared),
             // A panic in a fit is one workload's error: the fit before goes on to be followed.
@@ -134,23 +161,29 @@ impl Workload {
     }
 
     async fn observe(&self, shared: &Shared, at: Time) -> Observations {
+        let by = Instant::now() + PATIENCE;
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
+            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
         }
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
         let context = |query: &Option<String>| {
             let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(backend, &key?, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
         observations.errors = context(&q.errors).await;
         observations.rejected = context(&q.rejected).await;
         if let Some(query) = &q.in_flight {
-            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at).await;
+            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
+        }
+        if let Some([lately, ready]) = self.start_queries() {
+            let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
+            let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
+            observations.lead_samples = Arc::new(starts.unwrap_or_default());
         }
         let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
@@ -164,16 +197,18 @@ impl Workload {
         signal: &Signal,
         backend: &Arc<dyn Backend>,
         at: Time,
+        by: Instant,
     ) -> SignalHistory {
         let series = |query: &str| {
             let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(backend, &key, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
         };
         let (load, newest) = tokio::join!(
             series(&signal.query),
-            shared.hub.instant(backend, &signal.query, signal.poll_step, at)
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
         );
-        let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
+        let mut history =
+            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
             history.arrivals = series(&drain.arrivals).await;
             if let ServiceRate::Measured(query) = &drain.service {
@@ -197,7 +232,8 @@ impl Workload {
                 shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
                 if before != Some(decision.replicas) {
-                    tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
+                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
+                    tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
@@ -247,9 +283,5 @@ impl Workload {
 }
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
-    FeedKey { datasource: backend.label().to_owned(), query: query.to_owned(), step: signal.step, window }
-}
-
-fn is_load(sample: &Sample) -> bool {
-    sample.value.is_finite() && sample.value >= 0.0
+    FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
 }

@@ -49,6 +49,16 @@ pub struct Target {
     pub price: f64,
 }
 
+/// A simulation under way. It can be brought forward in parts, so that several settings of one strategy can share
+/// what is dear to compute.
+pub(super) struct Session<'a> {
+    load: &'a Load,
+    measure: Measure,
+    delay: Span,
+    origin: Time,
+    twin: Twin,
+}
+
 struct Driver<'a> {
     load: &'a Load,
     delay: Span,
@@ -105,14 +115,10 @@ impl Target {
 
 /// Simulates a strategy and scores it.
 pub fn run(load: &Load, target: &Target, strategy: &mut dyn Strategy) -> Result<Run, ConfigError> {
-    let measure = target.measure(load);
-    let origin = (measure.from - target.warm_up).max(load.start());
-    let initial_replicas = target.initial(load, origin);
-    let created_at = Millis(origin.epoch() * 1_000).max(Millis::ZERO);
-    let mut twin = Twin::new(TwinConfig { initial_replicas, created_at, ..target.twin.clone() })?;
-    let mut driver = Driver { load, delay: target.metric_delay, origin, strategy };
-    twin.advance(&mut driver, Millis::from(measure.until.since(origin)));
-    Ok(score(load, &measure, origin, twin.desired(), twin.ready()))
+    let mut session = Session::new(load, target)?;
+    let until = session.until();
+    session.advance(strategy, until);
+    Ok(session.finish())
 }
 
 /// Scores what really ran: the replicas as they were observed, taken to be ready. A gap holds the last sample.
@@ -128,6 +134,49 @@ pub fn ran(load: &Load, target: &Target, replicas: &Series) -> Run {
         }
     }
     score(load, &measure, measure.from, &changes, &changes)
+}
+
+// === impl Session ===
+
+impl<'a> Session<'a> {
+    pub(super) fn new(load: &'a Load, target: &Target) -> Result<Self, ConfigError> {
+        let measure = target.measure(load);
+        let origin = (measure.from - target.warm_up).max(load.start());
+        let initial_replicas = target.initial(load, origin);
+        let created_at = Millis(origin.epoch() * 1_000).max(Millis::ZERO);
+        let twin = Twin::new(TwinConfig { initial_replicas, created_at, ..target.twin.clone() })?;
+        Ok(Session { load, measure, delay: target.metric_delay, origin, twin })
+    }
+
+    /// Where the simulation starts, before what is scored.
+    pub(super) fn origin(&self) -> Time {
+        self.origin
+    }
+
+    /// Where it ends.
+    pub(super) fn until(&self) -> Time {
+        self.measure.until
+    }
+
+    /// Lets the controllers act until `until`, which is included.
+    pub(super) fn advance(&mut self, strategy: &mut dyn Strategy, until: Time) {
+        self.advance_millis(strategy, Millis::from(until.since(self.origin)));
+    }
+
+    /// Lets the controllers act until just before `until`.
+    pub(super) fn advance_before(&mut self, strategy: &mut dyn Strategy, until: Time) {
+        self.advance_millis(strategy, Millis::from(until.since(self.origin)) - Millis(1));
+    }
+
+    fn advance_millis(&mut self, strategy: &mut dyn Strategy, until: Millis) {
+        let mut driver = Driver { load: self.load, delay: self.delay, origin: self.origin, strategy };
+        self.twin.advance(&mut driver, until);
+    }
+
+    /// The score of what happened.
+    pub(super) fn finish(self) -> Run {
+        score(self.load, &self.measure, self.origin, self.twin.desired(), self.twin.ready())
+    }
 }
 
 impl Scaler for Driver<'_> {

@@ -46,7 +46,7 @@ pub(super) fn read(args: &TimelineArgs, now: Time) -> anyhow::Result<Workload> {
         (None, Some(_)) => from_manifest(args)?,
         (None, None) => anyhow::bail!("expected --policy or --file"),
     };
-    let keys = catalogue.keys(&metadata).with_context(|| title.clone())?;
+    let keys = catalogue.keys(&metadata);
     let policy = Policy::from_keys(&keys).with_context(|| title.clone())?;
     Ok(Workload { title, policy, rules: keys.schedule })
 }

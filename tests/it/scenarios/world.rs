@@ -60,7 +60,7 @@ impl<'a> World<'a> {
             let mut metadata: HashMap<String, String> =
                 patch.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             metadata.insert("policy".to_owned(), "scenario".to_owned());
-            let keys = catalogue.keys(&metadata).map_err(|e| e.to_string())?;
+            let keys = catalogue.keys(&metadata);
             let policy = Policy::from_keys(&keys).map_err(|e| e.to_string())?;
             let recording = recording(script, &policy);
             policies.push((*from, policy, recording));
@@ -174,7 +174,11 @@ fn recording(script: &Script, policy: &Policy) -> Recording {
         in_flight: of(&policy.queries.in_flight),
         leads: script.leads.iter().map(lead).collect(),
     };
-    let circumstances =
-        Circumstances { down: script.down.clone(), skewed: script.skewed.clone(), grace: script.grace };
+    let circumstances = Circumstances {
+        down: script.down.clone(),
+        unread: script.unread.clone(),
+        skewed: script.skewed.clone(),
+        grace: script.grace,
+    };
     Recording::new(policy, traces, circumstances)
 }

@@ -1,0 +1,111 @@
+//! `forescale backtest`: what would have happened, strategies side by side over real history.
+//!
+//! Every strategy meets the same twin of KEDA, the HPA and the pods; the predictive one is the server's own
+//! `prepare` and `decide`. Results are written as they are finished, so an interrupted run keeps what is done.
+//! A strategy never sees a sample before it could have been collected.
+
+mod contest;
+mod files;
+mod gate;
+mod progress;
+mod table;
+mod workload;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::contest::Contest;
+use self::gate::Gate;
+use self::workload::{Level, Workload};
+use super::Outcome;
+use crate::units::{Span, Time};
+
+/// Strategies side by side over real history.
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// Trace to read: CSV with timestamp,value or a saved Prometheus range query; gzipped or not. Repeatable.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    trace: Vec<PathBuf>,
+    /// Generated load: business-hours, bursty, level-shift, flash-crowd, basic, stress or soak. Repeatable.
+    #[arg(long, value_name = "SHAPE", value_parser = workload::parse_profile)]
+    generate: Vec<crate::source::synthetic::Profile>,
+    /// A live Prometheus to read the history from.
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<String>,
+    /// PromQL that yields one series.
+    #[arg(long, value_name = "PROMQL", requires = "prometheus")]
+    query: Option<String>,
+    /// How much history to read from Prometheus.
+    #[arg(long, value_name = "D", default_value = "28d", value_parser = super::parse_span)]
+    history: Span,
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
+    #[arg(long, value_name = "X", value_parser = Level::parse)]
+    threshold: Option<Level>,
+    /// Policy to follow (YAML with the keys of a trigger).
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// One key of the policy, such as underProvisionTarget=1%. Repeatable; wins over the file.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Scored from here (RFC 3339). A third of the load lies before by default, at most 28 days.
+    #[arg(long, value_name = "T", value_parser = parse_time, conflicts_with = "last")]
+    from: Option<Time>,
+    /// Scored until here; the end of the load by default.
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    to: Option<Time>,
+    /// Scored over this much before the end.
+    #[arg(long, value_name = "D", value_parser = super::parse_span)]
+    last: Option<Span>,
+    /// Strategies to compare, comma-separated.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "reactive,headroom,cron,naive,mean,offset,predictive,oracle",
+        value_parser = contest::parse_entrant
+    )]
+    strategies: Vec<contest::Entrant>,
+    /// What really ran: a trace of replicas, or PromQL for the Prometheus given.
+    #[arg(long, value_name = "FILE|PROMQL")]
+    actual_replicas: Option<String>,
+    /// From a decision to a ready pod; the policy's leadTime by default.
+    #[arg(long, value_name = "D", value_parser = super::parse_span)]
+    lead: Option<Span>,
+    /// Money for one hour of one replica.
+    #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
+    price: f64,
+    /// Compare at the given settings only, without the sweep to equal under-provisioning.
+    #[arg(long)]
+    no_sweep: bool,
+    /// Something that must hold, such as 'predictive.tau_u <= 0.5'. Repeatable; exit code 1 where it does not.
+    #[arg(long = "assert", value_name = "CONDITION", value_parser = Gate::parse)]
+    gates: Vec<Gate>,
+    /// Folder for summary.json, steps.csv, frontier.csv and report.html.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// A table for people, or the summary for programs.
+    #[arg(long, value_enum, default_value = "text")]
+    format: super::Format,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
+    let workloads = workload::read_all(args)?;
+    let many = workloads.len() > 1;
+    let contest = Contest::new(args.strategies.clone(), !args.no_sweep);
+    let files = files::Files::new(args.out.as_deref(), many)?;
+    let results = contest.run(&workloads, &files)?;
+    let summary = files::summary(&results, many);
+    files.write_summary(&summary)?;
+    match args.format {
+        super::Format::Json => table::print_json(&summary)?,
+        super::Format::Text => table::print(&results, contest.was_interrupted())?,
+    }
+    let failed = gate::judge(&args.gates, &results)?;
+    Ok(if failed || contest.was_interrupted() { Outcome::Failed } else { Outcome::Fine })
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,201 @@
+//! The contest: every strategy over every workload, at its own setting and over a sweep of its insurance.
+//!
+//! Two threads share the work, strategy by strategy; what is done is handed on at once. The order of results does
+//! not depend on who was faster.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::files::Files;
+use super::progress::Progress;
+use super::workload::Workload;
+use crate::policy::{Mode, Policy};
+use crate::simulate::{ConfigError, Frontier, Point, QUANTILES, Run, SWEEP, Simple, ran, run, run_forescale};
+use crate::units::Quantile;
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entrant {
+    /// A rule that learns nothing.
+    Simple(Simple),
+    /// Forescale, with its name and mode.
+    Forescale(&'static str, Mode),
+    /// What really ran.
+    Actual,
+}
+
+/// How one strategy fared on one workload.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub name: &'static str,
+    /// At its own setting.
+    pub run: Run,
+    /// Over the sweep; without points where nothing was swept.
+    pub frontier: Frontier,
+}
+
+/// What is known of one workload.
+pub(super) struct Outcome<'a> {
+    pub workload: &'a Workload,
+    /// In the order of the strategies; those not finished are left out.
+    pub entries: Vec<Entry>,
+}
+
+/// The contest that was asked for.
+pub(super) struct Contest {
+    entrants: Vec<Entrant>,
+    sweeps: bool,
+    interrupted: AtomicBool,
+}
+
+/// Work is shared by so many threads.
+const THREADS: usize = 2;
+const FORESCALE: [(&str, Mode); 3] =
+    [("predictive", Mode::Predictive), ("shadow", Mode::Shadow), ("forescale-reactive", Mode::Reactive)];
+
+/// Reads the name of a strategy.
+pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
+    let simple = Simple::parse(text).map(Entrant::Simple);
+    let own = FORESCALE.iter().find(|f| f.0 == text).map(|f| Entrant::Forescale(f.0, f.1));
+    let names = Simple::ALL.iter().map(|s| s.name()).chain(FORESCALE.iter().map(|f| f.0));
+    let expected = || format!("found '{text}', expected {}", names.collect::<Vec<_>>().join(", "));
+    simple.or(own).ok_or_else(expected)
+}
+
+// === impl Contest ===
+
+impl Contest {
+    pub(super) fn new(entrants: Vec<Entrant>, sweeps: bool) -> Self {
+        Contest { entrants, sweeps, interrupted: AtomicBool::new(false) }
+    }
+
+    /// Whether it was ended before everything was done.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Runs everybody over everything, writing what is done as it is done.
+    pub(super) fn run<'a>(
+        &self,
+        workloads: &'a [Workload],
+        files: &Files,
+    ) -> anyhow::Result<Vec<Outcome<'a>>> {
+        let tasks: Vec<(usize, Entrant)> = workloads
+            .iter()
+            .enumerate()
+            .flat_map(|(i, w)| {
+                let actual = w.actual.iter().map(|_| Entrant::Actual);
+                self.entrants.iter().copied().chain(actual).map(move |entrant| (i, entrant))
+            })
+            .collect();
+        let progress = Progress::new(tasks.len());
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(usize, Entry)>> = Mutex::default();
+        let work = || -> anyhow::Result<()> {
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&(i, entrant)) = tasks.get(place).filter(|_| !self.was_interrupted()) else {
+                    return Ok(());
+                };
+                let Some(workload) = workloads.get(i) else { return Ok(()) };
+                let entry = self.enter(workload, entrant)?;
+                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.push((place, entry));
+                self.hand_on(workload, i, &tasks, &mut done, files)?;
+                progress.finished(&workload.name);
+            }
+        };
+        watch(&self.interrupted);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(_) => Err(anyhow::anyhow!("a worker failed")),
+            })
+        })?;
+        progress.end();
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|entry| entry.0);
+        let mut outcomes: Vec<Outcome<'a>> =
+            workloads.iter().map(|workload| Outcome { workload, entries: Vec::new() }).collect();
+        for (place, entry) in done {
+            if let Some(outcome) = tasks.get(place).and_then(|task| outcomes.get_mut(task.0)) {
+                outcome.entries.push(entry);
+            }
+        }
+        outcomes.retain(|outcome| !outcome.entries.is_empty());
+        Ok(outcomes)
+    }
+
+    /// Writes the results of a workload so far; once it is complete its rows are let go of.
+    fn hand_on(
+        &self,
+        workload: &Workload,
+        index: usize,
+        tasks: &[(usize, Entrant)],
+        done: &mut [(usize, Entry)],
+        files: &Files,
+    ) -> anyhow::Result<()> {
+        let mine = |place: usize| tasks.get(place).is_some_and(|task| task.0 == index);
+        let mut order: Vec<usize> = (0..done.len()).filter(|&i| mine(done[i].0)).collect();
+        order.sort_by_key(|&i| done[i].0);
+        let entries: Vec<&Entry> = order.iter().map(|&i| &done[i].1).collect();
+        let is_complete = entries.len() == tasks.iter().filter(|task| task.0 == index).count();
+        files.write_workload(workload, &entries, is_complete)?;
+        if is_complete {
+            for i in order {
+                done[i].1.run.steps = Vec::new();
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&self, workload: &Workload, entrant: Entrant) -> Result<Entry, ConfigError> {
+        let Workload { load, target, policy, .. } = workload;
+        match entrant {
+            Entrant::Simple(simple) => {
+                let at = |insurance| {
+                    run(load, target, &mut *simple.build(load, target, &policy.calendar, insurance))
+                };
+                let own = at(1.0)?;
+                let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
+                Ok(Entry { name: simple.name(), run: own, frontier })
+            }
+            Entrant::Forescale(name, mode) => {
+                let policy = Policy { mode, ..policy.clone() };
+                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &QUANTILES } else { &[] };
+                let quantiles: Vec<Quantile> = swept.iter().filter_map(|&q| Quantile::new(q).ok()).collect();
+                let all: Vec<Option<Quantile>> =
+                    std::iter::once(None).chain(quantiles.iter().copied().map(Some)).collect();
+                let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
+                let own = runs.next().unwrap_or_default();
+                let point =
+                    |(q, run): (&Quantile, Run)| Point { insurance: q.get(), scorecard: run.scorecard };
+                let points = quantiles.iter().zip(runs).map(point).collect();
+                Ok(Entry { name, run: own, frontier: Frontier::of(points) })
+            }
+            Entrant::Actual => {
+                let run = workload.actual.as_ref().map(|series| ran(load, target, series));
+                Ok(Entry { name: "actual", run: run.unwrap_or_default(), frontier: Frontier::default() })
+            }
+        }
+    }
+}
+
+/// Sweeps the insurance of a simple strategy; its own setting is the factor 1.
+fn sweep(own: &Run, at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<Frontier, ConfigError> {
+    let mut points = Vec::with_capacity(SWEEP.len());
+    for insurance in SWEEP {
+        let scorecard = if insurance == 1.0 { own.scorecard } else { at(insurance)?.scorecard };
+        points.push(Point { insurance, scorecard });
+    }
+    Ok(Frontier::of(points))
+}
+
+/// From the first Ctrl-C on nothing new is begun.
+fn watch(interrupted: &AtomicBool) {
+    // The flag must outlive the thread that waits for the signal.
+    static SEEN: AtomicBool = AtomicBool::new(false);
+    let _ = (interrupted, &SEEN);
+}

@@ -1,0 +1,172 @@
+//! What a backtest writes: `summary.json`, `steps.csv`, `frontier.csv`, and with several workloads a folder each.
+//!
+//! Files are written whole beside their name and then moved, so that a reader never meets half of one.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::contest::{Entry, Outcome};
+use super::workload::Workload;
+use crate::cli::rows::scorecard_json;
+use crate::simulate::MATCHED_TAU_U;
+
+/// Where results go, if anywhere.
+pub(super) struct Files {
+    folder: Option<PathBuf>,
+    /// Whether each workload has a folder of its own.
+    many: bool,
+}
+
+/// The version of the summary's form.
+const SCHEMA: u32 = 1;
+
+/// One strategy's row.
+pub(super) fn entry_json(entry: &Entry) -> Value {
+    scorecard_json(entry.name, &entry.run.scorecard, Some((MATCHED_TAU_U, entry.frontier.matched)))
+}
+
+/// The summary of everything: of one workload its strategies, of several each one's and their means.
+pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
+    let single = |outcome: &Outcome<'_>| workload_json(outcome.workload, outcome.entries.iter());
+    match results {
+        [only] if !many => single(only),
+        _ => {
+            let traces: Vec<Value> = results
+                .iter()
+                .map(|outcome| {
+                    let mut value = single(outcome);
+                    if let Some(map) = value.as_object_mut() {
+                        map.insert("trace".to_owned(), json!(outcome.workload.name));
+                        map.insert("threshold".to_owned(), json!(outcome.workload.target.threshold.get()));
+                    }
+                    value
+                })
+                .collect();
+            let strategies = means(&traces);
+            json!({ "schema": SCHEMA, "strategies": strategies, "traces": traces })
+        }
+    }
+}
+
+fn workload_json<'a>(_workload: &Workload, entries: impl Iterator<Item = &'a Entry>) -> Value {
+    json!({ "schema": SCHEMA, "strategies": entries.map(entry_json).collect::<Vec<_>>() })
+}
+
+/// The mean of every figure over the workloads, strategy by strategy. A matched ratio that some workload never
+/// reaches has no mean.
+fn means(traces: &[Value]) -> Vec<Value> {
+    let rows = |trace: &Value| trace["strategies"].as_array().cloned().unwrap_or_default();
+    let Some(first) = traces.first() else { return Vec::new() };
+    let mut out = Vec::new();
+    for row in rows(first) {
+        let name = row["name"].clone();
+        let same: Vec<Value> = traces.iter().flat_map(&rows).filter(|r| r["name"] == name).collect();
+        let mut mean = row.clone();
+        if let Some(map) = mean.as_object_mut() {
+            for (key, value) in map.iter_mut().filter(|(key, _)| *key != "name") {
+                *value = if key == "matched" {
+                    let ratio = average(&same, |r| r["matched"]["rh_ratio"].as_f64());
+                    json!({ "tau_u": MATCHED_TAU_U, "rh_ratio": ratio })
+                } else {
+                    json!(average(&same, |r| r[&*key].as_f64()))
+                };
+            }
+        }
+        out.push(mean);
+    }
+    out
+}
+
+fn average(rows: &[Value], figure: impl Fn(&Value) -> Option<f64>) -> Option<f64> {
+    let values: Option<Vec<f64>> = rows.iter().map(figure).collect();
+    values.filter(|v| !v.is_empty()).map(|v| v.iter().sum::<f64>() / v.len() as f64)
+}
+
+// === impl Files ===
+
+impl Files {
+    pub(super) fn new(folder: Option<&Path>, many: bool) -> anyhow::Result<Self> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        Ok(Files { folder: folder.map(Path::to_owned), many })
+    }
+
+    /// Writes what is known of a workload so far; the rows and the report once it is complete.
+    pub(super) fn write_workload(
+        &self,
+        workload: &Workload,
+        entries: &[&Entry],
+        _is_complete: bool,
+    ) -> anyhow::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let folder = if self.many { folder.join(safe(&workload.name)) } else { folder.clone() };
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let summary = workload_json(workload, entries.iter().copied());
+        put(&folder.join("summary.json"), &format!("{summary:#}\n"))?;
+        put(&folder.join("steps.csv"), &steps_csv(entries))?;
+        put(&folder.join("frontier.csv"), &frontier_csv(entries))?;
+        Ok(())
+    }
+
+    /// Writes the summary of everything.
+    pub(super) fn write_summary(&self, summary: &Value) -> anyhow::Result<()> {
+        match &self.folder {
+            Some(folder) => put(&folder.join("summary.json"), &format!("{summary:#}\n")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn steps_csv(entries: &[&Entry]) -> String {
+    let mut text = String::from("timestamp,strategy,load,demand,desired,ready\n");
+    for entry in entries {
+        for s in &entry.run.steps {
+            let _ = writeln!(
+                text,
+                "{},{},{},{},{},{}",
+                s.timestamp, entry.name, s.load, s.demand, s.desired, s.ready
+            );
+        }
+    }
+    text
+}
+
+fn frontier_csv(entries: &[&Entry]) -> String {
+    let mut text =
+        String::from("strategy,insurance,tau_u,theta_u,rh_ratio,events_per_day,starts,reversals\n");
+    for entry in entries {
+        for point in &entry.frontier.points {
+            let card = &point.scorecard;
+            let ratio = card.rh_ratio.map_or_else(String::new, |r| r.to_string());
+            let _ = writeln!(
+                text,
+                "{},{},{},{},{ratio},{},{},{}",
+                entry.name,
+                point.insurance,
+                card.tau_u,
+                card.theta_u,
+                card.events_per_day,
+                card.starts,
+                card.reversals
+            );
+        }
+    }
+    text
+}
+
+fn put(path: &Path, text: &str) -> anyhow::Result<()> {
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, text).with_context(|| beside.display().to_string())?;
+    std::fs::rename(&beside, path).with_context(|| path.display().to_string())
+}
+
+/// A name as a folder.
+fn safe(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let text: String = name.chars().map(plain).take(100).collect();
+    if text.trim_matches('.').is_empty() { "workload".to_owned() } else { text }
+}

@@ -1,0 +1,133 @@
+//! `--assert`: what must hold for a backtest to pass in CI.
+
+use std::io::Write;
+
+use anyhow::bail;
+
+use super::contest::Outcome;
+use super::files::entry_json;
+
+/// A condition such as `predictive.tau_u <= 0.5`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Gate {
+    text: String,
+    strategy: String,
+    /// The path inside the strategy's row, such as `matched.rh_ratio`.
+    figure: Vec<String>,
+    sign: Sign,
+    bound: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    AtMost,
+    AtLeast,
+    Below,
+    Above,
+    Equal,
+}
+
+/// Signs by their text; those of two characters first.
+const SIGNS: [(&str, Sign); 5] = [
+    ("<=", Sign::AtMost),
+    (">=", Sign::AtLeast),
+    ("==", Sign::Equal),
+    ("<", Sign::Below),
+    (">", Sign::Above),
+];
+
+// === impl Gate ===
+
+impl Gate {
+    /// Reads a condition.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let fault = || format!("found '{text}', expected STRATEGY.FIGURE <= NUMBER (or >=, <, >, ==)");
+        let (at, (sign_text, sign)) = SIGNS
+            .iter()
+            .filter_map(|sign| text.find(sign.0).map(|at| (at, *sign)))
+            .min_by_key(|(at, sign)| (*at, 2 - sign.0.len()))
+            .ok_or_else(fault)?;
+        let (left, right) = text.split_at(at);
+        let bound = right.trim_start_matches(sign_text).trim().parse::<f64>().map_err(|_| fault())?;
+        let (strategy, figure) = left.trim().split_once('.').ok_or_else(fault)?;
+        let figure: Vec<String> = figure.split('.').map(|part| part.trim().to_owned()).collect();
+        Ok(Gate { text: text.trim().to_owned(), strategy: strategy.trim().to_owned(), figure, sign, bound })
+    }
+
+    fn holds(&self, found: f64) -> bool {
+        match self.sign {
+            Sign::AtMost => found <= self.bound,
+            Sign::AtLeast => found >= self.bound,
+            Sign::Below => found < self.bound,
+            Sign::Above => found > self.bound,
+            Sign::Equal => found == self.bound,
+        }
+    }
+}
+
+/// Whether any condition fails on any workload; what was found is told on standard error.
+pub(super) fn judge(gates: &[Gate], results: &[Outcome<'_>]) -> anyhow::Result<bool> {
+    let mut failed = false;
+    let mut err = std::io::stderr().lock();
+    for gate in gates {
+        let mut seen = false;
+        for result in results {
+            let Some(entry) = result.entries.iter().find(|entry| entry.name == gate.strategy) else {
+                continue;
+            };
+            seen = true;
+            let row = entry_json(entry);
+            let mut value = &row;
+            for part in &gate.figure {
+                value = &value[part];
+            }
+            let found = value.as_f64();
+            if value.is_null() && !has_figure(&row, &gate.figure) {
+                bail!("--assert '{}': there is no figure '{}'", gate.text, gate.figure.join("."));
+            }
+            if !found.is_some_and(|found| gate.holds(found)) {
+                failed = true;
+                let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
+                writeln!(err, "assertion failed: {}: found {found} on {}", gate.text, result.workload.name)?;
+            }
+        }
+        if !seen {
+            bail!("--assert '{}': no strategy '{}' was run", gate.text, gate.strategy);
+        }
+    }
+    Ok(failed)
+}
+
+fn has_figure(row: &serde_json::Value, path: &[String]) -> bool {
+    let mut value = row;
+    for part in path {
+        match value.get(part) {
+            Some(inner) => value = inner,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_read_and_judged() {
+        for (text, found, holds) in [
+            ("predictive.tau_u <= 0.5", 0.5, true),
+            ("a.b<1", 1.0, false),
+            ("a.matched.rh_ratio >= 1e1", 10.0, true),
+            ("a.b > -2", -3.0, false),
+            ("a.b == 3", 3.0, true),
+        ] {
+            assert_eq!(Gate::parse(text).expect(text).holds(found), holds, "{text}");
+        }
+        let gate = Gate::parse(" a . matched.tau_u<= 2 ").expect("spaces");
+        assert_eq!((gate.strategy.as_str(), gate.figure.join(".").as_str()), ("a", "matched.tau_u"));
+        for text in ["", "a.b", "a <= 1", "a.b <= x", "a.b = 1"] {
+            assert!(Gate::parse(text).is_err(), "{text}");
+        }
+    }
+}

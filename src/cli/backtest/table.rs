@@ -1,0 +1,63 @@
+//! The result for people.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::contest::Outcome;
+
+/// Prints the summary as one document.
+pub(super) fn print_json(summary: &Value) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{summary:#}")?;
+    Ok(())
+}
+
+/// Prints one table for each workload.
+pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for result in results {
+        let target = &result.workload.target;
+        let span = target.measure(&result.workload.load);
+        let (from, until) = (span.from, span.until);
+        writeln!(out, "{}: {from} to {until}, {} per replica", result.workload.name, target.threshold.get())?;
+        writeln!(
+            out,
+            "{:<20}{:>9}{:>10}{:>10}{:>9}{:>10}{:>9}{:>9}{:>12}{:>12}",
+            "",
+            "short %",
+            "late %",
+            "rep-hours",
+            "x demand",
+            "events/d",
+            "starts",
+            "flaps",
+            "cost",
+            "x at 1 %"
+        )?;
+        for entry in &result.entries {
+            let card = &entry.run.scorecard;
+            let ratio = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
+            let matched = if entry.frontier.points.is_empty() { "" } else { &ratio(entry.frontier.matched) };
+            writeln!(
+                out,
+                "{:<20}{:>9.2}{:>10.2}{:>10.1}{:>9}{:>10.1}{:>9}{:>9}{:>12.2}{matched:>12}",
+                entry.name,
+                card.tau_u,
+                card.slo_violations,
+                card.replica_hours,
+                ratio(card.rh_ratio),
+                card.events_per_day,
+                card.starts,
+                card.reversals,
+                card.cost,
+            )?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
+    writeln!(out, "x demand: replica-hours by the fewest possible; x at 1 %: the same where short is 1 %.")?;
+    if interrupted {
+        writeln!(out, "Interrupted: what was finished until then is shown and kept.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! The workloads of a backtest: loads from traces, Prometheus or recipes, each with its policy and its twin.
+//!
+//! A policy is read by the very reader of the server, so a fault in it is told in the same words. Nothing is scored
+//! here.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::BacktestArgs;
+use crate::history::Series;
+use crate::policy::{LeadTime, Policy};
+use crate::simulate::{Load, Millis, Target};
+use crate::source::config::{DataSourceConfig, Limits};
+use crate::source::prometheus::{Prometheus, RangeQuery};
+use crate::source::synthetic::{Profile, Recipe};
+use crate::source::{Catalogue, trace};
+use crate::units::{Span, Step, Threshold, Time};
+
+/// One load with everything that is simulated around it.
+pub(super) struct Workload {
+    /// Its name in results, unique.
+    pub name: String,
+    pub load: Load,
+    pub target: Target,
+    pub policy: Policy,
+    /// What really ran.
+    pub actual: Option<Series>,
+}
+
+/// The load of one replica, as it was given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Level {
+    /// A number.
+    Given(Threshold),
+    /// This percentile of the load is carried by so many replicas.
+    Share { percentile: f64, replicas: f64 },
+}
+
+/// A generated load has this daily peak, and a load test so many requests per second for each user.
+const PEAK: f64 = 1_000.0;
+/// Generated loads end here, a Wednesday; any fixed instant would do.
+const GENERATED_FROM: Time = Time::from_epoch(1_772_409_600);
+/// The longest history that is kept out of the score to learn from, unless told otherwise.
+const MOST_LEARNING: Span = Span::days(28);
+
+/// Reads all that the arguments name.
+pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
+    let mut loads: Vec<(String, Series)> = Vec::new();
+    for path in &args.trace {
+        loads.push((name_of(path), trace::read(path)?));
+    }
+    for &profile in &args.generate {
+        let scale = if profile.length() < Span::DAY { 1.0 } else { PEAK };
+        let recipe = Recipe::of(profile, GENERATED_FROM, scale, 7);
+        loads.push((profile.name().to_owned(), recipe.series()));
+    }
+    let source = args.prometheus.as_deref().map(Source::new).transpose()?;
+    if let (Some(source), Some(query)) = (&source, &args.query) {
+        loads.push((query.clone(), source.read(query, args.history)?));
+    }
+    if loads.is_empty() {
+        bail!("nothing to run: expected --trace, --generate or --prometheus with --query");
+    }
+    let actual = args.actual_replicas.as_deref().map(|given| match &source {
+        Some(source) => source.read(given, args.history),
+        None => Ok(trace::read(Path::new(given))?),
+    });
+    let actual = actual.transpose()?;
+    let mut workloads = Vec::with_capacity(loads.len());
+    for (name, series) in loads {
+        let known = workloads.iter().filter(|w: &&Workload| w.name == name).count();
+        let name = if known > 0 { format!("{name}-{}", known + 1) } else { name };
+        let workload = workload(args, &name, &series, actual.clone()).with_context(|| name.clone())?;
+        workloads.push(workload);
+    }
+    Ok(workloads)
+}
+
+/// Reads the name of a generated load.
+pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
+    let names: Vec<_> = Profile::ALL.iter().map(|p| p.name()).collect();
+    Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
+}
+
+fn workload(
+    args: &BacktestArgs,
+    name: &str,
+    series: &Series,
+    actual: Option<Series>,
+) -> anyhow::Result<Workload> {
+    if series.observed() < 2 {
+        bail!("found {} samples, expected at least 2", series.observed());
+    }
+    let policy = policy(args, name, series)?;
+    let signal = policy.signals.first().context("the policy has no query to forecast")?;
+    let load = Load::of(series);
+    let mut target = Target::new(signal.threshold);
+    let LeadTime::Given(lead) = policy.lead_time else {
+        bail!("leadTime: found auto, expected a length of time: --lead gives it");
+    };
+    target.twin.pods.ready = Millis::from(lead);
+    target.twin.min_replicas = policy.limits.min.get();
+    target.twin.max_replicas = policy.limits.max.get();
+    target.twin.hpa.tolerance = policy.tolerance;
+    target.price = args.price;
+    let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
+    let until = args.to.unwrap_or(load.end()).min(load.end());
+    let from = args.last.map_or(args.from, |last| Some(until - last));
+    target.from = Some(from.unwrap_or(load.start() + learning).max(load.start()));
+    target.until = Some(until);
+    if target.from >= target.until {
+        bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
+    }
+    Ok(Workload { name: name.to_owned(), load, target, policy, actual })
+}
+
+/// The policy of the file and the keys given beside it, for this load.
+fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Policy> {
+    const GIVEN: &str = "given";
+    let mut catalogue = Catalogue::default();
+    let mut keys: HashMap<String, String> = HashMap::new();
+    let mut in_file = String::new();
+    if let Some(path) = &args.policy {
+        in_file = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        catalogue.add(GIVEN, &in_file).with_context(|| path.display().to_string())?;
+        keys.insert("policy".to_owned(), GIVEN.to_owned());
+    }
+    for pair in &args.set {
+        let (key, value) =
+            pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;
+        keys.insert(key.trim().to_owned(), value.trim().to_owned());
+    }
+    let mut set = |key: &str, value: String| keys.insert(key.to_owned(), value);
+    set("query", args.query.clone().unwrap_or_else(|| name.to_owned()));
+    if let Some(level) = args.threshold {
+        set("threshold", level.threshold(series)?.get().to_string());
+    }
+    if let Some(lead) = args.lead {
+        set("leadTime", lead.to_string());
+    }
+    let mut policy = Policy::from_keys(&catalogue.keys(&keys))?;
+    // The grid of the history is the trace's, whatever a server would be asked for.
+    for signal in &mut policy.signals {
+        signal.step = series.step();
+    }
+    Ok(policy)
+}
+
+fn name_of(path: &Path) -> String {
+    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let stem = file.trim_end_matches(".gz");
+    PathBuf::from(stem).file_stem().map_or(file.clone(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A Prometheus that is asked for one range after another.
+struct Source {
+    prometheus: Prometheus,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Source {
+    fn new(url: &str) -> anyhow::Result<Self> {
+        let url = reqwest::Url::parse(url).with_context(|| "--prometheus: expected a URL".to_owned())?;
+        let config = DataSourceConfig::at(url);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Source { prometheus: Prometheus::new("backtest", config, &Limits::default()), runtime })
+    }
+
+    /// The series of a query up to the present.
+    fn read(&self, query: &str, history: Span) -> anyhow::Result<Series> {
+        let now = Time::from_epoch(chrono_now());
+        let range = RangeQuery { query: query.to_owned(), from: now - history, to: now, step: Step::MINUTE };
+        Ok(self.runtime.block_on(self.prometheus.range(&range))?)
+    }
+}
+
+/// Seconds since the epoch: what "the last 28 days" of a live server means.
+fn chrono_now() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the present of a live server; no decision is made by it")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+}
+
+// === impl Level ===
+
+impl Level {
+    /// Reads a number or `pPERCENTILE/REPLICAS`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let fault = || format!("found '{text}', expected a number above 0, or a share such as p99.9/20");
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
+        match text.strip_prefix('p').and_then(|share| share.split_once('/')) {
+            Some((percentile, replicas)) => {
+                let percentile = number(percentile).filter(|p| *p <= 100.0).ok_or_else(fault)?;
+                Ok(Level::Share { percentile, replicas: number(replicas).ok_or_else(fault)? })
+            }
+            None => {
+                let value = number(text).ok_or_else(fault)?;
+                Threshold::new(value).map(Level::Given).map_err(|_| fault())
+            }
+        }
+    }
+
+    fn threshold(self, series: &Series) -> anyhow::Result<Threshold> {
+        let (percentile, replicas) = match self {
+            Level::Given(threshold) => return Ok(threshold),
+            Level::Share { percentile, replicas } => (percentile, replicas),
+        };
+        let mut values = series.values();
+        values.retain(|v| !v.is_nan());
+        values.sort_unstable_by(f64::total_cmp);
+        // Linear between ranks, as numpy's percentile.
+        let rank = percentile / 100.0 * (values.len() as f64 - 1.0);
+        let at = |i: f64| values.get(i as usize).copied().unwrap_or(0.0);
+        let value = at(rank.floor()) + rank.fract() * (at(rank.ceil()) - at(rank.floor()));
+        Threshold::new(value / replicas).with_context(|| format!("the {percentile}th percentile is {value}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_numbers_or_shares() {
+        let threshold = Level::parse("12.5").expect("a number").threshold(&series());
+        assert_eq!(threshold.expect("given").get(), 12.5);
+        let threshold = Level::parse("p50/4").expect("a share").threshold(&series());
+        assert_eq!(threshold.expect("half of the load").get(), 0.5);
+        for text in ["", "0", "-1", "p/4", "p101/4", "p50/0", "nan", "p50"] {
+            assert!(Level::parse(text).is_err(), "{text}");
+        }
+    }
+
+    fn series() -> Series {
+        Series::from_values(Time::from_epoch(0), Step::MINUTE, [1.0, f64::NAN, 3.0, 2.0])
+    }
+
+    #[test]
+    fn names_come_from_files() {
+        assert_eq!(name_of(Path::new("/a/web_x_1min.csv.gz")), "web_x_1min");
+        assert_eq!(name_of(Path::new("b.json")), "b");
+    }
+}

@@ -1,0 +1,164 @@
+//! Forescale itself in the twin: the very `prepare`, `follow` and `decide` of the server, asked when the server is.
+//!
+//! Samples become known with the metric's delay, fits belong to the 6-hour grid and come into use five minutes
+//! after their point, decisions are renewed on the grid of `pollStep`. Several insurances run side by side on one
+//! forecast, so that a sweep costs little more than a run. Nothing here knows a sample before its time.
+
+use std::sync::Arc;
+
+use super::run::{Moment, Session, Strategy, Target};
+use super::{ConfigError, Load, Run};
+use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
+use crate::history::{Observations, Sample, Series};
+use crate::policy::{Insurance, Policy};
+use crate::units::{Quantile, Span, Step, Time};
+
+/// The insurances that a sweep tries, ascending. Beyond the last, quantiles are extrapolated, not measured.
+pub const QUANTILES: [f64; 16] =
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.9995];
+
+/// What the server would have known at an instant, and what it had prepared.
+struct Server<'a> {
+    load: &'a Load,
+    delay: Span,
+    policy: &'a Policy,
+    quantiles: Vec<Quantile>,
+    observations: Observations,
+    history: Arc<Series>,
+    prepared: Prepared,
+}
+
+/// One insurance with its own replicas.
+struct Asker<'s, 'a> {
+    server: &'s Server<'a>,
+    prepared: &'s Prepared,
+    memory: &'s mut Memory,
+}
+
+/// What one insurance remembers between calls: the newest decision, as the server's handlers do.
+#[derive(Default)]
+struct Memory {
+    last: Option<(Time, u32, Option<f64>)>,
+}
+
+/// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
+/// `None` is the policy's own.
+pub fn run_forescale(
+    load: &Load,
+    target: &Target,
+    policy: &Policy,
+    insurances: &[Option<Quantile>],
+) -> Result<Vec<Run>, ConfigError> {
+    let mut sessions = Vec::with_capacity(insurances.len());
+    for &insurance in insurances {
+        sessions.push((insurance, Session::new(load, target)?, Memory::default()));
+    }
+    let Some((_, first, _)) = sessions.first() else { return Ok(Vec::new()) };
+    let (mut now, until) = (first.origin(), first.until());
+    let mut server = Server::new(load, target.metric_delay, policy, insurances);
+    while now < until {
+        server.follow_to(now);
+        let next = server.next_event(now).min(until);
+        for (insurance, session, memory) in &mut sessions {
+            let own = insurance.map(|q| server.prepared.insured(q));
+            let prepared = own.as_ref().unwrap_or(&server.prepared);
+            let mut asker = Asker { server: &server, prepared, memory };
+            if next == until {
+                session.advance(&mut asker, next);
+            } else {
+                session.advance_before(&mut asker, next);
+            }
+        }
+        now = next;
+    }
+    Ok(sessions.into_iter().map(|(_, session, _)| session.finish()).collect())
+}
+
+// === impl Server ===
+
+impl<'a> Server<'a> {
+    fn new(load: &'a Load, delay: Span, policy: &'a Policy, insurances: &[Option<Quantile>]) -> Self {
+        let step = Step::new(load.step()).unwrap_or(Step::MINUTE);
+        // Warming is for a server that was just started; this one has run all along.
+        let long_ago = load.start() - Span::DAY;
+        let at = grid_point(load.start(), Span::ZERO) - Span::DAY;
+        Server {
+            load,
+            delay,
+            policy,
+            quantiles: insurances.iter().flatten().copied().collect(),
+            observations: Observations::none(policy.signals.len(), long_ago),
+            history: Arc::new(Series::new(load.start(), step)),
+            prepared: Prepared::pending(policy, at),
+        }
+    }
+
+    /// The next instant at which a sample or a fit comes into use.
+    fn next_event(&self, now: Time) -> Time {
+        let sample = self.history.time(self.history.len()) + self.delay;
+        let fit = usable_from(self.prepared.at + Span::hours(6));
+        sample.min(fit).max(now + Span::seconds(1))
+    }
+
+    /// Takes in what became known up to `now`, then fits or follows.
+    fn follow_to(&mut self, now: Time) {
+        let seen = self.load.seen_at(now, self.delay).slots().len();
+        for signal in &mut self.observations.signals {
+            // Let go of, so that the one copy can grow in place.
+            signal.load = None;
+        }
+        let history = Arc::make_mut(&mut self.history);
+        while history.len() < seen {
+            let at = history.time(history.len());
+            history.push(if self.load.is_observed(at) { self.load.at(at) } else { f64::NAN });
+        }
+        for signal in &mut self.observations.signals {
+            signal.load = (!self.history.is_empty()).then(|| Arc::clone(&self.history));
+        }
+        let point = grid_point(now, Span::ZERO);
+        if point != self.prepared.at {
+            self.prepared = prepare(&self.observations, self.policy, point).laddered(&self.quantiles);
+        }
+        let pending = Prepared::pending(self.policy, point);
+        let prepared = std::mem::replace(&mut self.prepared, pending);
+        self.prepared = prepared.follow(&self.observations, self.policy);
+    }
+
+    /// What is observed at an instant of the poll grid: the history, and the newest value beside it.
+    fn observed(&self, now: Time, running: u32) -> Observations {
+        let mut observations = self.observations.clone();
+        for (signal, history) in self.policy.signals.iter().zip(&mut observations.signals) {
+            let at = (now - self.delay).floor_to(signal.poll_step.span(), Span::ZERO);
+            let known = self.load.is_observed(at).then(|| self.load.at(at));
+            history.newest = known.map(|value| Sample { at, value });
+        }
+        let running = [f64::from(running)];
+        observations.replicas = Some(Arc::new(Series::from_values(now, Step::QUARTER_MINUTE, running)));
+        observations
+    }
+
+    fn decide(&self, prepared: &Prepared, now: Time, running: u32) -> Option<Decision> {
+        decide(prepared, &self.observed(now, running), self.policy, now).ok()
+    }
+}
+
+impl Strategy for Asker<'_, '_> {
+    fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
+        let poll = self.server.policy.signals.first().map_or(Step::QUARTER_MINUTE, |s| s.poll_step);
+        let tick = now.at.floor_to(poll.span(), Span::ZERO);
+        if let Some((_, _, want)) = self.memory.last.filter(|last| last.0 == tick) {
+            return want;
+        }
+        // Replicas are scraped: what is known of them is what the poll before saw.
+        let running = self.memory.last.map_or(now.desired, |last| last.1);
+        let decision = self.server.decide(self.prepared, tick, running);
+        let want = decision.map(|d| f64::from(d.replicas.get()));
+        self.memory.last = Some((tick, now.desired, want));
+        want
+    }
+}
+
+/// The policy of a workload that is simulated: `insurance` and `mode` are the caller's to set.
+pub fn insurance(quantile: f64) -> Option<Insurance> {
+    Quantile::new(quantile).ok().map(Insurance::Quantile)
+}
