@@ -6,8 +6,8 @@
 mod backtest;
 mod demo;
 mod forecast;
-mod live;
 mod lint;
+mod live;
 mod override_;
 mod rows;
 mod serve;

@@ -54,13 +54,7 @@ pub(super) fn check(
     settings: &Settings,
     findings: &mut Findings<'_>,
 ) -> (Option<Policy>, Keys) {
-    let mut keys = match catalogue.keys(&subject.metadata) {
-        Ok(keys) => keys,
-        Err(faults) => {
-            faults.0.iter().for_each(|fault| add_fault(fault, subject.node, subject.at, findings));
-            return (None, Keys::default());
-        }
-    };
+    let mut keys = catalogue.keys(&subject.metadata);
     if settings.catalogue.is_none() {
         trust_names(&mut keys);
     }
