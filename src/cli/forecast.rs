@@ -38,7 +38,7 @@ pub(super) struct ForecastArgs {
     #[arg(long, value_delimiter = ',', value_parser = parse_span)]
     horizons: Vec<Span>,
     /// Probabilities, comma-separated.
-    #[arg(long, default_value = "0.5,0.8,0.9,0.95,0.99", value_delimiter = ',', value_parser = parse_quantile)]
+    #[arg(long, default_value = PUBLISHED, value_delimiter = ',', value_parser = parse_quantile)]
     quantiles: Vec<Quantile>,
     /// How much history each origin sees.
     #[arg(long, default_value = "28d", value_parser = parse_span)]
@@ -73,6 +73,8 @@ struct Origin {
     explanations: Vec<Explanation>,
 }
 
+/// The quantiles that are published with each forecast.
+const PUBLISHED: &str = "0.5,0.8,0.9,0.95,0.99";
 /// Fits belong to points of this grid, as in the server.
 const GRID: Span = Span::hours(6);
 /// Origins are shared by at most so many threads.
