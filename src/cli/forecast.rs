@@ -4,16 +4,19 @@
 //! belongs to the last point of the 6-hour grid before the origin and is folded forward to it, as in the
 //! server.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use chrono::NaiveDate;
 use clap::Args;
 
 use super::{Outcome, live};
 use crate::decide::FIT_GRID;
 use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
+use crate::policy::{Faults, ical};
 use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
 use crate::units::{Quantile, Span, Step, Time};
@@ -49,7 +52,7 @@ pub(super) struct ForecastArgs {
     #[arg(long, value_delimiter = ',', value_parser = parse_span)]
     horizons: Vec<Span>,
     /// Probabilities, comma-separated.
-    #[arg(long, default_value = "0.5,0.8,0.9,0.95,0.99", value_delimiter = ',', value_parser = parse_quantile)]
+    #[arg(long, default_value = PUBLISHED, value_delimiter = ',', value_parser = parse_quantile)]
     quantiles: Vec<Quantile>,
     /// How much history each origin sees.
     #[arg(long, default_value = "28d", value_parser = parse_span)]
@@ -63,6 +66,9 @@ pub(super) struct ForecastArgs {
     /// Time zone of the people who make the load.
     #[arg(long, default_value = "UTC", value_parser = parse_zone)]
     timezone: chrono_tz::Tz,
+    /// An iCalendar file whose days count as Sundays.
+    #[arg(long, value_name = "FILE")]
+    calendar: Option<PathBuf>,
     /// Tell how the forecast of each origin and horizon comes about, in place of the rows.
     #[arg(long)]
     explain: bool,
@@ -84,6 +90,8 @@ struct Origin {
     explanations: Vec<Explanation>,
 }
 
+/// The quantiles that are published with each forecast.
+const PUBLISHED: &str = "0.5,0.8,0.9,0.95,0.99";
 /// Origins are shared by at most so many threads.
 const THREADS: usize = 2;
 /// More origins than this are a typing mistake.
@@ -100,7 +108,7 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
         }
     }
     let origins = origins(args, &series)?;
-    let calendar = Calendar::new(args.timezone, std::collections::BTreeSet::new());
+    let calendar = Calendar::new(args.timezone, sundays(args, &series)?);
     let forecasts = forecast_all(&series, &calendar, args, &origins)?;
     let mut out: Box<dyn Write> = match args.out.as_deref() {
         Some(path) if path != Path::new("-") => Box::new(std::io::BufWriter::new(
@@ -115,6 +123,16 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(Outcome::Fine)
+}
+
+/// The dates of the calendar that lie where the series does, and a year around.
+fn sundays(args: &ForecastArgs, series: &Series) -> anyhow::Result<BTreeSet<NaiveDate>> {
+    let Some(path) = &args.calendar else { return Ok(BTreeSet::new()) };
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let date = |at: Time| at.to_utc().date_naive();
+    let within = date(series.start() - Span::days(366))
+        ..=date(series.end().unwrap_or(series.start()) + Span::days(366));
+    ical::days(&text, args.timezone, &within).map_err(Faults).with_context(|| path.display().to_string())
 }
 
 /// The horizons asked for, or the usual ones that fit the step.

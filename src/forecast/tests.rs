@@ -216,12 +216,12 @@ fn a_level_shift_is_relearnt_within_half_an_hour() {
     let s = series(MONDAY, 300, &values);
     let mut tracker = fit(&s, &Calendar::utc(), s.time(4_031), Span::days(28)).expect("fits").tracker();
     let (mut covered, mut asked, mut late) = (0, 0, 0.0);
-    for i in 4_032..values.len() {
+    for (i, &value) in values.iter().enumerate().skip(4_032) {
         let answer = tracker.quantiles(Span::minutes(5), &[Quantile::MEDIAN, Quantile::PUBLISHED[3]]);
         // Half an hour is given; after it the forecast must have moved to the new level.
-        if i >= 4_038 && !values[i].is_nan() {
-            covered += u32::from(values[i] <= answer[1]);
-            late += answer[0] / values[i];
+        if i >= 4_038 && !value.is_nan() {
+            covered += u32::from(value <= answer[1]);
+            late += answer[0] / value;
             asked += 1;
         }
         tracker.observe(s.get(i));

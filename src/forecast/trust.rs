@@ -98,7 +98,7 @@ impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: loss {:.4} at quantile {} of the {} peak, persistence {:.4}, seasonal naive {:.4} (ratio {:.2})",
+            "{}: loss {:.4} at quantile {} of the {} peak, persistence {:.4}, naive {:.4} (ratio {:.2})",
             self.state,
             self.forecast_loss,
             self.quantile,
