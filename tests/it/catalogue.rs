@@ -176,6 +176,7 @@ fn every_query_is_promql() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("rules.json");
     fs::write(&file, rules.to_string()).expect("written");
-    let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output().expect("promtool runs");
+    let output =
+        Command::new("promtool").args(["check", "rules"]).arg(&file).output().expect("promtool runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
