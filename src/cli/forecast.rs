@@ -383,8 +383,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_grid_is_refused() {
         let error = |extra: &[&str]| format!("{:#}", run_with(extra).expect_err("refused"));
-        assert!(error(&["--horizons", "15m"]).contains("expected a multiple of the trace's step 10m"));
-        assert!(error(&["--from", "2026-01-13T20:05:00Z"]).contains("on the trace's grid"));
+        assert!(error(&["--horizons", "15m"]).contains("expected a multiple of the samples' step 10m"));
+        assert!(error(&["--from", "2026-01-13T20:05:00Z"]).contains("on the grid of the samples"));
         assert!(error(&["--quantiles", "1.5"]).contains("strictly between 0 and 1"));
         assert!(
             error(&["--from", "2026-01-05T00:00:00Z", "--horizons", "10m"]).contains("expected at least 10")
