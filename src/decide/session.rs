@@ -27,6 +27,11 @@ impl Session {
         Session { phase, prepared: Prepared::pending(policy, grid_point(now, phase)), previous: None }
     }
 
+    /// The same, knowing the answer before: that of a session which was given up.
+    pub fn after(self, previous: Option<Replicas>) -> Self {
+        Session { previous, ..self }
+    }
+
     /// The grid point that has to be prepared before an answer for `at`; `None` where the fit at hand is the right
     /// one. A history that ended more than `maxStale` ago is not fitted again: its plan is held as it was.
     pub fn due(&self, observations: &Observations, policy: &Policy, at: Time) -> Option<Time> {

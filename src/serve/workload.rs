@@ -101,9 +101,10 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = self.blank(now);
+        let mut carried = self.blank(now, None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
+            let previous = carried.session.previous();
             // A task of its own, so that a panic ends one turn of one workload and nothing else.
             let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
             carried = tokio::select! {
@@ -111,7 +112,7 @@ impl Workload {
                     tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
                     let blind = Blind::NoData { why: "internal error".to_owned() };
                     drop(self.state.send_replace(Err(blind)));
-                    self.blank(at)
+                    self.blank(at, previous)
                 }),
                 () = stop.cancelled() => {
                     turn.abort();
@@ -126,8 +127,8 @@ impl Workload {
         }
     }
 
-    fn blank(&self, now: Time) -> Carried {
-        Carried { session: Session::new(&self.policy, self.phase, now), short_since: None }
+    fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
+        Carried { session: Session::new(&self.policy, self.phase, now).after(previous), short_since: None }
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
@@ -231,7 +232,8 @@ impl Workload {
                 shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
                 if before != Some(decision.replicas) {
-                    tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
+                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
+                    tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }

@@ -6,10 +6,15 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod catalogue;
+mod dashboards;
 mod hpa_recordings;
+mod lint;
 mod properties;
 mod replay;
 mod scenarios;
+mod serve;
 mod source;
 mod support;
+mod tidy;
 mod tls_server;
