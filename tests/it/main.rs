@@ -10,6 +10,7 @@ mod catalogue;
 mod dashboards;
 mod hpa_recordings;
 mod lint;
+mod presets;
 mod properties;
 mod replay;
 mod scenarios;
