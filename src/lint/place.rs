@@ -39,6 +39,10 @@ fn walk(node: &Node, path: &[Segment<'_>], lines: &[&str]) -> Option<Place> {
     match (&node.content, first) {
         (Content::Text(text), _) => {
             let inner = documents(text).ok()?.into_iter().next()?;
+            // A text within a text leads nowhere, and for ever.
+            if matches!(inner.content, Content::Text(_)) {
+                return None;
+            }
             let (line, column) = walk(&inner, path, &text.lines().collect::<Vec<_>>())?;
             // A block begins on the line after its mark; anything else on its own line.
             let begin = if is_block(node, lines) { node.line } else { node.line - 1 };
