@@ -10,6 +10,8 @@ mod catalogue;
 mod dashboards;
 mod hpa_recordings;
 mod lint;
+mod properties;
+mod replay;
 mod scenarios;
 mod serve;
 mod source;
