@@ -9,6 +9,7 @@
 mod catalogue;
 mod hpa_recordings;
 mod lint;
+mod push;
 mod scenarios;
 mod serve;
 mod source;
