@@ -45,6 +45,10 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
+/// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
+/// it neither starts a replica nor keeps one awake.
+const NEGLIGIBLE: f64 = 0.01;
+
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
@@ -126,6 +130,25 @@ impl Question<'_> {
         plan::replicas_for(load, self.factor, self.signal.threshold, self.signal.activation)
     }
 
+    /// The same for a load that is only expected.
+    fn replicas_expected(&self, load: f64) -> Replicas {
+        let least = NEGLIGIBLE * self.signal.threshold.get();
+        if load * self.factor <= least { Replicas::ZERO } else { self.replicas_for(load) }
+    }
+
+    /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
+    /// ahead, every dip that is too short to pay for a restart is bridged, and no rise is anticipated.
+    fn needed_lately(&self, span: Span) -> Replicas {
+        if self.drain().is_some() {
+            return Replicas::MAX;
+        }
+        let (Some(load), Some(present)) = (self.history.load.as_deref(), self.history.present()) else {
+            return Replicas::ZERO;
+        };
+        let lately = load.window(present.at - span, present.at).values();
+        self.replicas_for(lately.into_iter().fold(0.0, f64::max))
+    }
+
     fn reactive(&self, load: f64) -> Replicas {
         let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
         match self.drain() {
@@ -170,14 +193,15 @@ impl Question<'_> {
         };
         let asked = |span: Span, quantile: Quantile| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_for(tracker.peak(span, quantile)),
+            None => self.replicas_expected(tracker.peak(span, quantile)),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
         let window = base.with_ramp(min, asked(ahead(base.length()), quantile));
         let span = ahead(window.length());
         let forecast = asked(span, quantile);
-        let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
+        let pays = window.length() + self.lead + STABILIZATION;
+        let again = asked(ahead(pays), Quantile::MEDIAN).min(self.needed_lately(pays).max(need.reactive));
         let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
         let expected = tracker.peak(wake, quantile);
         need.view = Some(ForecastView {
@@ -191,7 +215,7 @@ impl Question<'_> {
         need.forecast = Some((forecast, trusted));
         if trusted {
             need.plan = again;
-            need.awaits = expected * self.factor > self.signal.activation;
+            need.awaits = self.replicas_expected(expected) > Replicas::ZERO;
         }
     }
 

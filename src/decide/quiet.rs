@@ -11,8 +11,7 @@ use crate::units::{Quantile, Replicas, Span, Time};
 
 /// Load below this share of what was there or is expected, with errors, is an outage.
 const COLLAPSED: f64 = 0.5;
-/// How far back the load before an outage is looked for; the last share of errors counts as long, since where nothing
-/// is served there is no share of it that fails.
+/// How far back the load before an outage is looked for.
 const BEFORE_OUTAGE: Span = Span::minutes(30);
 /// An outage that lasts longer is a new state of affairs.
 const LONGEST_OUTAGE: Span = Span::hours(6);
@@ -36,13 +35,14 @@ impl Question<'_> {
         self.replicas_for(expected.max(before))
     }
 
-    /// The first of the latest samples in a row that say outage; `None` where the last one known does not.
+    /// The first of the latest samples in a row that say outage; `None` where the last one known does not. It counts for
+    /// `maxStale`, since where nothing is served there is no share of it that fails.
     fn outage_began(&self, at: Time) -> Option<Time> {
         let errors = self.observations.errors.as_deref()?;
         let recent = errors.window(at - LONGEST_OUTAGE, at);
         let is_outage = |i: usize| recent.get(i).map(|share| share >= OUTAGE_ERROR_SHARE);
         let last = (0..recent.len()).rev().find(|&i| is_outage(i).is_some())?;
-        if is_outage(last) == Some(false) || recent.time(last) + BEFORE_OUTAGE < at {
+        if is_outage(last) == Some(false) || recent.time(last) + self.policy.max_stale < at {
             return None;
         }
         let first = (0..last).rev().take_while(|&i| is_outage(i) != Some(false)).last().unwrap_or(last);

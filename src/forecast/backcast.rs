@@ -1,7 +1,8 @@
 //! What would have been forecast in the window: error quantiles, weights and corrections start from it.
 //!
-//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and each
-//! is learnt from only once its truth was out. So the state at the grid point is a function of the window alone.
+//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and
+//! each is learnt from only once its truth was out. So the state at the grid point is a function of the
+//! window alone.
 
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
@@ -20,10 +21,11 @@ const WARM_UP: f64 = 0.2;
 /// Weights are renewed after so many trials.
 const RENEW: usize = 16;
 
-/// The correction starts from so large a part of what the trials ask for; the rest is what following them gave.
+/// The correction starts from so large a part of what the trials ask for; the rest is what following them
+/// gave.
 const SETTLE: f32 = 0.35;
-/// Trials are few and were used to choose weights, so coverage promised on them falls short: aim so much of the way
-/// to one above each of the upper levels, which insure.
+/// Trials are few and were used to choose weights, so coverage promised on them falls short: aim so much of
+/// the way to one above each of the upper levels, which insure.
 const CAUTION: f64 = 0.12;
 const CAUTIOUS_FROM: f64 = 0.9;
 /// Half-life of an expert's own latest error size: at least so many seconds and steps.

@@ -1,9 +1,9 @@
 //! The last word on coverage: each quantile is moved until it is exceeded as often as it promises.
 //!
 //! Adaptive conformal inference (Gibbs and Candès 2021) as tracking of the quantile of the pool's own misses,
-//! measured in widths of the pool's distribution. How fast to adapt is not known beforehand, so several speeds run
-//! side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024). Corrections are bounded:
-//! they repair a distribution, they do not replace it.
+//! measured in widths of the pool's distribution. How fast to adapt is not known beforehand, so several
+//! speeds run side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024).
+//! Corrections are bounded: they repair a distribution, they do not replace it.
 
 use super::pool::{L, LEVELS, LOWER, TRIFLE, UPPER, decline, pinball};
 
@@ -56,7 +56,8 @@ impl Correction {
         q
     }
 
-    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that remains.
+    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that
+    /// remains.
     pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32) {
         let width = width(raw);
         for ((moved, fared), speed) in self.moved.iter_mut().zip(&mut self.fared).zip(SPEED) {

@@ -1,7 +1,7 @@
 //! Which horizons and windows are modelled for a step, and how often each is looked back on.
 //!
-//! Models exist for a ladder of horizons; what lies between two rungs is interpolated. The ladder is in wall time,
-//! not in steps, so that a load is treated alike whatever its grid.
+//! Models exist for a ladder of horizons; what lies between two rungs is interpolated. The ladder is in wall
+//! time, not in steps, so that a load is treated alike whatever its grid.
 
 use crate::units::Step;
 
@@ -49,16 +49,16 @@ pub(super) struct Plan {
 /// Running means at so many half-lives.
 pub(super) const MEANS: usize = 6;
 
-/// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then a
-/// week and the longest horizon.
+/// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then
+/// a week and the longest horizon.
 const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
 const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
 const HALF_LIVES: [(f64, f64); MEANS] =
     [(1.0, 0.0), (2.5, 180.0), (6.0, 900.0), (12.0, 3_600.0), (24.0, 14_400.0), (48.0, 86_400.0)];
-/// Half-life of losses: two days; but four times the horizon, whose errors overlap, and 120 steps, so that coarse
-/// series are judged on enough truths.
+/// Half-life of losses: two days; but four times the horizon, whose errors overlap, and 120 steps, so that
+/// coarse series are judged on enough truths.
 const MEMORY: (f64, f64, f64) = (2.0 * DAY as f64, 4.0, 120.0);
 /// More steps and more seconds than this are far.
 const FAR: (usize, i64) = (24, 3 * 3_600);
@@ -84,7 +84,8 @@ impl Task {
 }
 
 impl Plan {
-    /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the first.
+    /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the
+    /// first.
     pub fn new(step: Step, longest: usize) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);

@@ -1,8 +1,8 @@
 //! One pass over the window: profiles, level and bins are learnt as they would have been at the time, and at
 //! thinned origins what could have been seen then is written down, for the ridges and the backcast.
 //!
-//! Because every row holds only what was known at its origin, errors measured on the rows are those the product
-//! would have made. Origins are thinned by strides that visit every minute of the hour.
+//! Because every row holds only what was known at its origin, errors measured on the rows are those the
+//! product would have made. Origins are thinned by strides that visit every minute of the hour.
 
 use crate::history::Calendar;
 
@@ -107,8 +107,8 @@ fn write_rows(
     }
 }
 
-/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that the
-/// profile of few weeks is not mostly noise; it then learns the bin before the newest.
+/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that
+/// the profile of few weeks is not mostly noise; it then learns the bin before the newest.
 fn study(
     plan: &Plan,
     profile: &mut Profile,

@@ -1,4 +1,5 @@
-//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of errors.
+//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of
+//! errors.
 
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
@@ -43,8 +44,8 @@ const HUBER: f64 = 3.0;
 /// Ridge expectations stay within so many times the largest departure seen in training.
 const REACH: f32 = 1.3;
 
-/// Half-life of the stack's memory, every how many rows it learns from, and its penalty towards equal weights: as a
-/// share of the mean second moment, plus what fades as rows gather.
+/// Half-life of the stack's memory, every how many rows it learns from, and its penalty towards equal
+/// weights: as a share of the mean second moment, plus what fades as rows gather.
 const STACK_MEMORY: f64 = 4.0 * DAY as f64;
 const STACK_THINNED: usize = 3;
 const STACK_PENALTY: (f64, f64) = (0.05, 10.0);
@@ -83,7 +84,8 @@ pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
     (strands[0] + strands[1]) + (strands[2] + strands[3]) + rest
 }
 
-/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a gap).
+/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a
+/// gap).
 pub(super) fn fit_design(
     plan: &Plan,
     rows: &[Row],
@@ -140,7 +142,8 @@ pub(super) fn fit_design(
     out
 }
 
-/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short windows.
+/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short
+/// windows.
 struct Blocks {
     len: usize,
     width: usize,
@@ -229,8 +232,8 @@ fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], base: f32) -> f32 {
     base + weights.iter().zip(experts).map(|(w, e)| w * (e - base)).sum::<f32>()
 }
 
-/// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to learn
-/// from. One row in a few is enough for so few weights.
+/// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to
+/// learn from. One row in a few is enough for so few weights.
 fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACK] {
     let mut gram = [[0.0f64; STACK]; STACK];
     let mut cross = [0.0f64; STACK];

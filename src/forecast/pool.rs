@@ -1,9 +1,10 @@
 //! Many opinions, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
 //!
-//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its own
-//! latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are weighed by
-//! their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles Berrisch and
-//! Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool never sees the truth before its time has come.
+//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its
+//! own latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are
+//! weighed by their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles
+//! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
+//! never sees the truth before its time has come.
 
 use super::conformal::{Correction, TIE};
 use super::models::dot;
@@ -64,8 +65,8 @@ pub(super) struct Standing {
     pub trust: [TrustState; JUDGED.len()],
 }
 
-/// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which of
-/// them suits a series is judged by what each of them lost, as strongly as said below.
+/// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which
+/// of them suits a series is judged by what each of them lost, as strongly as said below.
 const EAGERNESS: [f32; 3] = [2.5, 6.0, 12.0];
 const JUDGEMENT: f32 = 15.0;
 /// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
@@ -138,8 +139,8 @@ impl Standing {
         q
     }
 
-    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the old
-    /// record that remains, `keep_own` that of the error sizes.
+    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
+    /// old record that remains, `keep_own` that of the error sizes.
     pub fn learn(
         &mut self,
         errors: &Errors,

@@ -1,7 +1,7 @@
 //! The adaptive state that follows a series from a grid point on, and answers what comes.
 //!
-//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a new
-//! forecast to be judged later. Asking changes nothing.
+//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a
+//! new forecast to be judged later. Asking changes nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

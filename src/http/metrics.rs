@@ -24,6 +24,7 @@ pub struct Metrics {
     desired: Family<Workload, FloatGauge>,
     required: Family<Contributing, FloatGauge>,
     decisions: Family<Decided, Counter>,
+    load: Family<Workload, FloatGauge>,
     forecast_load: Family<Quantiled, FloatGauge>,
     coverage: Family<Quantiled, FloatGauge>,
     skill: Family<Workload, FloatGauge>,
@@ -116,6 +117,7 @@ impl Metrics {
             desired: Family::default(),
             required: Family::default(),
             decisions: Family::default(),
+            load: Family::default(),
             forecast_load: Family::default(),
             coverage: Family::default(),
             skill: Family::default(),
@@ -143,6 +145,7 @@ impl Metrics {
         r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
         r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
         r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
+        r.register("load", "Newest load, in the unit of the first query", self.load.clone());
         r.register(
             "forecast_load",
             "Quantile of the load's peak in the lead window",
@@ -239,6 +242,9 @@ impl Metrics {
                 self.forecast_load.get_or_create(&Quantiled::of(id, *quantile)).set(load);
             }
         }
+        if let Some(load) = decision.load {
+            self.load.get_or_create(&workload).set(load);
+        }
         if let Some(age) = decision.history_age {
             self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
         }
@@ -279,6 +285,7 @@ impl Metrics {
         let workload = Workload::of(id);
         for family in [
             &self.desired,
+            &self.load,
             &self.skill,
             &self.trust,
             &self.history_age,

@@ -133,7 +133,7 @@ impl Workload {
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
         let observations = self.observe(&shared, at).await;
-        if let Some(point) = carried.session.due(&observations, at) {
+        if let Some(point) = carried.session.due(&observations, &self.policy, at) {
             self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();

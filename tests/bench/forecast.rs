@@ -1,8 +1,8 @@
 //! How long a fit, a question and an update take, beside augurs' MSTL with AutoETS on the same series.
 //!
-//! One core, medians of repeated runs, all in one process so that ratios hold on a noisy machine. Prints a table;
-//! with `--check` (or in `tests/run`) it fails when a budget of the forecast engine is exceeded. The series is
-//! generated: 28 days of minutes with a daily and weekly shape, growth, bursts and gaps.
+//! One core, medians of repeated runs, all in one process so that ratios hold on a noisy machine. Prints a
+//! table; with `--check` (or in `tests/run`) it fails when a budget of the forecast engine is exceeded. The
+//! series is generated: 28 days of minutes with a daily and weekly shape, growth, bursts and gaps.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock and reports")]
 

@@ -7,6 +7,7 @@
 )]
 
 mod catalogue;
+mod dashboards;
 mod hpa_recordings;
 mod lint;
 mod push;

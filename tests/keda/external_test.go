@@ -116,7 +116,7 @@ func TestErrorsAreNeverZero(t *testing.T) {
 			t.Errorf("specs: %v", specs)
 		}
 		_, _, err := answer(scaler, "s2-forescale")
-		if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "warming up") {
+		if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "no data: 'up'") {
 			t.Fatal(err)
 		}
 	})
