@@ -12,6 +12,7 @@ mod hpa_recordings;
 mod lint;
 mod properties;
 mod replay;
+mod push;
 mod scenarios;
 mod serve;
 mod source;
