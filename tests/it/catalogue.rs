@@ -93,7 +93,7 @@ fn metadata(trigger: &Value) -> HashMap<String, String> {
 }
 
 fn policy(catalogue: &Catalogue, metadata: &HashMap<String, String>) -> Policy {
-    let keys = catalogue.keys(metadata).unwrap_or_else(|e| panic!("{metadata:?}: {e}"));
+    let keys = catalogue.keys(metadata);
     Policy::from_keys(&keys).unwrap_or_else(|e| panic!("{metadata:?}: {e}"))
 }
 
