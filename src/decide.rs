@@ -9,6 +9,7 @@ mod evaluate;
 mod ladder;
 mod outlook;
 mod prepared;
+mod quiet;
 mod recording;
 mod rules;
 mod session;

@@ -4,8 +4,8 @@ use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use crate::forecast::TrustState;
-use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::plan::{self, Backlog, LeadWindow, OUTAGE_ERROR_SHARE};
+use crate::history::{Observations, Series, SignalHistory};
+use crate::plan::{self, Backlog, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -17,8 +17,10 @@ pub(super) struct SignalNeed {
     pub forecast: Option<(Replicas, bool)>,
     pub plan: Replicas,
     pub outage: Replicas,
-    /// Whether this signal lets the workload go to zero.
+    /// Whether the load now lets the workload go to zero.
     pub idle: bool,
+    /// Whether a trusted forecast expects load too soon for that.
+    pub awaits: bool,
     pub load: f64,
     pub age: Span,
     pub view: Option<ForecastView>,
@@ -43,20 +45,18 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
-/// Load below this share of the forecast's median, with errors, is an outage.
-const COLLAPSED: f64 = 0.5;
-/// How far back the load before an outage is looked for.
-const BEFORE_OUTAGE: Span = Span::minutes(30);
+/// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
+/// it neither starts a replica nor keeps one awake.
+const NEGLIGIBLE: f64 = 0.01;
 
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
     let wants_forecast = policy.mode != Mode::Reactive;
-    if question.history.load.is_none() && now < question.observations.warm_by {
-        return Err(Blind::Warming { missing: format!("history of '{}'", short(&signal.query)) });
-    }
-    if wants_forecast && question.history.load.is_some() && matches!(plan, SignalPlan::Pending) {
-        return Err(Blind::Warming { missing: format!("forecast of '{}'", short(&signal.query)) });
+    if now < question.observations.warm_by
+        && let Some(missing) = question.missing(wants_forecast, plan)
+    {
+        return Err(Blind::Warming { missing: format!("{missing} of '{}'", short(&signal.query)) });
     }
     let present = question.history.present().ok_or_else(|| Blind::NoData {
         why: format!("'{}' yields no value and has no history", short(&signal.query)),
@@ -73,6 +73,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
         idle: question.is_idle_now(load, present),
+        awaits: false,
         load,
         age,
         view: None,
@@ -81,6 +82,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let (true, SignalPlan::Ready { tracker, quantile }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *quantile, until);
     }
+    need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
     Ok(need)
 }
@@ -88,6 +90,24 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
 // === impl Question ===
 
 impl Question<'_> {
+    /// What a process that has just begun still has to read or fit.
+    fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
+        if self.history.load.is_none() {
+            Some("history")
+        } else if !self.knows_arrivals() {
+            Some("arrivals")
+        } else if wants_forecast && matches!(plan, SignalPlan::Pending) {
+            Some("forecast")
+        } else {
+            None
+        }
+    }
+
+    /// False for a queue whose arrivals could not be read: then an empty queue says nothing about the next minute.
+    fn knows_arrivals(&self) -> bool {
+        !matches!(self.signal.kind, SignalKind::Queue(Some(_))) || self.history.arrivals.is_some()
+    }
+
     fn rung(&self, plan: &SignalPlan, age: Span) -> Rung {
         let signal = self.signal;
         // A settled sample of the poll grid, and three polls that may fail before it counts as trouble.
@@ -106,8 +126,27 @@ impl Question<'_> {
         }
     }
 
-    fn replicas_for(&self, load: f64) -> Replicas {
+    pub(super) fn replicas_for(&self, load: f64) -> Replicas {
         plan::replicas_for(load, self.factor, self.signal.threshold, self.signal.activation)
+    }
+
+    /// The same for a load that is only expected.
+    fn replicas_expected(&self, load: f64) -> Replicas {
+        let least = NEGLIGIBLE * self.signal.threshold.get();
+        if load * self.factor <= least { Replicas::ZERO } else { self.replicas_for(load) }
+    }
+
+    /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
+    /// ahead, every dip that is too short to pay for a restart is bridged, and no rise is anticipated.
+    fn needed_lately(&self, span: Span) -> Replicas {
+        if self.drain().is_some() {
+            return Replicas::MAX;
+        }
+        let (Some(load), Some(present)) = (self.history.load.as_deref(), self.history.present()) else {
+            return Replicas::ZERO;
+        };
+        let lately = load.window(present.at - span, present.at).values();
+        self.replicas_for(lately.into_iter().fold(0.0, f64::max))
     }
 
     fn reactive(&self, load: f64) -> Replicas {
@@ -154,14 +193,15 @@ impl Question<'_> {
         };
         let asked = |span: Span, quantile: Quantile| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_for(tracker.peak(span, quantile)),
+            None => self.replicas_expected(tracker.peak(span, quantile)),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
         let window = base.with_ramp(min, asked(ahead(base.length()), quantile));
         let span = ahead(window.length());
         let forecast = asked(span, quantile);
-        let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
+        let pays = window.length() + self.lead + STABILIZATION;
+        let again = asked(ahead(pays), Quantile::MEDIAN).min(self.needed_lately(pays).max(need.reactive));
         let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
         let expected = tracker.peak(wake, quantile);
         need.view = Some(ForecastView {
@@ -175,7 +215,7 @@ impl Question<'_> {
         need.forecast = Some((forecast, trusted));
         if trusted {
             need.plan = again;
-            need.idle &= expected * self.factor <= self.signal.activation;
+            need.awaits = self.replicas_expected(expected) > Replicas::ZERO;
         }
     }
 
@@ -196,43 +236,6 @@ impl Question<'_> {
             (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS)), quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
-    }
-
-    /// Capacity to hold while errors say that the load is low for want of service, not of demand.
-    fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
-        let errors = self.observations.errors.as_deref();
-        let share = errors.and_then(|e| e.get(e.slot_before(present.at)?)).unwrap_or(0.0);
-        if share < OUTAGE_ERROR_SHARE {
-            return Replicas::ZERO;
-        }
-        let before = self.history.load.as_deref().map_or(0.0, |load| {
-            load.window(self.now - BEFORE_OUTAGE, self.now).values().into_iter().fold(0.0, f64::max)
-        });
-        let expected = match plan {
-            SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                tracker.load(self.signal.step.span(), Quantile::MEDIAN)
-            }
-            _ => before,
-        };
-        if load >= COLLAPSED * expected.max(before) {
-            return Replicas::ZERO;
-        }
-        self.replicas_for(expected.max(before))
-    }
-
-    /// No load now, none for the idle time, nothing in flight.
-    fn is_idle_now(&self, load: f64, present: Sample) -> bool {
-        let quiet = |value: f64| value * self.factor <= self.signal.activation;
-        let in_flight = self.observations.in_flight.is_some_and(|s| s.value > 0.0);
-        let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
-        let after = self.policy.zero.after;
-        let was_quiet = after == Span::ZERO
-            || self.history.load.as_deref().is_some_and(|series| {
-                let recent = series.window(present.at - after, present.at);
-                recent.start() <= present.at - after + self.signal.step.span()
-                    && recent.values().into_iter().all(|v| v.is_nan() || quiet(v))
-            });
-        quiet(load) && arrivals == 0.0 && !in_flight && was_quiet
     }
 
     fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {

@@ -1,12 +1,13 @@
 //! What each expert expects at an instant ahead, and the features the ridge expects from.
 //!
-//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or a
-//! week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is on the
-//! even-noise scale, and nothing here looks at a sample after the origin.
+//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or
+//! a week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is
+//! on the even-noise scale, and nothing here looks at a sample after the origin.
 
 use super::bins::Past;
 use super::ladder::DAY;
-use super::now::{DAILY, DAY_AGO, KIND, LOAD, Now, SIGNALS, WEEK, WEEK_AGO};
+use super::now::{DAILY, DAY_AGO, KIND, LOAD, Now, WEEK, WEEK_AGO};
+use super::profile::Shape;
 
 /// Number of features of the ridge.
 pub(super) const FEATURES: usize = 28;
@@ -19,8 +20,10 @@ pub(super) const NAIVE: usize = 4;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
 /// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = 12;
-pub(super) const RIDGE_SHORT: usize = 13;
+pub(super) const RIDGE: usize = 11;
+pub(super) const RIDGE_SHORT: usize = 12;
+/// The experts before it, weighed by non-negative least squares.
+pub(super) const STACK: usize = 13;
 
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
@@ -35,9 +38,9 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "yesterday, moved to the level",
     "last week, moved to the level",
     "weekly profile and last value",
-    "running mean, hours",
     "ridge",
     "ridge, short memory",
+    "stack of the others",
 ];
 
 /// The view of one instant ahead.
@@ -123,8 +126,22 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         crest,
         q1.abs(),
     ];
-    let experts = [
-        z,
+    let experts = plain_experts(now, shape, base, [naive, day_ago, week_ago]);
+    Outlook {
+        features: features.map(|f| f as f32),
+        experts,
+        base,
+        departure: d[1] - level,
+        noise: [1.0, now.noise(0), now.noise(1), shape.noise],
+    }
+}
+
+/// What every expert without coefficients expects; those with coefficients stand at the base.
+fn plain_experts(now: &Now, shape: Shape, base: f64, lags: [f64; 3]) -> [f64; EXPERTS] {
+    let mean = |s: usize, m: usize| now.mean(s, m);
+    let [naive, day_ago, week_ago] = lags;
+    [
+        now.signal[LOAD],
         mean(LOAD, 0),
         mean(LOAD, 1),
         mean(LOAD, 2),
@@ -135,16 +152,8 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         day_ago + mean(LOAD, 2) - mean(DAY_AGO, 2),
         week_ago + mean(LOAD, 2) - mean(WEEK_AGO, 2),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
-        mean(LOAD, 3),
         base,
         base,
-    ];
-    debug_assert_eq!(now.signal.len(), SIGNALS);
-    Outlook {
-        features: features.map(|f| f as f32),
-        experts,
         base,
-        departure: d[1] - level,
-        noise: [1.0, now.noise(0), now.noise(1), shape.noise],
-    }
+    ]
 }

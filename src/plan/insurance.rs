@@ -65,7 +65,7 @@ mod tests {
 
     /// Demand jumps from 2 to 6 every tenth step; the forecast sees it from the quantile `from` on.
     fn replay(from: f64) -> Vec<Replay> {
-        let demand = |i: usize| replicas(if i % 10 == 0 { 6 } else { 2 });
+        let demand = |i: usize| replicas(if i.is_multiple_of(10) { 6 } else { 2 });
         (0..400)
             .map(|i| Replay {
                 demand: demand(i),

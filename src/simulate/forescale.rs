@@ -10,7 +10,7 @@ use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
 use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
 use crate::history::{Observations, Sample, Series};
-use crate::policy::{Insurance, Policy};
+use crate::policy::Policy;
 use crate::units::{Quantile, Span, Step, Time};
 
 /// The insurances that a sweep tries, ascending. Beyond the last, quantiles are extrapolated, not measured.
@@ -156,9 +156,4 @@ impl Strategy for Asker<'_, '_> {
         self.memory.last = Some((tick, now.desired, want));
         want
     }
-}
-
-/// The policy of a workload that is simulated: `insurance` and `mode` are the caller's to set.
-pub fn insurance(quantile: f64) -> Option<Insurance> {
-    Quantile::new(quantile).ok().map(Insurance::Quantile)
 }

@@ -9,7 +9,10 @@
 mod catalogue;
 mod dashboards;
 mod hpa_recordings;
+mod lint;
 mod scenarios;
+mod serve;
 mod source;
 mod support;
+mod tidy;
 mod tls_server;

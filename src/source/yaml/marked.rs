@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(first.count_of("a"), Some(1));
         let c = second.entry("c").expect("c");
         assert_eq!((c.line, c.value.text().as_deref()), (8, Some("- one\n- two\n")));
-        assert_eq!(c.value.line, 8, "a block scalar begins at its mark");
+        assert_eq!(c.value.line, 9, "a block scalar begins with its first line");
         assert!(second.get("d").is_none());
     }
 
