@@ -12,6 +12,7 @@ mod hpa_recordings;
 mod lint;
 mod presets;
 mod properties;
+mod push;
 mod replay;
 mod scenarios;
 mod serve;
