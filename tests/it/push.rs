@@ -26,7 +26,7 @@ const ROUNDS: usize = 20;
 /// Three days without load, then a minute with and a minute without, again and again.
 fn load() -> Series {
     let before = 3 * 86_400 / 15;
-    let values = (0..before + 8 * ROUNDS).map(|i| match i.checked_sub(before) {
+    let values = (0..before + 8 * ROUNDS + 8).map(|i| match i.checked_sub(before) {
         Some(i) if i % 8 >= 4 => 25.0,
         _ => 0.0,
     });
