@@ -6,12 +6,15 @@
 
 mod decision;
 mod evaluate;
+pub mod knobs;
 mod ladder;
 mod outlook;
 mod prepared;
 mod rules;
+mod spread;
 
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung};
 pub use ladder::decide;
 pub use outlook::Outlook;
+pub use spread::Spread;
 pub use prepared::{Ceiling, Prepared, SignalPlan, grid_point, prepare, usable_from};

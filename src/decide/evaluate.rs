@@ -141,32 +141,65 @@ impl Question<'_> {
 
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, quantile: Quantile, until: Time) {
+        use super::knobs::knob;
         let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
-        let trusted = trust.state != TrustState::Distrusted;
+        let trusted = trust.state != TrustState::Distrusted || knob("K_TRUST", 0.0) > 0.0;
         if !trusted {
             need.notes.push(Note::Distrusted);
         }
+        let floor = knob("K_FLOOR", 0.0) > 0.0;
         let ahead = |length: Span| {
             let step = self.signal.step;
-            step.times(step.cover((until + length).since(tracker.at())).max(1))
+            let far = (until + length).since(tracker.at());
+            if floor { step.times(step.count_in(far)) } else { step.times(step.cover(far).max(1)) }
+        };
+        let point = knob("K_POINT", 0.0) > 0.0;
+        let price = knob("K_PRICE", 0.0);
+        let spread = |span: Span| if point { tracker.load(span) } else { tracker.peak(span) };
+        let insured = |spread: super::spread::Spread, q: Quantile| {
+            if price <= 0.0 {
+                return self.replicas_for(spread.at(q));
+            }
+            let worth = price * (1.0 - q.get()).powf(-knob("K_POW", 1.0));
+            let mut s = self.replicas_for(spread.at(Quantile::MEDIAN)).get();
+            let most = self.replicas_for(spread.at(Quantile::new(0.99999).unwrap_or(q))).get();
+            let cost = |s: u32| f64::from(s) + worth * spread.above(f64::from(s) * self.signal.threshold.get() / self.factor);
+            let mut best = (cost(s), s);
+            while s < most {
+                s += 1;
+                let c = cost(s);
+                if c < best.0 {
+                    best = (c, s);
+                }
+            }
+            Replicas::covering(f64::from(best.1))
         };
         let asked = |span: Span, quantile: Quantile| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_for(tracker.peak(span, quantile)),
+            None if span <= Span::ZERO => self.replicas_for(need.load),
+            None => insured(spread(span), quantile),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
-        let window = base.with_ramp(min, asked(ahead(base.length()), quantile));
-        let span = ahead(window.length());
-        let forecast = asked(span, quantile);
-        let again = asked(ahead(window.length() + self.lead + STABILIZATION), Quantile::MEDIAN);
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.lead));
-        let expected = tracker.peak(wake, quantile);
+        let window = if knob("K_RAMP", 1.0) > 0.0 { base.with_ramp(min, asked(ahead(base.length()), quantile)) } else { base };
+        let span = ahead(window.length() + Span::seconds(knob("K_MORE", 0.0) as i64));
+        let mut forecast = asked(span, quantile);
+        if knob("K_ALSO", 0.0) > 0.0 {
+            forecast = forecast.max(asked(ahead(window.length() + Span::seconds(knob("K_ALSO", 0.0) as i64)), quantile));
+        }
+        let aq = knob("K_AGAIN", 0.5);
+        let again = if aq > 0.0 {
+            let more = Span::seconds(knob("K_AGAINSPAN", 480.0) as i64);
+            self.replicas_for(tracker.peak(ahead(window.length() + more).max(self.signal.step.span())).at(Quantile::new(aq).unwrap_or(quantile)))
+        } else { Replicas::ZERO };
+        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.lead)).max(self.signal.step.span());
+        let expected = tracker.peak(wake).at(quantile);
+        let shown = tracker.peak(span.max(self.signal.step.span()));
         need.view = Some(ForecastView {
             window: window.length(),
             quantile,
-            load: tracker.peak(span, quantile),
-            published: Quantile::PUBLISHED.map(|q| tracker.peak(span, q)),
+            load: shown.at(quantile),
+            published: Quantile::PUBLISHED.map(|q| shown.at(q)),
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
@@ -191,7 +224,7 @@ impl Question<'_> {
         let step = self.signal.step;
         let steps = step.cover(drain.within).max(1);
         let total: f64 =
-            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS)), quantile)).sum();
+            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS))).at(quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
     }
@@ -208,7 +241,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                tracker.load(self.signal.step.span(), Quantile::MEDIAN)
+                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
             }
             _ => before,
         };

@@ -93,7 +93,7 @@ fn prepare_signal(
                 Insurance::Quantile(q) => q,
                 Insurance::Target(share) => insure(&learned, &policy.calendar, policy, signal, at, share),
             };
-            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker(), &[quantile])), quantile }
+            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker())), quantile }
         }
         Err(error) => SignalPlan::Unfit(error),
     }
@@ -195,16 +195,6 @@ impl Prepared {
             }
         }
         other
-    }
-
-    /// The same, ready to be asked at these quantiles without asking the forecast again for each.
-    pub fn laddered(mut self, quantiles: &[Quantile]) -> Prepared {
-        for plan in &mut self.signals {
-            if let SignalPlan::Ready { tracker, .. } = plan {
-                *tracker = Arc::new(Outlook::new(tracker.tracker().clone(), quantiles));
-            }
-        }
-        self
     }
 
     /// The last sample folded, of the signal that is furthest behind.

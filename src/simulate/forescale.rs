@@ -10,7 +10,7 @@ use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
 use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
 use crate::history::{Observations, Sample, Series};
-use crate::policy::{Insurance, Policy};
+use crate::policy::Policy;
 use crate::units::{Quantile, Span, Step, Time};
 
 /// The insurances that a sweep tries, ascending. Beyond the last, quantiles are extrapolated, not measured.
@@ -22,7 +22,6 @@ struct Server<'a> {
     load: &'a Load,
     delay: Span,
     policy: &'a Policy,
-    quantiles: Vec<Quantile>,
     observations: Observations,
     history: Arc<Series>,
     prepared: Prepared,
@@ -55,7 +54,7 @@ pub fn run_forescale(
     }
     let Some((_, first, _)) = sessions.first() else { return Ok(Vec::new()) };
     let (mut now, until) = (first.origin(), first.until());
-    let mut server = Server::new(load, target.metric_delay, policy, insurances);
+    let mut server = Server::new(load, target.metric_delay, policy);
     while now < until {
         server.follow_to(now);
         let next = server.next_event(now).min(until);
@@ -77,7 +76,7 @@ pub fn run_forescale(
 // === impl Server ===
 
 impl<'a> Server<'a> {
-    fn new(load: &'a Load, delay: Span, policy: &'a Policy, insurances: &[Option<Quantile>]) -> Self {
+    fn new(load: &'a Load, delay: Span, policy: &'a Policy) -> Self {
         let step = Step::new(load.step()).unwrap_or(Step::MINUTE);
         // Warming is for a server that was just started; this one has run all along.
         let long_ago = load.start() - Span::DAY;
@@ -86,7 +85,6 @@ impl<'a> Server<'a> {
             load,
             delay,
             policy,
-            quantiles: insurances.iter().flatten().copied().collect(),
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
             prepared: Prepared::pending(policy, at),
@@ -117,7 +115,7 @@ impl<'a> Server<'a> {
         }
         let point = grid_point(now, Span::ZERO);
         if point != self.prepared.at {
-            self.prepared = prepare(&self.observations, self.policy, point).laddered(&self.quantiles);
+            self.prepared = prepare(&self.observations, self.policy, point);
         }
         let pending = Prepared::pending(self.policy, point);
         let prepared = std::mem::replace(&mut self.prepared, pending);
@@ -158,7 +156,3 @@ impl Strategy for Asker<'_, '_> {
     }
 }
 
-/// The policy of a workload that is simulated: `insurance` and `mode` are the caller's to set.
-pub fn insurance(quantile: f64) -> Option<Insurance> {
-    Quantile::new(quantile).ok().map(Insurance::Quantile)
-}
