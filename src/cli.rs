@@ -6,8 +6,10 @@
 mod backtest;
 mod demo;
 mod forecast;
+mod override_;
 mod rows;
 mod serve;
+mod timeline;
 
 use std::process::ExitCode;
 
@@ -52,8 +54,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Quantile forecasts from a trace.
     Forecast(forecast::ForecastArgs),
+    /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+    Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
+    /// Schedules, calendars and forecast of the coming days.
+    Timeline(timeline::TimelineArgs),
 }
 
 /// Parses the arguments of the process, runs the command and reports how it ended.
@@ -63,7 +69,9 @@ pub fn run() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Timeline(args) => timeline::run(&args),
     };
     finish(outcome)
 }

@@ -10,11 +10,15 @@ pub mod knobs;
 mod ladder;
 mod outlook;
 mod prepared;
+mod recording;
 mod rules;
+mod session;
 mod spread;
 
-pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung};
+pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
+pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
+pub use session::Session;
 pub use spread::Spread;
-pub use prepared::{Ceiling, Prepared, SignalPlan, grid_point, prepare, usable_from};

@@ -8,5 +8,5 @@ mod observations;
 mod series;
 
 pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
-pub use observations::{Observations, Sample, SignalHistory};
+pub use observations::{LeadSample, Observations, Sample, SignalHistory};
 pub use series::{HistoryError, Series};

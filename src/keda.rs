@@ -7,15 +7,14 @@
 mod service;
 mod stream;
 
-pub use service::{ExternalScalerService, WorkloadId};
+pub use service::ExternalScalerService;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::decide::{Blind, Decision};
-use crate::policy::Faults;
+use crate::decide::State;
+use crate::policy::{Faults, WorkloadId};
 
 /// The generated types of `proto/externalscaler.proto`.
 #[allow(missing_docs, clippy::all, rust_2018_idioms)]
@@ -24,9 +23,6 @@ pub mod wire {
     /// The descriptors, for gRPC reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/externalscaler.bin"));
 }
-
-/// The newest state of a workload.
-pub type State = Result<Arc<Decision>, Blind>;
 
 /// Why a workload is not served at all.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -7,11 +7,13 @@ mod drain;
 mod insurance;
 mod lead;
 mod outage;
+mod starts;
 
 pub use drain::{Backlog, service_rate};
 pub use insurance::{LADDER, Replay, quantile_for_target};
-pub use lead::{LeadWindow, learned_lead};
+pub use lead::LeadWindow;
 pub use outage::{OUTAGE_ERROR_SHARE, learnable};
+pub use starts::{Learned, learned_lead, starts};
 
 use crate::units::{Replicas, Threshold};
 

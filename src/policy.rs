@@ -6,6 +6,7 @@
 
 mod fault;
 pub mod ical;
+mod identity;
 mod keys;
 mod local;
 mod override_;
@@ -13,6 +14,7 @@ mod reader;
 pub mod schedule;
 
 pub use fault::{Fault, nearest};
+pub use identity::WorkloadId;
 pub use keys::{Faults, KNOWN_KEYS, Keys, metric_name_or_default};
 pub use override_::Override;
 pub use schedule::{Bounds, RawRule, Schedule};

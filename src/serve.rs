@@ -8,10 +8,12 @@ mod flight;
 mod hub;
 mod listen;
 mod registry;
+mod tls;
 mod workload;
 
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
 pub use registry::Registry;
+pub use tls::check as check_tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::listen::Limited;
 use crate::http::{self, Metrics};
 use crate::keda::ExternalScalerService;
 use crate::source::{Backends, Catalogue, ServerConfig};
@@ -47,6 +50,9 @@ pub enum ServeError {
     /// The descriptors of the contract are no descriptors.
     #[error("grpc reflection: {0}")]
     Reflection(String),
+    /// The certificates cannot be served.
+    #[error("{0}")]
+    Tls(String),
 }
 
 /// Makes the registry of a server; [`run`] serves it.
@@ -65,6 +71,14 @@ pub async fn run(
     http: TcpListener,
 ) -> Result<(), ServeError> {
     let Parts { config, shutdown, .. } = parts;
+    let tls = config.grpc.tls.clone().map(|files| tls::Tls::load(files, shutdown.clone())).transpose();
+    let tls = tls.map_err(ServeError::Tls)?;
+    if tls.is_none() && !grpc.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+        tracing::warn!(
+            "grpc is served in plaintext to other machines: whoever reaches it can ask for any workload; \
+             set grpc.tls, or close the port to all but KEDA by a NetworkPolicy"
+        );
+    }
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in ["", "externalscaler.ExternalScaler", "liveness", "readiness"] {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
@@ -90,15 +104,19 @@ pub async fn run(
         .add_service(reflection)
         .add_service(scaler)
         .serve_with_incoming_shutdown(
-            listen::limited(grpc, config.limits.connections),
+            Limited::new(grpc, config.limits.connections).connections(tls),
             shutdown.clone().cancelled_owned(),
         );
     let router = http::router(registry.clone());
+    let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tracing::info!("serving");
     let mut grpc = tokio::spawn(grpc);
     let mut http = tokio::spawn(http.into_future());
     // A listener that ends by itself has failed: everything ends with it.
     let early = tokio::select! {
+        // A listener that ended because of the shutdown has not failed.
+        biased;
         () = shutdown.cancelled() => None,
         ended = &mut grpc => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),
         ended = &mut http => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),
@@ -120,6 +138,9 @@ pub async fn run(
 
 /// How long a probe of an idle connection may stay unanswered: the default of gRPC servers.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long one HTTP connection is served: longer than scrapers and probes keep one idle between two requests.
+const HTTP_AGE: Duration = Duration::from_secs(300);
 
 fn seconds(span: Span) -> Duration {
     Duration::from_secs(u64::try_from(span.as_seconds()).unwrap_or(0))

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::Outcome;
+use crate::decide::FIT_GRID;
 use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
 use crate::source::trace;
@@ -72,8 +73,6 @@ struct Origin {
     explanations: Vec<Explanation>,
 }
 
-/// Fits belong to points of this grid, as in the server.
-const GRID: Span = Span::hours(6);
 /// Origins are shared by at most so many threads.
 const THREADS: usize = 2;
 /// More origins than this are a typing mistake.
@@ -139,8 +138,9 @@ fn forecast_all(
     args: &ForecastArgs,
     origins: &[Time],
 ) -> anyhow::Result<Vec<Origin>> {
-    let groups: Vec<&[Time]> =
-        origins.chunk_by(|a, b| a.floor_to(GRID, Span::ZERO) == b.floor_to(GRID, Span::ZERO)).collect();
+    let groups: Vec<&[Time]> = origins
+        .chunk_by(|a, b| a.floor_to(FIT_GRID, Span::ZERO) == b.floor_to(FIT_GRID, Span::ZERO))
+        .collect();
     let work = |first: usize| -> anyhow::Result<Vec<(usize, Vec<Origin>)>> {
         let mine = groups.iter().enumerate().skip(first).step_by(THREADS);
         mine.map(|(i, group)| Ok((i, forecast_group(series, calendar, args, group)?))).collect()
@@ -191,7 +191,7 @@ fn forecast_group(
 
 /// The fit at the grid point before an origin; where too little was known then, at the origin itself.
 fn start(series: &Series, calendar: &Calendar, origin: Time, history: Span) -> Result<Tracker, FitError> {
-    let grid = origin.floor_to(GRID, Span::ZERO);
+    let grid = origin.floor_to(FIT_GRID, Span::ZERO);
     // Only samples newer than origin − history may be seen, also by the fit.
     let window = grid.since(origin - history);
     match fit(series, calendar, grid, window) {

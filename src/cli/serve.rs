@@ -22,7 +22,7 @@ pub struct ServeArgs {
     /// The server's configuration (YAML): data sources with their credentials, listeners, limits.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Check the configuration, the policies and the calendars, and end.
+    /// Check the configuration, the policies, the calendars and the certificates, and end.
     #[arg(long)]
     check: bool,
 }
@@ -36,6 +36,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     let env: BTreeMap<String, String> = std::env::vars().collect();
     let config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
     let catalogue = load_catalogue(&config)?;
+    if let Some(files) = &config.grpc.tls {
+        serve::check_tls(files).map_err(anyhow::Error::msg)?;
+    }
     if args.check {
         return Ok(Outcome::Fine);
     }

@@ -1,6 +1,7 @@
 //! The result: a number of replicas, everything that spoke for it, and what was done to it on the way.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -155,6 +156,13 @@ pub enum Note {
         /// The lead time in use.
         lead: Span,
     },
+    /// Pods take markedly longer to start than they did.
+    LeadGrown {
+        /// The lead time learned before.
+        before: Span,
+        /// The lead time of the newest starts.
+        lead: Span,
+    },
     /// The schedule's floor stands above its ceiling; the floor wins.
     CrossingRules,
     /// The forecast would have asked for this many, and the mode keeps it out.
@@ -197,6 +205,9 @@ pub enum Blind {
         why: String,
     },
 }
+
+/// The newest state of a workload, shared by whoever asks for it.
+pub type State = Result<Arc<Decision>, Blind>;
 
 // === impl Decision ===
 
@@ -340,6 +351,7 @@ impl Note {
             Note::Stale { .. } => "stale",
             Note::ClockSkew { .. } => "clock_skew",
             Note::LearnedLead { .. } => "learned_lead",
+            Note::LeadGrown { .. } => "lead_grown",
             Note::CrossingRules => "crossing_rules",
             Note::Shadow { .. } => "shadow",
         }
@@ -362,6 +374,9 @@ impl fmt::Display for Note {
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
+            Note::LeadGrown { before, lead } => {
+                write!(f, "pods take longer to start: {lead}, {before} before")
+            }
             Note::CrossingRules => {
                 f.write_str("the schedule's floor stands above its ceiling; the floor wins")
             }

@@ -35,6 +35,8 @@ pub(super) struct Question<'a> {
     pub is_first: bool,
     pub factor: f64,
     pub lead: Span,
+    /// How long a pod takes from zero.
+    pub wake_lead: Span,
     pub now: Time,
 }
 
@@ -192,7 +194,7 @@ impl Question<'_> {
             let more = Span::seconds(knob("K_AGAINSPAN", 480.0) as i64);
             self.replicas_for(tracker.peak(ahead(window.length() + more).max(self.signal.step.span())).at(Quantile::new(aq).unwrap_or(quantile)))
         } else { Replicas::ZERO };
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.lead)).max(self.signal.step.span());
+        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).max(self.signal.step.span());
         let expected = tracker.peak(wake).at(quantile);
         let shown = tracker.peak(span.max(self.signal.step.span()));
         need.view = Some(ForecastView {
@@ -203,8 +205,15 @@ impl Question<'_> {
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
+        let tk = knob("K_TRUST", 0.0);
+        if tk > 1.0 && trust.state == TrustState::Distrusted {
+            let cap = Replicas::covering(f64::from(need.reactive.max(min).max(Replicas::ONE).get()) * tk);
+            forecast = forecast.min(cap);
+        }
         need.forecast = Some((forecast, trusted));
         if trusted {
+            let running = self.observations.replicas.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
+            let again = if knob("K_HOLD", 0.0) > 0.0 { again.min(Replicas::covering(running)) } else { again };
             need.plan = again;
             need.idle &= expected * self.factor <= self.signal.activation;
         }

@@ -31,7 +31,7 @@ pub fn decide(
     if bounds.commands_zero() {
         return Ok(commanded_zero(observations, policy, now));
     }
-    let (lead, lead_note) = lead_time(observations, policy);
+    let (lead, lead_notes) = lead_time(observations, policy);
     let mut signals = Vec::with_capacity(policy.signals.len());
     for (i, signal) in policy.signals.iter().enumerate() {
         let missing = || Blind::Warming { missing: "observations".to_owned() };
@@ -42,27 +42,38 @@ pub fn decide(
             signal,
             is_first: i == 0,
             factor: bounds.factor,
-            lead,
+            lead: lead.now,
+            wake_lead: lead.from_zero,
             now,
         };
         signals.push(evaluate(&question, prepared.signals.get(i).unwrap_or(&SignalPlan::Pending))?);
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
-    decision.notes.extend(lead_note);
+    decision.notes.extend(lead_notes);
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));
     settle(&mut decision, observations, policy, ceiling, signals.iter().all(|s| s.idle));
     Ok(decision)
 }
 
+/// How long a started pod takes: beside running ones, and from zero.
+struct Lead {
+    now: Span,
+    from_zero: Span,
+}
+
 /// The lead time in use; learned where the policy asks for it and enough pods were seen.
-fn lead_time(observations: &Observations, policy: &Policy) -> (Span, Option<Note>) {
-    match policy.lead_time {
-        LeadTime::Given(lead) => (lead, None),
-        LeadTime::Auto => match plan::learned_lead(&observations.lead_samples) {
-            Some(lead) => (lead, Some(Note::LearnedLead { lead })),
-            None => (LeadTime::DEFAULT, None),
-        },
-    }
+fn lead_time(observations: &Observations, policy: &Policy) -> (Lead, Vec<Note>) {
+    let learned = match policy.lead_time {
+        LeadTime::Given(lead) => return (Lead { now: lead, from_zero: lead }, Vec::new()),
+        LeadTime::Auto => plan::learned_lead(&observations.lead_samples),
+    };
+    let lead = learned.map_or(LeadTime::DEFAULT, |l| l.lead);
+    let from_zero = learned.and_then(|l| l.from_zero).unwrap_or(lead);
+    let runs_none = observations.replicas.as_deref().and_then(Series::last).is_some_and(|(_, r)| r < 1.0);
+    let now = if runs_none { from_zero } else { lead };
+    let learnt = learned.map(|_| Note::LearnedLead { lead: now });
+    let grown = learned.and_then(|l| l.grown_from).map(|before| Note::LeadGrown { before, lead });
+    (Lead { now, from_zero }, learnt.into_iter().chain(grown).collect())
 }
 
 fn blank(now: Time, rung: Rung) -> Decision {

@@ -49,20 +49,20 @@ pub struct Ceiling {
 }
 
 /// The distance of the grid that fits belong to.
-const GRID: Span = Span::hours(6);
+pub const FIT_GRID: Span = Span::hours(6);
 /// How long after its grid point a fit comes into use, so that every replica has it by then.
-const SETTLING: Span = Span::minutes(5);
+pub const FIT_DELAY: Span = Span::minutes(5);
 /// The probability from which a foreseen ceiling is reported.
 pub const LIKELY: f64 = 0.2;
 
 /// The last grid point whose fit is in use at `now`; `phase` spreads the work of many series.
 pub fn grid_point(now: Time, phase: Span) -> Time {
-    (now - SETTLING).floor_to(GRID, phase)
+    (now - FIT_DELAY).floor_to(FIT_GRID, phase)
 }
 
 /// From when on the fit of grid point `at` is used.
 pub fn usable_from(at: Time) -> Time {
-    at + SETTLING
+    at + FIT_DELAY
 }
 
 /// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough

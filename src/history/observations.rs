@@ -14,6 +14,17 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// One observed start of a pod.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeadSample {
+    /// When it became ready.
+    pub at: Time,
+    /// Seconds from its creation to that.
+    pub seconds: f64,
+    /// Whether no pod was ready before: such a start may wait for a node, an image or a cache.
+    pub from_zero: bool,
+}
+
 /// What was observed for one signal. Series share their samples: a clone is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct SignalHistory {
@@ -40,8 +51,8 @@ pub struct Observations {
     pub rejected: Option<Arc<Series>>,
     /// Work being done now.
     pub in_flight: Option<Sample>,
-    /// Observed times from decision to ready pod, in seconds.
-    pub lead_samples: Arc<Vec<f64>>,
+    /// Observed starts of pods, in the order they became ready.
+    pub lead_samples: Arc<Vec<LeadSample>>,
     /// Until then a workload without history counts as warming, and is not answered from instant values alone.
     pub warm_by: Time,
     /// How far the clock of the data source and ours differ, in seconds.

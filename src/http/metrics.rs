@@ -13,8 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::decide::{Contributor, Decision};
 use crate::forecast::{Accuracy, Trust, TrustState};
-use crate::keda::WorkloadId;
-use crate::source::SourceError;
+use crate::policy::WorkloadId;
 use crate::units::Quantile;
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -319,23 +318,14 @@ impl Metrics {
     }
 
     /// One gRPC call was answered.
-    pub fn called(&self, method: &'static str, code: tonic::Code, seconds: f64) {
-        self.grpc.get_or_create(&Called { method, code: format!("{code:?}") }).observe(seconds);
+    pub fn called(&self, method: &'static str, code: String, seconds: f64) {
+        self.grpc.get_or_create(&Called { method, code }).observe(seconds);
     }
 
-    /// Runs a query of a data source and measures it.
-    pub async fn timed<T>(
-        &self,
-        datasource: &str,
-        query: impl Future<Output = Result<T, SourceError>>,
-    ) -> Result<T, SourceError> {
-        #[expect(clippy::disallowed_methods, reason = "measures the query, decides nothing")]
-        let begun = std::time::Instant::now();
-        let result = query.await;
-        let outcome = result.as_ref().map_or_else(SourceError::kind, |_| "ok");
+    /// A query of a data source ended so, after so many seconds.
+    pub fn queried(&self, datasource: &str, outcome: &'static str, seconds: f64) {
         let labels = Queried { datasource: datasource.to_owned(), outcome };
-        self.query.get_or_create(&labels).observe(begun.elapsed().as_secs_f64());
-        result
+        self.query.get_or_create(&labels).observe(seconds);
     }
 }
 

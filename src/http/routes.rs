@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Metrics, decision_json};
-use crate::keda::{State as WorkloadState, WorkloadId};
+use crate::decide::{Blind, State as WorkloadState};
+use crate::policy::WorkloadId;
 
 /// What the pages are made from; the server implements it.
 pub trait Overview: Send + Sync + 'static {
@@ -62,7 +63,7 @@ async fn workloads(State(overview): State<Arc<dyn Overview>>) -> Response {
                 "name": id.name,
                 "metric": id.metric,
                 "decision": state.as_ref().ok().map(|d| decision_json(d)),
-                "unavailable": state.as_ref().err().map(ToString::to_string),
+                "unavailable": state.as_ref().err().map(shown),
             })
         })
         .collect();
@@ -82,13 +83,22 @@ async fn decision(
         .collect();
     match found.as_slice() {
         [(_, Ok(decision))] => Json(decision_json(decision)).into_response(),
-        [(_, Err(blind))] => problem(StatusCode::SERVICE_UNAVAILABLE, &blind.to_string()),
+        [(_, Err(blind))] => problem(StatusCode::SERVICE_UNAVAILABLE, shown(blind)),
         [] => problem(StatusCode::NOT_FOUND, "no such workload has been asked for by KEDA"),
         several => {
             let names: Vec<_> = several.iter().map(|(id, _)| id.metric.as_str()).collect();
             let text = format!("several metrics, expected ?metric= with one of: {}", names.join(", "));
             problem(StatusCode::CONFLICT, &text)
         }
+    }
+}
+
+/// Why there is no decision, without the query that the full text names: this page has more readers than the events
+/// of a ScaledObject.
+fn shown(blind: &Blind) -> &'static str {
+    match blind {
+        Blind::Warming { .. } => "warming up",
+        Blind::NoData { .. } => "no data",
     }
 }
 

@@ -13,20 +13,9 @@ use super::wire::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
     ScaledObjectRef,
 };
-use super::{Desk, Refusal, State};
-use crate::decide::{Blind, Decision};
-use crate::policy::metric_name_or_default;
-
-/// What KEDA means by one trigger of one ScaledObject.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WorkloadId {
-    /// Namespace of the ScaledObject.
-    pub namespace: String,
-    /// Name of the ScaledObject.
-    pub name: String,
-    /// Name of the metric, without KEDA's `s0-` prefix.
-    pub metric: String,
-}
+use super::{Desk, Refusal};
+use crate::decide::{Blind, Decision, State};
+use crate::policy::{Faults, WorkloadId, metric_name_or_default};
 
 /// Answers KEDA from a [`Desk`].
 pub struct ExternalScalerService {
@@ -38,14 +27,6 @@ pub struct ExternalScalerService {
 
 /// The target of the metric: the value is a number of replicas, so each is worth one.
 const TARGET: i64 = 1;
-
-// === impl WorkloadId ===
-
-impl std::fmt::Display for WorkloadId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}/{}", self.namespace, self.name, self.metric)
-    }
-}
 
 // === impl ExternalScalerService ===
 
@@ -194,10 +175,28 @@ fn spec(reference: &ScaledObjectRef) -> GetMetricSpecResponse {
 
 fn refused(refusal: Refusal) -> Status {
     match refusal {
-        Refusal::Faulty(faults) => Status::invalid_argument(faults.to_string()),
+        Refusal::Faulty(faults) => Status::invalid_argument(message(&faults)),
         Refusal::Conflict(text) => Status::failed_precondition(text),
         Refusal::Full(text) => Status::resource_exhausted(text),
     }
+}
+
+/// All faults in one message; as many whole ones as a header may hold, and how many are left.
+fn message(faults: &Faults) -> String {
+    /// Statuses travel in a header, and clients refuse headers beyond 8 to 16 KiB.
+    const MOST: usize = 4_000;
+    let all: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
+    let mut bytes = 0;
+    let fitting = |text: &&String| {
+        bytes += text.len() + 2;
+        bytes <= MOST
+    };
+    let shown = all.iter().take_while(fitting).count();
+    let mut text = all[..shown].join("; ");
+    if shown < all.len() {
+        text.push_str(&format!("; and {} more", all.len() - shown));
+    }
+    text
 }
 
 fn blind(blind: Blind) -> Status {

@@ -7,8 +7,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::State;
 use super::wire::IsActiveResponse;
+use crate::decide::State;
 
 /// What `StreamIsActive` answers with.
 pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;

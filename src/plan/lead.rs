@@ -20,8 +20,6 @@ const POLL: Span = Span::seconds(30);
 const SYNC: Span = Span::seconds(15);
 /// Beyond 16-fold growth the ramp is no longer what limits; a longer window would only cost.
 const MOST_DOUBLINGS: i64 = 4;
-/// The least number of samples that a 90th percentile is read from.
-const LEAST_SAMPLES: usize = 10;
 
 // === impl LeadWindow ===
 
@@ -49,17 +47,6 @@ impl LeadWindow {
     }
 }
 
-/// The 90th percentile of observed times to a ready pod, rounded up to seconds; `None` below ten samples.
-pub fn learned_lead(samples: &[f64]) -> Option<Span> {
-    let mut sorted: Vec<f64> = samples.iter().copied().filter(|s| s.is_finite() && *s >= 0.0).collect();
-    if sorted.len() < LEAST_SAMPLES {
-        return None;
-    }
-    sorted.sort_by(f64::total_cmp);
-    let rank = (sorted.len() * 9).div_ceil(10) - 1;
-    sorted.get(rank).map(|&s| Span::seconds(s.ceil() as i64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,13 +63,5 @@ mod tests {
             let window = LeadWindow::new(Span::ZERO).with_ramp(replicas(from), replicas(to));
             assert_eq!(window.length().as_seconds(), seconds, "{from} to {to}");
         }
-    }
-
-    #[test]
-    fn the_learned_lead_is_the_ninetieth_percentile() {
-        let samples: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!(learned_lead(&samples), Some(Span::seconds(18)));
-        assert_eq!(learned_lead(&samples[..9]), None);
-        assert_eq!(learned_lead(&[f64::NAN; 30]), None);
     }
 }

@@ -31,6 +31,8 @@ pub struct Keys {
     pub calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
     /// The named policy's `maxReplicas`, which a trigger may not exceed.
     pub max_replicas_allowed: Option<u32>,
+    /// What was wrong with them already where they came from.
+    pub faults: Vec<Fault>,
 }
 
 /// What is wrong with a policy: at least one fault, sorted by key.
@@ -91,6 +93,33 @@ const KEDA_KEYS: &[&str] =
 /// The longest history that is asked of a server: two years.
 const LONGEST_WINDOW: Span = Span::days(731);
 
+// === impl Keys ===
+
+impl Keys {
+    /// Where its signals are measured, as far as that can be told; also where other keys are faulty, so that a source
+    /// that may not be used is reported together with them.
+    pub fn sources(&self) -> Vec<SourceRef> {
+        let of = |values: &BTreeMap<String, String>| {
+            let mut reader = Reader::new(values, "");
+            let source = read_source(&mut reader);
+            (reader.has("query") && reader.faults.is_empty()).then_some(source)
+        };
+        std::iter::once(&self.values).chain(&self.signals).filter_map(of).collect()
+    }
+}
+
+// === impl Faults ===
+
+impl Faults {
+    /// These and `more`, each once.
+    pub fn and(mut self, more: Vec<Fault>) -> Self {
+        self.0.extend(more);
+        self.0.sort_by(|a, b| a.key.cmp(&b.key));
+        self.0.dedup_by(|a, b| a.key == b.key);
+        self
+    }
+}
+
 // === impl Policy ===
 
 impl Policy {
@@ -141,10 +170,13 @@ impl Policy {
         };
         faults.append(&mut reader.faults);
         faults.extend(unknown(keys.values.keys(), ""));
-        faults.sort_by(|a, b| a.key.cmp(&b.key));
-        // A time zone is read both for the schedule and for the forecast.
-        faults.dedup_by(|a, b| a.key == b.key);
-        if faults.is_empty() { Ok(policy) } else { Err(Faults(faults)) }
+        if keys.faults.iter().any(|fault| fault.key == "policy") {
+            // What is missing here may stand in the policy that was not found.
+            faults.retain(|fault| !fault.found.is_empty());
+        }
+        faults.extend(keys.faults.iter().cloned());
+        // A time zone is read both for the schedule and for the forecast: each key is reported once.
+        if faults.is_empty() { Ok(policy) } else { Err(Faults(faults).and(Vec::new())) }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::time::Instant;
 
 use crate::units::Time;
 
@@ -36,10 +36,10 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
         self.view.borrow().value.clone()
     }
 
-    /// The value renewed for `at` by `renew`, or the newest there is after `patience`; a renewal under way goes on.
-    pub(super) async fn at<F, R>(self: &Arc<Self>, at: Time, patience: Duration, renew: R) -> V
+    /// The value renewed for `at` by `renew`, or the newest there is at `by`; a renewal under way goes on.
+    pub(super) async fn at<F, R>(self: &Arc<Self>, at: Time, by: Instant, renew: R) -> V
     where
-        R: Fn(tokio::sync::OwnedMutexGuard<S>, V) -> F + Send + Sync + 'static,
+        R: Fn(OwnedMutexGuard<S>, V) -> F + Send + Sync + 'static,
         F: Future<Output = V> + Send + 'static,
     {
         let wait = async {
@@ -49,7 +49,9 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
                 if let Ok(state) = Arc::clone(&self.state).try_lock_owned() {
                     let (flight, renew) = (Arc::clone(self), Arc::clone(&renew));
                     tokio::spawn(async move {
-                        let value = renew(state, flight.newest()).await;
+                        let old = flight.newest();
+                        // A panic is this one question's failure; whoever waits goes on with what was known.
+                        let value = tokio::spawn(renew(state, old.clone())).await.unwrap_or(old);
                         flight.view.send_replace(View { tried: Some(at), value });
                     });
                 }
@@ -59,7 +61,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
             }
         };
         // Running out of patience is no failure: the newest value counts, and its age is known.
-        let _ = tokio::time::timeout(patience, wait).await;
+        let _ = tokio::time::timeout_at(by, wait).await;
         self.newest()
     }
 }
@@ -67,8 +69,13 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
 
     #[tokio::test]
     async fn many_wait_and_one_asks() {
@@ -79,7 +86,7 @@ mod tests {
             let (asked, flight) = (Arc::clone(&asked), Arc::clone(&flight));
             tokio::spawn(async move {
                 flight
-                    .at(at, Duration::from_secs(5), move |_state, _old| {
+                    .at(at, soon(), move |_state, _old| {
                         let asked = Arc::clone(&asked);
                         async move {
                             asked.fetch_add(1, Ordering::SeqCst);
@@ -95,5 +102,40 @@ mod tests {
             assert_eq!(answer.await.expect("no panic"), 7);
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_failure_of_one_question() {
+        let flight = Flight::new((), 1_i64);
+        let begun = Instant::now();
+        let value =
+            flight.at(Time::from_epoch(7), soon(), |_state, _old| async { panic!("on purpose") }).await;
+        assert_eq!(value, 1, "what was known stands");
+        assert!(begun.elapsed() < Duration::from_secs(4), "nobody waits for an answer that cannot come");
+        assert_eq!(flight.at(Time::from_epoch(8), soon(), |_state, _old| async { 2 }).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_hangs_is_asked_once_and_costs_no_more_than_the_patience() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let flight = Flight::new((), 1_i64);
+        let (release, held) = watch::channel(false);
+        for second in 0..3 {
+            let (asked, held) = (Arc::clone(&asked), held.clone());
+            let by = Instant::now() + Duration::from_millis(20);
+            let value = flight.at(Time::from_epoch(second), by, move |_state, _old| {
+                let (asked, mut held) = (Arc::clone(&asked), held.clone());
+                async move {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    let _ = held.wait_for(|released| *released).await;
+                    2
+                }
+            });
+            assert_eq!(value.await, 1, "the newest value there is");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        release.send_replace(true);
+        let value = flight.at(Time::from_epoch(0), soon(), |_state, old| async move { old }).await;
+        assert_eq!(value, 2, "the late answer counts");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking::Locked;
+use tokio::time::Instant;
 
 use super::flight::Flight;
 use crate::history::{Sample, Series};
@@ -30,13 +30,21 @@ mod parking {
 
 /// Every series and instant value in use.
 pub(super) struct Hub {
-    ranges: Locked<HashMap<FeedKey, Arc<RangeFlight>>>,
+    ranges: Locked<HashMap<(FeedKey, Span), Arc<RangeFlight>>>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
     metrics: Arc<Metrics>,
 }
 
 type InstantFlight = Flight<Retries, Option<Sample>>;
-type RangeFlight = Flight<(Feed<Shared>, Retries), Option<Arc<Series>>>;
+type RangeFlight = Flight<Reader, Option<Arc<Series>>>;
+
+/// Keeps one series current.
+struct Reader {
+    feed: Feed<Shared>,
+    retries: Retries,
+    /// Everything up to this instant was read.
+    until: Option<Time>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct InstantKey {
@@ -51,10 +59,6 @@ struct Retries {
     not_before: Option<Time>,
 }
 
-/// How long a tick waits for an answer before it decides on what is there: well within KEDA's poll of 30 s, and
-/// more than a healthy Prometheus takes for weeks of history.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 // === impl Hub ===
 
 impl Hub {
@@ -63,32 +67,36 @@ impl Hub {
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
-    /// read.
+    /// read. What is not there at `by` comes later.
     pub(super) async fn series(
         &self,
         backend: &Arc<dyn Backend>,
         key: &FeedKey,
         settle: Span,
         now: Time,
+        by: Instant,
     ) -> Option<Arc<Series>> {
-        let flight = Arc::clone(self.ranges.lock().entry(key.clone()).or_insert_with(|| {
+        let flight = Arc::clone(self.ranges.lock().entry((key.clone(), settle)).or_insert_with(|| {
             let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
-            Flight::new((feed, Retries::new(&key.query)), None)
+            Flight::new(Reader { feed, retries: Retries::new(&key.query), until: None }, None)
         }));
-        // Nothing new can have settled within a step: one question for each instant of the grid is enough.
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
-        let (metrics, label) = (Arc::clone(&self.metrics), key.datasource.clone());
+        let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
         flight
-            .at(settled, PATIENCE, move |mut state, old| {
+            .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
                 async move {
-                    let (feed, retries) = &mut *state;
-                    if retries.must_wait(now) {
+                    let Reader { feed, retries, until } = &mut *state;
+                    // Nothing new can have settled within a step.
+                    if until.is_some_and(|until| until >= settled) || retries.must_wait(now) {
                         return old;
                     }
-                    let refreshed = metrics.timed(&label, feed.refresh(now)).await;
+                    let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
                     match retries.noted(refreshed, now, &label) {
-                        Some(update) => Some(update.series),
+                        Some(update) => {
+                            *until = Some(update.read_until);
+                            Some(update.series)
+                        }
                         // What was read before the failure counts.
                         None => feed.series().or(old),
                     }
@@ -104,20 +112,21 @@ impl Hub {
         query: &str,
         grid: Step,
         at: Time,
+        by: Instant,
     ) -> Option<Sample> {
-        let key = InstantKey { source: backend.label().to_owned(), query: query.to_owned(), grid };
+        let key = InstantKey { source: backend.identity(), query: query.to_owned(), grid };
         let fresh = || Flight::new(Retries::new(query), None);
         let flight = Arc::clone(self.instants.lock().entry(key.clone()).or_insert_with(fresh));
         let (backend, metrics) = (Arc::clone(backend), Arc::clone(&self.metrics));
         flight
-            .at(at, PATIENCE, move |mut retries, old| {
+            .at(at, by, move |mut retries, old| {
                 let (backend, query, metrics) =
                     (Arc::clone(&backend), key.query.clone(), Arc::clone(&metrics));
                 async move {
                     if retries.must_wait(at) {
                         return old;
                     }
-                    let answer = metrics.timed(backend.label(), backend.instant(&query, at)).await;
+                    let answer = timed(&metrics, backend.label(), backend.instant(&query, at)).await;
                     // A query that yields nothing, like one that fails, leaves what was known, with its age.
                     let value = retries.noted(answer, at, backend.label()).flatten();
                     value.map(|value| Sample { at, value }).or(old)
@@ -128,7 +137,7 @@ impl Hub {
 
     /// Lets go of what no workload asks for any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
-        self.ranges.lock().retain(|key, _| is_used(&key.query));
+        self.ranges.lock().retain(|(key, _), _| is_used(&key.query));
         self.instants.lock().retain(|key, _| is_used(&key.query));
     }
 
@@ -138,6 +147,19 @@ impl Hub {
         let bytes = ranges.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
         (ranges.len(), bytes)
     }
+}
+
+/// Runs a query of a data source and measures it.
+async fn timed<T>(
+    metrics: &Metrics,
+    datasource: &str,
+    query: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    let begun = Instant::now();
+    let result = query.await;
+    let outcome = result.as_ref().map_or_else(SourceError::kind, |_| "ok");
+    metrics.queried(datasource, outcome, begun.elapsed().as_secs_f64());
+    result
 }
 
 // === impl Retries ===

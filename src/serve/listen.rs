@@ -1,43 +1,121 @@
-//! A listener that holds at most so many connections; further ones wait in the kernel's queue.
+//! Listeners that hold at most so many connections; further ones wait in the kernel's queue.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// A connection that gives its place back when it is dropped.
-pub(super) struct Held {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
+use super::tls::Tls;
+
+/// A listener with places.
+pub(super) struct Limited {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    age: Option<Duration>,
 }
 
-/// The connections of `listener`, at most `most` at a time.
-pub(super) fn limited(listener: TcpListener, most: usize) -> impl Stream<Item = io::Result<Held>> {
-    let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
-    let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = sender.closed() => return,
+/// A connection that gives its place back when it is dropped.
+pub(super) struct Held {
+    stream: Transport,
+    _place: OwnedSemaphorePermit,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// How long to wait after a connection could not be taken: usually file descriptors ran out, which nothing tells
+/// us the end of.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+// === impl Limited ===
+
+impl Limited {
+    /// At most `most` connections of `listener` at a time.
+    pub(super) fn new(listener: TcpListener, most: usize) -> Self {
+        let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        Limited { listener, places, age: None }
+    }
+
+    /// The same, each connection reading for at most `age`: who sends slowly does not keep its place for ever.
+    pub(super) fn reading_for(self, age: Duration) -> Self {
+        Limited { age: Some(age), ..self }
+    }
+
+    async fn next(&self) -> (Held, SocketAddr) {
+        loop {
+            // The semaphore is never closed; if it were, nothing would be accepted any more.
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+                return std::future::pending().await;
             };
-            let held = accepted.map(|(stream, _)| {
-                // Answers are small and awaited; a kernel that does not know the option serves without it.
-                let _ = stream.set_nodelay(true);
-                Held { stream, _place: place }
-            });
-            if sender.send(held).await.is_err() {
-                return;
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    // Answers are small and awaited; a kernel that does not know the option serves without it.
+                    let _ = stream.set_nodelay(true);
+                    let end = self.age.map(|age| Box::pin(tokio::time::sleep(age)));
+                    return (Held { stream: Transport::Plain(stream), _place: place, end }, peer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
             }
         }
-    });
-    tokio_stream::wrappers::ReceiverStream::new(receiver)
+    }
+
+    /// Its connections, for tonic, shaking hands where `tls` is given.
+    pub(super) fn connections(self, tls: Option<Tls>) -> impl Stream<Item = io::Result<Held>> {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let (held, peer) = tokio::select! {
+                    held = self.next() => held,
+                    () = sender.closed() => return,
+                };
+                match &tls {
+                    // A slow handshake keeps its place, but nobody else waits for it.
+                    Some(tls) => drop(tokio::spawn(shake_hands(held, peer, tls.clone(), sender.clone()))),
+                    None if sender.send(Ok(held)).await.is_err() => return,
+                    None => {}
+                }
+            }
+        });
+        tokio_stream::wrappers::ReceiverStream::new(receiver)
+    }
+}
+
+impl axum::serve::Listener for Limited {
+    type Io = Held;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Held, SocketAddr) {
+        self.next().await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+async fn shake_hands(held: Held, peer: SocketAddr, tls: Tls, sender: mpsc::Sender<io::Result<Held>>) {
+    let Transport::Plain(stream) = held.stream else { return };
+    match tls.accept(stream).await {
+        // The other end of the channel is gone once the server ends, and the connection with it.
+        Ok(stream) => drop(sender.send(Ok(Held { stream: Transport::Tls(Box::new(stream)), ..held })).await),
+        Err(error) => tracing::warn!(%peer, %error, "a TLS handshake failed"),
+    }
 }
 
 // === impl Held ===
@@ -45,7 +123,10 @@ pub(super) fn limited(listener: TcpListener, most: usize) -> impl Stream<Item = 
 impl Connected for Held {
     type ConnectInfo = TcpConnectInfo;
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        match &self.stream {
+            Transport::Plain(stream) => stream.connect_info(),
+            Transport::Tls(stream) => stream.get_ref().0.connect_info(),
+        }
     }
 }
 
@@ -55,20 +136,36 @@ impl AsyncRead for Held {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            // Nothing read is the end of the stream.
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Held {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

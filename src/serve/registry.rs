@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Hub;
 use super::workload::Workload;
 use super::{Clock, Parts};
-use crate::decide::Blind;
+use crate::decide::{Blind, Prepared, State, decide};
+use crate::history::Observations;
 use crate::http::{Metrics, Overview};
-use crate::keda::{Desk, Refusal, State, WorkloadId};
-use crate::policy::{Fault, Faults, Policy, SourceRef};
-use crate::source::{Backends, Catalogue, SourceError};
+use crate::keda::{Desk, Refusal};
+use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId};
+use crate::source::{Backend, Backends, Catalogue, SourceError};
 use crate::units::{Span, Time};
 
 /// Everything the workloads' loops share.
@@ -52,6 +53,9 @@ enum Serving {
 
 /// How long two sets of keys may stand under one identity: KEDA's replicas take up a patch within a few polls.
 const PATCHING: Span = Span::minutes(2);
+/// Sets of keys under one identity: a patch makes two, a patch that is corrected at once three; more are a mistake,
+/// and each would be one more loop.
+const MOST_SETS: usize = 4;
 /// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
 const FORGOTTEN: Span = Span::minutes(10);
 
@@ -107,35 +111,45 @@ impl Registry {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, metadata: &HashMap<String, String>) -> Result<Policy, Faults> {
+    /// The policy that the keys describe and where its signals are measured; all faults of both at once.
+    fn read(
+        &self,
+        id: &WorkloadId,
+        metadata: &HashMap<String, String>,
+    ) -> Result<(Policy, Vec<Arc<dyn Backend>>), Faults> {
         let bytes: usize = metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > self.metadata_bytes {
             let expected = format!("at most {} bytes", self.metadata_bytes);
             return Err(Faults(vec![Fault::new("metadata", &format!("{bytes} bytes"), expected)]));
         }
-        Policy::from_keys(&self.catalogue.load().keys(metadata)?)
+        let keys = self.catalogue.load().keys(metadata);
+        let resolve = |source: &SourceRef| {
+            self.shared.backends.resolve(source, &id.namespace).map_err(|error| refused(source, &error))
+        };
+        let unusable = keys.sources().iter().filter_map(|source| resolve(source).err()).collect();
+        let policy = Policy::from_keys(&keys).and_then(|policy| {
+            let backends = policy.signals.iter().map(|signal| resolve(&signal.source));
+            let backends = backends.collect::<Result<_, _>>().map_err(|fault| Faults(vec![fault]))?;
+            Ok((policy, backends))
+        });
+        policy.map_err(|faults| faults.and(unusable))
     }
 
     fn start(
         &self,
         id: &WorkloadId,
         metadata: &HashMap<String, String>,
-        state: State,
+        mut state: State,
         now: Time,
     ) -> Result<Serving, Faults> {
-        let policy = self.read(metadata)?;
-        let backends = policy
-            .signals
-            .iter()
-            .map(|signal| {
-                self.shared
-                    .backends
-                    .resolve(&signal.source, &id.namespace)
-                    .map_err(|e| refused(&signal.source, &e))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let (policy, backends) = self.read(id, metadata)?;
         let stop = self.shutdown.child_token();
         let warm_by = now + self.shared.startup_grace;
+        if policy.is_schedule_only() {
+            // There is nothing to wait for: the clock says it all.
+            let nothing = Observations::none(0, warm_by);
+            state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
+        }
         let workload = Workload::new(id.clone(), policy, backends, state, warm_by);
         tokio::spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
         Ok(Serving::Running { workload, stop })
@@ -199,24 +213,25 @@ impl Desk for Registry {
         let sets = entries.entry(id.clone()).or_default();
         let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
         drop_outdated(sets, fingerprint, now);
-        if sets.iter().all(|set| set.fingerprint != fingerprint) {
+        if let Some(set) = sets.iter_mut().find(|set| set.fingerprint == fingerprint) {
+            set.last_asked = now;
+        } else if sets.len() < MOST_SETS {
             // What was decided under the old keys stands until the new ones have a decision of their own.
             let state = newest.unwrap_or_else(|| Err(starting()));
             let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
             sets.push(Set { fingerprint, first_asked: now, last_asked: now, serving });
         }
         let newest_since = sets.iter().map(|set| set.first_asked).max().unwrap_or(now);
-        if sets.len() > 1 && now.since(newest_since) > PATCHING {
+        let oldest_until = sets.iter().map(|set| set.last_asked).min().unwrap_or(now);
+        let set = sets.iter().find(|set| set.fingerprint == fingerprint);
+        let Some(set) = set.filter(|_| oldest_until.since(newest_since) <= PATCHING) else {
             return Err(Refusal::Conflict(format!(
                 "{} different sets of metadata for metric '{}' of one ScaledObject are in use for longer than \
                  {PATCHING}: expected one; give the triggers different metricName keys",
                 sets.len(),
                 id.metric
             )));
-        }
-        let set = sets.iter_mut().find(|set| set.fingerprint == fingerprint);
-        let set = set.ok_or_else(|| Refusal::Conflict("the workload vanished".to_owned()))?;
-        set.last_asked = now;
+        };
         match &set.serving {
             Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
             Serving::Running { workload, .. } => Ok(workload.state()),
@@ -224,7 +239,7 @@ impl Desk for Registry {
     }
 
     fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64) {
-        self.shared.metrics.called(method, code, seconds);
+        self.shared.metrics.called(method, format!("{code:?}"), seconds);
     }
 }
 
@@ -267,12 +282,13 @@ fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     });
 }
 
-fn refused(source: &SourceRef, error: &SourceError) -> Faults {
-    let (key, found) = match source {
-        SourceRef::Named(name) => ("datasource", name),
-        SourceRef::Address(address) => ("serverAddress", address),
-    };
-    Faults(vec![Fault::new(key, found, format!("a source that may be used: {error}"))])
+fn refused(source: &SourceRef, error: &SourceError) -> Fault {
+    let expected = format!("a source that may be used: {error}");
+    match source {
+        SourceRef::Named(name) => Fault::new("datasource", name, expected),
+        // The address itself may hold a password; the error names what of it may be shown.
+        SourceRef::Address(_) => Fault::new("serverAddress", "an address", expected),
+    }
 }
 
 fn starting() -> Blind {

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
-use crate::decide::{Blind, Decision, Prepared, SignalPlan, decide, grid_point, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::keda::{State, WorkloadId};
-use crate::policy::{Policy, ServiceRate, Signal, SignalKind};
+use crate::policy::{Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -26,16 +27,15 @@ pub(super) struct Workload {
     ticked: watch::Sender<Option<Time>>,
 }
 
-/// What one loop carries from tick to tick; the decision depends on none of it but `prepared`, which is a function
-/// of the history alone.
+/// What one loop carries from tick to tick.
 struct Carried {
-    prepared: Prepared,
-    previous: Option<Replicas>,
+    session: Session,
     short_since: Option<Time>,
 }
 
-/// How far back replicas, errors and rejections are read.
-const CONTEXT_WINDOW: Span = Span::days(7);
+/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
+/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 // === impl Workload ===
 
@@ -94,17 +94,23 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = Carried {
-            prepared: Prepared::pending(&self.policy, grid_point(now, self.phase)),
-            previous: None,
-            short_since: None,
-        };
+        let mut carried = self.blank(now);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
-            tokio::select! {
-                () = self.tick(&shared, &mut carried, at) => {}
-                () = stop.cancelled() => return,
-            }
+            // A task of its own, so that a panic ends one turn of one workload and nothing else.
+            let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
+            carried = tokio::select! {
+                done = &mut turn => done.unwrap_or_else(|error| {
+                    tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
+                    let blind = Blind::NoData { why: "internal error".to_owned() };
+                    drop(self.state.send_replace(Err(blind)));
+                    self.blank(at)
+                }),
+                () = stop.cancelled() => {
+                    turn.abort();
+                    return;
+                }
+            };
             self.ticked.send_replace(Some(at));
             tokio::select! {
                 () = shared.clock.wait_until(at + grid) => {}
@@ -113,61 +119,58 @@ impl Workload {
         }
     }
 
-    async fn tick(&self, shared: &Shared, carried: &mut Carried, at: Time) {
-        let point = grid_point(at, self.phase);
-        let observations = self.observe(shared, carried, at).await;
-        self.bring_up_to_date(shared, carried, &observations, point).await;
-        let answer = decide(&carried.prepared, &observations, &self.policy, at);
-        self.publish(shared, carried, &observations, answer, at);
+    fn blank(&self, now: Time) -> Carried {
+        Carried { session: Session::new(&self.policy, self.phase, now), short_since: None }
     }
 
-    /// Fits at a new grid point, or follows the samples since.
-    async fn bring_up_to_date(
+    async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
+        let observations = self.observe(&shared, at).await;
+        if let Some(point) = carried.session.due(&observations, at) {
+            self.prepare(&shared, &mut carried, &observations, point).await;
+        }
+        let before = carried.session.previous();
+        let answer = carried.session.answer(&observations, &self.policy, at);
+        self.publish(&shared, &mut carried, &observations, before, answer, at);
+        carried
+    }
+
+    /// Fits at a new grid point, away from the threads that answer.
+    async fn prepare(
         &self,
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
         point: Time,
     ) {
-        let unread = |(plan, history): (&SignalPlan, &SignalHistory)| {
-            matches!(plan, SignalPlan::Pending) && history.load.is_some()
-        };
-        let waits = carried.prepared.signals.iter().zip(&observations.signals).any(unread);
-        if carried.prepared.at != point || waits {
-            let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-            #[expect(clippy::disallowed_methods, reason = "measures the fit, decides nothing")]
-            let begun = std::time::Instant::now();
-            match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
-                Ok(prepared) => carried.prepared = prepared,
-                // A panic in a fit is one workload's error: the fit before goes on to be followed.
-                Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
-            }
-            shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
+        let begun = Instant::now();
+        match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
+            Ok(prepared) => carried.session.adopt(prepared),
+            // A panic in a fit is one workload's error: the fit before goes on to be followed.
+            Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
         }
-        let pending = Prepared::pending(&self.policy, point);
-        let prepared = std::mem::replace(&mut carried.prepared, pending);
-        carried.prepared = prepared.follow(observations, &self.policy);
+        shared.metrics.prepared(begun.elapsed().as_secs_f64());
     }
 
-    async fn observe(&self, shared: &Shared, carried: &Carried, at: Time) -> Observations {
+    async fn observe(&self, shared: &Shared, at: Time) -> Observations {
+        let by = Instant::now() + PATIENCE;
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at).await);
+            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
         }
-        observations.previous = carried.previous;
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
         let context = |query: &Option<String>| {
             let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(backend, &key?, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
         observations.errors = context(&q.errors).await;
         observations.rejected = context(&q.rejected).await;
         if let Some(query) = &q.in_flight {
-            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at).await;
+            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
         }
         let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
@@ -181,14 +184,15 @@ impl Workload {
         signal: &Signal,
         backend: &Arc<dyn Backend>,
         at: Time,
+        by: Instant,
     ) -> SignalHistory {
         let series = |query: &str| {
             let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(backend, &key, signal.settle, at).await }
+            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
         };
         let (load, newest) = tokio::join!(
             series(&signal.query),
-            shared.hub.instant(backend, &signal.query, signal.poll_step, at)
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
         );
         let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
@@ -205,17 +209,17 @@ impl Workload {
         shared: &Shared,
         carried: &mut Carried,
         observations: &Observations,
+        before: Option<Replicas>,
         answer: Result<Decision, Blind>,
         at: Time,
     ) {
         match answer {
             Ok(decision) => {
-                shared.metrics.decided(&self.id, &decision, carried.previous.map(Replicas::get));
+                shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
-                if carried.previous != Some(decision.replicas) {
+                if before != Some(decision.replicas) {
                     tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
                 }
-                carried.previous = Some(decision.replicas);
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
@@ -242,7 +246,7 @@ impl Workload {
         decision: &Decision,
         at: Time,
     ) {
-        let plans = carried.prepared.signals.iter().zip(&observations.signals);
+        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
                 let points = history.load.as_deref().map_or(0, Series::observed);
@@ -264,7 +268,7 @@ impl Workload {
 }
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
-    FeedKey { datasource: backend.label().to_owned(), query: query.to_owned(), step: signal.step, window }
+    FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
 }
 
 fn is_load(sample: &Sample) -> bool {

@@ -19,6 +19,10 @@ pub trait Backend: Send + Sync + 'static {
     fn clock_skew(&self, now: Time) -> Span;
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
+    /// What tells its answers from those of another backend: equal for equal ones on every replica.
+    fn identity(&self) -> String {
+        self.label().to_owned()
+    }
 }
 
 /// Finds the backend that a policy names.
@@ -62,6 +66,15 @@ impl Backend for Prometheus {
 
     fn label(&self) -> &str {
         self.name()
+    }
+
+    fn identity(&self) -> String {
+        // Sources that workloads name by address share one label, which bounds the metrics, and nothing else.
+        if self.name() == DataSources::BY_ADDRESS {
+            format!("{} {}", self.name(), self.target())
+        } else {
+            self.name().to_owned()
+        }
     }
 }
 

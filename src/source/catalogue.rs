@@ -66,13 +66,19 @@ impl Catalogue {
     }
 
     /// The keys of a trigger: the named policy's where the trigger has none of its own.
-    pub fn keys(&self, metadata: &HashMap<String, String>) -> Result<Keys, Faults> {
+    /// What is wrong with them so far goes along, to be reported with everything else.
+    pub fn keys(&self, metadata: &HashMap<String, String>) -> Keys {
+        let mut faults = Vec::new();
         let named = metadata.get("policy").map(|n| n.trim()).filter(|n| !n.is_empty());
         let base = match named {
-            Some(name) => self.policies.get(name).cloned().ok_or_else(|| self.no_such_policy(name))?,
+            Some(name) => self.policies.get(name).cloned().unwrap_or_else(|| {
+                faults.push(self.no_such_policy(name));
+                PolicyText::default()
+            }),
             None => PolicyText::default(),
         };
         let mut keys = Keys {
+            faults,
             max_replicas_allowed: base.values.get("maxReplicas").and_then(|t| t.trim().parse().ok()),
             values: base.values,
             signals: base.signals,
@@ -82,24 +88,30 @@ impl Catalogue {
         drop_rivals(&mut keys.values, metadata);
         keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
-            keys.schedule = schedule_from(text)?;
+            keys.schedule = schedule_from(text).unwrap_or_else(|faults| {
+                keys.faults.extend(faults.0);
+                Vec::new()
+            });
         }
         // A zone that is none is a fault of its own, found when the keys are read.
         let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
         for (name, text) in &self.calendars {
-            keys.calendars.insert(name.clone(), self.days(text, zone).map_err(Faults)?);
+            match self.days(text, zone) {
+                Ok(days) => drop(keys.calendars.insert(name.clone(), days)),
+                Err(faults) => keys.faults.extend(faults),
+            }
         }
-        Ok(keys)
+        keys
     }
 
-    fn no_such_policy(&self, name: &str) -> Faults {
+    fn no_such_policy(&self, name: &str) -> Fault {
         let known: Vec<_> = self.names().collect();
         let expected = if known.is_empty() {
             "a policy of the catalogue, which is empty".to_owned()
         } else {
             format!("a policy of the catalogue: {}", known.join(", "))
         };
-        Faults(vec![Fault::new("policy", name, expected)])
+        Fault::new("policy", name, expected)
     }
 }
 

@@ -124,6 +124,19 @@ pub struct GrpcConfig {
     pub max_connection_age: Span,
     /// How often an idle connection is probed.
     pub keepalive: Span,
+    /// Certificates; plaintext where not given.
+    pub tls: Option<GrpcTls>,
+}
+
+/// The server's side of TLS, all PEM; files are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrpcTls {
+    /// The certificate, followed by those between it and its authority.
+    pub cert: PathBuf,
+    /// The key that belongs to it.
+    pub key: PathBuf,
+    /// The authorities of clients: with it, only those who show a certificate are served.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What is logged, and how.

@@ -9,13 +9,10 @@ use std::sync::Arc;
 
 use super::SourceError;
 use super::prometheus::{POINTS_PER_REQUEST, Prometheus, RangeQuery, RangeSource, Reading};
+use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
-/// The distance of the points that fits belong to.
-pub const FIT_GRID: Span = Span::hours(6);
-/// A fit comes into use so long after its point, so that every replica has it by then.
-pub const FIT_DELAY: Span = Span::minutes(5);
 /// What is read again at each point of the grid: late samples are rarely later than this.
 const READ_AGAIN: Span = Span::HOUR;
 
@@ -82,11 +79,6 @@ pub fn grid_phase(identity: &str) -> Span {
     });
     let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
     Span::minutes(i64::try_from(hash % minutes).unwrap_or(0))
-}
-
-/// The point of the grid whose fit is in use at `now`.
-pub fn grid_point(now: Time, phase: Span) -> Time {
-    (now - FIT_DELAY).floor_to(FIT_GRID, phase)
 }
 
 // === impl FeedKey ===

@@ -3,7 +3,11 @@
 //! Errors carry line and column but never an excerpt of the text: the text may hold a password. Duplicate
 //! keys are refused, aliases and depth are bounded by the parser's budget.
 
+mod marked;
+
 use serde::de::DeserializeOwned;
+
+pub use marked::{Content, Entry, Node, documents};
 
 /// Reads one YAML document; the message names line and column of the first fault.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -7,5 +7,7 @@
 )]
 
 mod hpa_recordings;
+mod scenarios;
 mod source;
 mod support;
+mod tls_server;

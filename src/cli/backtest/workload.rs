@@ -140,7 +140,7 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Po
     if let Some(lead) = args.lead {
         set("leadTime", lead.to_string());
     }
-    let mut policy = Policy::from_keys(&catalogue.keys(&keys)?)?;
+    let mut policy = Policy::from_keys(&catalogue.keys(&keys))?;
     // The grid of the history is the trace's, whatever a server would be asked for.
     for signal in &mut policy.signals {
         signal.step = series.step();

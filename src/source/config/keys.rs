@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::Fault;
+use crate::policy::nearest;
 use crate::units::Span;
 
 /// What all sections share: the environment, and the faults found so far.
@@ -165,7 +166,7 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for key in self.entries.into_iter().flat_map(Map::keys) {
             if known.iter().all(|k| k != key) {
-                let expected = match nearest(key, &known) {
+                let expected = match nearest(key, known.iter().copied()) {
                     Some(near) => format!("'{near}'"),
                     None => format!("one of {}", known.join(", ")),
                 };
@@ -237,31 +238,4 @@ fn substitute(raw: &str, env: &BTreeMap<String, String>) -> Result<String, Optio
     }
     out.push_str(rest);
     Ok(out)
-}
-
-/// The known key that a misspelt one most likely means.
-fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let lower = key.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|k| (distance(&lower, &k.to_ascii_lowercase()), *k))
-        .min()
-        .filter(|(edits, k)| *edits <= 1 + k.len() / 4)
-        .map(|(_, k)| k)
-}
-
-/// Levenshtein's distance between two short texts.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::keys::{Context, Section, Text, note};
 use super::{
-    Auth, DataSourceConfig, Fault, GrpcConfig, Limits, Listen, LogConfig, LogFormat, ServerConfig, TlsConfig,
+    Auth, DataSourceConfig, Fault, GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, ServerConfig,
+    TlsConfig,
 };
 use crate::source::prometheus::{AllowedAddress, base_url};
 use crate::source::secret::{Secret, SecretSource};
@@ -249,9 +250,27 @@ fn grpc(section: &Section<'_>) -> GrpcConfig {
     let grpc = GrpcConfig {
         max_connection_age: section.span("maxConnectionAge", Span::minutes(30), Span::seconds(10), day),
         keepalive: section.span("keepalive", Span::seconds(30), second, Span::HOUR),
+        tls: grpc_tls(section),
     };
     section.finish();
     grpc
+}
+
+fn grpc_tls(grpc: &Section<'_>) -> Option<GrpcTls> {
+    let section = grpc.section("tls");
+    let (cert, key) = (path(&section, "cert"), path(&section, "key"));
+    let client_ca = path(&section, "clientCa");
+    section.finish();
+    if !grpc.has("tls") {
+        return None;
+    }
+    // What is written as TLS must never end up as plaintext: both files are required.
+    for (name, file) in [("cert", "the server's certificate"), ("key", "the key of the certificate")] {
+        if !section.has(name) {
+            section.fault(name, "nothing", format!("a file with {file}, PEM"));
+        }
+    }
+    Some(GrpcTls { cert: cert?, key: key?, client_ca })
 }
 
 fn log(section: &Section<'_>) -> LogConfig {

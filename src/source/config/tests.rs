@@ -56,7 +56,7 @@ startupGrace: 1m
 shutdownGrace: 5s
 limits:
   {metadataBytes: 1000, workloads: 10, seriesPoints: 100000, responseBytes: 1000000}
-grpc: {maxConnectionAge: 10m, keepalive: 15s}
+grpc: {maxConnectionAge: 10m, keepalive: 15s, tls: {cert: /s.pem, key: /s.key, clientCa: /clients.pem}}
 log: {format: json, level: "info,forescale=debug"}
 "#;
 
@@ -77,6 +77,9 @@ fn everything_is_read() {
     assert_eq!((config.server_address_allow.len(), config.calendars.len()), (1, 1));
     assert_eq!((config.limits.workloads, config.limits.connections), (10, 1_000));
     assert_eq!(config.grpc.max_connection_age, Span::minutes(10));
+    let tls = config.grpc.tls.clone().expect("given");
+    assert_eq!((tls.cert, tls.key), ("/s.pem".into(), "/s.key".into()));
+    assert_eq!(tls.client_ca, Some("/clients.pem".into()));
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info,forescale=debug"));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
@@ -140,6 +143,23 @@ fn each_contradiction_has_its_key() {
     check("{url: 'http://x', bearerToken: 12345}", "bearerToken");
     check("{bearerToken: a}", "url");
     check("{url: 7}", "url");
+}
+
+#[test]
+fn half_of_tls_is_never_plaintext() {
+    for (text, keys) in [
+        ("{}", vec!["grpc.tls.cert", "grpc.tls.key"]),
+        ("{cert: a}", vec!["grpc.tls.key"]),
+        ("{clientCa: a, key: ''}", vec!["grpc.tls.key", "grpc.tls.cert"]),
+        ("{cert: a, key: b, ca: c}", vec!["grpc.tls.ca"]),
+        ("yes", vec!["grpc.tls"]),
+    ] {
+        let found = faults(&format!("grpc: {{tls: {text}}}\n"));
+        for key in keys {
+            assert!(found.iter().any(|f| f.key == key), "{text}: {found:?}");
+        }
+    }
+    assert_eq!(good("grpc: {keepalive: 15s}\n").grpc.tls, None);
 }
 
 #[test]

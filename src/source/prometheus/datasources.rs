@@ -32,6 +32,9 @@ struct Named {
 // === impl DataSources ===
 
 impl DataSources {
+    /// The name of every source that is named by its address; no configured one can be called so.
+    pub const BY_ADDRESS: &'static str = "serverAddress";
+
     /// The data sources of the configuration; none is contacted yet.
     pub fn new(config: &ServerConfig) -> Self {
         let named = config.datasources.iter().map(|(name, source)| {
@@ -80,7 +83,7 @@ impl DataSources {
             return Err(SourceError::TooManyAddresses { limit: MAX_ADDRESSES });
         }
         let key = url.as_str().to_owned();
-        let source = Arc::new(Prometheus::new("serverAddress", DataSourceConfig::at(url), &self.limits));
+        let source = Arc::new(Prometheus::new(Self::BY_ADDRESS, DataSourceConfig::at(url), &self.limits));
         by_address.insert(key, Arc::downgrade(&source));
         Ok(source)
     }

@@ -1,0 +1,204 @@
+//! `forescale override`: the patch that sets or lifts an override, printed and not applied.
+//!
+//! Who may override is Kubernetes' business, so the command changes nothing: it prints a JSON Patch for `kubectl`
+//! and a snippet for Git. The patch tests what it is about to change; with a wrong index the API server refuses it.
+
+mod patch;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::{ArgGroup, Args};
+
+use super::{Format, Outcome, parse_span};
+use crate::policy::Override;
+use crate::serve::{Clock, SystemClock};
+use crate::source::manifest::{ScaledObject, scaled_objects};
+use crate::source::yaml::documents;
+use crate::units::{Replicas, Span, Time};
+use patch::{Action, Target};
+
+/// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["replicas", "lift"])))]
+#[command(group(ArgGroup::new("end").args(["for_", "until"])))]
+pub(super) struct OverrideArgs {
+    /// The ScaledObject; the namespace is taken from the file where it is left out.
+    #[arg(value_name = "NAMESPACE/NAME")]
+    object: String,
+    /// So many replicas; 0 sends the workload to sleep.
+    #[arg(long, value_name = "N", requires = "end")]
+    replicas: Option<u32>,
+    /// Take the override away.
+    #[arg(long, conflicts_with = "end")]
+    lift: bool,
+    /// How long it holds, from now on: 2h, 90m.
+    #[arg(long = "for", value_name = "D", value_parser = parse_span)]
+    for_: Option<Span>,
+    /// The instant at which it ends (RFC 3339).
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    until: Option<Time>,
+    /// Why, for whoever wonders; repeated in every decision.
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    reason: String,
+    /// Which trigger of the ScaledObject, from 0; found by itself with --file.
+    #[arg(long, value_name = "I")]
+    trigger: Option<usize>,
+    /// The ScaledObject's file: finds the trigger and its address.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The trigger's type, tested by the patch; read from --file.
+    #[arg(long = "type", value_name = "TYPE", default_value = "external", conflicts_with = "file",
+          value_parser = ["external", "external-push"])]
+    kind: String,
+    /// The trigger's scalerAddress, tested by the patch; read from --file.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "file")]
+    scaler_address: Option<String>,
+    /// The trigger's metricName, tested by the patch; read from --file.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    metric_name: Option<String>,
+    /// Form of the output; json is the patch alone.
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
+    let action = action(args, SystemClock.now())?;
+    let mut warnings = Vec::new();
+    let target = match &args.file {
+        Some(path) => from_file(args, path, &action, &mut warnings)?,
+        None => from_arguments(args, &mut warnings)?,
+    };
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => writeln!(out, "{}", patch::json(&target, &action))?,
+        Format::Text => write!(out, "{}", patch::text(&target, &action))?,
+    }
+    let mut err = std::io::stderr().lock();
+    for warning in warnings {
+        writeln!(err, "note: {warning}")?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn action(args: &OverrideArgs, now: Time) -> anyhow::Result<Action> {
+    let Some(count) = args.replicas else { return Ok(Action::Lift) };
+    let until = match (args.for_, args.until) {
+        (Some(span), _) => {
+            ensure!(span > Span::ZERO, "--for {span}: expected a duration above zero");
+            now + span
+        }
+        (None, Some(until)) => until,
+        (None, None) => bail!("--for or --until: found neither; an override must end by itself"),
+    };
+    ensure!(until > now, "--until {until}: it is {now} already; expected an instant to come");
+    let replicas = Replicas::new(count).with_context(|| format!("--replicas {count}"))?;
+    let word = Override { replicas, until, reason: args.reason.trim().to_owned() };
+    // What is printed must be what the scaler reads.
+    let text = word.to_string();
+    match Override::parse("override", &text) {
+        Ok(read) if read == word => Ok(Action::Set(word)),
+        Ok(_) => {
+            bail!("--reason: it would be read as something else; leave out quotes, 'replicas=' and 'until='")
+        }
+        Err(faults) => bail!("{}", crate::policy::Faults(faults)),
+    }
+}
+
+fn from_arguments(args: &OverrideArgs, warnings: &mut Vec<String>) -> anyhow::Result<Target> {
+    let Some((namespace, name)) = args.object.split_once('/') else {
+        bail!("'{}': expected NAMESPACE/NAME, or --file with a file that says the namespace", args.object)
+    };
+    if args.scaler_address.is_none() && args.metric_name.is_none() {
+        warnings.push(
+            "only the trigger's type is tested; --file, --scaler-address or --metric-name makes a wrong \
+             index fail"
+                .to_owned(),
+        );
+    }
+    Ok(Target {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        trigger: args.trigger.unwrap_or(0),
+        kind: args.kind.clone(),
+        address: args.scaler_address.clone(),
+        metric_name: args.metric_name.clone(),
+    })
+}
+
+fn from_file(
+    args: &OverrideArgs,
+    path: &Path,
+    action: &Action,
+    warnings: &mut Vec<String>,
+) -> anyhow::Result<Target> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let documents =
+        documents(&text).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())?;
+    let objects = scaled_objects(&documents);
+    let (namespace, name) = match args.object.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, args.object.as_str()),
+    };
+    let fits = |object: &&ScaledObject<'_>| {
+        object.name == name
+            && (namespace.is_none() || object.namespace.is_none() || object.namespace.as_deref() == namespace)
+    };
+    let found: Vec<_> = objects.iter().filter(fits).collect();
+    let [object] = found.as_slice() else {
+        let names: Vec<_> = objects.iter().map(|o| o.name.as_str()).collect();
+        bail!(
+            "{}: {} ScaledObjects '{}', expected one; it holds: {}",
+            path.display(),
+            found.len(),
+            args.object,
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        )
+    };
+    let ours: Vec<_> = object.ours().collect();
+    let trigger = match args.trigger {
+        Some(index) => object
+            .triggers
+            .get(index)
+            .with_context(|| format!("--trigger {index}: '{name}' has {} triggers", object.triggers.len()))?,
+        None => match ours.as_slice() {
+            [one] => *one,
+            [] => bail!("{}: no trigger of '{name}' asks Forescale", path.display()),
+            several => {
+                let list: Vec<_> = several.iter().map(|t| t.index.to_string()).collect();
+                bail!("'{name}' asks Forescale in triggers {}: expected --trigger", list.join(", "))
+            }
+        },
+    };
+    ensure!(
+        trigger.is_external(),
+        "--trigger {}: it is of type '{}', expected external or external-push",
+        trigger.index,
+        trigger.kind
+    );
+    if matches!(action, Action::Lift) {
+        ensure!(
+            trigger.metadata.contains_key("override"),
+            "{}: trigger {} of '{name}' has no override to lift",
+            path.display(),
+            trigger.index
+        );
+    }
+    warnings.extend(patch::limits_of(object, trigger, action));
+    let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
+    Ok(Target {
+        namespace: namespace
+            .with_context(|| format!("{}: it says no namespace; expected NAMESPACE/NAME", path.display()))?,
+        name: name.to_owned(),
+        trigger: trigger.index,
+        kind: trigger.kind.clone(),
+        address: trigger.metadata.get("scalerAddress").cloned(),
+        metric_name: trigger.metadata.get("metricName").cloned(),
+    })
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|e| e.to_string())
+}

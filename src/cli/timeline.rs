@@ -1,0 +1,104 @@
+//! `forescale timeline`: what the coming days hold, before they come.
+//!
+//! Floors, ceilings, factors, calendar days, changes of the clock and, where a history is given, the forecast band
+//! with the replicas it asks for. Read from files; nothing is asked of a cluster.
+
+mod forecast;
+mod outlook;
+mod print;
+mod svg;
+mod workload;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::{ArgGroup, Args};
+
+use super::{Format, Outcome};
+use crate::serve::{Clock, SystemClock};
+use crate::units::{Span, Time};
+use outlook::Outlook;
+
+/// Schedules, calendars and forecast of the coming days.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("subject").required(true).args(["policy", "file"])))]
+#[command(group(ArgGroup::new("history_from").args(["trace", "prometheus"])))]
+pub(super) struct TimelineArgs {
+    /// A policy file (YAML), keys as in a trigger's metadata.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A file with a ScaledObject.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Which ScaledObject of the file, where it holds several.
+    #[arg(long, value_name = "NAME", requires = "file")]
+    name: Option<String>,
+    /// The server's configuration: its policies and calendars may be named.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A calendar that rules may name; may be repeated.
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_named)]
+    calendar: Vec<(String, PathBuf)>,
+    /// How many days to show.
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=370))]
+    days: u16,
+    /// Where to begin (RFC 3339): now, or the last sample of --trace.
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    from: Option<Time>,
+    /// A trace of the load to forecast from: CSV with timestamp,value or a saved range query.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// A Prometheus server to read the load from.
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
+    /// PromQL of the load; the workload's own where not given.
+    #[arg(long, value_name = "Q", requires = "prometheus")]
+    query: Option<String>,
+    /// Draw it too.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Form of the output.
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &TimelineArgs) -> anyhow::Result<Outcome> {
+    let now = SystemClock.now();
+    let workload = workload::read(args, now)?;
+    let history = forecast::history(args, &workload.policy, now)?;
+    let last = history.as_ref().and_then(|series| series.last()).map(|(at, _)| at);
+    let from = args.from.or_else(|| last.filter(|_| args.trace.is_some())).unwrap_or(now);
+    let to = from + Span::days(i64::from(args.days));
+    let mut outlook = Outlook::of(&workload, from, to);
+    if let Some(series) = history {
+        outlook.hours = forecast::hours(&series, &workload.policy, from, to)?;
+    }
+    if let Some(path) = &args.svg {
+        std::fs::write(path, svg::draw(&outlook))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => writeln!(out, "{}", print::json(&outlook))?,
+        Format::Text => write!(out, "{}", print::text(&outlook))?,
+    }
+    out.flush()?;
+    Ok(Outcome::Fine)
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|e| e.to_string())
+}
+
+fn parse_named(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((name.trim().to_owned(), PathBuf::from(path)))
+}
+
+/// Refuses more documents than a command can mean.
+fn one<T>(mut found: Vec<T>, what: &str) -> anyhow::Result<T> {
+    ensure!(found.len() == 1, "found {} {what}, expected one; say which by --name", found.len());
+    found.pop().context("one was counted")
+}

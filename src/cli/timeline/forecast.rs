@@ -1,0 +1,91 @@
+//! The forecast band of the coming hours, and the replicas it asks for within floors and ceilings.
+
+use anyhow::{Context, bail};
+
+use super::TimelineArgs;
+use super::outlook::{Hour, range};
+use crate::forecast::{Tracker, fit};
+use crate::history::Series;
+use crate::plan::replicas_for;
+use crate::policy::{Policy, SignalKind};
+use crate::source::config::{DataSourceConfig, Limits};
+use crate::source::prometheus::{Prometheus, RangeQuery, base_url};
+use crate::source::trace;
+use crate::units::{Quantile, Span, Time};
+
+/// The load of the past, where the arguments name one.
+pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow::Result<Option<Series>> {
+    if let Some(path) = &args.trace {
+        return Ok(Some(trace::read(path)?));
+    }
+    let Some(address) = &args.prometheus else { return Ok(None) };
+    let signal = policy.signals.first();
+    let query = args.query.as_ref().or(signal.map(|s| &s.query));
+    let query = query.context("--query: the workload has none; expected PromQL that yields one series")?;
+    let window = signal.map_or(Span::days(28), |s| s.window);
+    let url = base_url(address).map_err(|why| anyhow::anyhow!("--prometheus: {why}"))?;
+    let source = Prometheus::new("prometheus", DataSourceConfig::at(url), &Limits::default());
+    let question = RangeQuery {
+        query: query.clone(),
+        from: now - window,
+        to: now,
+        step: signal.map_or(crate::units::Step::MINUTE, |s| s.step),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let series = runtime.block_on(source.range(&question)).with_context(|| source.target().to_owned())?;
+    Ok(Some(series))
+}
+
+/// The band of every whole hour from `from` on.
+pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> anyhow::Result<Vec<Hour>> {
+    let signal = policy.signals.first().context("the workload has no query: nothing to forecast")?;
+    if matches!(signal.kind, SignalKind::Queue(Some(_))) {
+        bail!(
+            "a queue with a deadline is sized by its arrivals; expected a rate or a queue without drainWithin"
+        );
+    }
+    let tracker = follow(series, policy, from, signal.window)?;
+    // A quarter of the hours lie below the band, and its upper edge is what is insured.
+    let lower = Quantile::new(0.25)?;
+    let insured = policy.insurance.quantile();
+    let need = |load: f64, factor: f64| replicas_for(load, factor, signal.threshold, signal.activation);
+    let mut hours = Vec::new();
+    let mut at = from;
+    while at < to {
+        let middle = at + Span::minutes(30);
+        let horizon = signal_span(middle.since(tracker.at()), series);
+        let load = tracker.quantiles(horizon, &[lower, Quantile::MEDIAN, insured]);
+        let [low, median, high] = *load.as_slice() else { bail!("the forecast gave no band") };
+        let bounds = policy.schedule.at(middle);
+        let word = policy.r#override.as_ref().filter(|word| word.holds_at(middle));
+        let (least, most) = range(&bounds, &policy.limits, word);
+        let wanted = need(high, bounds.factor);
+        hours.push(Hour {
+            from: at,
+            load: [low, median, high],
+            quantile: insured.get(),
+            likely: need(median, bounds.factor).clamp(least, most),
+            replicas: wanted.clamp(least, most),
+            capped: (wanted > most && word.is_none() && !bounds.commands_zero()).then_some(wanted),
+        });
+        at = at + Span::HOUR;
+    }
+    Ok(hours)
+}
+
+/// The fit of the last point of the 6-hour grid, followed to `from`, as the server would hold it.
+fn follow(series: &Series, policy: &Policy, from: Time, window: Span) -> anyhow::Result<Tracker> {
+    let grid = from.floor_to(Span::hours(6), Span::ZERO);
+    let fitted = fit(series, &policy.calendar, grid, window)
+        .or_else(|_| fit(series, &policy.calendar, from, window))
+        .with_context(|| format!("no forecast from {from} on"))?;
+    let mut tracker = fitted.tracker();
+    tracker.follow(series, from.min(series.end().unwrap_or(from)));
+    Ok(tracker)
+}
+
+/// A span in whole steps, at least one.
+fn signal_span(span: Span, series: &Series) -> Span {
+    let step = series.step();
+    step.times(step.cover(span).max(1))
+}

@@ -1,0 +1,214 @@
+//! What is known of the coming days without a forecast: stretches of equal bounds, and events.
+
+use chrono::{Datelike, Offset, TimeZone};
+use chrono_tz::Tz;
+
+use super::workload::Workload;
+use crate::policy::{Bounds, Limits, Override};
+use crate::units::{Replicas, Span, Time};
+
+/// Everything that is shown.
+pub(super) struct Outlook {
+    pub title: String,
+    pub zone: Tz,
+    pub from: Time,
+    pub to: Time,
+    pub limits: Limits,
+    /// Without gaps, ascending.
+    pub stretches: Vec<Stretch>,
+    /// Ascending.
+    pub events: Vec<Event>,
+    /// One for each hour; empty without a history.
+    pub hours: Vec<Hour>,
+    /// Labels of the schedule's rules.
+    pub rules: Vec<String>,
+    pub r#override: Option<Override>,
+}
+
+/// A stretch of time in which the schedule asks for the same.
+pub(super) struct Stretch {
+    pub from: Time,
+    pub to: Time,
+    pub bounds: Bounds,
+}
+
+/// Something that happens at an instant, or on a date.
+pub(super) struct Event {
+    pub at: Time,
+    pub kind: &'static str,
+    pub text: String,
+}
+
+/// What an hour is expected to bring.
+pub(super) struct Hour {
+    pub from: Time,
+    /// Loads that are not exceeded with probability 0.25, 0.5 and the insured one.
+    pub load: [f64; 3],
+    pub quantile: f64,
+    /// Replicas at the median load, within all bounds.
+    pub likely: Replicas,
+    /// Replicas that will be asked for, within all bounds.
+    pub replicas: Replicas,
+    /// What the insured load needs, where that is more than the bounds allow.
+    pub capped: Option<Replicas>,
+}
+
+// === impl Outlook ===
+
+impl Outlook {
+    /// All but the forecast.
+    pub(super) fn of(workload: &Workload, from: Time, to: Time) -> Self {
+        let policy = &workload.policy;
+        let schedule = &policy.schedule;
+        let changes = schedule.changes(from, to);
+        let ends = changes.iter().skip(1).map(|(at, _)| *at).chain([to]);
+        let stretches =
+            changes.iter().zip(ends).map(|(&(from, bounds), to)| Stretch { from, to, bounds }).collect();
+        let mut outlook = Outlook {
+            title: workload.title.clone(),
+            zone: schedule.zone(),
+            from,
+            to,
+            limits: policy.limits,
+            stretches,
+            events: Vec::new(),
+            hours: Vec::new(),
+            rules: schedule.rules().iter().map(|rule| rule.label().to_owned()).collect(),
+            r#override: policy.r#override.clone().filter(|word| word.holds_at(from)),
+        };
+        outlook.add_events(workload);
+        outlook.events.sort_by_key(|event| event.at);
+        outlook
+    }
+
+    fn add_events(&mut self, workload: &Workload) {
+        let (from, to, zone) = (self.from, self.to, self.zone);
+        self.events.extend(clock_changes(zone, from, to));
+        let policy = &workload.policy;
+        for date in policy.calendar.sundays() {
+            let midnight = date.and_hms_opt(0, 0, 0).and_then(|t| zone.from_local_datetime(&t).earliest());
+            let Some(at) = midnight.map(|t| Time::from_epoch(t.timestamp())) else { continue };
+            if at + Span::DAY > from && at < to {
+                self.events.push(Event {
+                    at: at.max(from),
+                    kind: "calendar",
+                    text: format!("{date} counts as a Sunday"),
+                });
+            }
+        }
+        for (i, rule) in policy.schedule.rules().iter().enumerate() {
+            if let Some(until) = rule.until().filter(|until| *until >= from && *until < to) {
+                self.events.push(Event {
+                    at: until,
+                    kind: "rule_ends",
+                    text: format!("rule {i} '{}' ends for good", rule.label()),
+                });
+            }
+        }
+        let dates = workload
+            .rules
+            .iter()
+            .enumerate()
+            .flat_map(|(i, rule)| rule.on.iter().map(move |date| (i, rule, date.trim().to_owned())));
+        for (i, rule, date) in dates {
+            let midnight = chrono::NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok();
+            let midnight = midnight.and_then(|d| d.and_hms_opt(0, 0, 0));
+            let at = midnight.and_then(|t| zone.from_local_datetime(&t).earliest());
+            let Some(at) = at.map(|t| Time::from_epoch(t.timestamp())) else { continue };
+            if at + Span::DAY > from && at < to {
+                let name = rule.name.clone().unwrap_or_else(|| format!("rule {i}"));
+                self.events.push(Event {
+                    at: at.max(from),
+                    kind: "event",
+                    text: format!("{name}, on {date}"),
+                });
+            }
+        }
+        if let Some(word) = &self.r#override {
+            let because = if word.reason.is_empty() { String::new() } else { format!(": {}", word.reason) };
+            let text = format!("the override of {} replicas ends{because}", word.replicas);
+            self.events.push(Event { at: word.until, kind: "override_ends", text });
+        }
+        for stretch in self.stretches.iter().filter(|stretch| stretch.bounds.crossed) {
+            let text = "a floor stands above a ceiling; the floor wins".to_owned();
+            self.events.push(Event { at: stretch.from, kind: "crossing_rules", text });
+        }
+    }
+
+    /// An instant as the wall clock shows it: `Tue 24 Nov 17:10`, with the year where it is not the first one.
+    pub(super) fn shown(&self, at: Time) -> String {
+        let local = self.zone.from_utc_datetime(&at.to_utc().naive_utc());
+        let first = self.zone.from_utc_datetime(&self.from.to_utc().naive_utc());
+        let seconds = if at.epoch() % 60 == 0 { "" } else { ":%S" };
+        let year = if local.year() == first.year() { "" } else { " %Y" };
+        local.format(&format!("%a %d %b{year} %H:%M{seconds}")).to_string()
+    }
+
+    /// What binds at an instant: the least and the most replicas.
+    pub(super) fn range_at(&self, at: Time) -> (Replicas, Replicas) {
+        let index = self.stretches.partition_point(|stretch| stretch.from <= at).saturating_sub(1);
+        let bounds = self.stretches.get(index).map_or(Bounds::NONE, |stretch| stretch.bounds);
+        range(&bounds, &self.limits, self.r#override.as_ref().filter(|word| word.holds_at(at)))
+    }
+}
+
+/// The least and the most replicas that bounds, limits and an override allow together.
+pub(super) fn range(bounds: &Bounds, limits: &Limits, word: Option<&Override>) -> (Replicas, Replicas) {
+    if let Some(word) = word {
+        let replicas = word.replicas.min(limits.max);
+        return (replicas, replicas);
+    }
+    if bounds.commands_zero() {
+        return (Replicas::ZERO, Replicas::ZERO);
+    }
+    let floor = bounds.floor.map_or(Replicas::ZERO, |b| b.replicas);
+    let ceiling = bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas).min(limits.max);
+    let ceiling = ceiling.max(floor.min(limits.max));
+    (floor.max(limits.min).min(ceiling), ceiling)
+}
+
+/// Every change of the zone's offset, to the minute.
+fn clock_changes(zone: Tz, from: Time, to: Time) -> Vec<Event> {
+    let offset =
+        |at: Time| i64::from(zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc());
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to {
+        let next = (at + Span::HOUR).min(to);
+        if offset(at) != offset(next) {
+            let (mut before, mut after) = (at, next);
+            while after.since(before) > Span::MINUTE {
+                let middle = before + Span::seconds(after.since(before).as_seconds() / 2);
+                if offset(middle) == offset(before) { before = middle } else { after = middle }
+            }
+            let instant = Time::from_epoch(after.epoch().div_euclid(60) * 60);
+            let moved = offset(after) - offset(before);
+            let way = if moved > 0 { "forward" } else { "back" };
+            let text = format!("clocks go {way} by {}", Span::seconds(moved.abs()));
+            found.push(Event { at: instant, kind: "clock_change", text });
+        }
+        at = next;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_changes_are_found_to_the_minute() {
+        for (zone, from, want) in [
+            (Tz::Europe__Berlin, "2026-03-20T00:00:00Z", "2026-03-29T01:00:00Z clocks go forward by 1h"),
+            (Tz::America__New_York, "2026-10-25T12:34:00Z", "2026-11-01T06:00:00Z clocks go back by 1h"),
+            (Tz::Australia__Lord_Howe, "2026-03-30T00:00:00Z", "2026-04-04T15:00:00Z clocks go back by 30m"),
+        ] {
+            let from = Time::parse(from).expect("an instant");
+            let found = clock_changes(zone, from, from + Span::days(14));
+            let shown: Vec<_> = found.iter().map(|e| format!("{} {}", e.at, e.text)).collect();
+            assert_eq!(shown, [want], "{zone}");
+        }
+        let from = Time::parse("2026-01-01T00:00:00Z").expect("an instant");
+        assert!(clock_changes(Tz::UTC, from, from + Span::days(366)).is_empty());
+    }
+}

@@ -1,0 +1,90 @@
+//! One workload followed from instant to instant: fit where a new grid point has come, follow, decide.
+//!
+//! The server, `explain`, the replays and the scenario suite all go through here, so that what is tested is what is
+//! served. A session remembers a fit, which is a function of the history alone, and the answer before, which is
+//! looked at only while clocks differ; a session begun later therefore answers the same.
+
+use super::decision::{Blind, Decision};
+use super::ladder::decide;
+use super::prepared::{Prepared, SignalPlan, grid_point, prepare};
+use crate::history::Observations;
+use crate::policy::Policy;
+use crate::units::{Replicas, Span, Time};
+
+/// What is carried from one decision of a workload to the next.
+#[derive(Debug, Clone)]
+pub struct Session {
+    phase: Span,
+    prepared: Prepared,
+    previous: Option<Replicas>,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A session that has fitted nothing yet; `phase` moves the grid that its fits belong to.
+    pub fn new(policy: &Policy, phase: Span, now: Time) -> Self {
+        Session { phase, prepared: Prepared::pending(policy, grid_point(now, phase)), previous: None }
+    }
+
+    /// The grid point that has to be prepared before an answer for `at`; `None` where the fit at hand is the right
+    /// one.
+    pub fn due(&self, observations: &Observations, at: Time) -> Option<Time> {
+        let point = grid_point(at, self.phase);
+        let is_unread = |(i, plan): (usize, &SignalPlan)| {
+            let read = observations.signals.get(i).is_some_and(|history| history.load.is_some());
+            matches!(plan, SignalPlan::Pending) && read
+        };
+        let waits = self.prepared.signals.iter().enumerate().any(is_unread);
+        (self.prepared.at != point || waits).then_some(point)
+    }
+
+    /// Takes a fit into use.
+    pub fn adopt(&mut self, prepared: Prepared) {
+        self.prepared = prepared;
+    }
+
+    /// Follows the samples since the fit and decides.
+    ///
+    /// # Errors
+    /// [`Blind`], as [`decide`].
+    pub fn answer(
+        &mut self,
+        observations: &Observations,
+        policy: &Policy,
+        at: Time,
+    ) -> Result<Decision, Blind> {
+        let pending = Prepared::pending(policy, self.prepared.at);
+        self.prepared = std::mem::replace(&mut self.prepared, pending).follow(observations, policy);
+        let observations = Observations { previous: self.previous, ..observations.clone() };
+        let answer = decide(&self.prepared, &observations, policy, at);
+        self.previous = answer.as_ref().map_or(self.previous, |decision| Some(decision.replicas));
+        answer
+    }
+
+    /// Prepares where that is due, and answers.
+    ///
+    /// # Errors
+    /// [`Blind`], as [`decide`].
+    pub fn step(
+        &mut self,
+        observations: &Observations,
+        policy: &Policy,
+        at: Time,
+    ) -> Result<Decision, Blind> {
+        if let Some(point) = self.due(observations, at) {
+            self.adopt(prepare(observations, policy, point));
+        }
+        self.answer(observations, policy, at)
+    }
+
+    /// The fit in use.
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    /// The replicas answered last.
+    pub fn previous(&self) -> Option<Replicas> {
+        self.previous
+    }
+}

@@ -1,0 +1,143 @@
+//! The server's side of TLS: certificate, client authority, and their renewal without a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::source::config::GrpcTls;
+use crate::source::secret::read_small;
+
+/// How often the files are looked at: cert-manager renews weeks ahead and a mounted Secret lags by a minute.
+const RELOAD: Duration = Duration::from_secs(5);
+/// The longest a client may take to shake hands while it holds one of the places for connections.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Shakes hands with the newest certificate.
+#[derive(Clone)]
+pub(super) struct Tls {
+    current: Arc<ArcSwap<rustls::ServerConfig>>,
+}
+
+/// The content of the files.
+#[derive(PartialEq)]
+struct Pems {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+/// Whether the files make a certificate that can be served.
+///
+/// # Errors
+/// The reason, with the key of the configuration and without the content of any file.
+pub fn check(files: &GrpcTls) -> Result<(), String> {
+    Pems::read(files)?.build().map(drop)
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// Reads the files, and reads them again as long as `shutdown` has not fired. A change that is faulty, or half
+    /// done, is logged and the former certificate stays.
+    pub(super) fn load(files: GrpcTls, shutdown: CancellationToken) -> Result<Self, String> {
+        let pems = Pems::read(&files)?;
+        let current = Arc::new(ArcSwap::new(pems.build()?));
+        tokio::spawn(renew(files, pems, Arc::clone(&current), shutdown));
+        Ok(Tls { current })
+    }
+
+    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let handshake = TlsAcceptor::from(self.current.load_full()).accept(stream);
+        tokio::time::timeout(HANDSHAKE, handshake).await.unwrap_or_else(|late| Err(late.into()))
+    }
+}
+
+async fn renew(
+    files: GrpcTls,
+    mut known: Pems,
+    current: Arc<ArcSwap<rustls::ServerConfig>>,
+    shutdown: CancellationToken,
+) {
+    let mut refused = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RELOAD) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let result = match Pems::read(&files) {
+            Ok(pems) if pems == known => Ok(()),
+            Ok(pems) => pems.build().map(|config| {
+                current.store(config);
+                known = pems;
+                tracing::info!("certificates of grpc.tls renewed");
+            }),
+            Err(reason) => Err(reason),
+        };
+        let reason = result.err();
+        if let Some(reason) = reason.as_ref().filter(|r| refused.as_ref() != Some(*r)) {
+            tracing::error!(%reason, "changed certificates are faulty; the former ones stay");
+        }
+        refused = reason;
+    }
+}
+
+// === impl Pems ===
+
+impl Pems {
+    fn read(files: &GrpcTls) -> Result<Self, String> {
+        let read = |key, path| read_small(path).map_err(|e| format!("grpc.tls.{key}: {e}"));
+        Ok(Pems {
+            cert: read("cert", &files.cert)?,
+            key: read("key", &files.key)?,
+            client_ca: files.client_ca.as_deref().map(|path| read("clientCa", path)).transpose()?,
+        })
+    }
+
+    fn build(&self) -> Result<Arc<rustls::ServerConfig>, String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = certificates("cert", &self.cert)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| "grpc.tls.key: found no private key in PEM".to_owned())?;
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| format!("grpc.tls: {e}"))?;
+        let builder = match &self.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let mut roots = RootCertStore::empty();
+                for authority in certificates("clientCa", pem)? {
+                    roots.add(authority).map_err(|e| format!("grpc.tls.clientCa: {e}"))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                    .build()
+                    .map_err(|e| format!("grpc.tls.clientCa: {e}"))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        // A key that does not belong to the certificate is refused here.
+        let mut config =
+            builder.with_single_cert(chain, key).map_err(|e| format!("grpc.tls.cert and key: {e}"))?;
+        // gRPC clients refuse a server that does not choose HTTP/2.
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| format!("grpc.tls.{key}: found no certificates in PEM"))?;
+    if all.is_empty() {
+        return Err(format!("grpc.tls.{key}: found no certificate"));
+    }
+    Ok(all)
+}

@@ -1,0 +1,180 @@
+//! Plays a scenario: processes that look at what was recorded and decide, exactly as the server's loops do.
+
+use std::collections::{BTreeMap, HashMap};
+
+use forescale::decide::{Blind, Circumstances, Decision, Recording, Session, SignalTraces, Traces};
+use forescale::history::{LeadSample, Series};
+use forescale::policy::{Policy, ServiceRate, SignalKind};
+use forescale::source::Catalogue;
+use forescale::units::{Span, Step, Time};
+
+use super::report;
+use super::script::{Ask, Script};
+
+type Answer = Result<Decision, Blind>;
+
+/// The text of the scenario with what was decided in place of what was expected.
+pub(super) fn play(script: &Script) -> Result<String, String> {
+    let world = World::new(script)?;
+    let mut out = String::new();
+    let mut copied = 0;
+    for question in &script.questions {
+        let told = match &question.ask {
+            Ask::At(instants) => world.at(instants, question.relative),
+            Ask::Changes(from, to, every) => world.changes(*from, *to, *every, question.relative),
+            Ask::Explain(at) => world.explain(*at),
+        };
+        script.lines[copied..=question.line].iter().for_each(|line| out.extend([line, "\n"]));
+        told.iter().for_each(|line| out.extend(["    ", line, "\n"]));
+        // Blank lines behind the expectations stay.
+        copied = question.until;
+    }
+    script.lines[copied..].iter().for_each(|line| out.extend([line.as_str(), "\n"]));
+    Ok(out)
+}
+
+struct World<'a> {
+    script: &'a Script,
+    /// From an instant on, a policy with the recording as it reads it.
+    policies: Vec<(Time, Policy, Recording)>,
+}
+
+/// One running scaler: its session begins anew with the process and with each policy.
+struct Process {
+    begun: Time,
+    session: Option<(Time, Session)>,
+    /// The instant asked last.
+    asked: Option<Time>,
+}
+
+impl<'a> World<'a> {
+    fn new(script: &'a Script) -> Result<Self, String> {
+        let mut catalogue = Catalogue::new(script.start);
+        for (name, text) in &script.calendars {
+            catalogue.add_calendar(name, text).map_err(|e| e.to_string())?;
+        }
+        catalogue.add("scenario", &script.policy).map_err(|e| e.to_string())?;
+        let begin = (Time::MIN, BTreeMap::new());
+        let mut policies = Vec::new();
+        for (from, patch) in std::iter::once(&begin).chain(&script.patches) {
+            let mut metadata: HashMap<String, String> =
+                patch.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            metadata.insert("policy".to_owned(), "scenario".to_owned());
+            let keys = catalogue.keys(&metadata);
+            let policy = Policy::from_keys(&keys).map_err(|e| e.to_string())?;
+            let recording = recording(script, &policy);
+            policies.push((*from, policy, recording));
+        }
+        Ok(World { script, policies })
+    }
+
+    fn at(&self, instants: &[Time], relative: bool) -> Vec<String> {
+        let mut first = self.process(None);
+        let mut second = self.process(self.script.replica);
+        let mut told = Vec::new();
+        for &at in instants {
+            let answer = self.ask(&mut first, at);
+            told.push(report::line(&self.stamp(at, relative), &answer));
+            if self.script.replica.is_some_and(|begun| begun <= at) {
+                let other = self.ask(&mut second, at);
+                told.push(match other == answer {
+                    true => format!("{}  the second replica answers the same", self.stamp(at, relative)),
+                    false => report::line(&format!("{} second replica:", self.stamp(at, relative)), &other),
+                });
+            }
+        }
+        told
+    }
+
+    fn changes(&self, from: Time, to: Time, every: Span, relative: bool) -> Vec<String> {
+        let mut process = self.process(None);
+        let (mut told, mut before) = (Vec::new(), String::new());
+        let mut at = from;
+        while at <= to {
+            let line = report::short(&self.ask(&mut process, at));
+            if line != before {
+                told.push(format!("{}  {line}", self.stamp(at, relative)));
+                before = line;
+            }
+            at = at + every;
+        }
+        told
+    }
+
+    fn explain(&self, at: Time) -> Vec<String> {
+        match self.ask(&mut self.process(None), at) {
+            Ok(decision) => decision.to_string().lines().map(str::to_owned).collect(),
+            Err(blind) => vec![format!("UNAVAILABLE {blind}")],
+        }
+    }
+
+    /// A scaler that runs since long ago, or since `begun`.
+    fn process(&self, begun: Option<Time>) -> Process {
+        Process { begun: begun.unwrap_or(self.script.start - Span::days(1)), session: None, asked: None }
+    }
+
+    fn ask(&self, process: &mut Process, at: Time) -> Answer {
+        // Between two instants only skewed clocks have a memory: then every poll counts.
+        let grid = Step::QUARTER_MINUTE.span();
+        if let Some((from, _, _)) = self.script.skewed.iter().find(|s| s.0 <= at && at < s.1) {
+            let mut poll = process.asked.map_or(*from - grid, |asked| (asked + grid).max(*from - grid));
+            while poll < at {
+                let _ = self.tick(process, poll);
+                poll = poll + grid;
+            }
+        }
+        process.asked = Some(at);
+        self.tick(process, at)
+    }
+
+    fn tick(&self, process: &mut Process, at: Time) -> Answer {
+        let restart = self.script.restarts.iter().copied().filter(|r| *r <= at).max();
+        if let Some(restart) = restart.filter(|r| process.begun < *r) {
+            process.begun = restart;
+            process.session = None;
+        }
+        let Some((since, policy, recording)) = self.policies.iter().rfind(|p| p.0 <= at) else {
+            return Err(Blind::Warming { missing: "a policy".to_owned() });
+        };
+        if process.session.as_ref().is_none_or(|(of, _)| of != since) {
+            process.session = Some((*since, Session::new(policy, self.script.phase, at)));
+        }
+        let seen = recording.known_at(policy, self.script.phase, process.begun, at);
+        match &mut process.session {
+            Some((_, session)) => session.step(&seen, policy, at),
+            None => Err(Blind::Warming { missing: "a session".to_owned() }),
+        }
+    }
+
+    fn stamp(&self, at: Time, relative: bool) -> String {
+        report::stamp(at, relative.then_some(self.script.start), self.script.zone)
+    }
+}
+
+/// The series that the policy's queries name.
+fn recording(script: &Script, policy: &Policy) -> Recording {
+    let named = |query: &str| -> Option<Series> { script.series.get(query).cloned() };
+    let signals = policy.signals.iter().map(|signal| {
+        let mut traces = SignalTraces { load: named(&signal.query), ..SignalTraces::default() };
+        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+            traces.arrivals = named(&drain.arrivals);
+            if let ServiceRate::Measured(query) = &drain.service {
+                traces.completions = named(query);
+            }
+        }
+        traces
+    });
+    let of = |query: &Option<String>| named(query.as_ref()?);
+    let lead = |&(at, seconds, from_zero): &(Time, f64, bool)| LeadSample { at, seconds, from_zero };
+    let traces = Traces {
+        signals: signals.collect(),
+        replicas: of(&policy.queries.replicas),
+        errors: of(&policy.queries.errors),
+        rejected: of(&policy.queries.rejected),
+        in_flight: of(&policy.queries.in_flight),
+        leads: script.leads.iter().map(lead).collect(),
+    };
+    let circumstances =
+        Circumstances { down: script.down.clone(), skewed: script.skewed.clone(), grace: script.grace };
+    Recording::new(policy, traces, circumstances)
+}
