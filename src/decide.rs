@@ -6,10 +6,10 @@
 
 mod decision;
 mod evaluate;
-pub mod knobs;
 mod ladder;
 mod outlook;
 mod prepared;
+mod promise;
 mod recording;
 mod rules;
 mod session;

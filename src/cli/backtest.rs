@@ -17,7 +17,7 @@ use clap::Args;
 
 use self::contest::Contest;
 use self::gate::Gate;
-use self::workload::{Level, Workload};
+use self::workload::Level;
 use super::Outcome;
 use crate::units::{Span, Time};
 

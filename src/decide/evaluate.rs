@@ -3,9 +3,10 @@
 use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
+use super::promise::{Need, View, insured_need};
 use crate::forecast::TrustState;
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::plan::{self, Backlog, LeadWindow, OUTAGE_ERROR_SHARE};
+use crate::plan::{self, Backlog, Insured, LeadWindow, OUTAGE_ERROR_SHARE};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -43,6 +44,8 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
+/// What is needed again with three chances in four is not let go of.
+const AGAIN: Quantile = Quantile::LIKELY;
 /// Load below this share of the forecast's median, with errors, is an outage.
 const COLLAPSED: f64 = 0.5;
 /// How far back the load before an outage is looked for.
@@ -78,8 +81,8 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         view: None,
         notes: question.notes(plan, rung, age),
     };
-    if let (true, SignalPlan::Ready { tracker, quantile }) = (wants_forecast, plan) {
-        question.add_forecast(&mut need, tracker, *quantile, until);
+    if let (true, SignalPlan::Ready { tracker, insured }) = (wants_forecast, plan) {
+        question.add_forecast(&mut need, tracker, *insured, until);
     }
     need.outage = question.outage(load, present, plan);
     Ok(need)
@@ -107,7 +110,12 @@ impl Question<'_> {
     }
 
     fn replicas_for(&self, load: f64) -> Replicas {
-        plan::replicas_for(load, self.factor, self.signal.threshold, self.signal.activation)
+        self.need().replicas(load)
+    }
+
+    fn need(&self) -> Need {
+        let Signal { threshold, activation, .. } = *self.signal;
+        Need { factor: self.factor, threshold, activation }
     }
 
     fn reactive(&self, load: f64) -> Replicas {
@@ -142,61 +150,26 @@ impl Question<'_> {
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
-    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, quantile: Quantile, until: Time) {
-        use super::knobs::knob;
+    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
+        let quantile = insured.quantile();
         let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
-        let trusted = trust.state != TrustState::Distrusted || knob("K_TRUST", 0.0) > 0.0;
+        // A worth was chosen by replaying the decisions themselves, which says more than the loss of a forecast.
+        let trusted = trust.state != TrustState::Distrusted || matches!(insured, Insured::Worth(_));
         if !trusted {
             need.notes.push(Note::Distrusted);
         }
-        let floor = knob("K_FLOOR", 0.0) > 0.0;
-        let ahead = |length: Span| {
-            let step = self.signal.step;
-            let far = (until + length).since(tracker.at());
-            if floor { step.times(step.count_in(far)) } else { step.times(step.cover(far).max(1)) }
-        };
-        let point = knob("K_POINT", 0.0) > 0.0;
-        let price = knob("K_PRICE", 0.0);
-        let spread = |span: Span| if point { tracker.load(span) } else { tracker.peak(span) };
-        let insured = |spread: super::spread::Spread, q: Quantile| {
-            if price <= 0.0 {
-                return self.replicas_for(spread.at(q));
-            }
-            let worth = price * (1.0 - q.get()).powf(-knob("K_POW", 1.0));
-            let mut s = self.replicas_for(spread.at(Quantile::MEDIAN)).get();
-            let most = self.replicas_for(spread.at(Quantile::new(0.99999).unwrap_or(q))).get();
-            let cost = |s: u32| f64::from(s) + worth * spread.above(f64::from(s) * self.signal.threshold.get() / self.factor);
-            let mut best = (cost(s), s);
-            while s < most {
-                s += 1;
-                let c = cost(s);
-                if c < best.0 {
-                    best = (c, s);
-                }
-            }
-            Replicas::covering(f64::from(best.1))
-        };
-        let asked = |span: Span, quantile: Quantile| match self.drain() {
+        let view = View { tracker, step: self.signal.step, until };
+        let asked = |length: Span| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None if span <= Span::ZERO => self.replicas_for(need.load),
-            None => insured(spread(span), quantile),
+            None => insured_need(&view, length, insured, self.need()),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
-        let window = if knob("K_RAMP", 1.0) > 0.0 { base.with_ramp(min, asked(ahead(base.length()), quantile)) } else { base };
-        let span = ahead(window.length() + Span::seconds(knob("K_MORE", 0.0) as i64));
-        let mut forecast = asked(span, quantile);
-        if knob("K_ALSO", 0.0) > 0.0 {
-            forecast = forecast.max(asked(ahead(window.length() + Span::seconds(knob("K_ALSO", 0.0) as i64)), quantile));
-        }
-        let aq = knob("K_AGAIN", 0.5);
-        let again = if aq > 0.0 {
-            let more = Span::seconds(knob("K_AGAINSPAN", 480.0) as i64);
-            self.replicas_for(tracker.peak(ahead(window.length() + more).max(self.signal.step.span())).at(Quantile::new(aq).unwrap_or(quantile)))
-        } else { Replicas::ZERO };
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).max(self.signal.step.span());
-        let expected = tracker.peak(wake).at(quantile);
-        let shown = tracker.peak(span.max(self.signal.step.span()));
+        let window = base.with_ramp(min, asked(base.length()));
+        let forecast = asked(window.length());
+        let again = self.replicas_for(view.peak(window.length() + STABILIZATION).at(AGAIN));
+        let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
+        let shown = view.peak(window.length());
         need.view = Some(ForecastView {
             window: window.length(),
             quantile,
@@ -205,16 +178,12 @@ impl Question<'_> {
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
-        let tk = knob("K_TRUST", 0.0);
-        if tk > 1.0 && trust.state == TrustState::Distrusted {
-            let cap = Replicas::covering(f64::from(need.reactive.max(min).max(Replicas::ONE).get()) * tk);
-            forecast = forecast.min(cap);
-        }
         need.forecast = Some((forecast, trusted));
         if trusted {
-            let running = self.observations.replicas.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
-            let again = if knob("K_HOLD", 0.0) > 0.0 { again.min(Replicas::covering(running)) } else { again };
-            need.plan = again;
+            // What is needed again is not let go of; it never starts a replica.
+            let running =
+                self.observations.replicas.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
+            need.plan = again.min(Replicas::covering(running));
             need.idle &= expected * self.factor <= self.signal.activation;
         }
     }

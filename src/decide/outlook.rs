@@ -44,7 +44,10 @@ impl Outlook {
     }
 
     /// Folds in the samples up to `until`.
-    pub(super) fn follow(&mut self, news: &Series, until: Time) {
+    pub(super) fn follow_to(&mut self, news: &Series, until: Time) {
+        if until <= self.tracker.at() {
+            return;
+        }
         self.tracker.follow(news, until);
         self.notes.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -12,8 +12,6 @@ pub struct Spread {
 }
 
 const COUNT: usize = 6;
-/// The lowest quantile that is calibrated, below the published ones.
-const LOWEST: f64 = 0.25;
 
 // === impl Spread ===
 
@@ -21,7 +19,8 @@ impl Spread {
     /// The quantiles that it is drawn through, ascending.
     pub(super) fn levels() -> [Quantile; COUNT] {
         let [a, b, c, d, e] = Quantile::PUBLISHED;
-        [Quantile::new(LOWEST).unwrap_or(a), a, b, c, d, e]
+        // The lowest that is calibrated, below the published ones.
+        [Quantile::LIKELY, a, b, c, d, e]
     }
 
     /// The distribution through loads at [`Spread::levels`].
@@ -50,7 +49,11 @@ impl Spread {
         let place = self.loads.iter().position(|&l| l > load).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
         let (low, high) = (self.loads[place - 1], self.loads[place]);
         if high <= low {
-            return if load < low { 1.0 } else { (-scores[COUNT - 1]).exp() * if load > low { 0.0 } else { 1.0 } };
+            return if load < low {
+                1.0
+            } else {
+                (-scores[COUNT - 1]).exp() * if load > low { 0.0 } else { 1.0 }
+            };
         }
         let share = (load - low) / (high - low);
         (-(scores[place - 1] + share * (scores[place] - scores[place - 1]))).exp().min(1.0)

@@ -10,12 +10,9 @@ use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
 use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
 use crate::history::{Observations, Sample, Series};
+use crate::plan::Insured;
 use crate::policy::Policy;
-use crate::units::{Quantile, Span, Step, Time};
-
-/// The insurances that a sweep tries, ascending. Beyond the last, quantiles are extrapolated, not measured.
-pub const QUANTILES: [f64; 16] =
-    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.9995];
+use crate::units::{Span, Step, Time};
 
 /// What the server would have known at an instant, and what it had prepared.
 struct Server<'a> {
@@ -46,7 +43,7 @@ pub fn run_forescale(
     load: &Load,
     target: &Target,
     policy: &Policy,
-    insurances: &[Option<Quantile>],
+    insurances: &[Option<Insured>],
 ) -> Result<Vec<Run>, ConfigError> {
     let mut sessions = Vec::with_capacity(insurances.len());
     for &insurance in insurances {
@@ -59,7 +56,7 @@ pub fn run_forescale(
         server.follow_to(now);
         let next = server.next_event(now).min(until);
         for (insurance, session, memory) in &mut sessions {
-            let own = insurance.map(|q| server.prepared.insured(q));
+            let own = insurance.map(|insured| server.prepared.insured(insured));
             let prepared = own.as_ref().unwrap_or(&server.prepared);
             let mut asker = Asker { server: &server, prepared, memory };
             if next == until {
@@ -155,4 +152,3 @@ impl Strategy for Asker<'_, '_> {
         want
     }
 }
-

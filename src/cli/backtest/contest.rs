@@ -3,16 +3,15 @@
 //! Two threads share the work, strategy by strategy; what is done is handed on at once. The order of results does
 //! not depend on who was faster.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
+use crate::plan::{Insured, WORTHS};
 use crate::policy::{Mode, Policy};
-use crate::simulate::{ConfigError, Frontier, Point, QUANTILES, Run, SWEEP, Simple, ran, run, run_forescale};
-use crate::units::Quantile;
+use crate::simulate::{ConfigError, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
 
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub(super) struct Outcome<'a> {
 pub(super) struct Contest {
     entrants: Vec<Entrant>,
     sweeps: bool,
-    interrupted: AtomicBool,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// Work is shared by so many threads.
@@ -67,7 +66,7 @@ pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
 
 impl Contest {
     pub(super) fn new(entrants: Vec<Entrant>, sweeps: bool) -> Self {
-        Contest { entrants, sweeps, interrupted: AtomicBool::new(false) }
+        Contest { entrants, sweeps, interrupted: Arc::default() }
     }
 
     /// Whether it was ended before everything was done.
@@ -164,15 +163,13 @@ impl Contest {
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
-                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &QUANTILES } else { &[] };
-                let quantiles: Vec<Quantile> = swept.iter().filter_map(|&q| Quantile::new(q).ok()).collect();
-                let all: Vec<Option<Quantile>> =
-                    std::iter::once(None).chain(quantiles.iter().copied().map(Some)).collect();
+                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &WORTHS } else { &[] };
+                let worths = swept.iter().map(|&worth| Some(Insured::Worth(worth)));
+                let all: Vec<Option<Insured>> = std::iter::once(None).chain(worths).collect();
                 let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
                 let own = runs.next().unwrap_or_default();
-                let point =
-                    |(q, run): (&Quantile, Run)| Point { insurance: q.get(), scorecard: run.scorecard };
-                let points = quantiles.iter().zip(runs).map(point).collect();
+                let point = |(&insurance, run): (&f64, Run)| Point { insurance, scorecard: run.scorecard };
+                let points = swept.iter().zip(runs).map(point).collect();
                 Ok(Entry { name, run: own, frontier: Frontier::of(points) })
             }
             Entrant::Actual => {
@@ -193,9 +190,14 @@ fn sweep(own: &Run, at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<Fron
     Ok(Frontier::of(points))
 }
 
-/// From the first Ctrl-C on nothing new is begun.
-fn watch(interrupted: &AtomicBool) {
-    // The flag must outlive the thread that waits for the signal.
-    static SEEN: AtomicBool = AtomicBool::new(false);
-    let _ = (interrupted, &SEEN);
+/// From the first Ctrl-C on nothing new is begun, and what is done is kept.
+fn watch(interrupted: &Arc<AtomicBool>) {
+    let interrupted = Arc::clone(interrupted);
+    // Ends with the process; it owns nothing but the flag.
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            interrupted.store(true, Ordering::Relaxed);
+        }
+    });
 }
