@@ -165,7 +165,11 @@ impl Question<'_> {
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
-        let window = base.with_ramp(min, asked(base.length()));
+        let window = match insured {
+            Insured::Quantile(_) => base.with_ramp(min, asked(base.length())),
+            // A price looks at one instant, not at the way there; the ramp of a rare climb would blur every other.
+            Insured::Worth(_) => base,
+        };
         let forecast = asked(window.length());
         let again = self.replicas_for(view.peak(window.length() + STABILIZATION).at(AGAIN));
         let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);

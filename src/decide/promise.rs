@@ -87,7 +87,7 @@ impl Need {
     }
 
     fn worthwhile(self, spread: &Spread, worth: f64) -> Replicas {
-        let likely = self.replicas(spread.at(Quantile::MEDIAN));
+        let likely = self.replicas(spread.at(Quantile::LIKELY));
         let most = Quantile::new(FARTHEST).map_or(likely, |q| self.replicas(spread.at(q)));
         let per_replica = self.threshold.get() / self.factor.max(f64::MIN_POSITIVE);
         plan::worthwhile(likely, most, worth, |count| spread.above(f64::from(count.get()) * per_replica))

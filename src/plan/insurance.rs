@@ -26,9 +26,9 @@ pub struct Replay {
 }
 
 /// The worths tried, ascending; from "the likely load" to "whatever was ever seen".
-pub const WORTHS: [f64; 20] = [
-    1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 18.0, 27.0, 40.0, 60.0, 90.0, 150.0, 250.0, 500.0, 1_000.0,
-    3_000.0, 10_000.0, 100_000.0,
+pub const WORTHS: [f64; 28] = [
+    0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 26.0, 34.0, 45.0, 60.0, 80.0,
+    110.0, 160.0, 250.0, 400.0, 700.0, 1_500.0, 5_000.0, 20_000.0, 100_000.0,
 ];
 /// What a short hour is worth where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
 pub const BALANCED_WORTH: f64 = 19.0;
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn the_lowest_worth_that_keeps_the_promise_is_taken() {
-        assert_eq!(worth_for_target(&replay(0.0), 2, 2, 0.01), 1.0);
+        assert_eq!(worth_for_target(&replay(0.0), 2, 2, 0.01), WORTHS[0]);
         let found = worth_for_target(&replay(8.0), 2, 2, 0.01);
-        assert!((6.0..=8.0).contains(&found), "{found}");
+        assert!((6.5..=8.0).contains(&found), "{found}");
         assert_eq!(worth_for_target(&replay(1e9), 2, 2, 0.01), 100_000.0);
         assert_eq!(
             worth_for_target(&replay(1e9), 2, 2, 0.2),

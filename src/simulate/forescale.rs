@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
-use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
+use crate::decide::{Decision, ForecastView, Prepared, decide, grid_point, prepare, usable_from};
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -29,12 +29,23 @@ struct Asker<'s, 'a> {
     server: &'s Server<'a>,
     prepared: &'s Prepared,
     memory: &'s mut Memory,
+    keeps_views: bool,
 }
 
 /// What one insurance remembers between calls: the newest decision, as the server's handlers do.
 #[derive(Default)]
 struct Memory {
     last: Option<(Time, u32, Option<f64>)>,
+    views: Vec<(Time, ForecastView)>,
+}
+
+/// A run of Forescale with what its forecasts said.
+#[derive(Debug, Clone, Default)]
+pub struct Foreseen {
+    /// The rows and their score.
+    pub run: Run,
+    /// The forecast of every decision that followed a new sample.
+    pub views: Vec<(Time, ForecastView)>,
 }
 
 /// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
@@ -44,7 +55,7 @@ pub fn run_forescale(
     target: &Target,
     policy: &Policy,
     insurances: &[Option<Insured>],
-) -> Result<Vec<Run>, ConfigError> {
+) -> Result<Vec<Foreseen>, ConfigError> {
     let mut sessions = Vec::with_capacity(insurances.len());
     for &insurance in insurances {
         sessions.push((insurance, Session::new(load, target)?, Memory::default()));
@@ -58,7 +69,7 @@ pub fn run_forescale(
         for (insurance, session, memory) in &mut sessions {
             let own = insurance.map(|insured| server.prepared.insured(insured));
             let prepared = own.as_ref().unwrap_or(&server.prepared);
-            let mut asker = Asker { server: &server, prepared, memory };
+            let mut asker = Asker { server: &server, prepared, memory, keeps_views: insurance.is_none() };
             if next == until {
                 session.advance(&mut asker, next);
             } else {
@@ -67,7 +78,11 @@ pub fn run_forescale(
         }
         now = next;
     }
-    Ok(sessions.into_iter().map(|(_, session, _)| session.finish()).collect())
+    let seen = |(_, session, memory): (_, Session<'_>, Memory)| Foreseen {
+        run: session.finish(),
+        views: memory.views,
+    };
+    Ok(sessions.into_iter().map(seen).collect())
 }
 
 // === impl Server ===
@@ -147,7 +162,11 @@ impl Strategy for Asker<'_, '_> {
         // Replicas are scraped: what is known of them is what the poll before saw.
         let running = self.memory.last.map_or(now.desired, |last| last.1);
         let decision = self.server.decide(self.prepared, tick, running);
-        let want = decision.map(|d| f64::from(d.replicas.get()));
+        let want = decision.as_ref().map(|d| f64::from(d.replicas.get()));
+        let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.server.load.step() <= tick);
+        if let Some(view) = decision.and_then(|d| d.forecast).filter(|_| is_new && self.keeps_views) {
+            self.memory.views.push((tick, view));
+        }
         self.memory.last = Some((tick, now.desired, want));
         want
     }

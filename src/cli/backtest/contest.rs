@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
+use crate::decide::ForecastView;
 use crate::plan::{Insured, WORTHS};
 use crate::policy::{Mode, Policy};
-use crate::simulate::{ConfigError, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
+use crate::simulate::{ConfigError, Foreseen, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
+use crate::units::Time;
 
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(super) struct Entry {
     pub name: &'static str,
     /// At its own setting.
     pub run: Run,
+    /// What its forecasts said, where it made any.
+    pub views: Vec<(Time, ForecastView)>,
     /// Over the sweep; without points where nothing was swept.
     pub frontier: Frontier,
 }
@@ -145,6 +149,7 @@ impl Contest {
         if is_complete {
             for i in order {
                 done[i].1.run.steps = Vec::new();
+                done[i].1.views = Vec::new();
             }
         }
         Ok(())
@@ -159,7 +164,7 @@ impl Contest {
                 };
                 let own = at(1.0)?;
                 let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
-                Ok(Entry { name: simple.name(), run: own, frontier })
+                Ok(Entry { name: simple.name(), run: own, views: Vec::new(), frontier })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
@@ -168,13 +173,16 @@ impl Contest {
                 let all: Vec<Option<Insured>> = std::iter::once(None).chain(worths).collect();
                 let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
                 let own = runs.next().unwrap_or_default();
-                let point = |(&insurance, run): (&f64, Run)| Point { insurance, scorecard: run.scorecard };
+                let point =
+                    |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
                 let points = swept.iter().zip(runs).map(point).collect();
-                Ok(Entry { name, run: own, frontier: Frontier::of(points) })
+                let views = own.views;
+                Ok(Entry { name, run: own.run, views, frontier: Frontier::of(points) })
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));
-                Ok(Entry { name: "actual", run: run.unwrap_or_default(), frontier: Frontier::default() })
+                let run = run.unwrap_or_default();
+                Ok(Entry { name: "actual", run, views: Vec::new(), frontier: Frontier::default() })
             }
         }
     }
