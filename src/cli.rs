@@ -6,6 +6,8 @@
 mod backtest;
 mod demo;
 mod forecast;
+mod lint;
+mod live;
 mod override_;
 mod rows;
 mod serve;
@@ -52,8 +54,10 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
-    /// Quantile forecasts from a trace.
+    /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
+    /// ScaledObjects, policies and server configuration checked before they are applied.
+    Lint(lint::LintArgs),
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
     /// Serve KEDA: the scaler itself.
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Override(args) => override_::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Timeline(args) => timeline::run(&args),

@@ -10,6 +10,7 @@ mod ladder;
 mod outlook;
 mod prepared;
 mod promise;
+mod quiet;
 mod recording;
 mod rules;
 mod session;

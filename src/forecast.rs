@@ -1,12 +1,13 @@
 //! From the history of a load to quantiles of what comes: fit, follow, ask.
 //!
-//! [`fit`] learns from a window up to a grid point; [`Fitted::tracker`] gives the adaptive state, which is folded
-//! forward sample by sample and answers with quantiles of the load at a horizon or of the peak of a window.
-//! Everything is a pure function of the history it was given: no clock, no randomness, no memory from before the
-//! window. Loads are never negative, and no answer here ever is.
+//! [`fit`] learns from a window up to a grid point; [`Fitted::tracker`] gives the adaptive state, which is
+//! folded forward sample by sample and answers with quantiles of the load at a horizon or of the peak of a
+//! window. Everything is a pure function of the history it was given: no clock, no randomness, no memory from
+//! before the window. Loads are never negative, and no answer here ever is.
 
 mod backcast;
 mod bins;
+mod conformal;
 mod explain;
 mod fitted;
 mod ladder;
@@ -26,5 +27,7 @@ pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use tracker::Tracker;
 pub use trust::{Accuracy, Trust, TrustState};
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

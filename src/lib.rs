@@ -15,6 +15,8 @@ pub mod http;
 #[cfg(feature = "server")]
 pub mod keda;
 #[cfg(feature = "server")]
+pub mod lint;
+#[cfg(feature = "server")]
 pub mod serve;
 #[cfg(feature = "server")]
 pub mod source;

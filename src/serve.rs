@@ -8,6 +8,7 @@ mod flight;
 mod hub;
 mod listen;
 mod registry;
+mod starts;
 mod tls;
 mod workload;
 
@@ -115,7 +116,7 @@ pub async fn run(
     let mut http = tokio::spawn(http.into_future());
     // A listener that ends by itself has failed: everything ends with it.
     let early = tokio::select! {
-        // A listener that ended because of the shutdown has not failed.
+        // Looked at first: on shutdown the listeners end as well, and have not failed.
         biased;
         () = shutdown.cancelled() => None,
         ended = &mut grpc => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),

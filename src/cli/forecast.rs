@@ -1,7 +1,8 @@
-//! `forescale forecast`: quantile forecasts over a trace, as the running product would have made them.
+//! `forescale forecast`: quantile forecasts over a trace or a live server, as the running product would have made them.
 //!
-//! At each origin only samples at or before it are seen, and only those of the history asked for. The fit belongs
-//! to the last point of the 6-hour grid before the origin and is folded forward to it, as in the server.
+//! At each origin only samples at or before it are seen, and only those of the history asked for. The fit
+//! belongs to the last point of the 6-hour grid before the origin and is folded forward to it, as in the
+//! server.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,19 +10,29 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, live};
 use crate::decide::FIT_GRID;
 use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
+use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
-use crate::units::{Quantile, Span, Time};
+use crate::units::{Quantile, Span, Step, Time};
 
-/// Quantile forecasts from a trace.
-#[derive(Debug, Args)]
+/// Quantile forecasts from a trace or a live Prometheus.
+#[derive(Debug, Clone, Args)]
 pub(super) struct ForecastArgs {
     /// Trace to read: CSV with timestamp,value or a saved Prometheus range query; gzipped or not.
-    #[arg(long, value_name = "FILE")]
-    trace: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    trace: Option<PathBuf>,
+    /// A live Prometheus to read in place of a trace.
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<String>,
+    /// PromQL that yields one series.
+    #[arg(long, value_name = "Q", requires = "prometheus")]
+    query: Option<String>,
+    /// Distance of the samples that are asked of Prometheus.
+    #[arg(long, value_name = "D", default_value = "1m", value_parser = parse_step)]
+    step: Step,
     /// First origin (RFC 3339). The last sample by default.
     #[arg(long, value_name = "T", value_parser = parse_time)]
     from: Option<Time>,
@@ -34,8 +45,8 @@ pub(super) struct ForecastArgs {
     /// Last instant an origin may have, in place of their number.
     #[arg(long, value_name = "T", value_parser = parse_time)]
     to: Option<Time>,
-    /// How far ahead, comma-separated.
-    #[arg(long, default_value = "5m,15m,30m,1h", value_delimiter = ',', value_parser = parse_span)]
+    /// How far ahead, comma-separated: multiples of the step. By default 5m,15m,30m,1h as far as they are.
+    #[arg(long, value_delimiter = ',', value_parser = parse_span)]
     horizons: Vec<Span>,
     /// Probabilities, comma-separated.
     #[arg(long, default_value = "0.5,0.8,0.9,0.95,0.99", value_delimiter = ',', value_parser = parse_quantile)]
@@ -80,11 +91,12 @@ const MOST_ORIGINS: usize = 1_000_000;
 
 /// Runs the command.
 pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
-    let series = load(&args.trace)?;
+    let series = load(args)?;
     let step = series.step().as_seconds();
+    let args = &ForecastArgs { horizons: horizons(args, step), ..args.clone() };
     for horizon in &args.horizons {
         if horizon.as_seconds() < step || horizon.as_seconds() % step != 0 {
-            bail!("horizon {horizon}: expected a multiple of the trace's step {}", series.step());
+            bail!("horizon {horizon}: expected a multiple of the samples' step {}", series.step());
         }
     }
     let origins = origins(args, &series)?;
@@ -105,15 +117,34 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn load(path: &Path) -> anyhow::Result<Series> {
-    Ok(trace::read(path)?)
+/// The horizons asked for, or the usual ones that fit the step.
+fn horizons(args: &ForecastArgs, step: i64) -> Vec<Span> {
+    if !args.horizons.is_empty() {
+        return args.horizons.clone();
+    }
+    let usual = [5, 15, 30, 60].map(Span::minutes).into_iter().filter(|h| h.as_seconds() % step == 0);
+    let usual: Vec<Span> = usual.collect();
+    if usual.is_empty() { vec![Span::seconds(step)] } else { usual }
+}
+
+fn load(args: &ForecastArgs) -> anyhow::Result<Series> {
+    match (&args.trace, &args.prometheus, &args.query) {
+        (Some(path), ..) => Ok(trace::read(path)?),
+        (None, Some(url), Some(query)) => {
+            let now = SystemClock.now();
+            let first = args.from.unwrap_or(now).min(now);
+            // The fit at the grid point before an origin sees no more than the history before the origin.
+            live::read(url, query, args.step, first - args.history, now)
+        }
+        _ => bail!("expected --trace, or --prometheus with --query"),
+    }
 }
 
 fn origins(args: &ForecastArgs, series: &Series) -> anyhow::Result<Vec<Time>> {
-    let (last, _) = series.last().context("the trace holds no sample")?;
+    let (last, _) = series.last().context("there is no sample")?;
     let from = args.from.unwrap_or(last);
     if (from.epoch() - series.start().epoch()) % series.step().as_seconds() != 0 {
-        bail!("--from {from}: expected an instant on the trace's grid (step {})", series.step());
+        bail!("--from {from}: expected an instant on the grid of the samples (step {})", series.step());
     }
     let count = match args.to {
         None => args.count,
@@ -269,6 +300,10 @@ fn parse_span(text: &str) -> Result<Span, String> {
     Span::parse(text).map_err(|e| e.to_string())
 }
 
+fn parse_step(text: &str) -> Result<Step, String> {
+    Span::parse(text).and_then(Step::new).map_err(|e| e.to_string())
+}
+
 fn parse_quantile(text: &str) -> Result<Quantile, String> {
     let value: f64 = text.trim().parse().map_err(|_| format!("found '{text}', expected a number"))?;
     Quantile::new(value).map_err(|e| e.to_string())
@@ -276,4 +311,74 @@ fn parse_quantile(text: &str) -> Result<Quantile, String> {
 
 fn parse_zone(text: &str) -> Result<chrono_tz::Tz, String> {
     text.parse().map_err(|_| format!("found '{text}', expected a zone such as Europe/Berlin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ForecastArgs,
+    }
+
+    /// Runs over a generated trace; gives what was written.
+    fn run_with(extra: &[&str]) -> anyhow::Result<String> {
+        let dir = tempfile::tempdir()?;
+        let (trace, out) = (dir.path().join("t.csv"), dir.path().join("o.csv"));
+        let mut text = String::from("timestamp,value\n");
+        for i in 0..1_440i64 {
+            let at = Time::from_epoch(1_767_571_200 + 600 * i);
+            text += &format!("{at},{}\n", 50 + (i % 144) / 4 + i % 7);
+        }
+        std::fs::write(&trace, text)?;
+        let paths = [trace.to_string_lossy().into_owned(), out.to_string_lossy().into_owned()];
+        let mut line = vec!["forecast", "--trace", &paths[0], "--out", &paths[1]];
+        line.extend(extra);
+        run(&Line::try_parse_from(line)?.args)?;
+        Ok(std::fs::read_to_string(out)?)
+    }
+
+    #[test]
+    fn rows_are_those_asked_for_also_beyond_the_trace() {
+        let some = ["--from", "2026-01-13T20:00:00Z", "--every", "70m", "--count", "4", "--history", "7d"];
+        let rows = run_with(&[&some[..], &["--horizons", "10m,1h", "--quantiles", "0.5,0.95"]].concat());
+        let rows = rows.expect("forecasts");
+        assert_eq!(rows.lines().count(), 1 + 4 * 2 * 2);
+        assert!(rows.contains("\n2026-01-13T23:30:00Z,3600,0.95,"), "{rows}");
+    }
+
+    #[test]
+    fn an_origin_does_not_depend_on_its_companions() {
+        let rows = |count: &str, from: &str| {
+            run_with(&["--from", from, "--every", "5h", "--count", count, "--horizons", "1h"])
+                .expect("forecasts")
+        };
+        let many = rows("6", "2026-01-11T00:00:00Z");
+        let one = rows("1", "2026-01-11T20:00:00Z");
+        assert!(one.lines().skip(1).all(|row| many.contains(row)), "{one} is not in {many}");
+    }
+
+    #[test]
+    fn what_does_not_fit_the_grid_is_refused() {
+        let error = |extra: &[&str]| format!("{:#}", run_with(extra).expect_err("refused"));
+        assert!(error(&["--horizons", "15m"]).contains("expected a multiple of the trace's step 10m"));
+        assert!(error(&["--from", "2026-01-13T20:05:00Z"]).contains("on the trace's grid"));
+        assert!(error(&["--quantiles", "1.5"]).contains("strictly between 0 and 1"));
+        assert!(
+            error(&["--from", "2026-01-05T00:00:00Z", "--horizons", "10m"]).contains("expected at least 10")
+        );
+    }
+
+    #[test]
+    fn explanations_and_json_are_written() {
+        let text = run_with(&["--horizons", "30m", "--explain"]).expect("explained");
+        assert!(text.contains("expert") && text.contains("weekly profile"), "{text}");
+        let json = run_with(&["--horizons", "30m", "--format", "json", "--peak"]).expect("written");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("valid");
+        assert_eq!(json["forecasts"].as_array().map(Vec::len), Some(5));
+    }
 }

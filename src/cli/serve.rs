@@ -150,8 +150,8 @@ pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-/// The policies below a folder: `octollm/executor.yaml` is `octollm/executor`.
-fn policy_files(root: &Path) -> Vec<(String, PathBuf)> {
+/// The YAML files below a folder, with their names as policies: `octollm/executor.yaml` is `octollm/executor`.
+pub(super) fn policy_files(root: &Path) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

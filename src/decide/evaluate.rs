@@ -5,8 +5,8 @@ use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, insured_need};
 use crate::forecast::TrustState;
-use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::plan::{self, Backlog, Insured, LeadWindow, OUTAGE_ERROR_SHARE};
+use crate::history::{Observations, Series, SignalHistory};
+use crate::plan::{self, Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -18,8 +18,10 @@ pub(super) struct SignalNeed {
     pub forecast: Option<(Replicas, bool)>,
     pub plan: Replicas,
     pub outage: Replicas,
-    /// Whether this signal lets the workload go to zero.
+    /// Whether the load now lets the workload go to zero.
     pub idle: bool,
+    /// Whether a trusted forecast expects load too soon for that.
+    pub awaits: bool,
     pub load: f64,
     pub age: Span,
     pub view: Option<ForecastView>,
@@ -44,22 +46,15 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
-/// What is needed again with three chances in four is not let go of.
-const AGAIN: Quantile = Quantile::LIKELY;
-/// Load below this share of the forecast's median, with errors, is an outage.
-const COLLAPSED: f64 = 0.5;
-/// How far back the load before an outage is looked for.
-const BEFORE_OUTAGE: Span = Span::minutes(30);
 
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
     let wants_forecast = policy.mode != Mode::Reactive;
-    if question.history.load.is_none() && now < question.observations.warm_by {
-        return Err(Blind::Warming { missing: format!("history of '{}'", short(&signal.query)) });
-    }
-    if wants_forecast && question.history.load.is_some() && matches!(plan, SignalPlan::Pending) {
-        return Err(Blind::Warming { missing: format!("forecast of '{}'", short(&signal.query)) });
+    if now < question.observations.warm_by
+        && let Some(missing) = question.missing(wants_forecast, plan)
+    {
+        return Err(Blind::Warming { missing: format!("{missing} of '{}'", short(&signal.query)) });
     }
     let present = question.history.present().ok_or_else(|| Blind::NoData {
         why: format!("'{}' yields no value and has no history", short(&signal.query)),
@@ -76,6 +71,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
         idle: question.is_idle_now(load, present),
+        awaits: false,
         load,
         age,
         view: None,
@@ -84,6 +80,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let (true, SignalPlan::Ready { tracker, insured }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
+    need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
     Ok(need)
 }
@@ -91,6 +88,24 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
 // === impl Question ===
 
 impl Question<'_> {
+    /// What a process that has just begun still has to read or fit.
+    fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
+        if self.history.load.is_none() {
+            Some("history")
+        } else if !self.knows_arrivals() {
+            Some("arrivals")
+        } else if wants_forecast && matches!(plan, SignalPlan::Pending) {
+            Some("forecast")
+        } else {
+            None
+        }
+    }
+
+    /// False for a queue whose arrivals could not be read: then an empty queue says nothing about the next minute.
+    fn knows_arrivals(&self) -> bool {
+        !matches!(self.signal.kind, SignalKind::Queue(Some(_))) || self.history.arrivals.is_some()
+    }
+
     fn rung(&self, plan: &SignalPlan, age: Span) -> Rung {
         let signal = self.signal;
         // A settled sample of the poll grid, and three polls that may fail before it counts as trouble.
@@ -109,13 +124,26 @@ impl Question<'_> {
         }
     }
 
-    fn replicas_for(&self, load: f64) -> Replicas {
+    pub(super) fn replicas_for(&self, load: f64) -> Replicas {
         self.need().replicas(load)
     }
 
     fn need(&self) -> Need {
         let Signal { threshold, activation, .. } = *self.signal;
         Need { factor: self.factor, threshold, activation }
+    }
+
+    /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
+    /// ahead, every dip that is too short to pay for a restart is bridged, and no rise is anticipated.
+    fn needed_lately(&self, span: Span) -> Replicas {
+        if self.drain().is_some() {
+            return Replicas::MAX;
+        }
+        let (Some(load), Some(present)) = (self.history.load.as_deref(), self.history.present()) else {
+            return Replicas::ZERO;
+        };
+        let lately = load.window(present.at - span, present.at).values();
+        self.replicas_for(lately.into_iter().fold(0.0, f64::max))
     }
 
     fn reactive(&self, load: f64) -> Replicas {
@@ -165,13 +193,18 @@ impl Question<'_> {
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
-        let window = match insured {
-            Insured::Quantile(_) => base.with_ramp(min, asked(base.length())),
-            // A price looks at one instant, not at the way there; the ramp of a rare climb would blur every other.
-            Insured::Worth(_) => base,
+        let (window, likely) = match insured {
+            Insured::Quantile(_) => (base.with_ramp(min, asked(base.length())), Quantile::MEDIAN),
+            // A price looks at one instant, not at the way there: the ramp of a rare climb would blur every other.
+            Insured::Worth(_) => (base, Quantile::LIKELY),
         };
         let forecast = asked(window.length());
-        let again = self.replicas_for(view.peak(window.length() + STABILIZATION).at(AGAIN));
+        let pays = window.length() + self.lead + STABILIZATION;
+        let again = match self.drain() {
+            Some((drain, service)) => self.drain_need(need.load, tracker, likely, drain, service),
+            None => self.need().expected(view.peak(pays).at(likely)),
+        };
+        let again = again.min(self.needed_lately(pays).max(need.reactive));
         let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
         need.view = Some(ForecastView {
@@ -184,11 +217,8 @@ impl Question<'_> {
         });
         need.forecast = Some((forecast, trusted));
         if trusted {
-            // What is needed again is not let go of; it never starts a replica.
-            let running =
-                self.observations.replicas.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
-            need.plan = again.min(Replicas::covering(running));
-            need.idle &= expected * self.factor <= self.signal.activation;
+            need.plan = again;
+            need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }
     }
 
@@ -209,43 +239,6 @@ impl Question<'_> {
             (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS))).at(quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
-    }
-
-    /// Capacity to hold while errors say that the load is low for want of service, not of demand.
-    fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
-        let errors = self.observations.errors.as_deref();
-        let share = errors.and_then(|e| e.get(e.slot_before(present.at)?)).unwrap_or(0.0);
-        if share < OUTAGE_ERROR_SHARE {
-            return Replicas::ZERO;
-        }
-        let before = self.history.load.as_deref().map_or(0.0, |load| {
-            load.window(self.now - BEFORE_OUTAGE, self.now).values().into_iter().fold(0.0, f64::max)
-        });
-        let expected = match plan {
-            SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
-            }
-            _ => before,
-        };
-        if load >= COLLAPSED * expected.max(before) {
-            return Replicas::ZERO;
-        }
-        self.replicas_for(expected.max(before))
-    }
-
-    /// No load now, none for the idle time, nothing in flight.
-    fn is_idle_now(&self, load: f64, present: Sample) -> bool {
-        let quiet = |value: f64| value * self.factor <= self.signal.activation;
-        let in_flight = self.observations.in_flight.is_some_and(|s| s.value > 0.0);
-        let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
-        let after = self.policy.zero.after;
-        let was_quiet = after == Span::ZERO
-            || self.history.load.as_deref().is_some_and(|series| {
-                let recent = series.window(present.at - after, present.at);
-                recent.start() <= present.at - after + self.signal.step.span()
-                    && recent.values().into_iter().all(|v| v.is_nan() || quiet(v))
-            });
-        quiet(load) && arrivals == 0.0 && !in_flight && was_quiet
     }
 
     fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {

@@ -4,7 +4,7 @@ use super::decision::{Blind, Contributor, Decision, Need, Note, Reason, Rung};
 use super::evaluate::{Question, SignalNeed, evaluate};
 use super::prepared::{Prepared, SignalPlan};
 use super::rules::{beyond_tolerance, in_steps};
-use crate::history::{Observations, Series};
+use crate::history::{Observations, Sample, Series};
 use crate::plan;
 use crate::policy::{Bounds, LeadTime, Mode, Policy};
 use crate::units::{Replicas, Span, Time};
@@ -51,7 +51,9 @@ pub fn decide(
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));
-    settle(&mut decision, observations, policy, ceiling, signals.iter().all(|s| s.idle));
+    let rest =
+        Rest { is_idle: signals.iter().all(|s| s.idle), awaits_load: signals.iter().any(|s| s.awaits) };
+    settle(&mut decision, observations, policy, ceiling, rest);
     Ok(decision)
 }
 
@@ -106,8 +108,7 @@ fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
 fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> Decision {
     let mut decision = blank(now, Rung::ScheduleOnly);
     let began_lately = !policy.schedule.at(now - policy.zero.drain_grace).commands_zero();
-    let busy = observations.in_flight.is_some_and(|s| s.value > 0.0);
-    let replicas = if began_lately && busy { Replicas::ONE } else { Replicas::ZERO };
+    let replicas = if began_lately { draining(observations, policy) } else { Replicas::ZERO };
     let reason = if replicas > Replicas::ZERO {
         decision.needs.push(Need { contributor: Contributor::Drain, replicas, counts: true });
         Reason::Drain
@@ -115,6 +116,17 @@ fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> De
         Reason::CommandedZero
     };
     Decision { replicas, predictive: replicas, reason, ..decision }
+}
+
+/// Replicas that work in flight still keeps busy: no more than run, no more than there are pieces of work. A question
+/// that has no answer keeps what runs: the grace ends by itself.
+fn draining(observations: &Observations, policy: &Policy) -> Replicas {
+    if policy.queries.in_flight.is_none() {
+        return Replicas::ZERO;
+    }
+    let running = observations.replicas.as_deref().and_then(Series::last).map_or(1.0, |(_, r)| r.max(1.0));
+    let work = observations.in_flight.filter(Sample::is_load).map_or(running, |s| s.value);
+    Replicas::covering(work.min(running)).min(policy.limits.max)
 }
 
 /// Lists what every contributor asks for; of several signals the largest need stands.
@@ -165,43 +177,61 @@ fn gather(
     decision
 }
 
-/// Picks the winner, applies zero, steps, tolerance and ceilings.
+/// Whether there may be no replicas at all.
+struct Rest {
+    /// By the load now, the idle time and the work in flight.
+    is_idle: bool,
+    /// A forecast expects load too soon.
+    awaits_load: bool,
+}
+
+/// Picks the winner, applies zero, tolerance, steps and ceilings.
 fn settle(
     decision: &mut Decision,
     observations: &Observations,
     policy: &Policy,
     ceiling: Replicas,
-    all_idle: bool,
+    rest: Rest,
 ) {
-    let largest = |needs: &[Need], all: bool| {
-        let asked = needs.iter().filter(|n| all || n.counts);
+    let largest = |all: bool| {
+        let asked = decision.needs.iter().filter(|n| all || n.counts);
         asked.max_by(|a, b| a.replicas.cmp(&b.replicas).then(b.contributor.cmp(&a.contributor))).copied()
     };
-    let winner = largest(&decision.needs, false);
-    let mut wanted = winner.map_or(Replicas::ZERO, |n| n.replicas);
-    let mut reason =
-        winner.filter(|n| n.replicas > Replicas::ZERO).map_or(Reason::Idle, |n| n.contributor.reason());
-    if wanted == Replicas::ZERO && !all_idle {
-        // Nothing asks for a replica, but it is too soon to have none: idle time, work in flight, load expected.
-        wanted = Replicas::ONE;
-        reason = Reason::Minimum;
-    }
-    let needed = wanted;
-    wanted = in_steps(wanted, policy.replica_step, ceiling, &mut decision.notes);
-    let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, v)| v);
-    wanted = beyond_tolerance(wanted, running, policy.tolerance, ceiling, &mut decision.notes);
     // Where floor and ceiling cross, the floor wins, within maxReplicas.
     let floor = decision.need(Contributor::Schedule).unwrap_or(Replicas::ZERO).min(policy.limits.max);
     let ceiling = ceiling.max(floor);
+    let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, v)| v);
+    let shaped = |wanted: Replicas, notes: &mut Vec<Note>| {
+        let wanted = beyond_tolerance(wanted, running, policy.tolerance, ceiling, notes);
+        in_steps(wanted, policy.replica_step, ceiling, notes).min(ceiling)
+    };
+    // Nothing asks for a replica, but it may be too soon to have none: idle time, work in flight, load expected.
+    let least = |forecast_counts: bool| {
+        let awake = !rest.is_idle || forecast_counts && rest.awaits_load;
+        if awake { Replicas::ONE } else { Replicas::ZERO }
+    };
+    let is_shadow = policy.mode == Mode::Shadow;
+    let winner = largest(false);
+    let mut needed = winner.map_or(Replicas::ZERO, |n| n.replicas);
+    let mut reason =
+        winner.filter(|n| n.replicas > Replicas::ZERO).map_or(Reason::Idle, |n| n.contributor.reason());
+    if needed < least(!is_shadow) {
+        needed = least(!is_shadow);
+        reason = if rest.is_idle { Reason::Forecast } else { Reason::Minimum };
+    }
+    let full = largest(is_shadow).map_or(Replicas::ZERO, |n| n.replicas).max(needed).max(least(true));
+    let mut notes = Vec::new();
+    let replicas = shaped(needed, &mut notes);
     if needed > ceiling {
-        decision.notes.push(Note::Capped { needed });
+        notes.push(Note::Capped { needed });
         reason = if ceiling < policy.limits.max { Reason::Ceiling } else { Reason::MaxReplicas };
     }
-    decision.replicas = wanted.min(ceiling);
-    decision.reason = reason;
-    let full = largest(&decision.needs, policy.mode == Mode::Shadow).map_or(Replicas::ZERO, |n| n.replicas);
-    decision.predictive = full.max(wanted).min(ceiling);
-    if policy.mode == Mode::Shadow && decision.predictive != decision.replicas {
-        decision.notes.push(Note::Shadow { predictive: decision.predictive });
+    let predictive = shaped(full, &mut Vec::new());
+    if is_shadow && predictive != replicas {
+        notes.push(Note::Shadow { predictive });
     }
+    decision.replicas = replicas;
+    decision.predictive = predictive;
+    decision.reason = reason;
+    decision.notes.extend(notes);
 }

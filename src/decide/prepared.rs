@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::outlook::Outlook;
 use super::promise::worth_of;
-use crate::forecast::{FitError, fit};
+use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{self, Insured};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
@@ -135,7 +135,9 @@ impl Prepared {
             };
             let SignalPlan::Ready { tracker, .. } = plan else { continue };
             let Some(news) = learned(observations, history, policy, signal, tracker.at()) else { continue };
-            if let Some(end) = news.end().filter(|end| *end > tracker.at()) {
+            // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
+            let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
+            if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
                 Arc::make_mut(tracker).follow_to(&news, end);
             }
         }
@@ -178,7 +180,8 @@ impl Prepared {
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
             let probability = policy.signals.iter().zip(&self.signals).filter_map(|(signal, plan)| {
                 let SignalPlan::Ready { tracker, .. } = plan else { return None };
-                if !matches!(signal.kind, SignalKind::Rate) {
+                let distrusted = tracker.trust().state == TrustState::Distrusted;
+                if !matches!(signal.kind, SignalKind::Rate) || distrusted {
                     return None;
                 }
                 // The lowest quantile that needs more than is allowed: more is needed with one minus its probability.

@@ -27,6 +27,9 @@ pub(super) struct View<'a> {
     pub until: Time,
 }
 
+/// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
+/// it neither starts a replica nor keeps one awake.
+const NEGLIGIBLE: f64 = 0.01;
 /// Replicas beyond this quantile are never worth their cost.
 const FARTHEST: f64 = 0.999_99;
 
@@ -34,7 +37,7 @@ const FARTHEST: f64 = 0.999_99;
 /// load then: what comes before was ordered before, and the HPA holds it.
 pub(super) fn insured_need(view: &View<'_>, length: Span, insured: Insured, need: Need) -> Replicas {
     match insured {
-        Insured::Quantile(quantile) => need.replicas(view.peak(length).at(quantile)),
+        Insured::Quantile(quantile) => need.expected(view.peak(length).at(quantile)),
         Insured::Worth(worth) => need.worthwhile(&view.load(length), worth),
     }
 }
@@ -86,9 +89,15 @@ impl Need {
         plan::replicas_for(load, self.factor, self.threshold, self.activation)
     }
 
+    /// The same for a load that is only expected.
+    pub(super) fn expected(self, load: f64) -> Replicas {
+        let least = NEGLIGIBLE * self.threshold.get();
+        if load * self.factor <= least { Replicas::ZERO } else { self.replicas(load) }
+    }
+
     fn worthwhile(self, spread: &Spread, worth: f64) -> Replicas {
-        let likely = self.replicas(spread.at(Quantile::LIKELY));
-        let most = Quantile::new(FARTHEST).map_or(likely, |q| self.replicas(spread.at(q)));
+        let likely = self.expected(spread.at(Quantile::LIKELY));
+        let most = Quantile::new(FARTHEST).map_or(likely, |q| self.expected(spread.at(q)));
         let per_replica = self.threshold.get() / self.factor.max(f64::MIN_POSITIVE);
         plan::worthwhile(likely, most, worth, |count| spread.above(f64::from(count.get()) * per_replica))
     }

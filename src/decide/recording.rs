@@ -44,6 +44,8 @@ pub struct SignalTraces {
 pub struct Circumstances {
     /// Spans `[from, to)` in which the source does not answer.
     pub down: Vec<(Time, Time)>,
+    /// Spans `[from, to)` in which it answers instant queries alone.
+    pub unread: Vec<(Time, Time)>,
     /// Spans `[from, to)` in which its clock differs by so much.
     pub skewed: Vec<(Time, Time, Span)>,
     /// How long after its start a process waits for a history before it answers without.
@@ -91,12 +93,12 @@ impl Recording {
         let skews = self.circumstances.skewed.iter().filter(|s| s.0 <= now && now < s.1).map(|s| s.2);
         seen.clock_skew = skews.max().unwrap_or(Span::ZERO);
         let Some(first) = policy.signals.first() else { return seen };
-        let Some(read) = self.last_answer(first.poll_step, begun, now) else { return seen };
+        seen.in_flight = self.newest(self.raw.in_flight.as_ref(), first.poll_step, begun, now);
+        let Some(read) = self.last_read(first.poll_step, begun, now) else { return seen };
         let context = |series: &Option<Series>| known(series.as_ref()?, first, now - CONTEXT_WINDOW, read);
         seen.replicas = context(&self.gridded.replicas);
         seen.errors = context(&self.gridded.errors);
         seen.rejected = context(&self.gridded.rejected);
-        seen.in_flight = self.newest(self.raw.in_flight.as_ref(), first.poll_step, begun, now);
         let leads = self.raw.leads.iter().filter(|l| l.at <= read - first.settle);
         seen.lead_samples = Arc::new(leads.copied().collect());
         seen
@@ -111,23 +113,34 @@ impl Recording {
         begun: Time,
         now: Time,
     ) -> SignalHistory {
-        let Some(read) = self.last_answer(signal.poll_step, begun, now) else {
-            return SignalHistory::default();
+        let newest = self.newest(raw.load.as_ref(), signal.poll_step, begun, now);
+        let Some(read) = self.last_read(signal.poll_step, begun, now) else {
+            return SignalHistory { newest, ..SignalHistory::default() };
         };
         let from = grid_point(now, phase) - signal.window;
         let series = |series: &Option<Series>| known(series.as_ref()?, signal, from, read);
         SignalHistory {
             load: series(&gridded.load).or_else(|| Some(Arc::new(Series::new(from, signal.step)))),
-            newest: self.newest(raw.load.as_ref(), signal.poll_step, begun, now),
+            newest,
             arrivals: series(&gridded.arrivals),
             completions: series(&gridded.completions),
         }
     }
 
-    /// The last instant of the grid, since the process began, at which the source answered.
+    /// The last instant of the grid, since the process began, at which the source answered a range query.
+    fn last_read(&self, grid: Step, begun: Time, now: Time) -> Option<Time> {
+        self.last_outside(&[&self.circumstances.down, &self.circumstances.unread], grid, begun, now)
+    }
+
+    /// The same of instant queries.
     fn last_answer(&self, grid: Step, begun: Time, now: Time) -> Option<Time> {
+        self.last_outside(&[&self.circumstances.down], grid, begun, now)
+    }
+
+    fn last_outside(&self, spans: &[&Vec<(Time, Time)>], grid: Step, begun: Time, now: Time) -> Option<Time> {
         let mut at = now.floor_to(grid.span(), Span::ZERO);
-        while let Some((from, _)) = self.circumstances.down.iter().find(|(a, b)| *a <= at && at < *b) {
+        let inside = |at: Time| spans.iter().copied().flatten().find(|(a, b)| *a <= at && at < *b);
+        while let Some((from, _)) = inside(at) {
             at = (*from - Span::seconds(1)).floor_to(grid.span(), Span::ZERO);
         }
         (at >= begun.floor_to(grid.span(), Span::ZERO)).then_some(at)
@@ -157,7 +170,8 @@ fn known(series: &Series, signal: &Signal, from: Time, read: Time) -> Option<Arc
 
 /// The value that holds at an instant; a sample holds for one step of its series.
 fn value_at(series: &Series, at: Time) -> Option<f64> {
-    series.get(series.slot_before(at)?)
+    let slot = series.slot_before(at)?;
+    series.get(slot).filter(|_| at < series.time(slot) + series.step().span())
 }
 
 /// The same on another grid, whose instants are multiples of its step.

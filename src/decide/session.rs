@@ -27,10 +27,17 @@ impl Session {
         Session { phase, prepared: Prepared::pending(policy, grid_point(now, phase)), previous: None }
     }
 
+    /// The same, knowing the answer before: that of a session which was given up.
+    pub fn after(self, previous: Option<Replicas>) -> Self {
+        Session { previous, ..self }
+    }
+
     /// The grid point that has to be prepared before an answer for `at`; `None` where the fit at hand is the right
-    /// one.
-    pub fn due(&self, observations: &Observations, at: Time) -> Option<Time> {
-        let point = grid_point(at, self.phase);
+    /// one. A history that ended more than `maxStale` ago is not fitted again: its plan is held as it was.
+    pub fn due(&self, observations: &Observations, policy: &Policy, at: Time) -> Option<Time> {
+        let known = observations.signals.iter().filter_map(|signal| signal.present()).map(|s| s.at).max();
+        let until = known.map_or(at, |last| at.min(last + policy.max_stale));
+        let point = grid_point(until, self.phase);
         let is_unread = |(i, plan): (usize, &SignalPlan)| {
             let read = observations.signals.get(i).is_some_and(|history| history.load.is_some());
             matches!(plan, SignalPlan::Pending) && read
@@ -72,7 +79,7 @@ impl Session {
         policy: &Policy,
         at: Time,
     ) -> Result<Decision, Blind> {
-        if let Some(point) = self.due(observations, at) {
+        if let Some(point) = self.due(observations, policy, at) {
             self.adopt(prepare(observations, policy, point));
         }
         self.answer(observations, policy, at)

@@ -1,12 +1,14 @@
 //! What would have been forecast in the window: error quantiles, weights and corrections start from it.
 //!
-//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and each
-//! is learnt from only once its truth was out. So the state at the grid point is a function of the window alone.
+//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and
+//! each is learnt from only once its truth was out. So the state at the grid point is a function of the
+//! window alone.
 
+use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
 use super::models::Trial;
 use super::outlook::EXPERTS;
-use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table};
+use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -17,11 +19,21 @@ const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
 const WARM_UP: f64 = 0.2;
 /// Weights are renewed after so many trials.
-const RENEW: usize = 8;
+const RENEW: usize = 16;
+
+/// The correction starts from so large a part of what the trials ask for; the rest is what following them
+/// gave.
+const SETTLE: f32 = 0.35;
+/// Trials are few and were used to choose weights, so coverage promised on them falls short: aim so much of
+/// the way to one above each of the upper levels, which insure.
+const CAUTION: f64 = 0.12;
+const CAUTIOUS_FROM: f64 = 0.9;
+/// Half-life of an expert's own latest error size: at least so many seconds and steps.
+const OWN_MEMORY: (f64, f64) = (5_400.0, 6.0);
 
 /// How fast an expert's own error size forgets, in seconds.
 pub(super) fn own_memory(plan: &Plan) -> f64 {
-    (5_400.0f64).max(6.0 * plan.step as f64)
+    OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
@@ -44,7 +56,7 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
         })
         .collect();
     let errors = Errors { knots: knots(&trials, &own, &usual, &ages), usual };
-    let standing = replay(plan, task, &trials, &own, &errors);
+    let standing = replay(plan, task, &trials, &own, &errors, &ages);
     Some((errors, standing))
 }
 
@@ -85,30 +97,40 @@ pub(super) fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
 /// Weighted quantiles of the normalised errors of each opinion.
 fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
     let mut out = [[0.0f32; J]; L];
-    let total: f64 = weight.iter().sum();
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     for j in 0..J {
         let expert = j % EXPERTS;
-        order.clear();
-        for (i, t) in trials.iter().enumerate() {
-            let size =
-                if j < EXPERTS { t.scale } else { super::pool::own_size(own[i][expert], usual[expert]) };
-            let u = (t.truth - t.experts[expert]) / size;
-            order.push((u64::from(ordered(u)) << 32) | i as u64);
+        let errors = trials.iter().zip(own).map(|(t, own)| {
+            let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
+            (t.truth - t.experts[expert]) / size
+        });
+        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, weight, &LEVELS)) {
+            row[j] = value;
         }
-        order.sort_unstable();
-        let mut sum = 0.0;
-        let mut level = 0;
-        for &key in &order {
-            sum += weight.get((key & 0xffff_ffff) as usize).copied().unwrap_or(0.0);
-            while level < L && sum >= LEVELS[level] * total {
-                out[level][j] = unordered((key >> 32) as u32);
-                level += 1;
-            }
-        }
-        let top = order.last().map_or(0.0, |k| unordered((k >> 32) as u32));
-        for row in out.iter_mut().skip(level) {
-            row[j] = top;
+    }
+    out
+}
+
+/// Weighted quantiles at ascending levels; `order` is scratch space.
+pub(super) fn quantiles(
+    order: &mut Vec<u64>,
+    values: impl Iterator<Item = f32>,
+    weight: &[f64],
+    levels: &[f64; L],
+) -> [f32; L] {
+    // Integers sort faster than floats, and carry their index along.
+    order.clear();
+    order.extend(values.enumerate().map(|(i, u)| (u64::from(ordered(u)) << 32) | i as u64));
+    order.sort_unstable();
+    let at = |key: u64| weight.get((key & 0xffff_ffff) as usize).copied().unwrap_or(0.0);
+    let total: f64 = order.iter().map(|&key| at(key)).sum();
+    let mut out = [order.last().map_or(0.0, |&key| unordered((key >> 32) as u32)); L];
+    let (mut sum, mut level) = (0.0, 0);
+    for &key in order.iter() {
+        sum += at(key);
+        while level < L && sum >= levels[level] * total {
+            out[level] = unordered((key >> 32) as u32);
+            level += 1;
         }
     }
     out
@@ -125,12 +147,20 @@ fn unordered(key: u32) -> f32 {
 }
 
 /// Lets the pool live through the trials.
-fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], errors: &Errors) -> Standing {
+fn replay(
+    plan: &Plan,
+    task: &Task,
+    trials: &[&Trial],
+    own: &[[f32; EXPERTS]],
+    errors: &Errors,
+    ages: &[f64],
+) -> Standing {
     let mut standing = Standing::new(errors);
     let mut weights = standing.weights();
     let mut pending: Vec<Pending> = Vec::with_capacity(trials.len());
+    let mut raw: Vec<[f32; L]> = Vec::with_capacity(trials.len());
     let (mut next, mut last) = (0, None);
-    let mut learn = |standing: &mut Standing, weights: &mut Table, pending: &[Pending], until: usize| {
+    let mut learn = |standing: &mut Standing, weights: &mut Weights, pending: &[Pending], until: usize| {
         while let (Some(known), Some(p)) = (trials.get(next), pending.get(next)) {
             if known.slot + task.steps > until {
                 break;
@@ -138,7 +168,7 @@ fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], e
             let gap = last.map_or(task.stride, |l| known.slot - l);
             let truth = uneven(f64::from(known.truth)) as f32;
             let (a, b) = (keep(plan, gap, task.memory), keep(plan, gap, own_memory(plan)));
-            standing.learn(errors, p, truth, known.truth, a, b);
+            standing.learn(errors, weights, p, (truth, known.truth), (a, b));
             last = Some(known.slot);
             next += 1;
             if next % RENEW == 0 {
@@ -148,12 +178,34 @@ fn replay(plan: &Plan, task: &Task, trials: &[&Trial], own: &[[f32; EXPERTS]], e
     };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
-        let mut p = Pending { experts: trial.experts, scale: trial.scale, own: *own, pooled: [0.0; L] };
-        p.pooled = standing.pooled(errors, &weights, &p);
+        let mut p = Pending {
+            experts: trial.experts,
+            scale: trial.scale,
+            own: *own,
+            raw: [0.0; L],
+            pooled: [0.0; L],
+        };
+        standing.promise(errors, &weights, &mut p);
+        raw.push(p.raw);
         pending.push(p);
     }
     learn(&mut standing, &mut weights, &pending, usize::MAX);
+    settle(&mut standing, trials, &raw, ages);
     standing
+}
+
+/// Moves the correction to what would have given the promised coverage over the trials.
+fn settle(standing: &mut Standing, trials: &[&Trial], raw: &[[f32; L]], weight: &[f64]) {
+    // At the very first trials nothing was known yet.
+    let skip = trials.len() / 10;
+    let levels = LEVELS.map(|l| if l >= CAUTIOUS_FROM { l + CAUTION * (1.0 - l) } else { l });
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    let asked = std::array::from_fn(|l| {
+        let known = trials.iter().zip(raw).skip(skip);
+        let misses = known.map(|(t, q)| (uneven(f64::from(t.truth)) as f32 - q[l]) / width(q));
+        quantiles(&mut order, misses, weight.get(skip..).unwrap_or_default(), &levels)[l]
+    });
+    standing.correction.draw(asked, SETTLE);
 }
 
 #[cfg(test)]

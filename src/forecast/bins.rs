@@ -1,7 +1,8 @@
-//! The past in bins of a few minutes: means and maxima to look up a day or a week back, and local time per bin.
+//! The past in bins of a few minutes: means and maxima to look up a day or a week back, and local time per
+//! bin.
 //!
-//! Bins are numbered from the epoch. What was before the grid point is frozen and shared; what came after is the
-//! tracker's own. A bin without a sample is a gap and stays one.
+//! Bins are numbered from the epoch. What was before the grid point is frozen and shared; what came after is
+//! the tracker's own. A bin without a sample is a gap and stays one.
 
 use crate::history::Calendar;
 use crate::units::Time;
@@ -18,8 +19,8 @@ pub(super) struct Bins {
     peak: Vec<f32>,
 }
 
-/// The bin of the local week, for consecutive stretches of a quarter of an hour or a bin: zones change their offset
-/// on quarters only, so finer bins follow from the first of theirs.
+/// The bin of the local week, for consecutive stretches of a quarter of an hour or a bin: zones change their
+/// offset on quarters only, so finer bins follow from the first of theirs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LocalBins {
     bin: i64,

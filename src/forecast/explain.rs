@@ -64,7 +64,9 @@ impl Tracker {
         let experts = known.map_or(view.experts.map(|e| e as f32), |(t, _)| t.model.complete(&view));
         let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
-            weights.map_or(0.0, |w| f64::from(w[level][e]) + f64::from(w[level][e + EXPERTS]))
+            weights
+                .as_ref()
+                .map_or(0.0, |w| f64::from(w.mixed[level][e]) + f64::from(w.mixed[level][e + EXPERTS]))
         };
         let mut views: Vec<ExpertView> = (0..EXPERTS)
             .map(|e| ExpertView {
@@ -79,7 +81,7 @@ impl Tracker {
         let values = self.quantiles(horizon, &Quantile::PUBLISHED);
         let median = values.first().copied().unwrap_or(0.0);
         let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
-        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction[UPPER]));
+        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction.blend()[UPPER]));
         let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
         let trust = self.trust();
         let why = self.why(&views, &trust);

@@ -85,9 +85,10 @@ const MOST_SLOTS: usize = 120_960;
 /// Bins that are kept to look back on: two weeks and an hour.
 pub(super) const KEPT: i64 = 14 * DAY + 3_600;
 /// Maxima are looked up one day back.
-pub(super) const PEAKS_KEPT: i64 = DAY + DAY / 4;
+pub(super) const PEAKS_KEPT: i64 = DAY + 3_600;
 
-/// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a backcast.
+/// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a
+/// backcast.
 pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
     let step = history.step();
     let seen = history.window(at - window, at);

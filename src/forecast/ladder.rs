@@ -1,7 +1,7 @@
 //! Which horizons and windows are modelled for a step, and how often each is looked back on.
 //!
-//! Models exist for a ladder of horizons; what lies between two rungs is interpolated. The ladder is in wall time,
-//! not in steps, so that a load is treated alike whatever its grid.
+//! Models exist for a ladder of horizons; what lies between two rungs is interpolated. The ladder is in wall
+//! time, not in steps, so that a load is treated alike whatever its grid.
 
 use crate::units::Step;
 
@@ -49,18 +49,21 @@ pub(super) struct Plan {
 /// Running means at so many half-lives.
 pub(super) const MEANS: usize = 6;
 
-/// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then a
-/// week and the longest horizon.
-const RUNGS: [i64; 12] = [60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
+/// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then
+/// a week and the longest horizon.
+const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
 const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
 const HALF_LIVES: [(f64, f64); MEANS] =
     [(1.0, 0.0), (2.5, 180.0), (6.0, 900.0), (12.0, 3_600.0), (24.0, 14_400.0), (48.0, 86_400.0)];
+/// Half-life of losses: two days; but four times the horizon, whose errors overlap, and 120 steps, so that
+/// coarse series are judged on enough truths.
+const MEMORY: (f64, f64, f64) = (2.0 * DAY as f64, 4.0, 120.0);
 /// More steps and more seconds than this are far.
 const FAR: (usize, i64) = (24, 3 * 3_600);
 /// Half-life of the slow level, in seconds: a few days, so that it spans the day's shape yet follows growth.
-const LEVEL: f64 = 4.0 * DAY as f64;
+const LEVEL: f64 = 6.0 * DAY as f64;
 /// Half-lives of the noise.
 const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
 /// Half-life of the fading maximum.
@@ -81,7 +84,8 @@ impl Task {
 }
 
 impl Plan {
-    /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the first.
+    /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the
+    /// first.
     pub fn new(step: Step, longest: usize) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);
@@ -101,8 +105,8 @@ impl Plan {
             peak,
             steps: h,
             design: design(h),
-            stride: h.div_ceil(4).max(usize::try_from(120 / step).unwrap_or(1)).max(1),
-            memory: (1.5 * DAY as f64).max(4.0 * h as f64 * step as f64),
+            stride: h.div_ceil(3).max(usize::try_from(120 / step).unwrap_or(1)).max(1),
+            memory: MEMORY.0.max(MEMORY.1 * (h as i64 * step) as f64).max(MEMORY.2 * step as f64),
         };
         let tasks = designs.iter().map(|&h| task(false, h)).chain(windows.iter().map(|&h| task(true, h)));
         let decay = |(n, seconds): (f64, f64)| 0.5f64.powf(1.0 / n.max(seconds / step as f64));
@@ -141,7 +145,7 @@ mod tests {
     fn the_ladder_fits_the_step() {
         let plan = |s| Plan::new(Step::new(Span::seconds(s)).expect("a step"), 1_000_000);
         assert_eq!(plan(600).designs[..4], [1, 2, 3, 6]);
-        assert_eq!(plan(60).designs[..6], [1, 2, 5, 15, 30, 60]);
+        assert_eq!(plan(60).designs[..5], [1, 5, 15, 30, 60]);
         assert_eq!((plan(60).bin, plan(420).bin, plan(3600).bin), (300, 432, 3600));
         for s in [10, 57, 60, 300, 1800, 3600] {
             let p = plan(s);

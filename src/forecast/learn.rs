@@ -1,8 +1,8 @@
 //! One pass over the window: profiles, level and bins are learnt as they would have been at the time, and at
 //! thinned origins what could have been seen then is written down, for the ridges and the backcast.
 //!
-//! Because every row holds only what was known at its origin, errors measured on the rows are those the product
-//! would have made. Origins are thinned by strides that visit every minute of the hour.
+//! Because every row holds only what was known at its origin, errors measured on the rows are those the
+//! product would have made. Origins are thinned by strides that visit every minute of the hour.
 
 use crate::history::Calendar;
 
@@ -38,7 +38,7 @@ pub(super) struct Lesson {
 }
 
 /// About so many origins are written down, spread evenly over the window.
-const ORIGINS: usize = 2_000;
+const ORIGINS: usize = 1_800;
 /// The last days are what the weights are judged on: there, origins are so much denser.
 const RECENT: i64 = 2 * DAY;
 const RECENT_ORIGINS: usize = 500;
@@ -58,9 +58,9 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let mut now = Now::new(start - plan.step);
     let first = z.len().min(usize::try_from(FIRST / plan.step).unwrap_or(1).max(1));
     now.begin(mean(z.get(..first).unwrap_or_default()));
-    let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::new()).collect();
-    let none = Bins::default();
     let schedule = Schedule::new(plan, z.len());
+    let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::with_capacity(schedule.count())).collect();
+    let none = Bins::default();
     let (mut last, mut origins) = (None, 0);
     for (slot, &value) in z.iter().enumerate() {
         let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
@@ -107,8 +107,8 @@ fn write_rows(
     }
 }
 
-/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that the
-/// profile of few weeks is not mostly noise; it then learns the bin before the newest.
+/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that
+/// the profile of few weeks is not mostly noise; it then learns the bin before the newest.
 fn study(
     plan: &Plan,
     profile: &mut Profile,
@@ -146,6 +146,11 @@ impl Schedule {
         let stride = stride_for(len, ORIGINS);
         let recent_stride = stride_for(recent, RECENT_ORIGINS).min(stride);
         Schedule { len, stride, recent, recent_stride }
+    }
+
+    /// About how many origins there are, a few more rather than fewer.
+    fn count(&self) -> usize {
+        self.len / self.stride + self.recent / self.recent_stride + 2
     }
 
     fn is_origin(&self, slot: usize) -> bool {

@@ -1,8 +1,9 @@
-//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of errors.
+//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of
+//! errors.
 
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
-use super::outlook::{EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT};
+use super::outlook::{EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
 use super::ridge::{Sums, Total};
 
 /// Coefficients of one task.
@@ -16,6 +17,8 @@ pub(super) struct Model {
     pub scale: [f32; NOISES],
     /// The farthest from its base that a ridge may expect.
     pub reach: f32,
+    /// Weights of the experts' departures from the base in the stack.
+    pub stack: [f32; STACK],
 }
 
 /// What a task would have expected at one past origin without having seen what followed, and what came.
@@ -29,17 +32,23 @@ pub(super) struct Trial {
 }
 
 /// Half-lives of the two ridges' memory, in seconds.
-const MEMORY: [f64; 2] = [14.0 * DAY as f64, 3.0 * DAY as f64];
+const MEMORY: [f64; 2] = [21.0 * DAY as f64, 2.0 * DAY as f64];
 /// Blocks are left out in so many turns for honest errors.
 const FOLDS: usize = 3;
 /// A window is cut into at most so many blocks.
 const BLOCKS: usize = 28;
 /// Penalty as a share of each feature's second moment, and what is added over the number of rows.
-const PENALTY: (f64, f64) = (3e-3, 6.0);
+const PENALTY: (f64, f64) = (8e-3, 15.0);
 /// Errors beyond so many robust standard deviations count linearly (Huber).
 const HUBER: f64 = 3.0;
 /// Ridge expectations stay within so many times the largest departure seen in training.
 const REACH: f32 = 1.3;
+
+/// Half-life of the stack's memory, every how many rows it learns from, and its penalty towards equal
+/// weights: as a share of the mean second moment, plus what fades as rows gather.
+const STACK_MEMORY: f64 = 4.0 * DAY as f64;
+const STACK_THINNED: usize = 3;
+const STACK_PENALTY: (f64, f64) = (0.05, 10.0);
 
 impl Model {
     /// Fills in the experts that have coefficients.
@@ -50,6 +59,7 @@ impl Model {
         for (ridge, place) in self.ridge.iter().zip([RIDGE, RIDGE_SHORT]) {
             experts[place] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
         }
+        experts[STACK] = stacked(&self.stack, &experts, base);
         experts
     }
 
@@ -74,7 +84,8 @@ pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
     (strands[0] + strands[1]) + (strands[2] + strands[3]) + rest
 }
 
-/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a gap).
+/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a
+/// gap).
 pub(super) fn fit_design(
     plan: &Plan,
     rows: &[Row],
@@ -117,8 +128,12 @@ pub(super) fn fit_design(
                 truth: target[k] as f32,
             });
         }
+        let stack = stack(&seen, &trials, ends.len, plan);
+        for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
+            trial.experts[STACK] = stacked(&stack, &trial.experts, row.base);
+        }
         let scale = error_scale(&seen, &trials);
-        let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k] };
+        let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k], stack };
         for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
             trial.scale = model.scale(&row.noise);
         }
@@ -127,7 +142,8 @@ pub(super) fn fit_design(
     out
 }
 
-/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short windows.
+/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short
+/// windows.
 struct Blocks {
     len: usize,
     width: usize,
@@ -209,6 +225,43 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
         .collect();
     let middle = misses.len() / 2;
     if misses.is_empty() { 0.0 } else { *misses.select_nth_unstable_by(middle, f64::total_cmp).1 }
+}
+
+/// The stack's expectation: the base and a weighted sum of the experts' departures from it.
+fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], base: f32) -> f32 {
+    base + weights.iter().zip(experts).map(|(w, e)| w * (e - base)).sum::<f32>()
+}
+
+/// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to
+/// learn from. One row in a few is enough for so few weights.
+fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACK] {
+    let mut gram = [[0.0f64; STACK]; STACK];
+    let mut cross = [0.0f64; STACK];
+    let mut weight = 0.0;
+    for ((row, _), trial) in seen.iter().zip(trials).rev().step_by(STACK_THINNED) {
+        let age = ((len - trial.slot) as i64 * plan.step) as f64;
+        let w = f64::from(row.share) * 0.5f64.powf(age / STACK_MEMORY);
+        let x: [f64; STACK] = std::array::from_fn(|e| f64::from(trial.experts[e] - row.base));
+        for (i, gram) in gram.iter_mut().enumerate() {
+            let wx = w * x[i];
+            for (g, x) in gram.iter_mut().zip(&x) {
+                *g += wx * x;
+            }
+            cross[i] += wx * f64::from(trial.truth - row.base);
+        }
+        weight += w;
+    }
+    let mean: f64 = (0..STACK).map(|i| gram[i][i]).sum::<f64>() / STACK as f64;
+    let penalty = mean * (STACK_PENALTY.0 + STACK_PENALTY.1 / (STACK_PENALTY.1 + weight)) + 1e-12;
+    let equal = 1.0 / STACK as f64;
+    let mut beta = [equal; STACK];
+    for _ in 0..40 {
+        for i in 0..STACK {
+            let rest: f64 = (0..STACK).map(|j| gram[i][j] * beta[j]).sum::<f64>() - gram[i][i] * beta[i];
+            beta[i] = ((cross[i] - rest + penalty * equal) / (gram[i][i] + penalty)).max(0.0);
+        }
+    }
+    beta.map(|b| b as f32)
 }
 
 /// Non-negative least squares of the ridge's absolute errors on the noises, by coordinate descent.

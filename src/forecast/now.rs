@@ -1,7 +1,7 @@
 //! What is remembered of the recent past: running means of the load and of what the profiles said about it.
 //!
-//! Folding in a sample costs a few dozen multiplications. In a gap the load is imagined to return to its profile,
-//! so that an origin in a gap still has a present; imagined samples never count as observed ones.
+//! Folding in a sample costs a few dozen multiplications. In a gap the load is imagined to return to its
+//! profile, so that an origin in a gap still has a present; imagined samples never count as observed ones.
 
 use super::bins::{Bins, Past};
 use super::ladder::{DAY, MEANS, Plan};

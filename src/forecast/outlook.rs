@@ -1,8 +1,8 @@
 //! What each expert expects at an instant ahead, and the features the ridge expects from.
 //!
-//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or a
-//! week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is on the
-//! even-noise scale, and nothing here looks at a sample after the origin.
+//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or
+//! a week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is
+//! on the even-noise scale, and nothing here looks at a sample after the origin.
 
 use super::bins::Past;
 use super::ladder::DAY;
@@ -19,8 +19,10 @@ pub(super) const NAIVE: usize = 4;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
 /// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = 12;
-pub(super) const RIDGE_SHORT: usize = 13;
+pub(super) const RIDGE: usize = 11;
+pub(super) const RIDGE_SHORT: usize = 12;
+/// The experts before it, weighed by non-negative least squares.
+pub(super) const STACK: usize = 13;
 
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
@@ -35,9 +37,9 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "yesterday, moved to the level",
     "last week, moved to the level",
     "weekly profile and last value",
-    "running mean, hours",
     "ridge",
     "ridge, short memory",
+    "stack of the others",
 ];
 
 /// The view of one instant ahead.
@@ -135,7 +137,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         day_ago + mean(LOAD, 2) - mean(DAY_AGO, 2),
         week_ago + mean(LOAD, 2) - mean(WEEK_AGO, 2),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
-        mean(LOAD, 3),
+        base,
         base,
         base,
     ];

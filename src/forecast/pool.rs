@@ -1,11 +1,12 @@
 //! Many opinions, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
 //!
-//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its own
-//! latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are weighed by
-//! their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles Berrisch and
-//! Ziel 2021) and averaged (Vincentisation). Last, an online conformal correction (Gibbs and Candès 2021) moves
-//! each quantile until it is exceeded as often as it promises. It never sees the truth before its time has come.
+//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its
+//! own latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are
+//! weighed by their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles
+//! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
+//! never sees the truth before its time has come.
 
+use super::conformal::{Correction, TIE};
 use super::models::dot;
 use super::outlook::{EXPERTS, LAST, NAIVE};
 use super::transform::uneven32;
@@ -40,7 +41,9 @@ pub(super) struct Pending {
     pub scale: f32,
     /// Each expert's own latest error size.
     pub own: [f32; EXPERTS],
-    /// The pool's quantiles after correction, in units of the series' scale.
+    /// The pool's quantiles before correction, in units of the series' scale.
+    pub raw: [f32; L],
+    /// The same after correction: what was promised.
     pub pooled: [f32; L],
 }
 
@@ -48,8 +51,10 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Standing {
     loss: Table,
+    /// Rolling loss of each eagerness by level.
+    fared: [[f32; L]; 3],
     pub own: [f32; EXPERTS],
-    pub correction: [f32; L],
+    pub correction: Correction,
     /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
     pub record: [[f32; L]; 3],
     /// Rolling share of truths at or below each level's forecast.
@@ -60,26 +65,29 @@ pub(super) struct Standing {
     pub trust: [TrustState; JUDGED.len()],
 }
 
-/// How strongly weights prefer the smaller loss.
-const EAGERNESS: f32 = 8.0;
+/// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which
+/// of them suits a series is judged by what each of them lost, as strongly as said below.
+const EAGERNESS: [f32; 3] = [2.5, 6.0, 12.0];
+const JUDGEMENT: f32 = 15.0;
 /// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
-const TRIFLE: f32 = 1e-6;
+pub(super) const TRIFLE: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
 const OWN_FLOOR: f32 = 0.03;
-/// Step of the conformal correction, in widths.
-const CORRECT: f32 = 0.02;
-/// Corrections stay within so many widths.
-const CORRECT_LIMIT: (f32, f32) = (-0.3, 1.0);
-/// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
-const TIE: f32 = 1e-6;
+/// Weights of the opinions: by eagerness, and blended.
+#[derive(Debug, Clone)]
+pub(super) struct Weights {
+    by_eagerness: [Table; 3],
+    pub mixed: Table,
+}
 
 impl Standing {
     /// Before any truth.
     pub fn new(errors: &Errors) -> Self {
         Standing {
             loss: [[0.0; J]; L],
+            fared: [[0.0; L]; 3],
             own: errors.usual,
-            correction: [0.0; L],
+            correction: Correction::new(),
             record: [[0.0; L]; 3],
             cover: [0.0; L],
             count: 0.0,
@@ -93,45 +101,54 @@ impl Standing {
         own / last.min(naive)
     }
 
-    /// Weights of the opinions per level, each level's summing to one.
-    pub fn weights(&self) -> Table {
-        let mut out = self.loss;
-        for level in &mut out {
-            let best = level.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
-            let mut sum = 0.0;
-            for w in level.iter_mut() {
-                *w = decline(EAGERNESS * ((*w + TRIFLE) / best - 1.0));
-            }
-            for w in level.iter() {
-                sum += w;
-            }
-            for w in level.iter_mut() {
-                *w /= sum;
+    /// Weights of the opinions per level, each level's summing to one: a blend of what several degrees of
+    /// eagerness would choose, by how each of them fared.
+    pub fn weights(&self) -> Weights {
+        let by_eagerness = [0, 1, 2].map(|k| {
+            let mut table = self.loss;
+            table.iter_mut().for_each(|level| prefer(level, EAGERNESS[k]));
+            table
+        });
+        let mut mixed = [[0.0; J]; L];
+        for (l, mixed) in mixed.iter_mut().enumerate() {
+            let mut share = [0, 1, 2].map(|k| self.fared[k][l]);
+            prefer(&mut share, JUDGEMENT);
+            for (table, share) in by_eagerness.iter().zip(share) {
+                for (m, w) in mixed.iter_mut().zip(&table[l]) {
+                    *m += share * w;
+                }
             }
         }
-        out
+        Weights { by_eagerness, mixed }
     }
 
-    /// The pool's quantiles, corrected, ascending.
-    pub fn pooled(&self, errors: &Errors, weights: &Table, p: &Pending) -> [f32; L] {
+    /// Fills in the pool's quantiles, before and after correction.
+    pub fn promise(&self, errors: &Errors, weights: &Weights, p: &mut Pending) {
+        p.raw = self.raw(errors, weights, p);
+        p.pooled = self.correction.apply(p.raw);
+    }
+
+    /// The pool's quantiles before correction.
+    fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
         let sizes = sizes(errors, p);
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            *q = dot(&weights[l], &opinions);
-        }
-        let width = (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE;
-        let mut least = 0.0f32;
-        for (q, c) in q.iter_mut().zip(self.correction) {
-            least = least.max(*q + c * width);
-            *q = least;
+            *q = dot(&weights.mixed[l], &opinions);
         }
         q
     }
 
-    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the old
-    /// record that remains, `keep_own` that of the error sizes.
-    pub fn learn(&mut self, errors: &Errors, p: &Pending, truth: f32, z: f32, keep: f32, keep_own: f32) {
+    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
+    /// old record that remains, `keep_own` that of the error sizes.
+    pub fn learn(
+        &mut self,
+        errors: &Errors,
+        weights: &Weights,
+        p: &Pending,
+        (truth, z): (f32, f32),
+        (keep, keep_own): (f32, f32),
+    ) {
         let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
@@ -141,16 +158,18 @@ impl Standing {
             for (loss, y) in loss.iter_mut().zip(&opinions) {
                 *loss = keep * *loss + (1.0 - keep) * pinball(level, truth - y);
             }
+            for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
+                let miss = truth - dot(&table[l], &opinions);
+                fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
+            }
             let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
             for (record, y) in self.record.iter_mut().zip(plain) {
                 record[l] = slow * record[l] + (1.0 - slow) * pinball(level, truth - y);
             }
             let covered = truth <= p.pooled[l] + TIE;
             self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
-            let step = if covered { level - 1.0 } else { level };
-            self.correction[l] =
-                (self.correction[l] + CORRECT * step).clamp(CORRECT_LIMIT.0, CORRECT_LIMIT.1);
         }
+        self.correction.learn(&p.raw, truth, keep);
         self.count = slow * self.count + (1.0 - slow);
         for (place, level) in JUDGED.into_iter().enumerate() {
             self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
@@ -161,8 +180,20 @@ impl Standing {
     }
 }
 
+/// Turns losses into weights that sum to one.
+fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
+    let best = losses.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
+    for w in losses.iter_mut() {
+        *w = decline(eagerness * ((*w + TRIFLE) / best - 1.0));
+    }
+    let sum: f32 = losses.iter().sum();
+    for w in losses.iter_mut() {
+        *w /= sum;
+    }
+}
+
 /// Very nearly exp(−x) for x ≥ 0, by eight squarings: the same on every machine, and many at a time.
-fn decline(x: f32) -> f32 {
+pub(super) fn decline(x: f32) -> f32 {
     let mut y = 1.0 - x.min(200.0) / 256.0;
     for _ in 0..8 {
         y *= y;
@@ -195,6 +226,6 @@ fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f3
     out
 }
 
-fn pinball(level: f32, miss: f32) -> f32 {
+pub(super) fn pinball(level: f32, miss: f32) -> f32 {
     (level * miss).max((level - 1.0) * miss)
 }

@@ -1,9 +1,10 @@
 //! What the hour, the kind of day and the weekday make of the load: profiles of its deviation from its level.
 //!
-//! Three profiles over bins of local time are kept by exponential smoothing: the week, the kind of day (weekday,
-//! Saturday, Sunday), and the day. They hold deviations from a slow level, so that growth does not bend them, and
-//! each new deviation is clipped, so that one outage or holiday cannot. A bin not seen yet takes the coarser
-//! profile's word. Profiles follow local time and move with summer time; they never look ahead.
+//! Three profiles over bins of local time are kept by exponential smoothing: the week, the kind of day
+//! (weekday, Saturday, Sunday), and the day. They hold deviations from a slow level, so that growth does not
+//! bend them, and each new deviation is clipped, so that one outage or holiday cannot. A bin not seen yet
+//! takes the coarser profile's word. Profiles follow local time and move with summer time; they never look
+//! ahead.
 
 use super::ladder::DAY;
 
@@ -34,7 +35,7 @@ pub(super) struct Shape {
 }
 
 /// Gains with which a profile follows new weeks or days once it has seen a few.
-const GAINS: [f64; 3] = [0.3, 0.15, 0.25];
+const GAINS: [f64; 3] = [0.3, 0.15, 0.15];
 /// Gain of the noise by time of day.
 const NOISE_GAIN: f64 = 0.1;
 /// A surprise beyond so many typical ones moves a profile no further: an outage, a holiday, an attack.

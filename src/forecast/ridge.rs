@@ -1,8 +1,8 @@
 //! Weighted least squares with a penalty, from sums kept by block of time.
 //!
 //! The sums of products of each block are kept apart, so that fits with other memories and fits that leave a
-//! block out (for honest residuals) cost one small Cholesky factorisation each, and no second pass over the data.
-//! Blocks are short, so their sums are held in single precision; what is made of them is not.
+//! block out (for honest residuals) cost one small Cholesky factorisation each, and no second pass over the
+//! data. Blocks are short, so their sums are held in single precision; what is made of them is not.
 
 /// Sums of weighted products of features and two targets, over the rows of one block.
 #[derive(Debug, Clone)]
@@ -80,8 +80,8 @@ impl<const P: usize> Total<P> {
         self.weight
     }
 
-    /// Coefficients for both targets, with a penalty of `ridge` times each feature's own second moment (none on
-    /// the first feature, the constant). Zeros where the sums are degenerate.
+    /// Coefficients for both targets, with a penalty of `ridge` times each feature's own second moment (none
+    /// on the first feature, the constant). Zeros where the sums are degenerate.
     pub fn solve(&self, ridge: f64) -> [[f64; P]; 2] {
         let mut l = self.gram;
         let trace: f64 = l.iter().enumerate().map(|(i, row)| row[i]).sum();

@@ -1,7 +1,7 @@
 //! The adaptive state that follows a series from a grid point on, and answers what comes.
 //!
-//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a new
-//! forecast to be judged later. Asking changes nothing.
+//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a
+//! new forecast to be judged later. Asking changes nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -181,9 +181,10 @@ impl Tracker {
             experts: learnt.model.complete(&view),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
+            raw: [0.0; L],
             pooled: [0.0; L],
         };
-        p.pooled = standing.pooled(&learnt.errors, &standing.weights(), &p);
+        standing.promise(&learnt.errors, &standing.weights(), &mut p);
         p
     }
 
@@ -207,7 +208,8 @@ impl Tracker {
             let truth = super::transform::uneven(f64::from(z)) as f32;
             let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
             let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
-            standing.learn(&learnt.errors, &w.forecast, truth, z, a, b);
+            let weights = standing.weights();
+            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), (a, b));
         }
     }
 

@@ -1,9 +1,9 @@
 //! The scale of a series, and the transform that makes its noise even.
 //!
-//! Loads are counts at heart: their noise grows with the square root of their level, so the models work on
-//! `z = sqrt(y / scale + OFFSET)` (Anscombe 1948). The scale is the series' own mean, so that multiplying a load
-//! by k multiplies its forecasts by k and changes nothing else. Nothing here takes a logarithm: exponentiating an
-//! upper quantile of an intermittent load is how forecasts explode.
+//! Loads are counts at heart: their noise grows with the square root of their level, so the models work on `z
+//! = sqrt(y / scale + OFFSET)` (Anscombe 1948). The scale is the series' own mean, so that multiplying a load
+//! by k multiplies its forecasts by k and changes nothing else. Nothing here takes a logarithm:
+//! exponentiating an upper quantile of an intermittent load is how forecasts explode.
 
 /// Converts between loads in their own unit and the even-noise scale of the models.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,8 +12,8 @@ pub(super) struct Transform {
 }
 
 /// Added before the root, in units of the mean load: near zero the root would be steeper than the noise of a
-/// load whose mean is about ten events a step warrants (3/8 of an event over its mean, Anscombe). Its root is a
-/// short binary fraction, so that zero goes there and back exactly.
+/// load whose mean is about ten events a step warrants (3/8 of an event over its mean, Anscombe). Its root is
+/// a short binary fraction, so that zero goes there and back exactly.
 const OFFSET: f64 = 0.1875 * 0.1875;
 
 impl Transform {
@@ -25,8 +25,8 @@ impl Transform {
         Transform { scale: if mean > 0.0 && mean.is_finite() { mean } else { 1.0 } }
     }
 
-    /// From a load to units of the scale. Rounded to single precision, so that the rounding of `k·y / k·scale`
-    /// is gone and all that follows is bit-equal for every k.
+    /// From a load to units of the scale. Rounded to single precision, so that the rounding of `k·y /
+    /// k·scale` is gone and all that follows is bit-equal for every k.
     pub fn normal(&self, load: f64) -> f64 {
         f64::from((load / self.scale) as f32)
     }

@@ -1,9 +1,9 @@
 //! Whether a forecast deserves to be acted on, and how accurate it has been.
 //!
-//! What decides is the loss that matters: the asymmetric (pinball) loss at the quantile that is insured, of the
-//! peak of the lead window, over the trailing days, beside two plain rules: persistence and the seasonal naive,
-//! both granted their own error quantiles. A change of mind needs more evidence than staying, so that trust does
-//! not flap. It is not judged by percentage errors.
+//! What decides is the loss that matters: the asymmetric (pinball) loss at the quantile that is insured, of
+//! the peak of the lead window, over the trailing days, beside two plain rules: persistence and the seasonal
+//! naive, both granted their own error quantiles. A change of mind needs more evidence than staying, so that
+//! trust does not flap. It is not judged by percentage errors.
 
 use std::fmt;
 
@@ -116,8 +116,8 @@ impl Tracker {
         self.trust_in(WINDOW, Quantile::PUBLISHED[3])
     }
 
-    /// Trust at a quantile (the nearest of 0.8, 0.95 and 0.99) of the peak of a window (the nearest modelled one
-    /// that is not shorter).
+    /// Trust at a quantile (the nearest of 0.8, 0.95 and 0.99) of the peak of a window (the nearest modelled
+    /// one that is not shorter).
     pub fn trust_in(&self, window: Span, quantile: Quantile) -> Trust {
         let wanted = window.as_seconds();
         let step = self.fit.plan.step;

@@ -80,13 +80,22 @@ impl Observations {
     }
 }
 
+// === impl Sample ===
+
+impl Sample {
+    /// Whether the value can be a load: finite, and not below zero.
+    pub fn is_load(&self) -> bool {
+        self.value.is_finite() && self.value >= 0.0
+    }
+}
+
 // === impl SignalHistory ===
 
 impl SignalHistory {
     /// The newest value known: the instant one, or the last of the history where that is newer.
     pub fn present(&self) -> Option<Sample> {
         let last = self.load.as_ref().and_then(|load| load.last()).map(|(at, value)| Sample { at, value });
-        match (self.newest, last) {
+        match (self.newest.filter(Sample::is_load), last) {
             (Some(newest), Some(last)) if last.at > newest.at => Some(last),
             (newest, last) => newest.or(last),
         }

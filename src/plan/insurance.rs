@@ -118,7 +118,7 @@ mod tests {
 
     /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead from the worth `from` on.
     fn replay(from: f64) -> Vec<Replay> {
-        let demand = |i: usize| replicas(if i % 10 == 0 { 6 } else { 2 });
+        let demand = |i: usize| replicas(if i.is_multiple_of(10) { 6 } else { 2 });
         let want = |i: usize, worth: f64| if worth >= from { demand(i + 2) } else { replicas(2) };
         (0..600)
             .map(|i| Replay { demand: Some(demand(i)), wanted: WORTHS.map(|worth| want(i, worth)).to_vec() })

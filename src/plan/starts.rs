@@ -85,9 +85,8 @@ mod tests {
     use crate::units::Step;
 
     fn seen(seconds: impl IntoIterator<Item = f64>, from_zero: bool) -> Vec<LeadSample> {
-        let sample =
-            |(i, seconds): (i64, f64)| LeadSample { at: Time::from_epoch(i * 60), seconds, from_zero };
-        (0..).zip(seconds).map(sample).collect()
+        let sample = |(i, seconds)| LeadSample { at: Time::from_epoch(i * 60), seconds, from_zero };
+        (0i64..).zip(seconds).map(sample).collect()
     }
 
     #[test]

@@ -447,3 +447,6 @@ fn read_override(reader: &mut Reader<'_>) -> Option<Override> {
     let text = reader.text("override")?;
     Override::parse("override", text).map_err(|faults| reader.faults.extend(faults)).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-use crate::units::Time;
+use crate::units::{Span, Time};
 
 /// Days from 0001-01-01 (day 1 of the common era) to 1970-01-01.
 const EPOCH_DAY: i64 = 719_163;
@@ -22,6 +22,41 @@ pub(super) struct Day {
     date: NaiveDate,
     /// Local midnight in seconds since the epoch, where no clock change is near.
     plain_midnight: Option<i64>,
+}
+
+/// A change of a zone's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockChange {
+    /// The first instant by the new clock, to the minute.
+    pub at: Time,
+    /// By how many seconds the clock is put forward (back, if negative).
+    pub moved: i64,
+    /// The minute of the day at which the old clock stood then; midnight is the day's last minute, 1,440.
+    pub minute_before: i64,
+}
+
+/// Every change of the zone's clock within `from..to`, ascending.
+pub fn clock_changes(zone: Tz, from: Time, to: Time) -> Vec<ClockChange> {
+    let offset =
+        |at: Time| i64::from(zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc());
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to {
+        let next = (at + Span::HOUR).min(to);
+        let (old, new) = (offset(at), offset(next));
+        if old != new {
+            let (mut before, mut after) = (at, next);
+            while after.since(before) > Span::seconds(1) {
+                let middle = before + Span::seconds(after.since(before).as_seconds() / 2);
+                if offset(middle) == old { before = middle } else { after = middle }
+            }
+            let minute = (after.epoch() + old).div_euclid(60).rem_euclid(24 * 60);
+            let minute_before = if minute == 0 { 24 * 60 } else { minute };
+            found.push(ClockChange { at: after, moved: new - old, minute_before });
+        }
+        at = next;
+    }
+    found
 }
 
 /// The local date at an instant.

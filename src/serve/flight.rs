@@ -123,9 +123,10 @@ mod tests {
         for second in 0..3 {
             let (asked, held) = (Arc::clone(&asked), held.clone());
             let by = Instant::now() + Duration::from_millis(20);
-            let value = flight.at(Time::from_epoch(second), by, move |_state, _old| {
+            let value = flight.at(Time::from_epoch(second), by, move |state, _old| {
                 let (asked, mut held) = (Arc::clone(&asked), held.clone());
                 async move {
+                    let _state = state;
                     asked.fetch_add(1, Ordering::SeqCst);
                     let _ = held.wait_for(|released| *released).await;
                     2

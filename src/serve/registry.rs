@@ -221,10 +221,8 @@ impl Desk for Registry {
             let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
             sets.push(Set { fingerprint, first_asked: now, last_asked: now, serving });
         }
-        let newest_since = sets.iter().map(|set| set.first_asked).max().unwrap_or(now);
-        let oldest_until = sets.iter().map(|set| set.last_asked).min().unwrap_or(now);
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
-        let Some(set) = set.filter(|_| oldest_until.since(newest_since) <= PATCHING) else {
+        let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
             return Err(Refusal::Conflict(format!(
                 "{} different sets of metadata for metric '{}' of one ScaledObject are in use for longer than \
                  {PATCHING}: expected one; give the triggers different metricName keys",
@@ -270,6 +268,16 @@ impl Set {
     }
 }
 
+/// How long two sets have been asked for side by side.
+fn overlap(sets: &[Set]) -> Span {
+    let newest_since = sets.iter().map(|set| set.first_asked).max();
+    let oldest_until = sets.iter().map(|set| set.last_asked).min();
+    match (oldest_until, newest_since) {
+        (Some(until), Some(since)) if sets.len() > 1 => until.since(since),
+        _ => Span::ZERO,
+    }
+}
+
 /// Ends the sets that have not been asked for while a patch may be under way.
 fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     sets.retain(|set| {
@@ -302,3 +310,6 @@ fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
     sorted.hash(&mut hasher);
     hasher.finish().max(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
+use super::starts::start_queries;
 use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
-use crate::policy::{Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::plan;
+use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -86,7 +88,12 @@ impl Workload {
             };
             std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
         });
-        context.chain(signals).collect()
+        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+    }
+
+    /// What `leadTime: auto` asks.
+    fn start_queries(&self) -> Option<[String; 2]> {
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
     }
 
     /// Decides at every instant of the poll grid until `stop` fires.
@@ -94,9 +101,10 @@ impl Workload {
         let grid =
             self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
         let now = shared.clock.now();
-        let mut carried = self.blank(now);
+        let mut carried = self.blank(now, None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
+            let previous = carried.session.previous();
             // A task of its own, so that a panic ends one turn of one workload and nothing else.
             let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
             carried = tokio::select! {
@@ -104,7 +112,7 @@ impl Workload {
                     tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
                     let blind = Blind::NoData { why: "internal error".to_owned() };
                     drop(self.state.send_replace(Err(blind)));
-                    self.blank(at)
+                    self.blank(at, previous)
                 }),
                 () = stop.cancelled() => {
                     turn.abort();
@@ -119,13 +127,13 @@ impl Workload {
         }
     }
 
-    fn blank(&self, now: Time) -> Carried {
-        Carried { session: Session::new(&self.policy, self.phase, now), short_since: None }
+    fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
+        Carried { session: Session::new(&self.policy, self.phase, now).after(previous), short_since: None }
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
         let observations = self.observe(&shared, at).await;
-        if let Some(point) = carried.session.due(&observations, at) {
+        if let Some(point) = carried.session.due(&observations, &self.policy, at) {
             self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();
@@ -172,6 +180,11 @@ impl Workload {
         if let Some(query) = &q.in_flight {
             observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
         }
+        if let Some([lately, ready]) = self.start_queries() {
+            let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
+            let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
+            observations.lead_samples = Arc::new(starts.unwrap_or_default());
+        }
         let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
         shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
@@ -194,7 +207,8 @@ impl Workload {
             series(&signal.query),
             shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
         );
-        let mut history = SignalHistory { load, newest: newest.filter(is_load), ..SignalHistory::default() };
+        let mut history =
+            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
         if let SignalKind::Queue(Some(drain)) = &signal.kind {
             history.arrivals = series(&drain.arrivals).await;
             if let ServiceRate::Measured(query) = &drain.service {
@@ -218,7 +232,8 @@ impl Workload {
                 shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
                 self.judge(shared, carried, observations, &decision, at);
                 if before != Some(decision.replicas) {
-                    tracing::info!(workload = %self.id, replicas = %decision.replicas, reason = decision.reason.as_str(), "decided");
+                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
+                    tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
@@ -269,8 +284,4 @@ impl Workload {
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
     FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
-}
-
-fn is_load(sample: &Sample) -> bool {
-    sample.value.is_finite() && sample.value >= 0.0
 }

@@ -244,3 +244,6 @@ fn signals(value: &Value, faults: &mut Vec<Fault>) -> Vec<BTreeMap<String, Strin
     };
     items.iter().enumerate().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

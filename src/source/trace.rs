@@ -1,7 +1,8 @@
 //! Traces from files: `timestamp,value` rows or a saved Prometheus range query, either one gzipped or not.
 //!
-//! The step is found from the distances between the rows; a row that is missing is a gap. All faults up to a limit
-//! are reported at once, each with its line, what was found and what was expected. Nothing is repaired silently.
+//! The step is found from the distances between the rows; a row that is missing is a gap. All faults up to a
+//! limit are reported at once, each with its line, what was found and what was expected. Nothing is repaired
+//! silently.
 
 use std::fmt;
 use std::fs::File;

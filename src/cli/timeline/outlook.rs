@@ -1,10 +1,10 @@
 //! What is known of the coming days without a forecast: stretches of equal bounds, and events.
 
-use chrono::{Datelike, Offset, TimeZone};
+use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
 
 use super::workload::Workload;
-use crate::policy::{Bounds, Limits, Override};
+use crate::policy::{Bounds, Limits, Override, clock_changes};
 use crate::units::{Replicas, Span, Time};
 
 /// Everything that is shown.
@@ -83,7 +83,7 @@ impl Outlook {
 
     fn add_events(&mut self, workload: &Workload) {
         let (from, to, zone) = (self.from, self.to, self.zone);
-        self.events.extend(clock_changes(zone, from, to));
+        self.events.extend(clock_events(zone, from, to));
         let policy = &workload.policy;
         for date in policy.calendar.sundays() {
             let midnight = date.and_hms_opt(0, 0, 0).and_then(|t| zone.from_local_datetime(&t).earliest());
@@ -167,29 +167,13 @@ pub(super) fn range(bounds: &Bounds, limits: &Limits, word: Option<&Override>) -
     (floor.max(limits.min).min(ceiling), ceiling)
 }
 
-/// Every change of the zone's offset, to the minute.
-fn clock_changes(zone: Tz, from: Time, to: Time) -> Vec<Event> {
-    let offset =
-        |at: Time| i64::from(zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc());
-    let mut found = Vec::new();
-    let mut at = from;
-    while at < to {
-        let next = (at + Span::HOUR).min(to);
-        if offset(at) != offset(next) {
-            let (mut before, mut after) = (at, next);
-            while after.since(before) > Span::MINUTE {
-                let middle = before + Span::seconds(after.since(before).as_seconds() / 2);
-                if offset(middle) == offset(before) { before = middle } else { after = middle }
-            }
-            let instant = Time::from_epoch(after.epoch().div_euclid(60) * 60);
-            let moved = offset(after) - offset(before);
-            let way = if moved > 0 { "forward" } else { "back" };
-            let text = format!("clocks go {way} by {}", Span::seconds(moved.abs()));
-            found.push(Event { at: instant, kind: "clock_change", text });
-        }
-        at = next;
-    }
-    found
+/// Every change of the zone's clock.
+fn clock_events(zone: Tz, from: Time, to: Time) -> impl Iterator<Item = Event> {
+    clock_changes(zone, from, to).into_iter().map(|change| {
+        let way = if change.moved > 0 { "forward" } else { "back" };
+        let text = format!("clocks go {way} by {}", Span::seconds(change.moved.abs()));
+        Event { at: change.at, kind: "clock_change", text }
+    })
 }
 
 #[cfg(test)]
@@ -204,11 +188,11 @@ mod tests {
             (Tz::Australia__Lord_Howe, "2026-03-30T00:00:00Z", "2026-04-04T15:00:00Z clocks go back by 30m"),
         ] {
             let from = Time::parse(from).expect("an instant");
-            let found = clock_changes(zone, from, from + Span::days(14));
-            let shown: Vec<_> = found.iter().map(|e| format!("{} {}", e.at, e.text)).collect();
+            let found = clock_events(zone, from, from + Span::days(14));
+            let shown: Vec<_> = found.map(|e| format!("{} {}", e.at, e.text)).collect();
             assert_eq!(shown, [want], "{zone}");
         }
         let from = Time::parse("2026-01-01T00:00:00Z").expect("an instant");
-        assert!(clock_changes(Tz::UTC, from, from + Span::days(366)).is_empty());
+        assert_eq!(clock_events(Tz::UTC, from, from + Span::days(366)).count(), 0);
     }
 }

@@ -67,6 +67,16 @@ pub(super) fn pods(words: &[&str], start: Time) -> Result<Vec<(Time, f64, bool)>
 pub(super) fn extend(mut series: Series, words: &[&str], start: Time) -> Result<Series, String> {
     match words {
         ["daily", options @ ..] => daily(series, options),
+        ["saw", high, low, "every", period, "for", low_for, "days", days] => {
+            let (high, low) = (number(high)?, number(low)?);
+            let (period, low_for) = (span(period)?.as_seconds(), span(low_for)?.as_seconds());
+            let slots = series.step().count_in(Span::days(number(days)? as i64));
+            for _ in 0..slots {
+                let place = series.time(series.len()).epoch().rem_euclid(period);
+                series.push(if place < low_for { low } else { high });
+            }
+            Ok(series)
+        }
         ["gap", from, to] => Ok(changed(&series, instant(from, start)?, instant(to, start)?, |_| f64::NAN)),
         ["times", factor, from, to] => {
             let factor = number(factor)?;

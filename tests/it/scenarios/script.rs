@@ -21,6 +21,7 @@ pub(super) struct Script {
     pub calendars: Vec<(String, String)>,
     pub series: BTreeMap<String, Series>,
     pub down: Vec<(Time, Time)>,
+    pub unread: Vec<(Time, Time)>,
     pub skewed: Vec<(Time, Time, Span)>,
     /// When processes begin, in their order; each replaces the one before.
     pub restarts: Vec<Time>,
@@ -63,6 +64,7 @@ impl Script {
             calendars: Vec::new(),
             series: BTreeMap::new(),
             down: Vec::new(),
+            unread: Vec::new(),
             skewed: Vec::new(),
             restarts: Vec::new(),
             replica: None,
@@ -110,6 +112,7 @@ impl Script {
             "calendar" => self.calendars.push((word(0)?.to_owned(), notation::calendar(block))),
             "patch" => self.patches.push((instant(0)?, notation::metadata(block)?)),
             "down" => self.down.push((instant(0)?, instant(1)?)),
+            "unread" => self.unread.push((instant(0)?, instant(1)?)),
             "skew" => self.skewed.push((instant(0)?, instant(1)?, notation::span(word(2)?)?)),
             "restart" => self.restarts.push(instant(0)?),
             "replica" => self.replica = Some(instant(0)?),

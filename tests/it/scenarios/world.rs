@@ -174,7 +174,11 @@ fn recording(script: &Script, policy: &Policy) -> Recording {
         in_flight: of(&policy.queries.in_flight),
         leads: script.leads.iter().map(lead).collect(),
     };
-    let circumstances =
-        Circumstances { down: script.down.clone(), skewed: script.skewed.clone(), grace: script.grace };
+    let circumstances = Circumstances {
+        down: script.down.clone(),
+        unread: script.unread.clone(),
+        skewed: script.skewed.clone(),
+        grace: script.grace,
+    };
     Recording::new(policy, traces, circumstances)
 }

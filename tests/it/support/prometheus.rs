@@ -120,7 +120,7 @@ fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().tls_certs_only([]).no_proxy().build().expect("a client")
 }

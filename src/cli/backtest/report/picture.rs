@@ -157,7 +157,12 @@ impl Figure {
             }
             out.push_str("</ul>\n");
         }
-        writeln!(out, "{}<figcaption>{}</figcaption></figure>", self.svg, escaped(&self.caption))
+        writeln!(
+            out,
+            "<div class=\"frame\">{}</div><figcaption>{}</figcaption></figure>",
+            self.svg,
+            escaped(&self.caption)
+        )
     }
 }
 

@@ -1,0 +1,62 @@
+{{- define "forescale.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "forescale.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "forescale.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "forescale.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "forescale.selector" -}}
+app.kubernetes.io/name: {{ include "forescale.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "forescale.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "forescale.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: scaler
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "forescale.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "forescale.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "forescale.tlsSecret" -}}
+{{- if .Values.tls.existingSecret }}
+{{- .Values.tls.existingSecret }}
+{{- else if .Values.tls.certManager.enabled }}
+{{- include "forescale.fullname" . }}-tls
+{{- else }}
+{{- fail "tls.enabled needs tls.existingSecret, or tls.certManager.enabled" }}
+{{- end }}
+{{- end }}
+
+{{/* The path of a policy's file below /models: `team/web` stays, `web` becomes `local/web`. */}}
+{{- define "forescale.policyPath" -}}
+{{- if contains "/" . }}{{ . }}{{ else }}local/{{ . }}{{ end }}.yaml
+{{- end }}
+
+{{/* The whole configuration: what the chart decides over what the user gave. */}}
+{{- define "forescale.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- $_ := set $config "listen" (dict "grpc" (printf "0.0.0.0:%d" (int .Values.service.port)) "http" (printf "0.0.0.0:%d" (int .Values.service.httpPort))) }}
+{{- $_ := set $config "policies" "/policies" }}
+{{- if .Values.tls.enabled }}
+{{- $tls := dict "cert" "/tls/tls.crt" "key" "/tls/tls.key" }}
+{{- if .Values.tls.mutual }}{{- $_ := set $tls "clientCa" "/tls/ca.crt" }}{{- end }}
+{{- $_ := set $config "grpc" (merge (dict "tls" $tls) (default dict $config.grpc)) }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}

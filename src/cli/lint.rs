@@ -1,0 +1,127 @@
+//! `forescale lint`: files checked before they are applied. Reads the files; the rules are the library's.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::serve::{load_catalogue, policy_files};
+use super::{Outcome, parse_span};
+use crate::lint::{self, Input, Report, Settings};
+use crate::serve::{Clock, SystemClock};
+use crate::source::{Catalogue, ServerConfig};
+use crate::units::{Span, Time};
+
+/// ScaledObjects, policies and server configuration checked before they are applied.
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// Files, or folders with .yaml and .yml files; '-' for standard input.
+    #[arg(value_name = "FILES", required = true)]
+    files: Vec<PathBuf>,
+    /// The server's configuration: its policies and calendars may be named, and others may not.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A folder of policies that may be named.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// How often Prometheus scrapes.
+    #[arg(long, value_name = "D", default_value = "15s", value_parser = parse_span)]
+    scrape_interval: Span,
+    /// How far back Prometheus remembers.
+    #[arg(long, value_name = "D", value_parser = parse_span)]
+    retention: Option<Span>,
+    /// Judge as of this instant (RFC 3339), in place of now.
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    at: Option<Time>,
+    /// Form of the output.
+    #[arg(long, default_value = "text")]
+    format: LintFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LintFormat {
+    /// For people.
+    Text,
+    /// One document for programs.
+    Json,
+    /// SARIF 2.1.0, for code scanners.
+    Sarif,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
+    let settings = settings(args)?;
+    let inputs = inputs(&args.files)?;
+    let report = lint::lint(&inputs, &settings);
+    write(&report, args.format)?;
+    if !report.unreadable.is_empty() {
+        anyhow::bail!("{} of {} files cannot be read as YAML", report.unreadable.len(), inputs.len());
+    }
+    Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+fn write(report: &Report, format: LintFormat) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        LintFormat::Text => write!(out, "{}", lint::text(report))?,
+        LintFormat::Json => writeln!(out, "{}", lint::json(report))?,
+        LintFormat::Sarif => writeln!(out, "{}", lint::sarif(report))?,
+        LintFormat::Github => write!(out, "{}", lint::github(report))?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn settings(args: &LintArgs) -> anyhow::Result<Settings> {
+    let now = args.at.unwrap_or_else(|| SystemClock.now());
+    let env = std::env::vars().collect();
+    let mut catalogue = match &args.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let config = ServerConfig::parse(&text, &env).with_context(|| path.display().to_string())?;
+            Some(load_catalogue(&config)?)
+        }
+        None => None,
+    };
+    if let Some(folder) = &args.policies {
+        let catalogue = catalogue.get_or_insert_with(|| Catalogue::new(now));
+        for (name, path) in policy_files(folder) {
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            catalogue.add(&name, &text).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(Settings { now, scrape_interval: args.scrape_interval, retention: args.retention, catalogue, env })
+}
+
+fn inputs(files: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in files {
+        let paths = if path.is_dir() {
+            policy_files(path).into_iter().map(|(_, path)| path).collect()
+        } else {
+            vec![path.clone()]
+        };
+        for path in paths {
+            let name = path.display().to_string();
+            let text = read(&path).with_context(|| format!("cannot read {name}"))?;
+            inputs.push(Input { name, text });
+        }
+    }
+    Ok(inputs)
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path)
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,24 @@
+//! A live Prometheus in place of a trace, for commands that end after one answer.
+
+use anyhow::Context;
+
+use crate::history::Series;
+use crate::source::config::{DataSourceConfig, Limits};
+use crate::source::prometheus::{Prometheus, RangeQuery, base_url};
+use crate::units::{Span, Step, Time};
+
+/// The series of a query from its first sample on; the range is read in as many pieces as the server allows.
+pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
+    // What does not parse is not echoed: it may hold a password.
+    let url = base_url(url)
+        .map_err(|reason| anyhow::anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+    let source = Prometheus::new("default", DataSourceConfig::at(url), &Limits::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let question = RangeQuery { query: query.to_owned(), from, to, step };
+    let series = runtime.block_on(source.range(&question)).context("--query")?;
+    let first = (0..series.len()).find(|&slot| series.get(slot).is_some());
+    Ok(match (first, series.last()) {
+        (Some(first), Some((last, _))) => series.window(series.time(first) - Span::seconds(1), last),
+        _ => series,
+    })
+}

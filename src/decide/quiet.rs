@@ -1,0 +1,93 @@
+//! Low load that is no low demand, and low load that is: outages and idleness.
+//!
+//! Both err to one side. Where errors, or the lack of an answer, leave room for doubt, capacity is kept.
+
+use super::evaluate::Question;
+use super::prepared::SignalPlan;
+use crate::history::{Sample, Series};
+use crate::plan::OUTAGE_ERROR_SHARE;
+use crate::policy::SignalKind;
+use crate::units::{Quantile, Replicas, Span, Time};
+
+/// Load below this share of what was there or is expected, with errors, is an outage.
+const COLLAPSED: f64 = 0.5;
+/// How far back the load before an outage is looked for.
+const BEFORE_OUTAGE: Span = Span::minutes(30);
+/// An outage that lasts longer is a new state of affairs.
+const LONGEST_OUTAGE: Span = Span::hours(6);
+
+impl Question<'_> {
+    /// Capacity to hold while errors say that the load is low for want of service, not of demand.
+    pub(super) fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
+        let Some(began) = self.outage_began(present.at) else { return Replicas::ZERO };
+        let before = self.history.load.as_deref().map_or(0.0, |load| {
+            load.window(began - BEFORE_OUTAGE, self.now).values().into_iter().fold(0.0, f64::max)
+        });
+        let expected = match plan {
+            SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
+                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
+            }
+            _ => before,
+        };
+        if load >= COLLAPSED * expected.max(before) {
+            return Replicas::ZERO;
+        }
+        self.replicas_for(expected.max(before))
+    }
+
+    /// The first of the latest samples in a row that say outage; `None` where the last one known does not. It counts for
+    /// `maxStale`, since where nothing is served there is no share of it that fails.
+    fn outage_began(&self, at: Time) -> Option<Time> {
+        let errors = self.observations.errors.as_deref()?;
+        let recent = errors.window(at - LONGEST_OUTAGE, at);
+        let is_outage = |i: usize| recent.get(i).map(|share| share >= OUTAGE_ERROR_SHARE);
+        let last = (0..recent.len()).rev().find(|&i| is_outage(i).is_some())?;
+        if is_outage(last) == Some(false) || recent.time(last) + self.policy.max_stale < at {
+            return None;
+        }
+        let first = (0..last).rev().take_while(|&i| is_outage(i) != Some(false)).last().unwrap_or(last);
+        Some(recent.time(first))
+    }
+
+    /// No load now, none for the idle time, nothing in flight.
+    pub(super) fn is_idle_now(&self, load: f64, present: Sample) -> bool {
+        let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
+        self.is_quiet(load) && arrivals == 0.0 && !self.may_be_busy() && self.was_quiet(present)
+    }
+
+    fn is_quiet(&self, value: f64) -> bool {
+        value * self.factor <= self.signal.activation
+    }
+
+    /// Work in flight, or a question about it that has no answer.
+    fn may_be_busy(&self) -> bool {
+        let answer = self.observations.in_flight.filter(Sample::is_load);
+        match answer.filter(|s| self.now.since(s.at) <= self.policy.max_stale) {
+            Some(sample) => sample.value > 0.0,
+            None => self.policy.queries.in_flight.is_some(),
+        }
+    }
+
+    /// Whether the history shows no load for the idle time before `present`. A sample holds for one step; gaps are
+    /// no load, but a history that does not reach back so far proves nothing.
+    fn was_quiet(&self, present: Sample) -> bool {
+        let since = present.at - self.policy.zero.after;
+        if since == present.at {
+            return true;
+        }
+        let Some(series) = self.history.load.as_deref() else { return false };
+        let Some(last) = series.slot_before(present.at) else { return false };
+        for i in (0..=last).rev() {
+            let at = series.time(i);
+            match series.get(i) {
+                Some(value) if !self.is_quiet(value) => {
+                    let holds_until = at + series.step().span();
+                    return holds_until <= since && series.get(i + 1).is_some();
+                }
+                Some(_) if at <= since => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,107 @@
+//! The last word on coverage: each quantile is moved until it is exceeded as often as it promises.
+//!
+//! Adaptive conformal inference (Gibbs and Candès 2021) as tracking of the quantile of the pool's own misses,
+//! measured in widths of the pool's distribution. How fast to adapt is not known beforehand, so several
+//! speeds run side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024).
+//! Corrections are bounded: they repair a distribution, they do not replace it.
+
+use super::pool::{L, LEVELS, LOWER, TRIFLE, UPPER, decline, pinball};
+
+/// Corrections at several speeds with their rolling losses, by level.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Correction {
+    moved: [[f32; L]; SPEEDS],
+    fared: [[f32; L]; SPEEDS],
+}
+
+const SPEEDS: usize = 3;
+/// Steps in widths per truth: for what stands still, what drifts, and what has just changed.
+const SPEED: [f32; SPEEDS] = [0.006, 0.025, 0.1];
+/// How strongly the blend prefers the speed that lost least.
+const JUDGEMENT: f32 = 15.0;
+/// Corrections stay within so many widths.
+const LIMIT: (f32, f32) = (-0.5, 1.0);
+/// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
+pub(super) const TIE: f32 = 1e-6;
+
+impl Correction {
+    /// None yet.
+    pub fn new() -> Self {
+        Correction { moved: [[0.0; L]; SPEEDS], fared: [[0.0; L]; SPEEDS] }
+    }
+
+    /// The blended correction of each level, in widths.
+    pub fn blend(&self) -> [f32; L] {
+        let [slow, middle, fast] = &self.fared;
+        let best: [f32; L] = std::array::from_fn(|l| slow[l].min(middle[l]).min(fast[l]) + TRIFLE);
+        let (mut sum, mut moved) = ([0.0; L], [0.0; L]);
+        for (fared, own) in self.fared.iter().zip(&self.moved) {
+            for l in 0..L {
+                let share = decline(JUDGEMENT * ((fared[l] + TRIFLE) / best[l] - 1.0));
+                sum[l] += share;
+                moved[l] += share * own[l];
+            }
+        }
+        std::array::from_fn(|l| moved[l] / sum[l])
+    }
+
+    /// The pool's quantiles moved by the correction, ascending, none negative.
+    pub fn apply(&self, mut q: [f32; L]) -> [f32; L] {
+        let width = width(&q);
+        let mut least = 0.0f32;
+        for (q, c) in q.iter_mut().zip(self.blend()) {
+            least = least.max(*q + c * width);
+            *q = least;
+        }
+        q
+    }
+
+    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that
+    /// remains.
+    pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32) {
+        let width = width(raw);
+        for ((moved, fared), speed) in self.moved.iter_mut().zip(&mut self.fared).zip(SPEED) {
+            for l in 0..L {
+                let level = LEVELS[l] as f32;
+                let forecast = (raw[l] + moved[l] * width).max(0.0);
+                fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, truth - forecast);
+                let step = if truth <= forecast + TIE { level - 1.0 } else { level };
+                moved[l] = (moved[l] + speed * step).clamp(LIMIT.0, LIMIT.1);
+            }
+        }
+    }
+
+    /// Moves all speeds part of the way to corrections that were found otherwise.
+    pub fn draw(&mut self, to: [f32; L], share: f32) {
+        for moved in &mut self.moved {
+            for (moved, to) in moved.iter_mut().zip(to) {
+                *moved += share * (to.clamp(LIMIT.0, LIMIT.1) - *moved);
+            }
+        }
+    }
+}
+
+/// The width that corrections are measured in.
+pub(super) fn width(q: &[f32; L]) -> f32 {
+    (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_is_repaired() {
+        // A pool that promises too little: truths are spread twice as wide as it says.
+        let raw = [0.75, 1.0, 1.3, 1.4, 1.5, 1.6];
+        let mut correction = Correction::new();
+        let (mut covered, mut state) = (0, 1u32);
+        for i in 0..4_000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let truth = 2.0 * (state >> 8) as f32 / (1u32 << 24) as f32;
+            covered += u32::from(i >= 2_000 && truth <= correction.apply(raw)[UPPER]);
+            correction.learn(&raw, truth, 0.99);
+        }
+        assert!((covered as f32 / 2_000.0 - 0.95).abs() < 0.02, "{covered} of 2000");
+    }
+}

@@ -1,0 +1,173 @@
+//! Checks of ScaledObjects, policies and server configuration before they are applied.
+//!
+//! Everything that can be told from files: each finding has a rule, a place, and what to do about it. The files come
+//! in as texts and the present as an argument; nothing here reads a file, asks a cluster or prints.
+
+mod conflict;
+mod object;
+mod place;
+mod policy;
+mod query;
+mod report;
+pub mod rules;
+mod server;
+mod trigger;
+mod windows;
+
+use std::collections::BTreeMap;
+
+pub use report::{github, json, sarif, text};
+pub use rules::{Rule, Severity};
+
+use crate::policy::KNOWN_KEYS;
+use crate::source::Catalogue;
+use crate::source::manifest::scaled_objects;
+use crate::source::yaml::{Node, documents};
+use crate::units::{Span, Time};
+use place::Place;
+
+/// A file to look at.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name, as it is to be shown.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// What the checks reckon with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The present: what is over, and which changes of the clock are to come.
+    pub now: Time,
+    /// How often Prometheus scrapes.
+    pub scrape_interval: Span,
+    /// How far back Prometheus remembers, where it is known.
+    pub retention: Option<Span>,
+    /// Policies and calendars that may be named; without one, names are taken on trust.
+    pub catalogue: Option<Catalogue>,
+    /// The environment that a server's configuration is filled in from.
+    pub env: BTreeMap<String, String>,
+}
+
+/// One thing to mend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule that was broken.
+    pub rule: &'static Rule,
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// By file, then by line.
+    pub findings: Vec<Finding>,
+    /// Files that are no YAML, with the reason.
+    pub unreadable: Vec<(String, String)>,
+    /// How many documents were judged; others are none of our business.
+    pub judged: usize,
+}
+
+/// Judges files together: conflicts between documents are looked for across all of them.
+pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
+    let mut report = Report::default();
+    let mut read = Vec::new();
+    for input in inputs {
+        match documents(&input.text) {
+            Ok(documents) => read.push((input, documents)),
+            Err(why) => report.unreadable.push((input.name.clone(), why)),
+        }
+    }
+    let mut all = Vec::new();
+    for (input, documents) in &read {
+        let mut findings = Findings::new(input);
+        for object in scaled_objects(documents) {
+            report.judged += 1;
+            object::check(&object, settings, &mut findings);
+        }
+        for document in documents.iter().filter(|d| d.get("kind").is_none()) {
+            if is_server(document) {
+                report.judged += 1;
+                server::check(document, settings, &mut findings);
+            } else if is_policy(document) {
+                report.judged += 1;
+                policy::check_file(document, settings, &mut findings);
+            }
+        }
+        all.push(findings);
+    }
+    conflict::check(&read, &mut all);
+    report.findings = all.into_iter().flat_map(Findings::into_list).collect();
+    report
+}
+
+fn is_server(document: &Node) -> bool {
+    ["datasources", "listen", "calendars", "policies", "serverAddressAllow", "startupGrace", "grpc"]
+        .iter()
+        .any(|key| document.entry(key).is_some())
+}
+
+fn is_policy(document: &Node) -> bool {
+    document.entries().iter().any(|e| KNOWN_KEYS.contains(&e.key.as_str()) || e.key == "signals")
+}
+
+/// The findings of one file, as they are gathered.
+struct Findings<'a> {
+    input: &'a Input,
+    lines: Vec<&'a str>,
+    list: Vec<Finding>,
+}
+
+// === impl Findings ===
+
+impl<'a> Findings<'a> {
+    fn new(input: &'a Input) -> Self {
+        Findings { input, lines: input.text.lines().collect(), list: Vec::new() }
+    }
+
+    /// Notes a finding, unless its line, or a comment on the line before, says `forescale: allow RULE`.
+    fn add(&mut self, rule: &'static Rule, at: Place, message: impl Into<String>, mend: impl Into<String>) {
+        let line = |number: usize| number.checked_sub(1).and_then(|i| self.lines.get(i)).copied();
+        let allows = |line: &str| {
+            let said = line.split_once("forescale: allow ").map(|(_, names)| names);
+            said.is_some_and(|names| names.split([',', ' ']).any(|name| name == rule.name))
+        };
+        let before = at.0.checked_sub(1).and_then(line).filter(|l| l.trim_start().starts_with('#'));
+        if line(at.0).is_some_and(allows) || before.is_some_and(allows) {
+            return;
+        }
+        self.list.push(Finding {
+            rule,
+            file: self.input.name.clone(),
+            line: at.0,
+            column: at.1,
+            message: message.into(),
+            mend: mend.into(),
+        });
+    }
+
+    fn into_list(mut self) -> Vec<Finding> {
+        self.list.sort_by(|a, b| (a.line, a.rule.name).cmp(&(b.line, b.rule.name)));
+        self.list.dedup();
+        self.list
+    }
+}
+
+// === impl Report ===
+
+impl Report {
+    /// Whether any finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.rule.severity == Severity::Error)
+    }
+}

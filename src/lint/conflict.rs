@@ -1,0 +1,106 @@
+//! Conflicts between documents, across all files that were given: who else pulls at the same workload.
+
+use super::place::key_of;
+use super::{Findings, Input, rules};
+use crate::source::manifest::scaled_objects;
+use crate::source::yaml::Node;
+
+/// What an autoscaler points at: namespace, kind, name.
+type Target = (Option<String>, String, String);
+
+/// Looks for autoscalers that share a target with a ScaledObject that asks Forescale.
+pub(super) fn check(read: &[(&Input, Vec<Node>)], findings: &mut [Findings<'_>]) {
+    let mut objects: Vec<(Target, String)> = Vec::new();
+    for (place, (_, documents)) in read.iter().enumerate() {
+        for object in scaled_objects(documents) {
+            let Some(target) = object.spec().and_then(|s| target_of(object.node, s.get("scaleTargetRef")?))
+            else {
+                continue;
+            };
+            let earlier =
+                objects.iter().find(|(other, _)| same(other, &target)).map(|(_, name)| name.clone());
+            let mine = object.ours().next().is_some();
+            if let (Some(name), Some(findings), Some(spec)) =
+                (earlier, findings.get_mut(place), object.spec())
+            {
+                let message = format!("'{name}' scales '{}' too", target.2);
+                let mend = "put all triggers into one ScaledObject";
+                findings.add(&rules::SHARED_TARGET, key_of(spec, "scaleTargetRef"), message, mend);
+            }
+            if mine {
+                objects.push((target, object.name.clone()));
+            }
+        }
+    }
+    for (place, (_, documents)) in read.iter().enumerate() {
+        let Some(findings) = findings.get_mut(place) else { continue };
+        for document in documents {
+            match document.text_of("kind").as_deref() {
+                Some("HorizontalPodAutoscaler") => check_hpa(document, &objects, findings),
+                Some("VerticalPodAutoscaler") => check_vpa(document, &objects, read, findings),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_hpa(document: &Node, objects: &[(Target, String)], findings: &mut Findings<'_>) {
+    let Some(spec) = document.get("spec") else { return };
+    let Some(target) = spec.get("scaleTargetRef").and_then(|r| target_of(document, r)) else { return };
+    if let Some((_, name)) = objects.iter().find(|(other, _)| same(other, &target)) {
+        let message = format!("this HPA and the ScaledObject '{name}' both scale '{}'", target.2);
+        let mend = "take the HPA away: KEDA makes its own";
+        findings.add(&rules::SHARED_TARGET, key_of(spec, "scaleTargetRef"), message, mend);
+    }
+}
+
+fn check_vpa(
+    document: &Node,
+    objects: &[(Target, String)],
+    read: &[(&Input, Vec<Node>)],
+    findings: &mut Findings<'_>,
+) {
+    let Some(spec) = document.get("spec") else { return };
+    let Some(target) = spec.get("targetRef").and_then(|r| target_of(document, r)) else { return };
+    let Some((_, name)) = objects.iter().find(|(other, _)| same(other, &target)) else { return };
+    let mode =
+        spec.at(&["updatePolicy", "updateMode"]).and_then(Node::text).unwrap_or_else(|| "Auto".to_owned());
+    if matches!(mode.as_str(), "Off" | "Initial" | "false") {
+        return;
+    }
+    let all = read.iter().flat_map(|(_, documents)| scaled_objects(documents));
+    let kinds: Vec<String> = all
+        .filter(|object| object.name == *name)
+        .flat_map(|object| object.triggers.into_iter().map(|t| t.kind))
+        .filter(|kind| matches!(kind.as_str(), "cpu" | "memory") && controls(spec, kind))
+        .collect();
+    if let Some(kind) = kinds.first() {
+        let at = spec.get("updatePolicy").map_or(key_of(document, "spec"), |p| key_of(p, "updateMode"));
+        let message = format!("this VPA ({mode}) changes the {kind} that a trigger of '{name}' scales by");
+        let mend = "write updateMode: 'Off', take the trigger away, or leave the resource out of controlledResources";
+        findings.add(&rules::VPA_CONFLICT, at, message, mend);
+    }
+}
+
+/// Whether the VPA changes this resource of some container.
+fn controls(spec: &Node, resource: &str) -> bool {
+    let policies = spec.at(&["resourcePolicy", "containerPolicies"]).map_or(&[][..], Node::items);
+    let lists = policies.iter().filter(|policy| policy.text_of("mode").as_deref() != Some("Off"));
+    let mut lists = lists.map(|policy| policy.get("controlledResources")).peekable();
+    if lists.peek().is_none() {
+        return policies.is_empty();
+    }
+    lists.any(|list| {
+        list.is_none_or(|list| list.items().iter().any(|item| item.text().as_deref() == Some(resource)))
+    })
+}
+
+fn target_of(document: &Node, reference: &Node) -> Option<Target> {
+    let namespace = document.get("metadata").and_then(|m| m.text_of("namespace"));
+    let kind = reference.text_of("kind").unwrap_or_else(|| "Deployment".to_owned());
+    Some((namespace, kind, reference.text_of("name")?))
+}
+
+fn same(a: &Target, b: &Target) -> bool {
+    a.1 == b.1 && a.2 == b.2 && (a.0.is_none() || b.0.is_none() || a.0 == b.0)
+}

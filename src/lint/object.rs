@@ -1,0 +1,174 @@
+//! Checks of a ScaledObject as a whole: its fields, its fallback, its behaviour, its formula.
+
+use std::collections::BTreeMap;
+
+use super::place::key_of;
+use super::{Findings, Settings, rules, trigger};
+use crate::policy::nearest;
+use crate::source::manifest::ScaledObject;
+use crate::source::yaml::Node;
+
+/// Fields of `spec`.
+const SPEC: [&str; 10] = [
+    "scaleTargetRef",
+    "pollingInterval",
+    "initialCooldownPeriod",
+    "cooldownPeriod",
+    "idleReplicaCount",
+    "minReplicaCount",
+    "maxReplicaCount",
+    "advanced",
+    "triggers",
+    "fallback",
+];
+/// Fields of a trigger.
+const TRIGGER: [&str; 6] =
+    ["type", "name", "useCachedMetrics", "metadata", "authenticationRef", "metricType"];
+const ADVANCED: [&str; 3] =
+    ["horizontalPodAutoscalerConfig", "restoreToOriginalReplicaCount", "scalingModifiers"];
+const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
+
+/// Checks a ScaledObject, if a trigger of it asks Forescale.
+pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
+    let (Some(spec), true) = (object.spec(), object.ours().next().is_some()) else { return };
+    unknown_fields(spec, &SPEC, "spec", findings);
+    for found in &object.triggers {
+        unknown_fields(found.node, &TRIGGER, "trigger", findings);
+    }
+    if let Some(advanced) = spec.get("advanced") {
+        unknown_fields(advanced, &ADVANCED, "advanced", findings);
+    }
+    check_fallback(object, spec, findings);
+    check_behavior(spec, findings);
+    check_formula(object, spec, findings);
+    check_names(object, findings);
+    if let Some(idle) = spec.count_of("idleReplicaCount").filter(|idle| *idle != 0) {
+        let message = format!("idleReplicaCount is {idle}");
+        findings.add(
+            &rules::IDLE_REPLICA_COUNT,
+            key_of(spec, "idleReplicaCount"),
+            message,
+            "write 0, or take it away",
+        );
+    }
+    let annotations = object.node.at(&["metadata", "annotations"]);
+    for entry in annotations.map_or(&[][..], Node::entries) {
+        if entry.key.starts_with("autoscaling.keda.sh/paused")
+            && entry.value.text().as_deref() != Some("false")
+        {
+            let message = format!("{}: neither forecast nor schedule counts", entry.key);
+            let mend = "take it away, or write an override with an end";
+            findings.add(&rules::PAUSED, (entry.line, entry.column), message, mend);
+        }
+    }
+    for ours in object.ours() {
+        trigger::check_trigger(object, ours, settings, findings);
+    }
+}
+
+fn unknown_fields(node: &Node, known: &[&str], of: &str, findings: &mut Findings<'_>) {
+    for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        let mend = match nearest(&entry.key, known.iter().copied()) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("{of} has {}", known.join(", ")),
+        };
+        let message = format!("{of} has no field '{}'", entry.key);
+        findings.add(&rules::UNKNOWN_FIELD, (entry.line, entry.column), message, mend);
+    }
+}
+
+fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings<'_>) {
+    let Some(fallback) = spec.get("fallback") else {
+        let mend = "write fallback: {failureThreshold: 3, replicas: <business floor>, \
+                    behavior: currentReplicasIfHigher}";
+        let at = object.spec().map_or((1, 1), |_| key_of(object.node, "spec"));
+        findings.add(
+            &rules::MISSING_FALLBACK,
+            at,
+            "no fallback: KEDA freezes while the scaler cannot answer",
+            mend,
+        );
+        return;
+    };
+    unknown_fields(fallback, &FALLBACK, "fallback", findings);
+    let behavior = fallback.text_of("behavior").unwrap_or_else(|| "static".to_owned());
+    if !matches!(behavior.as_str(), "currentReplicasIfHigher" | "scalingModifiers") {
+        let message = format!("fallback.behavior is {behavior}: an outage in a peak scales down");
+        let at = if fallback.get("behavior").is_some() {
+            key_of(fallback, "behavior")
+        } else {
+            key_of(spec, "fallback")
+        };
+        findings.add(&rules::FALLBACK_LOWERS, at, message, "write behavior: currentReplicasIfHigher");
+    }
+    let replicas = fallback.count_of("replicas").unwrap_or(0);
+    let floors = object.ours().filter_map(|t| t.metadata.get("minReplicas")?.trim().parse::<i64>().ok());
+    let least = floors.chain(spec.count_of("minReplicaCount")).max().unwrap_or(0);
+    if replicas < least.max(1) {
+        let message =
+            format!("fallback.replicas is {replicas}, and the least that is allowed is {}", least.max(1));
+        let mend = "write the replicas that carry the business without a scaler";
+        findings.add(&rules::FALLBACK_BELOW_FLOOR, key_of(fallback, "replicas"), message, mend);
+    }
+}
+
+fn check_behavior(spec: &Node, findings: &mut Findings<'_>) {
+    let Some(behavior) = spec.at(&["advanced", "horizontalPodAutoscalerConfig", "behavior"]) else { return };
+    for direction in ["scaleUp", "scaleDown"] {
+        let policies = behavior.at(&[direction, "policies"]).map_or(&[][..], Node::items);
+        for misplaced in policies.iter().filter_map(|policy| policy.entry("tolerance")) {
+            let message = format!("tolerance stands inside a policy of {direction}");
+            let mend = "move it beside policies";
+            findings.add(&rules::TOLERANCE_MISPLACED, (misplaced.line, misplaced.column), message, mend);
+        }
+    }
+    let window =
+        behavior.get("scaleUp").and_then(|up| Some((up, up.count_of("stabilizationWindowSeconds")?)));
+    if let Some((up, seconds)) = window.filter(|(_, seconds)| *seconds > 0) {
+        let message =
+            format!("the HPA takes the least of the last {seconds} s: what was forecast comes so much later");
+        let at = key_of(up, "stabilizationWindowSeconds");
+        findings.add(&rules::SCALE_UP_STABILIZATION, at, message, "write 0, or add it to leadTime");
+    }
+}
+
+fn check_formula(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings<'_>) {
+    let Some(modifiers) = spec.at(&["advanced", "scalingModifiers"]) else { return };
+    if modifiers.get("formula").is_none() {
+        return;
+    }
+    let at = key_of(modifiers, "formula");
+    if spec.count_of("minReplicaCount").unwrap_or(0) == 0 && object.ours().all(|t| t.kind == "external") {
+        let message =
+            "with a formula KEDA ignores IsActive: activity is the composite value above activationTarget";
+        let mend = "let the formula be 0 when idle, or write type: external-push, whose wake-ups count";
+        findings.add(&rules::MODIFIERS_IGNORE_ACTIVITY, at, message, mend);
+    }
+    for unnamed in object.ours().filter(|t| t.node.get("name").is_none()) {
+        let message = format!("trigger {} has no name for the formula to use", unnamed.index);
+        let at = key_of(unnamed.node, "type");
+        findings.add(
+            &rules::MODIFIERS_NEED_NAME,
+            at,
+            message,
+            "write name: forecast, and use it in the formula",
+        );
+    }
+}
+
+/// Two triggers of one object under one metric name are one workload with two sets of keys.
+fn check_names(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for trigger in object.ours() {
+        let name = crate::policy::metric_name_or_default(&trigger.metadata);
+        let at =
+            trigger.metadata_node().map_or(key_of(trigger.node, "type"), |m| match m.entry("metricName") {
+                Some(entry) => (entry.line, entry.column),
+                None => key_of(trigger.node, "type"),
+            });
+        if let Some(first) = seen.insert(name, trigger.index) {
+            let message = format!("metricName '{name}' is that of trigger {first} too");
+            findings.add(&rules::DUPLICATE_METRIC_NAME, at, message, "write a metricName of its own");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Checks of a workload's keys, wherever they stand: in a policy file or in a trigger's metadata.
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+
+use super::place::{Place, locate};
+use super::query::{may_yield_many, short_windows};
+use super::rules::{self, Rule};
+use super::{Findings, Settings, windows};
+use crate::policy::schedule::Effect;
+use crate::policy::{Fault, Keys, LeadTime, Policy};
+use crate::source::Catalogue;
+use crate::source::yaml::Node;
+use crate::units::{Replicas, Span};
+
+/// The name under which a file is looked at.
+const LINTED: &str = "this-file";
+/// A rate needs two samples in its window at any phase, also after one failed scrape.
+const SCRAPES: i64 = 4;
+/// An override that holds longer is a schedule.
+const LONG_OVERRIDE: Span = Span::days(14);
+
+/// Keys with the mapping that holds them.
+pub(super) struct Subject<'a> {
+    /// Whose lines are named.
+    pub node: &'a Node,
+    /// Where a key is missing.
+    pub at: Place,
+    /// The keys as texts.
+    pub metadata: HashMap<String, String>,
+    /// Whether other keys may come from a policy that is not known, or from the trigger that names this one.
+    pub is_partial: bool,
+}
+
+/// Checks a policy file.
+pub(super) fn check_file(document: &Node, settings: &Settings, findings: &mut Findings<'_>) {
+    let at = (document.line, document.column);
+    let mut catalogue = settings.catalogue.clone().unwrap_or_else(|| Catalogue::new(settings.now));
+    if let Err(faults) = catalogue.add(LINTED, &findings.input.text) {
+        faults.0.iter().for_each(|fault| add_fault(fault, document, at, findings));
+        return;
+    }
+    super::trigger::check_secrets(document, findings);
+    let metadata = HashMap::from([("policy".to_owned(), LINTED.to_owned())]);
+    let subject = Subject { node: document, at, metadata, is_partial: true };
+    check(&subject, &catalogue, settings, findings);
+}
+
+/// Checks keys; the policy, where they make one.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    findings: &mut Findings<'_>,
+) -> (Option<Policy>, Keys) {
+    let mut keys = catalogue.keys(&subject.metadata);
+    if settings.catalogue.is_none() {
+        trust_names(&mut keys);
+    }
+    if subject.is_partial {
+        complete(&mut keys);
+    }
+    check_queries(subject, &keys, settings, findings);
+    windows::check(subject, &keys, settings, findings);
+    let policy = Policy::from_keys(&keys);
+    if let Err(faults) = &policy {
+        faults.0.iter().for_each(|fault| add_fault(fault, subject.node, subject.at, findings));
+    }
+    if let Ok(policy) = &policy {
+        check_policy(subject, policy, settings, findings);
+    }
+    (policy.ok(), keys)
+}
+
+/// Calendars that only the server knows.
+fn trust_names(keys: &mut Keys) {
+    let own = keys.values.get("calendar").map(|name| name.trim().to_owned());
+    let is_name = |text: &&String| text.trim().starts_with(|c: char| c.is_alphabetic());
+    let ruled =
+        keys.schedule.iter().flat_map(|rule| rule.calendar.iter().chain(&rule.except).filter(is_name));
+    let names: Vec<String> = ruled.map(|name| name.trim().to_owned()).chain(own).collect();
+    for name in names.into_iter().filter(|name| !name.is_empty()) {
+        keys.calendars.entry(name).or_default();
+    }
+}
+
+/// What the other half will say.
+fn complete(keys: &mut Keys) {
+    let has = |keys: &Keys, key: &str| keys.values.contains_key(key);
+    let needs_query = has(keys, "threshold") || has(keys, "signal") || keys.schedule.is_empty();
+    if keys.signals.is_empty() && !has(keys, "query") && !has(keys, "start") && needs_query {
+        keys.values.insert("query".to_owned(), "load".to_owned());
+    }
+    if has(keys, "query") && !has(keys, "threshold") {
+        keys.values.insert("threshold".to_owned(), "1".to_owned());
+    }
+}
+
+fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findings: &mut Findings<'_>) {
+    let least = Span::seconds(SCRAPES * settings.scrape_interval.as_seconds());
+    let own = keys.values.iter().map(|(key, text)| (key.clone(), text));
+    let signals = keys.signals.iter().enumerate();
+    let further =
+        signals.flat_map(|(i, s)| s.iter().map(move |(key, text)| (format!("signals[{i}].{key}"), text)));
+    for (path, text) in own.chain(further) {
+        let name = path.rsplit('.').next().unwrap_or(&path);
+        if name != "query" && !name.ends_with("Query") {
+            continue;
+        }
+        let at = locate(subject.node, &path, &findings.lines, subject.at);
+        if let Some(window) = short_windows(text, least).first() {
+            let interval = settings.scrape_interval;
+            findings.add(
+                &rules::RATE_WINDOW_SHORT,
+                at,
+                format!("{path}: a window of {window} at a scrape interval of {interval}"),
+                format!("write [{least}] or more"),
+            );
+        }
+        if may_yield_many(text) {
+            findings.add(
+                &rules::QUERY_MANY_SERIES,
+                at,
+                format!("{path}: nothing in it joins several series into one"),
+                "wrap it in sum(…), or in max(…)",
+            );
+        }
+    }
+}
+
+fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
+    let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
+    for (i, signal) in policy.signals.iter().enumerate() {
+        if let Some(retention) = settings.retention.filter(|kept| signal.window > *kept) {
+            let place = at(findings, "historyTimeWindow");
+            let message = format!("{} of history are asked for, {retention} are kept", signal.window);
+            let mend = format!("write historyTimeWindow: {retention}, or keep more");
+            findings.add(&rules::HISTORY_EXCEEDS_RETENTION, place, message, mend);
+        }
+        let one = signal.threshold.get();
+        if signal.activation >= one {
+            let path = format!("signals[{i}].activationThreshold");
+            let place = locate(subject.node, &path, &findings.lines, at(findings, "activationThreshold"));
+            let message = format!("wakes above {}, while {one} is a whole replica's load", signal.activation);
+            findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write less than threshold");
+        }
+    }
+    let lead = match policy.lead_time {
+        LeadTime::Given(lead) => lead,
+        LeadTime::Auto => LeadTime::DEFAULT,
+    };
+    // The HPA looks every 15 s.
+    if lead < Span::seconds(15) {
+        let message = format!("leadTime is {lead}");
+        let mend = "write the time from a decision to a ready pod, or auto";
+        findings.add(&rules::LEAD_TIME_TOO_SHORT, at(findings, "leadTime"), message, mend);
+    }
+    if let Some(wake) =
+        policy.zero.wake_ahead.filter(|wake| *wake < lead && policy.limits.min == Replicas::ZERO)
+    {
+        let message = format!("wakeAhead is {wake}, and a pod takes {lead}");
+        findings.add(
+            &rules::WAKE_TOO_LATE,
+            at(findings, "wakeAhead"),
+            message,
+            format!("write {lead} or more"),
+        );
+    }
+    if let Some(word) = &policy.r#override {
+        let place = at(findings, "override");
+        if !word.holds_at(settings.now) {
+            let message = format!("the override ended at {}", word.until);
+            findings.add(&rules::OVERRIDE_EXPIRED, place, message, "take the key away");
+        } else if word.until.since(settings.now) > LONG_OVERRIDE {
+            let message = format!("the override holds until {}", word.until);
+            findings.add(
+                &rules::OVERRIDE_LONG,
+                place,
+                message,
+                "write a schedule rule, or an end that is near",
+            );
+        }
+    }
+    for (i, rule) in policy.schedule.rules().iter().enumerate() {
+        let floors = rule.effects().iter().filter_map(|effect| match effect {
+            Effect::Min(floor) | Effect::Exactly(floor) => Some(*floor),
+            Effect::Max(_) | Effect::Factor(_) => None,
+        });
+        if let Some(floor) = floors.max().filter(|floor| *floor > policy.limits.max) {
+            let place = locate(
+                subject.node,
+                &format!("schedule[{i}]"),
+                &findings.lines,
+                at(findings, "desiredReplicas"),
+            );
+            let message = format!("a floor of {floor} above maxReplicas, which is {}", policy.limits.max);
+            findings.add(&rules::FLOOR_ABOVE_MAX, place, message, "raise maxReplicas, or lower the floor");
+        }
+    }
+}
+
+/// Notes a fault at the line of its key.
+pub(super) fn add_fault(fault: &Fault, node: &Node, otherwise: Place, findings: &mut Findings<'_>) {
+    let at = locate(node, &fault.key, &findings.lines, otherwise);
+    let found =
+        if fault.found.is_empty() { "found nothing".to_owned() } else { format!("found '{}'", fault.found) };
+    findings.add(
+        rule_of(fault),
+        at,
+        format!("{}: {found}", fault.key),
+        format!("expected {}", fault.expected),
+    );
+}
+
+fn rule_of(fault: &Fault) -> &'static Rule {
+    /// How the reader of keys words that one key excludes another.
+    const EXCLUDES: [&str; 8] = [
+        "one of the two",
+        "at most one of",
+        "either schedule",
+        "no min or max beside it",
+        "at least min, which",
+        "at most maxReplicas",
+        "queue beside it",
+        "the named policy's maxReplicas",
+    ];
+    let last = fault.key.rsplit('.').next().unwrap_or_default();
+    let expects = |part: &str| fault.expected.contains(part);
+    match () {
+        () if fault.found == last && (expects("a known key") || fault.expected.starts_with("one of ")) => {
+            &rules::UNKNOWN_KEY
+        }
+        () if fault.key == "desiredReplicas" && expects("at least 1;") => &rules::CRON_DESIRED_ZERO,
+        () if expects("never open")
+            || expects("an end that differs")
+            || expects("no year has such a date") =>
+        {
+            &rules::WINDOW_NEVER_OPENS
+        }
+        () if fault.key == "timezone" => &rules::UNKNOWN_TIMEZONE,
+        () if fault.key.starts_with("override") => &rules::OVERRIDE_FAULT,
+        () if EXCLUDES.iter().any(|part| expects(part)) => &rules::CONTRADICTION,
+        () if fault.key.starts_with("schedule") => &rules::SCHEDULE_FAULT,
+        () if fault.found.is_empty() => &rules::MISSING_KEY,
+        () => &rules::INVALID_VALUE,
+    }
+}
+
+/// The zone of the keys; UTC where there is none or a faulty one.
+pub(super) fn zone_of(keys: &Keys) -> Tz {
+    keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC)
+}

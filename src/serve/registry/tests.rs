@@ -1,0 +1,229 @@
+//! The registry by a clock that stands still until it is moved, with sources that do as they are told.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::*;
+use crate::history::Series;
+use crate::serve::SteppedClock;
+use crate::source::prometheus::{RangeQuery, Reading};
+use crate::source::{Recorded, ServerConfig};
+use crate::units::Step;
+
+const BEGIN: Time = Time::from_epoch(1_764_000_000);
+/// More than any turn takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Three days of a steady load of 45, and sources that panic.
+struct Sources(Arc<Recorded>);
+struct Panics;
+
+#[tonic::async_trait]
+impl Backend for Panics {
+    async fn range(&self, _query: &RangeQuery) -> Result<Reading, SourceError> {
+        panic!("on purpose")
+    }
+    async fn instant(&self, _query: &str, _at: Time) -> Result<Option<f64>, SourceError> {
+        Ok(Some(1.0))
+    }
+    fn clock_skew(&self, _now: Time) -> Span {
+        panic!("on purpose")
+    }
+    fn label(&self) -> &str {
+        "panics"
+    }
+}
+
+impl Backends for Sources {
+    fn resolve(&self, source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
+        match source {
+            SourceRef::Named(name) if name == "panics" => Ok(Arc::new(Panics)),
+            _ => Ok(Arc::clone(&self.0) as Arc<dyn Backend>),
+        }
+    }
+}
+
+struct Bench {
+    clock: Arc<SteppedClock>,
+    registry: Arc<Registry>,
+}
+
+fn bench(catalogue: Catalogue, config: &str) -> Bench {
+    let values = (0..3 * 1_440 + 120).map(|_| 45.0);
+    let series = Series::from_values(BEGIN - Span::days(3), Step::MINUTE, values);
+    let clock = Arc::new(SteppedClock::new(BEGIN));
+    let parts = Parts {
+        config: ServerConfig::parse(config, &std::collections::BTreeMap::new()).expect("valid"),
+        catalogue,
+        backends: Arc::new(Sources(Recorded::new("recorded", series))),
+        clock: clock.clone(),
+        shutdown: CancellationToken::new(),
+    };
+    Bench { clock, registry: crate::serve::registry(&parts) }
+}
+
+fn id(name: &str) -> WorkloadId {
+    WorkloadId { namespace: "shop".to_owned(), name: name.to_owned(), metric: "forescale".to_owned() }
+}
+
+fn metadata(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    let all = [("query", "load"), ("threshold", "10"), ("mode", "reactive")].iter().chain(pairs);
+    all.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+impl Bench {
+    fn ask(&self, name: &str, pairs: &[(&str, &str)]) -> Result<State, Refusal> {
+        self.registry.state(&id(name), &metadata(pairs)).map(|receiver| receiver.borrow().clone())
+    }
+
+    /// The number after every loop has come to the present.
+    async fn number(&self, name: &str, pairs: &[(&str, &str)]) -> u32 {
+        self.ask(name, pairs).expect("served").ok();
+        self.settled().await;
+        self.ask(name, pairs).expect("served").expect("decided").replicas.get()
+    }
+
+    async fn settled(&self) {
+        let at = self.registry.shared.clock.now().floor_to(Span::seconds(15), Span::ZERO);
+        tokio::time::timeout(PATIENCE, self.registry.decided(at)).await.expect("in time");
+    }
+
+    fn pass(&self, span: Span) {
+        self.clock.set(self.registry.shared.clock.now() + span);
+    }
+}
+
+#[tokio::test]
+async fn a_patch_may_be_under_way_for_two_minutes_and_then_is_a_conflict() {
+    let bench = bench(Catalogue::default(), "");
+    assert_eq!(bench.number("web", &[]).await, 5);
+    bench.pass(Span::seconds(30));
+    let patched = [("threshold", "5")];
+    let state = bench.ask("web", &patched).expect("two sets are legal");
+    assert_eq!(state.expect("the old decision stands").replicas.get(), 5);
+    assert_eq!(bench.number("web", &patched).await, 9);
+    for _ in 0..4 {
+        bench.pass(Span::seconds(30));
+        assert_eq!(bench.number("web", &[]).await, 5, "both are served by their own keys");
+        assert_eq!(bench.number("web", &patched).await, 9);
+    }
+    bench.pass(Span::seconds(15));
+    bench.ask("web", &[]).ok();
+    let refusal = bench.ask("web", &patched).expect_err("longer than two minutes");
+    assert!(matches!(&refusal, Refusal::Conflict(text) if text.contains("metricName")), "{refusal}");
+    // Once the old set is no longer asked for, the new one is served again.
+    bench.pass(Span::seconds(90));
+    let _ = bench.ask("web", &patched);
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.number("web", &patched).await, 9);
+}
+
+#[tokio::test]
+async fn a_patch_that_is_taken_up_late_by_one_caller_is_no_conflict() {
+    let bench = bench(Catalogue::default(), "");
+    bench.number("web", &[]).await;
+    bench.ask("web", &[("threshold", "5")]).expect("legal").ok();
+    bench.pass(Span::seconds(60));
+    bench.ask("web", &[]).expect("legal").ok();
+    for _ in 0..6 {
+        bench.pass(Span::seconds(30));
+        bench
+            .ask("web", &[("threshold", "5")])
+            .expect("the old set was last asked for within the patch")
+            .ok();
+    }
+}
+
+#[tokio::test]
+async fn sets_of_keys_without_end_are_refused() {
+    let bench = bench(Catalogue::default(), "");
+    let texts: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
+    let refused = texts.iter().filter(|text| bench.ask("web", &[("threshold", text)]).is_err()).count();
+    assert_eq!(refused, 16);
+    let small = super::tests::bench(Catalogue::default(), "limits: {workloads: 2}");
+    assert!(small.ask("a", &[]).is_ok() && small.ask("b", &[]).is_ok() && small.ask("a", &[]).is_ok());
+    assert!(matches!(small.ask("c", &[]), Err(Refusal::Full(_))));
+}
+
+#[tokio::test]
+async fn who_is_not_asked_for_is_forgotten_with_its_metrics_and_its_series() {
+    let bench = bench(Catalogue::default(), "");
+    bench.number("web", &[]).await;
+    assert!(bench.registry.metrics().encode().contains("name=\"web\""));
+    for _ in 0..13 {
+        bench.ask("other", &[("query", "another")]).expect("served").ok();
+        bench.pass(Span::MINUTE);
+        bench.settled().await;
+    }
+    let gone = async {
+        while bench.registry.workloads().len() > 1 || bench.registry.shared.hub.size().0 > 0 {
+            bench.pass(Span::MINUTE);
+            bench.ask("other", &[("query", "another"), ("mode", "reactive")]).expect("served").ok();
+            tokio::task::yield_now().await;
+            if bench.registry.workloads().len() == 1 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("forgotten");
+    let labels = bench.registry.metrics().encode();
+    let gauges: Vec<_> =
+        labels.lines().filter(|l| l.contains("name=\"web\"") && l.contains("desired")).collect();
+    assert!(gauges.is_empty(), "{gauges:?}");
+}
+
+#[tokio::test]
+async fn a_changed_catalogue_reaches_running_workloads_without_warming_up() {
+    let with = |threshold: &str| {
+        let mut catalogue = Catalogue::default();
+        catalogue.add("p", &format!("query: load\nthreshold: {threshold}\nmode: reactive")).expect("valid");
+        catalogue
+    };
+    let bench = bench(with("10"), "");
+    let named = HashMap::from([("policy".to_owned(), "p".to_owned())]);
+    let ask = || bench.registry.state(&id("web"), &named).map(|receiver| receiver.borrow().clone());
+    ask().expect("served").ok();
+    bench.settled().await;
+    assert_eq!(ask().expect("served").expect("decided").replicas.get(), 5);
+    bench.registry.reload(with("5"));
+    assert_eq!(ask().expect("served").expect("never warming up again").replicas.get(), 5);
+    bench.settled().await;
+    assert_eq!(ask().expect("served").expect("decided").replicas.get(), 9);
+    bench.registry.reload(Catalogue::default());
+    assert!(matches!(ask(), Err(Refusal::Faulty(_))), "the policy is gone");
+}
+
+#[tokio::test]
+async fn a_panic_is_the_error_of_one_workload() {
+    let bench = bench(Catalogue::default(), "");
+    let broken = [("datasource", "panics")];
+    bench.ask("broken", &broken).expect("served").expect_err("not yet");
+    assert_eq!(bench.number("web", &[]).await, 5);
+    for _ in 0..3 {
+        bench.pass(Span::seconds(15));
+        bench.settled().await;
+        let blind = bench.ask("broken", &broken).expect("served").expect_err("an error, never a zero");
+        assert!(matches!(&blind, Blind::NoData { why } if why == "internal error"), "{blind}");
+        assert_eq!(bench.number("web", &[]).await, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_alone_is_answered_by_the_first_call() {
+    let bench = bench(Catalogue::default(), "");
+    let cron = [
+        ("start", "0 9 * * 1-5"),
+        ("end", "0 18 * * 1-5"),
+        ("timezone", "America/Los_Angeles"),
+        ("desiredReplicas", "2"),
+    ];
+    let metadata = cron.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    for (at, want) in [("2026-11-24T12:00:00-08:00", 2), ("2026-11-24T20:00:00-08:00", 0)] {
+        bench.clock.set(Time::parse(at).expect("valid"));
+        let state = bench.registry.state(&id(at), &metadata).expect("served").borrow().clone();
+        assert_eq!(state.expect("never warming up").replicas.get(), want, "{at}");
+    }
+    bench.registry.answered("GetMetrics", Code::Ok, 0.001);
+    assert!(bench.registry.metrics().encode().contains("code=\"Ok\""));
+}

@@ -1,0 +1,182 @@
+//! The OctoLLM catalogue: every policy and every trigger is valid, they agree, and they hold the guide's values.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use forescale::policy::{Limits, Policy};
+use forescale::source::{Catalogue, yaml};
+use forescale::units::{Replicas, Time};
+use serde_json::Value;
+
+/// What the guide asks of a component: limits, CPU and memory in percent, load per replica, latency in seconds.
+struct Wanted {
+    name: &'static str,
+    limits: (u32, u32),
+    cpu: &'static str,
+    memory: Option<&'static str>,
+    load: f64,
+    latency: Option<&'static str>,
+}
+
+const fn wanted(
+    name: &'static str,
+    limits: (u32, u32),
+    cpu: &'static str,
+    memory: Option<&'static str>,
+    load: f64,
+    latency: Option<&'static str>,
+) -> Wanted {
+    Wanted { name, limits, cpu, memory, load, latency }
+}
+
+const GUIDE: [Wanted; 8] = [
+    wanted("orchestrator", (2, 10), "70", Some("80"), 10.0, Some("0.5")),
+    wanted("reflex-layer", (3, 20), "60", Some("75"), 500.0, None),
+    wanted("planner", (1, 5), "75", None, 5.0, None),
+    wanted("executor", (1, 10), "70", Some("80"), 8.0, None),
+    wanted("coder", (1, 8), "75", None, 6.0, None),
+    wanted("judge", (1, 5), "70", None, 0.7, None),
+    wanted("guardian", (2, 10), "65", None, 100.0, None),
+    wanted("retriever", (1, 8), "70", None, 0.7, Some("0.2")),
+];
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::new(Time::from_epoch(1_790_000_000));
+    for entry in fs::read_dir(root("models/octollm")).expect("the catalogue") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).expect("a policy");
+            catalogue.add(&format!("octollm/{name}"), &text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+    catalogue
+}
+
+fn documents(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).expect("a manifest");
+    let parse = |text: &str| yaml::from_str(text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.split("\n---\n").map(parse).collect()
+}
+
+fn manifests(below: &str) -> Vec<(PathBuf, Value)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root(below)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yaml") {
+                found.extend(documents(&path).into_iter().map(|d| (path.clone(), d)));
+            }
+        }
+    }
+    found
+}
+
+fn triggers<'a>(object: &'a Value, kind: &str) -> Vec<&'a Value> {
+    let all = object["spec"]["triggers"].as_array().expect("triggers");
+    all.iter().filter(|t| t["type"] == kind).collect()
+}
+
+fn metadata(trigger: &Value) -> HashMap<String, String> {
+    let map = trigger["metadata"].as_object().expect("metadata");
+    let text = |v: &Value| v.as_str().expect("KEDA wants texts").to_owned();
+    map.iter().map(|(k, v)| (k.clone(), text(v))).collect()
+}
+
+fn policy(catalogue: &Catalogue, metadata: &HashMap<String, String>) -> Policy {
+    let keys = catalogue.keys(metadata);
+    Policy::from_keys(&keys).unwrap_or_else(|e| panic!("{metadata:?}: {e}"))
+}
+
+fn count(value: &Value) -> Replicas {
+    Replicas::covering(value.as_f64().expect("a number"))
+}
+
+#[test]
+fn the_guides_values_stand_in_policies_and_objects() {
+    let catalogue = catalogue();
+    assert_eq!(catalogue.names().count(), GUIDE.len());
+    for wanted in GUIDE {
+        let path = root("deploy/octollm").join(format!("{}.yaml", wanted.name));
+        let object = documents(&path).into_iter().find(|d| d["kind"] == "ScaledObject").expect("an object");
+        let [ours] = triggers(&object, "external-push")[..] else { panic!("{}: one trigger", wanted.name) };
+        let ours = metadata(ours);
+        assert_eq!(ours["policy"], format!("octollm/{}", wanted.name));
+        let policy = policy(&catalogue, &ours);
+        let limits = Limits {
+            min: Replicas::covering(f64::from(wanted.limits.0)),
+            max: Replicas::covering(f64::from(wanted.limits.1)),
+        };
+        assert_eq!(policy.limits, limits, "{}", wanted.name);
+        assert_eq!(policy.signals[0].threshold.get(), wanted.load, "{}", wanted.name);
+        assert_eq!(policy.tolerance, 0.0, "{}", wanted.name);
+        let value = |kind: &str, key: &str| {
+            triggers(&object, kind).first().map(|t| t["metadata"][key].as_str().expect("text").to_owned())
+        };
+        assert_eq!(value("cpu", "value").as_deref(), Some(wanted.cpu), "{}", wanted.name);
+        assert_eq!(value("memory", "value").as_deref(), wanted.memory, "{}", wanted.name);
+        assert_eq!(value("prometheus", "threshold").as_deref(), wanted.latency, "{}", wanted.name);
+    }
+}
+
+#[test]
+fn objects_and_their_policies_agree() {
+    let catalogue = catalogue();
+    let mut seen = 0;
+    for (path, object) in manifests("deploy/octollm").into_iter().chain(manifests("deploy/extras")) {
+        if object["kind"] != "ScaledObject" {
+            continue;
+        }
+        let shown = path.display();
+        for trigger in triggers(&object, "external-push").into_iter().chain(triggers(&object, "external")) {
+            let policy = policy(&catalogue, &metadata(trigger));
+            let spec = &object["spec"];
+            assert_eq!(policy.limits.max, count(&spec["maxReplicaCount"]), "{shown}");
+            assert_eq!(policy.limits.min, count(&spec["minReplicaCount"]), "{shown}");
+            assert_eq!(spec["fallback"]["behavior"], "currentReplicasIfHigher", "{shown}");
+            assert!(count(&spec["fallback"]["replicas"]) >= policy.limits.min, "{shown}");
+            seen += 1;
+        }
+    }
+    assert!(seen > GUIDE.len(), "only {seen} triggers");
+}
+
+#[test]
+fn every_query_is_promql() {
+    let catalogue = catalogue();
+    let mut queries = Vec::new();
+    for (_, object) in manifests("deploy/octollm").into_iter().chain(manifests("deploy/extras")) {
+        if object["kind"] != "ScaledObject" {
+            continue;
+        }
+        for trigger in object["spec"]["triggers"].as_array().expect("triggers") {
+            if ["external", "external-push"].iter().any(|kind| trigger["type"] == *kind) {
+                let policy = policy(&catalogue, &metadata(trigger));
+                queries.extend(policy.signals.into_iter().map(|s| s.query));
+                queries.extend(policy.queries.replicas);
+            }
+            queries.extend(trigger["metadata"]["query"].as_str().map(str::to_owned));
+        }
+    }
+    let rules: Vec<_> = queries
+        .iter()
+        .enumerate()
+        .map(|(i, query)| serde_json::json!({ "record": format!("query:{i}"), "expr": query }))
+        .collect();
+    let rules = serde_json::json!({ "groups": [{ "name": "queries", "rules": rules }] });
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("rules.json");
+    fs::write(&file, rules.to_string()).expect("written");
+    let output =
+        Command::new("promtool").args(["check", "rules"]).arg(&file).output().expect("promtool runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,126 @@
+//! Planted mistakes: every file in `tests/lint/bad` says by `# expect: RULE` on a line what must be found there, and
+//! nothing else may be. The files in `tests/lint/good`, the catalogue and the README's blocks have no such findings.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use forescale::lint::{Finding, Input, Report, Settings, Severity, github, json, lint, rules, sarif};
+use forescale::units::{Span, Time};
+
+fn settings() -> Settings {
+    Settings {
+        now: Time::parse("2026-11-24T12:00:00Z").expect("an instant"),
+        scrape_interval: Span::seconds(15),
+        retention: Some(Span::days(30)),
+        catalogue: None,
+        env: Default::default(),
+    }
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// All YAML files below a folder; none where there is no such folder.
+fn files(folder: &str) -> Vec<Input> {
+    let mut found = Vec::new();
+    let mut folders = vec![root(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yaml") {
+                let text = std::fs::read_to_string(&path).expect("readable");
+                found.push(Input { name: path.file_name().expect("a name").to_string_lossy().into(), text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// What the comments of a file expect.
+fn expected(input: &Input) -> BTreeSet<(usize, String)> {
+    let marked =
+        input.text.lines().enumerate().filter_map(|(i, l)| Some((i + 1, l.split_once("# expect: ")?.1)));
+    marked.flat_map(|(line, names)| names.split(", ").map(move |n| (line, n.trim().to_owned()))).collect()
+}
+
+fn found(report: &Report) -> BTreeSet<(usize, String)> {
+    report.findings.iter().map(|f| (f.line, f.rule.name.to_owned())).collect()
+}
+
+fn shown(findings: &[Finding]) -> String {
+    findings.iter().map(|f| format!("\n  {}:{} [{}] {}", f.file, f.line, f.rule.name, f.message)).collect()
+}
+
+#[test]
+fn every_planted_mistake_is_found_at_its_line_and_nothing_else() {
+    let bad = files("tests/lint/bad");
+    let mut wrong = String::new();
+    let mut rules_met = BTreeSet::new();
+    for input in &bad {
+        let report = lint(std::slice::from_ref(input), &settings());
+        let (want, got) = (expected(input), found(&report));
+        assert!(!want.is_empty(), "{}: no expectation", input.name);
+        if want != got || !report.unreadable.is_empty() {
+            wrong += &format!("\n{}: expected {want:?}, found:{}", input.name, shown(&report.findings));
+        }
+        rules_met.extend(want.into_iter().map(|(_, name)| name));
+    }
+    println!("{} files, {} rules of {}", bad.len(), rules_met.len(), rules::ALL.len());
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(bad.len() >= 30);
+    let missed: Vec<_> =
+        rules::ALL.iter().filter(|rule| !rules_met.contains(rule.name)).map(|r| r.name).collect();
+    assert!(missed.is_empty(), "no planted mistake breaks {missed:?}");
+}
+
+#[test]
+fn good_files_have_no_findings() {
+    for input in files("tests/lint/good") {
+        let report = lint(std::slice::from_ref(&input), &settings());
+        assert!(report.findings.is_empty(), "{}", shown(&report.findings));
+        assert_eq!(report.judged, 1, "{}", input.name);
+    }
+}
+
+#[test]
+fn the_catalogue_and_the_readme_have_no_errors() {
+    let mut inputs = files("models");
+    let readme = std::fs::read_to_string(root("README.md")).unwrap_or_default();
+    let blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    inputs.extend(blocks.enumerate().map(|(i, (block, _))| Input {
+        name: format!("README.md, block {}", i + 1),
+        text: block.to_owned(),
+    }));
+    for input in inputs {
+        let report = lint(std::slice::from_ref(&input), &settings());
+        let errors: Vec<_> =
+            report.findings.iter().filter(|f| f.rule.severity == Severity::Error).cloned().collect();
+        assert!(errors.is_empty() && report.unreadable.is_empty(), "{}: {}", input.name, shown(&errors));
+    }
+}
+
+#[test]
+fn every_form_names_rule_and_line() {
+    let input = files("tests/lint/bad").into_iter().find(|f| f.name == "unknown-key.yaml").expect("the file");
+    let report = lint(&[input], &settings());
+    assert!(report.has_errors());
+    assert_eq!(json(&report)["findings"][0]["rule"], "unknown-key");
+    let sarif = sarif(&report);
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["region"]["startLine"], report.findings[0].line);
+    let annotation = github(&report);
+    assert!(annotation.starts_with("::error file=unknown-key.yaml,line="), "{annotation}");
+    assert!(annotation.contains("%0A") && annotation.lines().count() == 1);
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    for input in files("tests/lint/bad") {
+        let report = lint(std::slice::from_ref(&input), &settings());
+        assert!(!json(&report).to_string().contains("hunter2"), "{}", input.name);
+    }
+}

@@ -1,0 +1,11 @@
+//! `forescale serve` as a process, against a real Prometheus, with KEDA's side played over a real socket.
+
+mod contract;
+mod history;
+mod outage;
+mod schedule;
+
+/// A configuration with one data source.
+fn configuration(url: &str) -> String {
+    format!("datasources: {{default: {{url: '{url}'}}}}")
+}
