@@ -9,10 +9,12 @@ mod evaluate;
 mod ladder;
 mod outlook;
 mod prepared;
+mod promise;
 mod quiet;
 mod recording;
 mod rules;
 mod session;
+mod spread;
 
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
@@ -20,3 +22,4 @@ pub use outlook::Outlook;
 pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use session::Session;
+pub use spread::Spread;

@@ -30,7 +30,7 @@ pub use config::{
     Policy, Rules, Select, Trigger, TwinConfig,
 };
 pub use dice::Dice;
-pub use forescale::{QUANTILES, run_forescale};
+pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched};
 pub use load::{Load, Seen};
 pub use queue::Service;

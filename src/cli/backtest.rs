@@ -8,6 +8,7 @@ mod contest;
 mod files;
 mod gate;
 mod progress;
+mod report;
 mod table;
 mod workload;
 

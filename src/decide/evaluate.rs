@@ -3,9 +3,10 @@
 use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
+use super::promise::{Need, View, insured_need};
 use crate::forecast::TrustState;
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Backlog, LeadWindow};
+use crate::plan::{self, Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -45,9 +46,6 @@ pub(super) struct Question<'a> {
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
-/// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
-/// it neither starts a replica nor keeps one awake.
-const NEGLIGIBLE: f64 = 0.01;
 
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
@@ -79,8 +77,8 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         view: None,
         notes: question.notes(plan, rung, age),
     };
-    if let (true, SignalPlan::Ready { tracker, quantile }) = (wants_forecast, plan) {
-        question.add_forecast(&mut need, tracker, *quantile, until);
+    if let (true, SignalPlan::Ready { tracker, insured }) = (wants_forecast, plan) {
+        question.add_forecast(&mut need, tracker, *insured, until);
     }
     need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
@@ -127,13 +125,12 @@ impl Question<'_> {
     }
 
     pub(super) fn replicas_for(&self, load: f64) -> Replicas {
-        plan::replicas_for(load, self.factor, self.signal.threshold, self.signal.activation)
+        self.need().replicas(load)
     }
 
-    /// The same for a load that is only expected.
-    fn replicas_expected(&self, load: f64) -> Replicas {
-        let least = NEGLIGIBLE * self.signal.threshold.get();
-        if load * self.factor <= least { Replicas::ZERO } else { self.replicas_for(load) }
+    fn need(&self) -> Need {
+        let Signal { threshold, activation, .. } = *self.signal;
+        Need { factor: self.factor, threshold, activation }
     }
 
     /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
@@ -181,41 +178,47 @@ impl Question<'_> {
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
-    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, quantile: Quantile, until: Time) {
+    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
+        let quantile = insured.quantile();
         let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
-        let trusted = trust.state != TrustState::Distrusted;
+        // A worth was chosen by replaying the decisions themselves, which says more than the loss of a forecast.
+        let trusted = trust.state != TrustState::Distrusted || matches!(insured, Insured::Worth(_));
         if !trusted {
             need.notes.push(Note::Distrusted);
         }
-        let ahead = |length: Span| {
-            let step = self.signal.step;
-            step.times(step.cover((until + length).since(tracker.at())).max(1))
-        };
-        let asked = |span: Span, quantile: Quantile| match self.drain() {
+        let view = View { tracker, step: self.signal.step, until };
+        let asked = |length: Span| match self.drain() {
             Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => self.replicas_expected(tracker.peak(span, quantile)),
+            None => insured_need(&view, length, insured, self.need()),
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
-        let window = base.with_ramp(min, asked(ahead(base.length()), quantile));
-        let span = ahead(window.length());
-        let forecast = asked(span, quantile);
+        let (window, likely) = match insured {
+            Insured::Quantile(_) => (base.with_ramp(min, asked(base.length())), Quantile::MEDIAN),
+            // A price looks at one instant, not at the way there: the ramp of a rare climb would blur every other.
+            Insured::Worth(_) => (base, Quantile::LIKELY),
+        };
+        let forecast = asked(window.length());
         let pays = window.length() + self.lead + STABILIZATION;
-        let again = asked(ahead(pays), Quantile::MEDIAN).min(self.needed_lately(pays).max(need.reactive));
-        let wake = ahead(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
-        let expected = tracker.peak(wake, quantile);
+        let again = match self.drain() {
+            Some((drain, service)) => self.drain_need(need.load, tracker, likely, drain, service),
+            None => self.need().expected(view.peak(pays).at(likely)),
+        };
+        let again = again.min(self.needed_lately(pays).max(need.reactive));
+        let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
+        let shown = view.peak(window.length());
         need.view = Some(ForecastView {
             window: window.length(),
             quantile,
-            load: tracker.peak(span, quantile),
-            published: Quantile::PUBLISHED.map(|q| tracker.peak(span, q)),
+            load: shown.at(quantile),
+            published: Quantile::PUBLISHED.map(|q| shown.at(q)),
             fitted_at: tracker.fitted_at(),
             trust: trust.state.as_str(),
         });
         need.forecast = Some((forecast, trusted));
         if trusted {
             need.plan = again;
-            need.awaits = self.replicas_expected(expected) > Replicas::ZERO;
+            need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }
     }
 
@@ -233,7 +236,7 @@ impl Question<'_> {
         let step = self.signal.step;
         let steps = step.cover(drain.within).max(1);
         let total: f64 =
-            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS)), quantile)).sum();
+            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS))).at(quantile)).sum();
         let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
         backlog.replicas(service, drain.within)
     }

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::outlook::Outlook;
+use super::promise::worth_of;
 use crate::forecast::{FitError, TrustState, fit};
-use crate::history::{Calendar, Observations, Series, SignalHistory};
-use crate::plan::{self, Replay};
+use crate::history::{Observations, Series, SignalHistory};
+use crate::plan::{self, Insured};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -35,7 +36,7 @@ pub enum SignalPlan {
         /// The forecast, folded forward.
         tracker: Arc<Outlook>,
         /// How much to insure.
-        quantile: Quantile,
+        insured: Insured,
     },
 }
 
@@ -89,11 +90,11 @@ fn prepare_signal(
     };
     match fit(&learned, &policy.calendar, at, signal.window) {
         Ok(fitted) => {
-            let quantile = match policy.insurance {
-                Insurance::Quantile(q) => q,
-                Insurance::Target(share) => insure(&learned, &policy.calendar, policy, signal, at, share),
+            let insured = match policy.insurance {
+                Insurance::Quantile(q) => Insured::Quantile(q),
+                Insurance::Target(share) => Insured::Worth(worth_of(&learned, policy, signal, at, share)),
             };
-            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker(), &[quantile])), quantile }
+            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker())), insured }
         }
         Err(error) => SignalPlan::Unfit(error),
     }
@@ -114,48 +115,6 @@ fn learned(
     };
     let (rejected, errors) = (observations.rejected.as_deref(), observations.errors.as_deref());
     Some(plan::learnable(series, after, rejected, errors, &policy.masked))
-}
-
-/// The quantile that would have kept the target over the days before `at`, by a fit from before them.
-fn insure(
-    learned: &Series,
-    calendar: &Calendar,
-    policy: &Policy,
-    signal: &Signal,
-    at: Time,
-    share: f64,
-) -> Quantile {
-    /// Days replayed: weekdays and a weekend are more than a fit of 28 days can spare; three show the daily peak thrice.
-    const REPLAYED: Span = Span::days(3);
-    /// The HPA keeps replicas this long after they are last wanted.
-    const HOLD: Span = Span::minutes(5);
-    let from = at - REPLAYED;
-    let Ok(earlier) = fit(learned, calendar, from, signal.window) else { return Quantile::BALANCED };
-    let quantiles: Vec<Quantile> = plan::LADDER.iter().filter_map(|&q| Quantile::new(q).ok()).collect();
-    let window = plan::LeadWindow::new(lead_given(policy)).length();
-    let need = |load: f64| plan::replicas_for(load, 1.0, signal.threshold, signal.activation);
-    let mut tracker = earlier.tracker();
-    let mut steps = Vec::new();
-    let span = learned.window(from, at);
-    for i in 0..span.len() {
-        let value = span.get(i);
-        tracker.observe(value);
-        let now = value.map_or(Replicas::ZERO, need);
-        steps.push(Replay {
-            demand: now,
-            reactive: now,
-            forecast: tracker.peak(window, &quantiles).into_iter().map(need).collect(),
-        });
-    }
-    let step = signal.step;
-    plan::quantile_for_target(&steps, step.cover(window).max(1), step.cover(HOLD), share)
-}
-
-fn lead_given(policy: &Policy) -> Span {
-    match policy.lead_time {
-        crate::policy::LeadTime::Given(lead) => lead,
-        crate::policy::LeadTime::Auto => crate::policy::LeadTime::DEFAULT,
-    }
 }
 
 // === impl Prepared ===
@@ -179,7 +138,7 @@ impl Prepared {
             // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
             let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
             if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
-                Arc::make_mut(tracker).follow(&news, end);
+                Arc::make_mut(tracker).follow_to(&news, end);
             }
         }
         if hour(self.reached()) != before {
@@ -189,24 +148,14 @@ impl Prepared {
     }
 
     /// The same with another insurance for every signal.
-    pub fn insured(&self, insurance: Quantile) -> Prepared {
+    pub fn insured(&self, insurance: Insured) -> Prepared {
         let mut other = self.clone();
         for plan in &mut other.signals {
-            if let SignalPlan::Ready { quantile, .. } = plan {
-                *quantile = insurance;
+            if let SignalPlan::Ready { insured, .. } = plan {
+                *insured = insurance;
             }
         }
         other
-    }
-
-    /// The same, ready to be asked at these quantiles without asking the forecast again for each.
-    pub fn laddered(mut self, quantiles: &[Quantile]) -> Prepared {
-        for plan in &mut self.signals {
-            if let SignalPlan::Ready { tracker, .. } = plan {
-                *tracker = Arc::new(Outlook::new(tracker.tracker().clone(), quantiles));
-            }
-        }
-        self
     }
 
     /// The last sample folded, of the signal that is furthest behind.

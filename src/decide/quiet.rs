@@ -25,7 +25,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
-                tracker.load(self.signal.step.span(), Quantile::MEDIAN)
+                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
             }
             _ => before,
         };

@@ -1,58 +1,111 @@
-//! How much to insure, found by replay: the lowest quantile that would have kept the promise.
+//! How much to insure: a quantile that is given, or what a short hour is worth, found by replay.
 //!
-//! The replay is a fixed-delay recurrence, not the twin of KEDA and the HPA: replicas wanted at a step are ready a
-//! lead time later and are let go after the HPA's stabilisation. It is pure, small, and errs to the safe side by
-//! asking for the promised share with a margin.
+//! A quantile insures quiet and wild hours alike. Where the promise is a share of time, that is wasteful: the same
+//! replica buys more time where the load is easier to tell. So a promise is kept by a price: the number of replicas
+//! for which one more would cost more than the time it is likely to save. The price is the lowest that would have
+//! kept the promise over the days before; the replay knows pods that start late and replicas that are held.
 
-use crate::units::{Quantile, Replicas, UnitError};
+use crate::units::{Quantile, Replicas};
 
-/// One step of the trailing history, as a decision then would have seen it.
+/// How much to insure against the forecast being low.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Insured {
+    /// This quantile of what is ahead.
+    Quantile(Quantile),
+    /// As many replica-hours as one short hour is worth.
+    Worth(f64),
+}
+
+/// One instant of the trailing history, as a decision then would have seen it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replay {
-    /// Replicas the load at this step really needed.
-    pub demand: Replicas,
-    /// Replicas the load seen at this step asks for by itself.
-    pub reactive: Replicas,
-    /// Replicas the forecast of then asks for, one for each quantile tried, ascending.
-    pub forecast: Vec<Replicas>,
+    /// Replicas the load at this instant really needed; `None` in a gap.
+    pub demand: Option<Replicas>,
+    /// Replicas a decision would have asked for, one for each worth of [`WORTHS`].
+    pub wanted: Vec<Replicas>,
 }
 
-/// The quantiles tried, ascending.
-pub const LADDER: [f64; 9] = [0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.985, 0.99, 0.995];
-/// The share of the promise that the replay must keep: what is ahead is never quite like what was.
-const MARGIN: f64 = 0.8;
+/// The worths tried, ascending; from "the likely load" to "whatever was ever seen".
+pub const WORTHS: [f64; 28] = [
+    0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 26.0, 34.0, 45.0, 60.0, 80.0,
+    110.0, 160.0, 250.0, 400.0, 700.0, 1_500.0, 5_000.0, 20_000.0, 100_000.0,
+];
+/// What a short hour is worth where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
+pub const BALANCED_WORTH: f64 = 19.0;
+/// Fewer judged instants than this tell nothing about shares of 1 %.
+const FEWEST: usize = 300;
 
-/// The lowest quantile of [`LADDER`] with which at most `target` of the steps would have been short, replicas
-/// being ready `delay` steps after they are wanted and kept `hold` steps after they are last wanted; the highest
-/// where none is enough. Short replays (below 100 steps) get the balanced quantile.
-pub fn quantile_for_target(steps: &[Replay], delay: usize, hold: usize, target: f64) -> Quantile {
-    const LEAST_STEPS: usize = 100;
-    if steps.len() < LEAST_STEPS {
-        return Quantile::BALANCED;
+/// The fewest replicas, from what is likely needed up, whose cost with the time they leave short is least.
+/// `above` is the probability that so many do not suffice.
+pub fn worthwhile(likely: Replicas, most: Replicas, worth: f64, above: impl Fn(Replicas) -> f64) -> Replicas {
+    /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
+    const EXACT: u32 = 200;
+    let (first, last) = (likely.get(), most.get().max(likely.get()));
+    let stride = (last - first).div_ceil(EXACT).max(1);
+    let cost = |count: u32| f64::from(count) + worth * above(Replicas::covering(f64::from(count)));
+    let mut best = (cost(first), first);
+    let mut count = first;
+    while count < last {
+        count = count.saturating_add(stride).min(last);
+        let next = cost(count);
+        if next < best.0 {
+            best = (next, count);
+        }
     }
-    let found =
-        LADDER.iter().enumerate().find(|&(k, _)| short_share(steps, k, delay, hold) <= target * MARGIN);
-    let quantile: Result<Quantile, UnitError> =
-        Quantile::new(found.map_or(LADDER[LADDER.len() - 1], |(_, &q)| q));
-    quantile.unwrap_or(Quantile::BALANCED)
+    Replicas::covering(f64::from(best.1))
 }
 
-/// The share of steps with fewer replicas ready than needed.
-fn short_share(steps: &[Replay], k: usize, delay: usize, hold: usize) -> f64 {
-    let wanted = |i: usize| {
-        let forecast = steps[i].forecast.get(k).copied().unwrap_or_default();
-        steps[i].reactive.max(forecast)
-    };
-    let first = delay + hold;
-    let judged = first..steps.len();
-    let count = judged.len().max(1) as f64;
-    let short = judged
-        .filter(|&i| {
-            let ready = (i - delay - hold..=i - delay).map(wanted).max().unwrap_or_default();
-            ready < steps[i].demand
-        })
-        .count();
-    short as f64 / count
+/// The lowest worth with which at most `target` of the time would have been short, replicas being ready `delay`
+/// instants after they are wanted and kept `hold` instants after they are last wanted; between two worths by the
+/// share of time they leave short. The highest where none is enough.
+pub fn worth_for_target(replay: &[Replay], delay: usize, hold: usize, target: f64) -> f64 {
+    let judged = replay.iter().skip(delay + hold).filter(|instant| instant.demand.is_some()).count();
+    if judged < FEWEST {
+        return BALANCED_WORTH;
+    }
+    let mut before: Option<(f64, f64)> = None;
+    for (k, &worth) in WORTHS.iter().enumerate() {
+        let share = short_share(replay, k, delay, hold);
+        if share <= target {
+            let Some((cheaper, more)) = before else { return worth };
+            // Worths are a matter of ratios: half-way is the geometric mean.
+            let part = (more - target) / (more - share);
+            return cheaper * (worth / cheaper).powf(part);
+        }
+        before = Some((worth, share));
+    }
+    WORTHS[WORTHS.len() - 1]
+}
+
+/// The share of instants with fewer replicas ready than needed.
+fn short_share(replay: &[Replay], k: usize, delay: usize, hold: usize) -> f64 {
+    let wanted =
+        |i: usize| replay.get(i).and_then(|instant| instant.wanted.get(k)).copied().unwrap_or_default();
+    // Kept: the largest want of the hold. Ready: what was kept all through the delay.
+    let kept: Vec<Replicas> = (0..replay.len())
+        .map(|i| (i.saturating_sub(hold)..=i).map(wanted).max().unwrap_or_default())
+        .collect();
+    let (mut judged, mut short) = (0usize, 0usize);
+    for (i, instant) in replay.iter().enumerate().skip(delay + hold) {
+        let Some(demand) = instant.demand else { continue };
+        let ready = kept.get(i - delay..=i).and_then(|part| part.iter().min()).copied().unwrap_or_default();
+        judged += 1;
+        short += usize::from(ready < demand);
+    }
+    short as f64 / judged.max(1) as f64
+}
+
+// === impl Insured ===
+
+impl Insured {
+    /// The quantile that is insured, or the one that insures as much: a short hour that is worth `c` others is
+    /// insured at `c / (1 + c)` (the newsvendor's).
+    pub fn quantile(self) -> Quantile {
+        match self {
+            Insured::Quantile(quantile) => quantile,
+            Insured::Worth(worth) => Quantile::new(worth / (1.0 + worth)).unwrap_or(Quantile::BALANCED),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -63,31 +116,42 @@ mod tests {
         Replicas::new(n).expect("small")
     }
 
-    /// Demand jumps from 2 to 6 every tenth step; the forecast sees it from the quantile `from` on.
+    /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead from the worth `from` on.
     fn replay(from: f64) -> Vec<Replay> {
         let demand = |i: usize| replicas(if i.is_multiple_of(10) { 6 } else { 2 });
-        (0..400)
-            .map(|i| Replay {
-                demand: demand(i),
-                reactive: demand(i),
-                forecast: LADDER
-                    .iter()
-                    .map(|&q| if q >= from { demand(i + 2) } else { replicas(2) })
-                    .collect(),
-            })
+        let want = |i: usize, worth: f64| if worth >= from { demand(i + 2) } else { replicas(2) };
+        (0..600)
+            .map(|i| Replay { demand: Some(demand(i)), wanted: WORTHS.map(|worth| want(i, worth)).to_vec() })
             .collect()
     }
 
     #[test]
-    fn the_lowest_quantile_that_keeps_the_promise_is_taken() {
-        for (from, want) in [(0.5, 0.5), (0.9, 0.9), (2.0, 0.995)] {
-            assert_eq!(quantile_for_target(&replay(from), 2, 1, 0.01).get(), want);
-        }
+    fn the_lowest_worth_that_keeps_the_promise_is_taken() {
+        assert_eq!(worth_for_target(&replay(0.0), 2, 2, 0.01), WORTHS[0]);
+        let found = worth_for_target(&replay(8.0), 2, 2, 0.01);
+        assert!((6.5..=8.0).contains(&found), "{found}");
+        assert_eq!(worth_for_target(&replay(1e9), 2, 2, 0.01), 100_000.0);
         assert_eq!(
-            quantile_for_target(&replay(2.0), 2, 1, 0.2).get(),
-            0.5,
-            "short 10 % of the time, 20 % allowed"
+            worth_for_target(&replay(1e9), 2, 2, 0.2),
+            1.0,
+            "short a tenth of the time, a fifth allowed"
         );
-        assert_eq!(quantile_for_target(&replay(0.5)[..50], 2, 1, 0.01), Quantile::BALANCED);
+        assert_eq!(worth_for_target(&replay(0.0)[..100], 2, 2, 0.01), BALANCED_WORTH);
+    }
+
+    #[test]
+    fn a_replica_is_added_while_it_saves_more_than_it_costs() {
+        // The probability of more than n halves with every replica.
+        let above = |n: Replicas| 0.5f64.powi(n.get() as i32);
+        let found = [1.0, 10.0, 100.0, 1_000.0]
+            .map(|worth| worthwhile(replicas(1), replicas(50), worth, above).get());
+        assert_eq!(found, [1, 3, 6, 9]);
+        assert_eq!(
+            worthwhile(replicas(3), replicas(1), 10.0, above),
+            replicas(3),
+            "never below what is likely"
+        );
+        let many = worthwhile(replicas(1), replicas(1_000_000), 1e12, |n| 1.0 / f64::from(n.get()));
+        assert!((990_000..=1_000_000).contains(&many.get()), "{many}");
     }
 }

@@ -8,21 +8,17 @@ use std::sync::Arc;
 
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
-use crate::decide::{Decision, Prepared, decide, grid_point, prepare, usable_from};
+use crate::decide::{Decision, ForecastView, Prepared, decide, grid_point, prepare, usable_from};
 use crate::history::{Observations, Sample, Series};
+use crate::plan::Insured;
 use crate::policy::Policy;
-use crate::units::{Quantile, Span, Step, Time};
-
-/// The insurances that a sweep tries, ascending. Beyond the last, quantiles are extrapolated, not measured.
-pub const QUANTILES: [f64; 16] =
-    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.9995];
+use crate::units::{Span, Step, Time};
 
 /// What the server would have known at an instant, and what it had prepared.
 struct Server<'a> {
     load: &'a Load,
     delay: Span,
     policy: &'a Policy,
-    quantiles: Vec<Quantile>,
     observations: Observations,
     history: Arc<Series>,
     prepared: Prepared,
@@ -33,12 +29,23 @@ struct Asker<'s, 'a> {
     server: &'s Server<'a>,
     prepared: &'s Prepared,
     memory: &'s mut Memory,
+    keeps_views: bool,
 }
 
 /// What one insurance remembers between calls: the newest decision, as the server's handlers do.
 #[derive(Default)]
 struct Memory {
     last: Option<(Time, u32, Option<f64>)>,
+    views: Vec<(Time, ForecastView)>,
+}
+
+/// A run of Forescale with what its forecasts said.
+#[derive(Debug, Clone, Default)]
+pub struct Foreseen {
+    /// The rows and their score.
+    pub run: Run,
+    /// The forecast of every decision that followed a new sample.
+    pub views: Vec<(Time, ForecastView)>,
 }
 
 /// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
@@ -47,22 +54,22 @@ pub fn run_forescale(
     load: &Load,
     target: &Target,
     policy: &Policy,
-    insurances: &[Option<Quantile>],
-) -> Result<Vec<Run>, ConfigError> {
+    insurances: &[Option<Insured>],
+) -> Result<Vec<Foreseen>, ConfigError> {
     let mut sessions = Vec::with_capacity(insurances.len());
     for &insurance in insurances {
         sessions.push((insurance, Session::new(load, target)?, Memory::default()));
     }
     let Some((_, first, _)) = sessions.first() else { return Ok(Vec::new()) };
     let (mut now, until) = (first.origin(), first.until());
-    let mut server = Server::new(load, target.metric_delay, policy, insurances);
+    let mut server = Server::new(load, target.metric_delay, policy);
     while now < until {
         server.follow_to(now);
         let next = server.next_event(now).min(until);
         for (insurance, session, memory) in &mut sessions {
-            let own = insurance.map(|q| server.prepared.insured(q));
+            let own = insurance.map(|insured| server.prepared.insured(insured));
             let prepared = own.as_ref().unwrap_or(&server.prepared);
-            let mut asker = Asker { server: &server, prepared, memory };
+            let mut asker = Asker { server: &server, prepared, memory, keeps_views: insurance.is_none() };
             if next == until {
                 session.advance(&mut asker, next);
             } else {
@@ -71,13 +78,17 @@ pub fn run_forescale(
         }
         now = next;
     }
-    Ok(sessions.into_iter().map(|(_, session, _)| session.finish()).collect())
+    let seen = |(_, session, memory): (_, Session<'_>, Memory)| Foreseen {
+        run: session.finish(),
+        views: memory.views,
+    };
+    Ok(sessions.into_iter().map(seen).collect())
 }
 
 // === impl Server ===
 
 impl<'a> Server<'a> {
-    fn new(load: &'a Load, delay: Span, policy: &'a Policy, insurances: &[Option<Quantile>]) -> Self {
+    fn new(load: &'a Load, delay: Span, policy: &'a Policy) -> Self {
         let step = Step::new(load.step()).unwrap_or(Step::MINUTE);
         // Warming is for a server that was just started; this one has run all along.
         let long_ago = load.start() - Span::DAY;
@@ -86,7 +97,6 @@ impl<'a> Server<'a> {
             load,
             delay,
             policy,
-            quantiles: insurances.iter().flatten().copied().collect(),
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
             prepared: Prepared::pending(policy, at),
@@ -117,7 +127,7 @@ impl<'a> Server<'a> {
         }
         let point = grid_point(now, Span::ZERO);
         if point != self.prepared.at {
-            self.prepared = prepare(&self.observations, self.policy, point).laddered(&self.quantiles);
+            self.prepared = prepare(&self.observations, self.policy, point);
         }
         let pending = Prepared::pending(self.policy, point);
         let prepared = std::mem::replace(&mut self.prepared, pending);
@@ -152,7 +162,11 @@ impl Strategy for Asker<'_, '_> {
         // Replicas are scraped: what is known of them is what the poll before saw.
         let running = self.memory.last.map_or(now.desired, |last| last.1);
         let decision = self.server.decide(self.prepared, tick, running);
-        let want = decision.map(|d| f64::from(d.replicas.get()));
+        let want = decision.as_ref().map(|d| f64::from(d.replicas.get()));
+        let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.server.load.step() <= tick);
+        if let Some(view) = decision.and_then(|d| d.forecast).filter(|_| is_new && self.keeps_views) {
+            self.memory.views.push((tick, view));
+        }
         self.memory.last = Some((tick, now.desired, want));
         want
     }

@@ -19,6 +19,8 @@ pub struct Threshold(f64);
 // === impl Quantile ===
 
 impl Quantile {
+    /// Exceeded with three chances in four: what will likely be.
+    pub const LIKELY: Quantile = Quantile(0.25);
     /// The middle of the distribution.
     pub const MEDIAN: Quantile = Quantile(0.5);
     /// The quantile of `objective: balanced`: one short replica-hour is worth 19 idle ones.

@@ -6,6 +6,7 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod backtest;
 mod catalogue;
 mod dashboards;
 mod hpa_recordings;

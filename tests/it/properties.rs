@@ -7,6 +7,7 @@ use forescale::decide::{
 };
 use forescale::forecast::FitError;
 use forescale::history::{Observations, Sample, Series, SignalHistory};
+use forescale::plan::Insured;
 use forescale::policy::{Keys, Policy};
 use forescale::units::{Quantile, Replicas, Span, Step, Time};
 use proptest::prelude::*;
@@ -139,7 +140,7 @@ proptest! {
         let policy = policy(&[]);
         let seen = seen(wave(4, 3).window(minute(-1), minute(at)), None);
         let prepared = prepare(&seen, &policy, minute(at - 100)).follow(&seen, &policy);
-        let ask = |q: f64| decide(&prepared.insured(Quantile::new(q).expect("valid")), &seen, &policy, minute(at));
+        let ask = |q: f64| decide(&prepared.insured(Insured::Quantile(Quantile::new(q).expect("valid"))), &seen, &policy, minute(at));
         let (low, high) = (ask(a.min(b))?, ask(a.max(b))?);
         prop_assert_eq!(low.need(forescale::decide::Contributor::Reactive), high.need(forescale::decide::Contributor::Reactive));
         // Trust is fixed by the evidence of the nearest judged level, which two quantiles need not share.

@@ -10,6 +10,7 @@ use forescale::decide::{
     Circumstances, Contributor, Decision, Prepared, Recording, Session, SignalTraces, Traces, decide,
 };
 use forescale::history::Series;
+use forescale::plan::Insured;
 use forescale::policy::{Keys, Policy};
 use forescale::source::trace;
 use forescale::units::{Quantile, Span, Time};
@@ -126,7 +127,8 @@ fn ours(load: &Series, policy: &Policy, slots: &[usize]) -> Vec<Vec<f64>> {
         session.step(&seen, policy, at).expect("a history, so a decision");
         let prepared: Prepared = session.prepared().clone();
         for (column, &quantile) in wanted.iter_mut().zip(&quantiles) {
-            let decision = decide(&prepared.insured(quantile), &seen, policy, at).expect("as before");
+            let decision =
+                decide(&prepared.insured(Insured::Quantile(quantile)), &seen, policy, at).expect("as before");
             column.push(asked(&decision));
         }
     }

@@ -3,16 +3,17 @@
 //! Two threads share the work, strategy by strategy; what is done is handed on at once. The order of results does
 //! not depend on who was faster.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
+use crate::decide::ForecastView;
+use crate::plan::{Insured, WORTHS};
 use crate::policy::{Mode, Policy};
-use crate::simulate::{ConfigError, Frontier, Point, QUANTILES, Run, SWEEP, Simple, ran, run, run_forescale};
-use crate::units::Quantile;
+use crate::simulate::{ConfigError, Foreseen, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
+use crate::units::Time;
 
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) struct Entry {
     pub name: &'static str,
     /// At its own setting.
     pub run: Run,
+    /// What its forecasts said, where it made any.
+    pub views: Vec<(Time, ForecastView)>,
     /// Over the sweep; without points where nothing was swept.
     pub frontier: Frontier,
 }
@@ -46,7 +49,7 @@ pub(super) struct Outcome<'a> {
 pub(super) struct Contest {
     entrants: Vec<Entrant>,
     sweeps: bool,
-    interrupted: AtomicBool,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// Work is shared by so many threads.
@@ -67,7 +70,7 @@ pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
 
 impl Contest {
     pub(super) fn new(entrants: Vec<Entrant>, sweeps: bool) -> Self {
-        Contest { entrants, sweeps, interrupted: AtomicBool::new(false) }
+        Contest { entrants, sweeps, interrupted: Arc::default() }
     }
 
     /// Whether it was ended before everything was done.
@@ -146,6 +149,7 @@ impl Contest {
         if is_complete {
             for i in order {
                 done[i].1.run.steps = Vec::new();
+                done[i].1.views = Vec::new();
             }
         }
         Ok(())
@@ -160,24 +164,25 @@ impl Contest {
                 };
                 let own = at(1.0)?;
                 let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
-                Ok(Entry { name: simple.name(), run: own, frontier })
+                Ok(Entry { name: simple.name(), run: own, views: Vec::new(), frontier })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
-                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &QUANTILES } else { &[] };
-                let quantiles: Vec<Quantile> = swept.iter().filter_map(|&q| Quantile::new(q).ok()).collect();
-                let all: Vec<Option<Quantile>> =
-                    std::iter::once(None).chain(quantiles.iter().copied().map(Some)).collect();
+                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &WORTHS } else { &[] };
+                let worths = swept.iter().map(|&worth| Some(Insured::Worth(worth)));
+                let all: Vec<Option<Insured>> = std::iter::once(None).chain(worths).collect();
                 let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
                 let own = runs.next().unwrap_or_default();
                 let point =
-                    |(q, run): (&Quantile, Run)| Point { insurance: q.get(), scorecard: run.scorecard };
-                let points = quantiles.iter().zip(runs).map(point).collect();
-                Ok(Entry { name, run: own, frontier: Frontier::of(points) })
+                    |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
+                let points = swept.iter().zip(runs).map(point).collect();
+                let views = own.views;
+                Ok(Entry { name, run: own.run, views, frontier: Frontier::of(points) })
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));
-                Ok(Entry { name: "actual", run: run.unwrap_or_default(), frontier: Frontier::default() })
+                let run = run.unwrap_or_default();
+                Ok(Entry { name: "actual", run, views: Vec::new(), frontier: Frontier::default() })
             }
         }
     }
@@ -193,9 +198,14 @@ fn sweep(own: &Run, at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<Fron
     Ok(Frontier::of(points))
 }
 
-/// From the first Ctrl-C on nothing new is begun.
-fn watch(interrupted: &AtomicBool) {
-    // The flag must outlive the thread that waits for the signal.
-    static SEEN: AtomicBool = AtomicBool::new(false);
-    let _ = (interrupted, &SEEN);
+/// From the first Ctrl-C on nothing new is begun, and what is done is kept.
+fn watch(interrupted: &Arc<AtomicBool>) {
+    let interrupted = Arc::clone(interrupted);
+    // Ends with the process; it owns nothing but the flag.
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            interrupted.store(true, Ordering::Relaxed);
+        }
+    });
 }

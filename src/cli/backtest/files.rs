@@ -100,7 +100,7 @@ impl Files {
         &self,
         workload: &Workload,
         entries: &[&Entry],
-        _is_complete: bool,
+        is_complete: bool,
     ) -> anyhow::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let folder = if self.many { folder.join(safe(&workload.name)) } else { folder.clone() };
@@ -109,6 +109,9 @@ impl Files {
         put(&folder.join("summary.json"), &format!("{summary:#}\n"))?;
         put(&folder.join("steps.csv"), &steps_csv(entries))?;
         put(&folder.join("frontier.csv"), &frontier_csv(entries))?;
+        if is_complete {
+            put(&folder.join("report.html"), &super::report::page(workload, entries))?;
+        }
         Ok(())
     }
 

@@ -122,8 +122,8 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Po
     let mut catalogue = Catalogue::default();
     let mut keys: HashMap<String, String> = HashMap::new();
     if let Some(path) = &args.policy {
-        let in_file = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        catalogue.add(GIVEN, &in_file).with_context(|| path.display().to_string())?;
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        catalogue.add(GIVEN, &text).with_context(|| path.display().to_string())?;
         keys.insert("policy".to_owned(), GIVEN.to_owned());
     }
     for pair in &args.set {

@@ -1,0 +1,176 @@
+//! Lines, areas and axes as SVG text: a handful of shapes need no library, and stay readable in the page.
+//!
+//! Colours come from the page's style by class, so a picture follows light and dark.
+
+use std::fmt::Write;
+
+use super::words::{escaped, number};
+
+/// A picture with its heading.
+pub(super) struct Figure {
+    pub title: String,
+    pub caption: String,
+    /// Class and words of each key.
+    pub keys: Vec<(&'static str, String)>,
+    /// Over the whole width.
+    pub is_wide: bool,
+    pub svg: String,
+}
+
+/// A plane with two axes, being drawn.
+pub(super) struct Plane {
+    width: f64,
+    height: f64,
+    x: (f64, f64),
+    y: (f64, f64),
+    body: String,
+}
+
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 10.0;
+const TOP: f64 = 8.0;
+const BOTTOM: f64 = 24.0;
+/// Columns that answer the pointer.
+pub(super) const COLUMNS: usize = 96;
+
+// === impl Plane ===
+
+impl Plane {
+    /// A plane for these ranges.
+    pub(super) fn new(is_wide: bool, x: (f64, f64), y: (f64, f64)) -> Self {
+        let (width, height) = if is_wide { (1_000.0, 240.0) } else { (480.0, 250.0) };
+        let wider = |(low, high): (f64, f64)| if high > low { (low, high) } else { (low, low + 1.0) };
+        Plane { width, height, x: wider(x), y: wider(y), body: String::new() }
+    }
+
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let part = |value: f64, (low, high): (f64, f64)| ((value - low) / (high - low)).clamp(-0.02, 1.02);
+        let across = LEFT + part(x, self.x) * (self.width - LEFT - RIGHT);
+        let down = TOP + (1.0 - part(y, self.y)) * (self.height - TOP - BOTTOM);
+        (across, down)
+    }
+
+    /// Lines across with their values.
+    pub(super) fn scale_y(&mut self, unit: &str) {
+        for value in ticks(self.y) {
+            let (left, y) = self.at(self.x.0, value);
+            let right = self.width - RIGHT;
+            let text = format!("{}{unit}", number(value));
+            let _ = writeln!(
+                self.body,
+                "<path class=\"grid\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+                left - 6.0,
+                y + 4.0
+            );
+        }
+    }
+
+    /// Words below the plane.
+    pub(super) fn scale_x(&mut self, marks: &[(f64, String)]) {
+        for (value, text) in marks {
+            let (x, y) = self.at(*value, self.y.0);
+            let anchor = if x > self.width - 40.0 { "end" } else { "middle" };
+            let _ = writeln!(
+                self.body,
+                "<path class=\"grid\" d=\"M{x:.1} {y:.1}v4\"/>\
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                y + 17.0,
+                escaped(text)
+            );
+        }
+    }
+
+    /// A line through points.
+    pub(super) fn line(&mut self, class: &str, points: &[(f64, f64)]) {
+        let path = self.path(points);
+        let _ = writeln!(self.body, "<path class=\"line {class}\" d=\"{path}\"/>");
+    }
+
+    /// The area between two lines over the same places.
+    pub(super) fn area(&mut self, class: &str, low: &[(f64, f64)], high: &[(f64, f64)]) {
+        let back: Vec<(f64, f64)> = low.iter().rev().copied().collect();
+        let path = format!("{}{}Z", self.path(high), self.path(&back).replacen('M', "L", 1));
+        let _ = writeln!(self.body, "<path class=\"{class}\" d=\"{path}\"/>");
+    }
+
+    /// A point that tells something.
+    pub(super) fn dot(&mut self, class: &str, at: (f64, f64), tip: &str) {
+        let ((x, y), tip) = (self.at(at.0, at.1), escaped(tip));
+        let _ = writeln!(
+            self.body,
+            "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" data-tip=\"{tip}\"><title>{tip}</title></circle>"
+        );
+    }
+
+    /// A dashed line across at a value.
+    pub(super) fn mark(&mut self, y: f64) {
+        let (left, at) = self.at(self.x.0, y);
+        let right = self.width - RIGHT;
+        let _ = writeln!(self.body, "<path class=\"mark\" d=\"M{left:.1} {at:.1}H{right:.1}\"/>");
+    }
+
+    /// A column that tells something.
+    pub(super) fn column(&mut self, from: f64, to: f64, tip: &str) {
+        let ((left, bottom), (right, top), tip) =
+            (self.at(from, self.y.0), self.at(to, self.y.1), escaped(tip));
+        let _ = writeln!(
+            self.body,
+            "<rect class=\"hit\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" data-tip=\"{tip}\"><title>{tip}</title></rect>",
+            right - left,
+            bottom - top
+        );
+    }
+
+    /// The picture.
+    pub(super) fn svg(&self, title: &str) -> String {
+        format!(
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
+            self.width,
+            self.height,
+            escaped(title),
+            self.body
+        )
+    }
+
+    fn path(&self, points: &[(f64, f64)]) -> String {
+        let mut path = String::new();
+        for (i, &(x, y)) in points.iter().enumerate() {
+            let (x, y) = self.at(x, y);
+            let _ = write!(path, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' });
+        }
+        path
+    }
+}
+
+// === impl Figure ===
+
+impl Figure {
+    pub(super) fn write(&self, out: &mut String) -> std::fmt::Result {
+        let class = if self.is_wide { " class=\"wide\"" } else { "" };
+        writeln!(out, "<figure{class}><h2>{}</h2>", escaped(&self.title))?;
+        if !self.keys.is_empty() {
+            out.push_str("<ul class=\"keys\">");
+            for (class, words) in &self.keys {
+                let area = if matches!(*class, "band" | "demand") { " area" } else { "" };
+                write!(out, "<li><i class=\"{class}{area}\"></i>{}</li>", escaped(words))?;
+            }
+            out.push_str("</ul>\n");
+        }
+        writeln!(
+            out,
+            "<div class=\"frame\">{}</div><figcaption>{}</figcaption></figure>",
+            self.svg,
+            escaped(&self.caption)
+        )
+    }
+}
+
+/// A handful of round values inside a range.
+fn ticks((low, high): (f64, f64)) -> Vec<f64> {
+    let rough = (high - low) / 4.0;
+    let power = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough).unwrap_or(rough);
+    let first = (low / step - 1e-9).ceil() as i64;
+    (first..).map(|i| i as f64 * step).take_while(|v| *v <= high * (1.0 + 1e-9)).take(12).collect()
+}

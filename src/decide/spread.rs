@@ -1,0 +1,66 @@
+//! How likely which load is: a whole distribution, from the quantiles that are calibrated.
+//!
+//! Between the calibrated quantiles it is drawn through on a scale on which an exponential tail is a straight line:
+//! loads have longer tails than the normal law. Beyond the highest, the line goes on. It is never decreasing.
+
+use crate::units::Quantile;
+
+/// The distribution of a load to come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    loads: [f64; COUNT],
+}
+
+const COUNT: usize = 6;
+
+// === impl Spread ===
+
+impl Spread {
+    /// The quantiles that it is drawn through, ascending.
+    pub(super) fn levels() -> [Quantile; COUNT] {
+        let [a, b, c, d, e] = Quantile::PUBLISHED;
+        // The lowest that is calibrated, below the published ones.
+        [Quantile::LIKELY, a, b, c, d, e]
+    }
+
+    /// The distribution through loads at [`Spread::levels`].
+    pub(super) fn new(loads: &[f64]) -> Self {
+        let mut least = 0.0f64;
+        let loads = std::array::from_fn(|i| {
+            least = least.max(loads.get(i).copied().unwrap_or(0.0));
+            least
+        });
+        Spread { loads }
+    }
+
+    /// The load that is not exceeded with this probability.
+    pub fn at(&self, quantile: Quantile) -> f64 {
+        let scores = Self::levels().map(|q| score(q.get()));
+        let wanted = score(quantile.get());
+        let place = scores.iter().position(|&s| s >= wanted).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
+        let (low, high) = (scores[place - 1], scores[place]);
+        let share = (wanted - low) / (high - low);
+        (self.loads[place - 1] + share * (self.loads[place] - self.loads[place - 1])).max(0.0)
+    }
+
+    /// The probability that `load` is exceeded.
+    pub fn above(&self, load: f64) -> f64 {
+        let scores = Self::levels().map(|q| score(q.get()));
+        let place = self.loads.iter().position(|&l| l > load).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
+        let (low, high) = (self.loads[place - 1], self.loads[place]);
+        if high <= low {
+            return if load < low {
+                1.0
+            } else {
+                (-scores[COUNT - 1]).exp() * if load > low { 0.0 } else { 1.0 }
+            };
+        }
+        let share = (load - low) / (high - low);
+        (-(scores[place - 1] + share * (scores[place] - scores[place - 1]))).exp().min(1.0)
+    }
+}
+
+/// Where a probability lies on the scale of an exponential tail.
+fn score(quantile: f64) -> f64 {
+    -(1.0 - quantile).max(1e-12).ln()
+}
