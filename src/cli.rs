@@ -5,6 +5,7 @@
 
 mod backtest;
 mod demo;
+mod explain;
 mod forecast;
 mod lint;
 mod live;
@@ -54,12 +55,16 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
+    /// Why a workload is, was or will be at so many replicas.
+    Explain(explain::ExplainArgs),
     /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
     Lint(lint::LintArgs),
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
+    /// The JSON Schema of a policy file.
+    Schema,
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
     /// Schedules, calendars and forecast of the coming days.
@@ -72,13 +77,21 @@ pub fn run() -> ExitCode {
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Override(args) => override_::run(&args),
+        Command::Schema => schema(),
         Command::Serve(args) => serve::run(&args),
         Command::Timeline(args) => timeline::run(&args),
     };
     finish(outcome)
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn schema() -> anyhow::Result<Outcome> {
+    print!("{}", crate::source::schema::policy_schema());
+    Ok(Outcome::Fine)
 }
 
 #[expect(clippy::print_stderr, reason = "commands report errors on standard error")]

@@ -1,7 +1,7 @@
 //! KEDA's external scaler contract over gRPC. The only place that makes a gRPC `Status`.
 //!
-//! Handlers answer from memory and never query or fit: a call that hangs would freeze KEDA's loop for the workload. They
-//! wait for one thing only, and at most a second: the first decision of a workload that is asked for the first time.
+//! Handlers answer from memory and never query, fit or wait: a call that hangs would freeze KEDA's loop for the
+//! workload.
 //! `GetMetricSpec` is a function of the metadata alone and always succeeds, since its error would disarm
 //! KEDA's `fallback` and block the sibling triggers. An error is never a zero and never `active = false`.
 

@@ -7,6 +7,7 @@ mod error;
 pub mod feed;
 pub mod manifest;
 pub mod prometheus;
+pub mod schema;
 pub(crate) mod secret;
 pub mod synthetic;
 pub mod trace;

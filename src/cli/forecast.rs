@@ -291,7 +291,7 @@ fn write_json(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) ->
     Ok(())
 }
 
-fn explanation_json(e: &Explanation) -> serde_json::Value {
+pub(super) fn explanation_json(e: &Explanation) -> serde_json::Value {
     let experts = e.experts.iter().map(|x| {
         serde_json::json!({
             "name": x.name, "expects": x.expects, "weight_median": x.in_median, "weight_upper": x.in_upper,

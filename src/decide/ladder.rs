@@ -107,7 +107,9 @@ fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
 /// Zero by the schedule: no idle time and no forecast, only the grace for work in flight.
 fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> Decision {
     let mut decision = blank(now, Rung::ScheduleOnly);
-    let began_lately = !policy.schedule.at(now - policy.zero.drain_grace).commands_zero();
+    // Anywhere within the grace, also between two windows of zero.
+    let lately = policy.schedule.changes(now - policy.zero.drain_grace, now + Span::seconds(1));
+    let began_lately = lately.iter().any(|(_, bounds)| !bounds.commands_zero());
     let replicas = if began_lately { draining(observations, policy) } else { Replicas::ZERO };
     let reason = if replicas > Replicas::ZERO {
         decision.needs.push(Need { contributor: Contributor::Drain, replicas, counts: true });

@@ -64,7 +64,10 @@ impl Outlook {
             if is_peak { self.tracker.peak(span, quantiles) } else { self.tracker.quantiles(span, quantiles) }
         };
         let Some(place) = self.ladder.iter().position(|&q| q == quantile) else {
-            return ask(&[quantile]).first().copied().unwrap_or(0.0);
+            // Asked beside its neighbours, above which an answer never lies where the quantile does not: the levels of
+            // a forecast may cross by a little.
+            let beside: Vec<Quantile> = self.ladder.iter().chain([&quantile]).copied().collect();
+            return ask(&beside).last().copied().unwrap_or(0.0);
         };
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(note) = notes.iter().find(|note| note.is_peak == is_peak && note.span == span) {

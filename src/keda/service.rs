@@ -27,9 +27,6 @@ pub struct ExternalScalerService {
 
 /// The target of the metric: the value is a number of replicas, so each is worth one.
 const TARGET: i64 = 1;
-/// The longest that a call waits for a workload's first decision: ten times what reading weeks of history takes, and
-/// little beside KEDA's poll of 30 s.
-const FIRST_DECISION: Duration = Duration::from_secs(1);
 
 // === impl ExternalScalerService ===
 
@@ -61,18 +58,6 @@ impl ExternalScalerService {
         state.map_err(blind)
     }
 
-    /// Lets a workload that was never asked for before read its history. Without this moment a rollout would cost
-    /// KEDA an error for each workload: its one retry often reaches the same new replica.
-    async fn meet(&self, reference: &ScaledObjectRef) {
-        let Ok(id) = identify(reference) else { return };
-        let Ok(mut state) = self.desk.state(&id, &reference.scaler_metadata) else { return };
-        let warming = matches!(*state.borrow_and_update(), Err(Blind::Warming { .. }));
-        if warming {
-            // What is there afterwards, or not, is answered.
-            drop(tokio::time::timeout(FIRST_DECISION, state.changed()).await);
-        }
-    }
-
     /// Runs one method and reports how it went.
     fn timed<T>(
         &self,
@@ -99,7 +84,6 @@ impl ExternalScaler for ExternalScalerService {
         &self,
         request: Request<ScaledObjectRef>,
     ) -> Result<Response<IsActiveResponse>, Status> {
-        self.meet(request.get_ref()).await;
         self.timed("IsActive", || Ok(IsActiveResponse { result: self.decision(request.get_ref())?.active() }))
     }
 
@@ -126,9 +110,6 @@ impl ExternalScaler for ExternalScalerService {
         &self,
         request: Request<GetMetricsRequest>,
     ) -> Result<Response<GetMetricsResponse>, Status> {
-        if let Some(reference) = &request.get_ref().scaled_object_ref {
-            self.meet(reference).await;
-        }
         self.timed("GetMetrics", || {
             let reference = request.get_ref().scaled_object_ref.as_ref();
             let reference = reference

@@ -13,13 +13,17 @@ use std::time::Instant;
 use augurs::ets::AutoETS;
 use augurs::mstl::MSTLModel;
 use augurs::{Fit, Predict};
+use chrono_tz::Tz;
 use forescale::forecast::fit;
 use forescale::history::{Calendar, Series};
+use forescale::policy::schedule::Calendars;
+use forescale::policy::{Bounds, RawRule, Schedule};
 use forescale::units::{Quantile, Span, Step, Time};
 
 /// 28 days of minutes.
 const POINTS: usize = 40_320;
-/// Budgets: fit beside augurs, prediction and update beside the fit, bytes of a series with its window.
+/// Budgets: fit beside augurs, prediction and update beside the fit, bytes of a series with its window. A year of a
+/// schedule may take no longer than a fit.
 const FASTER: f64 = 40.0;
 const PREDICT_SHARE: f64 = 1.0 / 20.0;
 const UPDATE_SHARE: f64 = 1.0 / 500.0;
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         let model = MSTLModel::new(vec![1_440, 10_080], trend).fit(&values).expect("augurs fits");
         black_box(model.predict(60, 0.9).expect("augurs predicts"));
     });
+    let (year_ms, changes_ms) = year_of_a_schedule(end);
     let fitted_bytes = fitted.heap_bytes();
     // As served: a tracker is followed for six hours, then the next fit takes over.
     let mut served = fitted.tracker();
@@ -73,6 +78,8 @@ fn main() -> ExitCode {
         ("one peak x 5 quantiles", peak_ms, peak_ms / fit_ms, "of the fit"),
         ("one new sample", update_ms, update_ms / fit_ms, "of the fit"),
         ("clone of a tracker", clone_ms, clone_ms / fit_ms, "of the fit"),
+        ("year of 20 rules, minutes", year_ms, year_ms / fit_ms, "of the fit"),
+        ("year of 20 rules, changes", changes_ms, changes_ms / fit_ms, "of the fit"),
     ];
     for (name, ms, ratio, of) in rows {
         println!("{name:24} {ms:12.4} ms   {ratio:10.5} {of}");
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
         ("predict", predict_ms / fit_ms <= PREDICT_SHARE),
         ("update", update_ms / fit_ms <= UPDATE_SHARE),
         ("memory", bytes <= BYTES),
+        ("schedule", year_ms <= fit_ms),
     ];
     let failed: Vec<_> = budgets.iter().filter(|(_, kept)| !kept).map(|(name, _)| *name).collect();
     if failed.is_empty() {
@@ -92,6 +100,46 @@ fn main() -> ExitCode {
         println!("budgets exceeded: {}", failed.join(", "));
         ExitCode::from(u8::from(std::env::args().any(|a| a == "--check")))
     }
+}
+
+/// A year of twenty rules: minute by minute, as a replay asks, and by its changes, as a timeline does.
+fn year_of_a_schedule(from: Time) -> (f64, f64) {
+    let schedule = twenty_rules();
+    let minutes = median(5, || {
+        let mut cursor = schedule.cursor();
+        black_box((0..365 * 1_440).filter(|m| cursor.at(from + Span::minutes(*m)) != Bounds::NONE).count());
+    });
+    let changes = median(15, || {
+        black_box(schedule.changes(from, from + Span::days(365)));
+    });
+    (minutes, changes)
+}
+
+/// Twenty rules of every kind: by the clock, overnight, by cron, of one date.
+fn twenty_rules() -> Schedule {
+    let text = |value: String| Some(value);
+    let rules: Vec<RawRule> = (0..5)
+        .flat_map(|hour| {
+            let rule = |days: &str, start: String, end: String, min: u32| RawRule {
+                days: (!days.is_empty()).then(|| days.to_owned()),
+                start: text(start),
+                end: text(end),
+                min: text(min.to_string()),
+                ..RawRule::default()
+            };
+            [
+                rule("mon-fri", format!("0{hour}:30"), format!("1{hour}:00"), 1 + hour),
+                rule("weekends", format!("2{}:00", hour % 4), format!("0{hour}:15"), 2),
+                rule("", format!("{hour} {hour} * * 1-5"), format!("30 1{hour} * * *"), 2 + hour),
+                RawRule {
+                    on: vec![format!("2026-12-0{}", hour + 1)],
+                    factor: text("2".to_owned()),
+                    ..RawRule::default()
+                },
+            ]
+        })
+        .collect();
+    Schedule::new(Tz::Europe__Berlin, &rules, &Calendars::default()).expect("twenty rules")
 }
 
 /// The median time of so many runs, in milliseconds.

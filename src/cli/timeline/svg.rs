@@ -82,10 +82,10 @@ fn most_replicas(outlook: &Outlook) -> f64 {
     f64::from(most.map_or(1, Replicas::get))
 }
 
-/// The next of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten.
+/// The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.max(1e-9).log10().floor());
-    let steps = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|s| s * power).find(|&v| v >= value * 1.02).unwrap_or(12.0 * power)
 }
 

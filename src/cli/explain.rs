@@ -1,0 +1,70 @@
+//! `forescale explain`: why a workload is, was or will be at so many replicas.
+//!
+//! Live, the newest decision of a running server is shown. Replayed, the decision of any instant is made again from a
+//! trace or from Prometheus by the code that serves, knowing only what was known then; beyond the last sample the
+//! forecast is followed as the ladder of failures would follow it, and that is said.
+
+mod live;
+mod replay;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use super::{Format, Outcome};
+use crate::units::Time;
+
+/// Why a workload is, was or will be at so many replicas.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("from").required(true).args(["server", "trace", "prometheus"])))]
+pub(super) struct ExplainArgs {
+    /// The workload at a running server: NAMESPACE/NAME of its ScaledObject.
+    #[arg(value_name = "NAMESPACE/NAME", requires = "server")]
+    workload: Option<String>,
+    /// The HTTP address of a running server, such as http://forescale:8080.
+    #[arg(long, value_name = "URL", requires = "workload")]
+    server: Option<String>,
+    /// Which metric of the workload, where it has several.
+    #[arg(long, value_name = "M", requires = "server")]
+    metric: Option<String>,
+    /// A policy file (YAML), keys as in a trigger's metadata.
+    #[arg(long, value_name = "FILE", required_unless_present = "server")]
+    policy: Option<PathBuf>,
+    /// A trace of the load of the policy's first signal.
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    trace: Option<PathBuf>,
+    /// A Prometheus server that answers the policy's queries.
+    #[arg(long, value_name = "URL", requires = "policy")]
+    prometheus: Option<String>,
+    /// PromQL of the load, in place of the policy's.
+    #[arg(long, value_name = "Q", requires = "prometheus")]
+    query: Option<String>,
+    /// The instant to decide for (RFC 3339), past or future; the end of the trace, or now, by default.
+    #[arg(long, value_name = "T", value_parser = parse_time)]
+    at: Option<Time>,
+    /// Form of the output.
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
+    let told = match (&args.server, &args.workload) {
+        (Some(server), Some(workload)) => live::ask(server, workload, args.metric.as_deref(), args.format)?,
+        _ => replay::decide_again(args)?,
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", told.text)?;
+    Ok(if told.is_decision { Outcome::Fine } else { Outcome::Failed })
+}
+
+/// What is printed, and whether there was a decision.
+struct Told {
+    text: String,
+    is_decision: bool,
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    Time::parse(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,132 @@
+//! The decision of any instant, made again from what was known then.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{ExplainArgs, Told};
+use crate::cli::forecast::explanation_json;
+use crate::cli::{Format, live};
+use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces};
+use crate::forecast::Explanation;
+use crate::history::Series;
+use crate::http::decision_json;
+use crate::policy::{Policy, ServiceRate, SignalKind};
+use crate::serve::{Clock, SystemClock};
+use crate::source::{Catalogue, trace};
+use crate::units::{Span, Time};
+
+/// Decides for the instant that the arguments name.
+pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
+    let now = SystemClock.now();
+    let trace = args.trace.as_deref().map(trace::read).transpose()?;
+    let policy = policy(args, trace.as_ref(), now)?;
+    let last = trace.as_ref().and_then(Series::last).map(|(at, _)| at);
+    let settle = policy.signals.first().map_or(Span::ZERO, |s| s.settle);
+    let at = args.at.or(last.map(|end| end + settle)).unwrap_or(now);
+    let traces = match (trace, &args.prometheus) {
+        (Some(load), _) => {
+            let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };
+            Traces { signals: vec![signal], ..Traces::default() }
+        }
+        (None, Some(url)) => from_prometheus(url, &policy, at.min(now))?,
+        (None, None) => Traces::default(),
+    };
+    let recording = Recording::new(&policy, traces, Circumstances::default());
+    // It has run all along; warming is for servers that have just begun.
+    let begun = at - Span::days(1_000);
+    let mut session = Session::new(&policy, Span::ZERO, begun);
+    let answer = session.step(&recording.known_at(&policy, Span::ZERO, begun, at), &policy, at);
+    let forecasts = forecasts(&session, &policy, at);
+    let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
+    Ok(match answer {
+        Ok(decision) => Told { text: told(args.format, &decision, &forecasts, beyond), is_decision: true },
+        Err(blind) if args.format == Format::Json => Told {
+            text: json!({ "schema": 1, "unavailable": blind.to_string() }).to_string(),
+            is_decision: false,
+        },
+        Err(blind) => Told { text: format!("no decision at {at}: {blind}"), is_decision: false },
+    })
+}
+
+fn told(format: Format, decision: &Decision, forecasts: &[Explanation], beyond: Option<Span>) -> String {
+    if format == Format::Json {
+        let mut document = decision_json(decision);
+        document["explanations"] = forecasts.iter().map(explanation_json).collect();
+        document["beyondHistorySeconds"] = json!(beyond.map(Span::as_seconds));
+        return document.to_string();
+    }
+    let mut text = decision.to_string();
+    if let Some((span, probability)) = decision.capped_in {
+        text += &format!("\n  will be capped in {span} with probability {probability:.2}");
+    }
+    if let Some(beyond) = beyond {
+        text += &format!("\n  {beyond} beyond the last sample: the forecast is followed from there");
+    }
+    forecasts.iter().for_each(|forecast| text += &format!("\n\n{forecast}"));
+    text
+}
+
+/// How the forecast of each signal comes about, at the end of the window that was decided for.
+fn forecasts(session: &Session, policy: &Policy, at: Time) -> Vec<Explanation> {
+    let plans = session.prepared().signals.iter().zip(&policy.signals);
+    plans
+        .filter_map(|(plan, signal)| match plan {
+            SignalPlan::Ready { tracker, .. } => {
+                let ahead = at.since(tracker.at()) + Span::minutes(3);
+                Some(tracker.explain(signal.step.times(signal.step.cover(ahead))))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The policy of the file; without a grid of its own it takes that of the trace.
+fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Result<Policy> {
+    let path = args.policy.as_ref().context("expected --policy")?;
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| shown.clone())?;
+    let mut catalogue = Catalogue::new(args.at.unwrap_or(now));
+    catalogue.add("explained", &text).with_context(|| shown.clone())?;
+    let mut metadata = HashMap::from([("policy".to_owned(), "explained".to_owned())]);
+    if let Some(query) = &args.query {
+        metadata.insert("query".to_owned(), query.clone());
+    }
+    let mut keys = catalogue.keys(&metadata);
+    if let Some(trace) = trace {
+        let step = format!("{}s", trace.step().as_seconds());
+        keys.values.entry("queryStep".to_owned()).or_insert(step);
+        keys.values.entry("query".to_owned()).or_insert_with(|| "the trace".to_owned());
+    }
+    Policy::from_keys(&keys).context(shown)
+}
+
+/// Every series that the policy asks for, as long as its history.
+fn from_prometheus(url: &str, policy: &Policy, to: Time) -> anyhow::Result<Traces> {
+    let Some(first) = policy.signals.first() else { return Ok(Traces::default()) };
+    let read = |query: &str, window: Span| live::read(url, query, first.step, to - window, to);
+    let mut traces = Traces::default();
+    for signal in &policy.signals {
+        // A fit belongs to a point up to six hours before, and sees a whole window before it.
+        let window = signal.window + Span::hours(7);
+        let ask = |query: &str| live::read(url, query, signal.step, to - window, to);
+        let mut seen = SignalTraces { load: Some(ask(&signal.query)?), ..SignalTraces::default() };
+        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+            seen.arrivals = Some(ask(&drain.arrivals)?);
+            if let ServiceRate::Measured(query) = &drain.service {
+                seen.completions = Some(ask(query)?);
+            }
+        }
+        traces.signals.push(seen);
+    }
+    let context = |query: &Option<String>| {
+        query.as_ref().map(|query| read(query, crate::decide::CONTEXT_WINDOW)).transpose()
+    };
+    let queries = &policy.queries;
+    traces.replicas = context(&queries.replicas)?;
+    traces.errors = context(&queries.errors)?;
+    traces.rejected = context(&queries.rejected)?;
+    traces.in_flight = context(&queries.in_flight)?;
+    Ok(traces)
+}

@@ -1,0 +1,252 @@
+//! The JSON Schema of a policy file: what an editor completes and checks while people write.
+//!
+//! The structs here are documentation that compiles; nothing is parsed through them. A test holds their keys equal to
+//! those that the reader knows, and the committed `models/policy.schema.json` equal to what is generated.
+
+// The fields are read by the derive alone.
+#![allow(dead_code)]
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// How one workload is to be scaled. Every key may also stand in the metadata of a trigger, as a string.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
+struct PolicyFile {
+    /// Further signals; the largest need wins. Each holds the keys of a query.
+    signals: Option<Vec<SignalKeys>>,
+    /// A policy of the catalogue that supplies what is not given. In a trigger only.
+    policy: Option<String>,
+    /// Name of the HPA metric, `forescale` unless given.
+    #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
+    metric_name: Option<String>,
+    #[schemars(flatten)]
+    signal: SignalKeys,
+    /// Decision to ready pod: a duration up to 1h, or `auto` to learn the 90th percentile from kube-state-metrics.
+    lead_time: Option<LeadTime>,
+    /// How much to insure by name: cost (0.80), balanced (0.95, the default) or availability (0.99).
+    objective: Option<Objective>,
+    /// The quantile of the load in the lead window to insure, 0.5 to 0.999.
+    quantile: Option<Number>,
+    /// Replica-hours that one short replica-hour is worth, 1 to 999; insures the quantile c / (1 + c).
+    under_provision_cost: Option<Number>,
+    /// Share of time that may be short of replicas, such as 1%; the insurance is found by replaying the history.
+    under_provision_target: Option<Number>,
+    /// predictive (the default), shadow (decide and publish, answer as reactive) or reactive.
+    mode: Option<Mode>,
+    /// Least replicas used in planning; 0 permits zero. 1 unless given.
+    min_replicas: Option<Count>,
+    /// Most replicas used in planning. 100 unless given.
+    max_replicas: Option<Count>,
+    /// IANA time zone of schedule and seasons, such as Europe/Berlin. UTC unless given.
+    timezone: Option<String>,
+    /// Floors, ceilings and factors by the clock. Overlapping: highest floor, lowest ceiling, the floor wins.
+    schedule: Option<Schedule>,
+    /// KEDA's cron: when the one window starts.
+    start: Option<String>,
+    /// KEDA's cron: when the one window ends.
+    end: Option<String>,
+    /// KEDA's cron: replicas in the one window.
+    desired_replicas: Option<Count>,
+    /// A named iCalendar of the server's configuration, whose days count as Sunday.
+    calendar: Option<String>,
+    /// Time without load before zero. 0s unless given: KEDA's cooldownPeriod waits.
+    scale_to_zero_after: Option<Duration>,
+    /// How long before expected load to wake from zero. The lead time unless given.
+    wake_ahead: Option<Duration>,
+    /// How long a commanded zero waits for work in flight. 30m unless given.
+    drain_grace: Option<Duration>,
+    /// PromQL: replicas that run, for the HPA's tolerance, scaling lag and savings.
+    replicas_query: Option<String>,
+    /// PromQL: share of requests that fail, 0 to 1; from 0.2 on low load is not believed.
+    error_query: Option<String>,
+    /// PromQL: demand turned away, in the unit of the load; added to it.
+    rejected_query: Option<String>,
+    /// PromQL: work being done now; no zero while above 0.
+    in_flight_query: Option<String>,
+    /// Spans not to learn from, such as 2026-11-27T00:00:00Z/2026-11-28T00:00:00Z, comma-separated.
+    masked_spans: Option<String>,
+    /// Age of the last sample at which a plan is no longer followed. 1h unless given.
+    max_stale: Option<Duration>,
+    /// The HPA's tolerance to reckon with. 0.1 unless given.
+    tolerance: Option<Number>,
+    /// Replicas come in multiples of this. 1 unless given.
+    replica_step: Option<Count>,
+    /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
+    r#override: Option<String>,
+}
+
+/// What load is measured by.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct SignalKeys {
+    /// PromQL that yields one series.
+    query: Option<String>,
+    /// Load per replica, above 0.
+    threshold: Option<Number>,
+    /// Wakes from zero strictly above this load. 0 unless given.
+    activation_threshold: Option<Number>,
+    /// rate (load by threshold, the default) or queue (depth by threshold, or a deadline).
+    signal: Option<SignalKind>,
+    /// Queue with a deadline, PromQL: arrivals per second.
+    arrival_query: Option<String>,
+    /// Queue with a deadline: work that one replica does per second.
+    service_rate: Option<Number>,
+    /// Queue with a deadline, PromQL: completions per second of all replicas, in place of serviceRate.
+    completions_query: Option<String>,
+    /// Queue with a deadline: time to drain the backlog.
+    drain_within: Option<Duration>,
+    /// A Prometheus of the server's configuration. `default` unless given.
+    datasource: Option<String>,
+    /// The URL of a Prometheus, where the server's allow-list admits it.
+    server_address: Option<String>,
+    /// History to learn from. 28d unless given.
+    history_time_window: Option<Duration>,
+    /// Grid of the history. 1m unless given.
+    query_step: Option<Duration>,
+    /// Grid of the instant values. 15s unless given.
+    poll_step: Option<Duration>,
+    /// Age at which a sample counts. 30s unless given.
+    settle: Option<Duration>,
+}
+
+/// A window of the clock and what holds in it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Rule {
+    /// What people call it.
+    name: Option<String>,
+    /// Weekdays on which windows start: mon-fri, `sat,sun`, daily, weekdays, weekends. Every day unless given.
+    days: Option<OneOrMore>,
+    /// HH:MM, or a five-field cron expression.
+    start: Option<String>,
+    /// HH:MM (not after start: on the next day), or a five-field cron expression.
+    end: Option<String>,
+    /// Floor in replicas.
+    min: Option<Count>,
+    /// Ceiling in replicas; 0 commands zero.
+    max: Option<Count>,
+    /// Floor and ceiling in replicas.
+    exactly: Option<Count>,
+    /// Multiplies forecast and present need before rounding.
+    factor: Option<Number>,
+    /// Dates such as 2026-11-27: windows start on these only.
+    on: Option<OneOrMore>,
+    /// A named calendar: windows start on its days only.
+    calendar: Option<String>,
+    /// Dates, or names of calendars, on which no window starts.
+    except: Option<OneOrMore>,
+    /// The instant (RFC 3339) from which on the rule does nothing.
+    until: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Objective {
+    Cost,
+    Balanced,
+    Availability,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Mode {
+    Predictive,
+    Shadow,
+    Reactive,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum SignalKind {
+    Rate,
+    Queue,
+}
+
+/// Texts whose form has no type of its own: each names itself, so that editors show what is expected.
+macro_rules! forms {
+    ($($name:ident => $schema:tt;)*) => {$(
+        struct $name;
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+forms! {
+    Duration => {
+        "description": "A duration as Prometheus and Kubernetes write it: 30s, 1h30m, 28d",
+        "type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|h|d|w|y))+)$", "minimum": 0, "maximum": 0
+    };
+    LeadTime => {
+        "description": "A duration, or auto", "type": "string", "pattern": "^(auto|0|([0-9]+(ms|s|m|h))+)$"
+    };
+    Number => {
+        "description": "A number, plain or as text; also 1%, 500m and 2k as Kubernetes writes quantities",
+        "type": ["number", "string"], "minLength": 1
+    };
+    Count => {
+        "description": "A whole number, plain or as text",
+        "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+$"
+    };
+    OneOrMore => {
+        "description": "One text, or a list of texts",
+        "type": ["string", "array"], "items": { "type": "string" }
+    };
+}
+
+struct Schedule;
+
+impl JsonSchema for Schedule {
+    fn schema_name() -> Cow<'static, str> {
+        "Schedule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let rule = generator.subschema_for::<Rule>();
+        json_schema!({ "type": "array", "items": rule })
+    }
+}
+
+/// The schema as it is published, in one stable form.
+pub fn policy_schema() -> String {
+    let mut schema = schemars::schema_for!(PolicyFile);
+    schema.insert("$id".to_owned(), "policy.schema.json".into());
+    format!("{schema:#}\n", schema = schema.as_value())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::policy::{KNOWN_KEYS, RawRule};
+
+    fn keys(value: &serde_json::Value, pointer: &str) -> BTreeSet<String> {
+        let map = value.pointer(pointer).and_then(|v| v.as_object());
+        map.map(|m| m.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_schema_knows_the_keys_that_the_reader_knows() {
+        let schema: serde_json::Value = serde_json::from_str(&policy_schema()).expect("JSON");
+        let mut known: BTreeSet<String> = KNOWN_KEYS.iter().map(|k| (*k).to_owned()).collect();
+        known.insert("signals".to_owned());
+        assert_eq!(keys(&schema, "/properties"), known);
+        let rule: BTreeSet<String> = RawRule::KEYS.iter().map(|k| (*k).to_owned()).collect();
+        assert_eq!(keys(&schema, "/$defs/Rule/properties"), rule);
+    }
+
+    #[test]
+    fn the_committed_schema_is_the_generated_one() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/policy.schema.json");
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(committed, policy_schema(), "write it anew: forescale schema > models/policy.schema.json");
+    }
+}
