@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(worth_for_target(&replay(1e9), 2, 2, 0.01), 100_000.0);
         assert_eq!(
             worth_for_target(&replay(1e9), 2, 2, 0.2),
-            1.0,
+            WORTHS[0],
             "short a tenth of the time, a fifth allowed"
         );
         assert_eq!(worth_for_target(&replay(0.0)[..100], 2, 2, 0.01), BALANCED_WORTH);

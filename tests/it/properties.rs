@@ -140,9 +140,11 @@ proptest! {
         let policy = policy(&[]);
         let seen = seen(wave(4, 3).window(minute(-1), minute(at)), None);
         let prepared = prepare(&seen, &policy, minute(at - 100)).follow(&seen, &policy);
-        let ask = |q: f64| decide(&prepared.insured(Insured::Quantile(Quantile::new(q).expect("valid"))), &seen, &policy, minute(at));
+        let insured = |q: f64| prepared.insured(Insured::Quantile(Quantile::new(q).expect("valid")));
+        let ask = |q: f64| decide(&insured(q), &seen, &policy, minute(at));
         let (low, high) = (ask(a.min(b))?, ask(a.max(b))?);
-        prop_assert_eq!(low.need(forescale::decide::Contributor::Reactive), high.need(forescale::decide::Contributor::Reactive));
+        let reactive = forescale::decide::Contributor::Reactive;
+        prop_assert_eq!(low.need(reactive), high.need(reactive));
         // Trust is fixed by the evidence of the nearest judged level, which two quantiles need not share.
         let counts = |d: &Decision| d.needs.iter().all(|n| n.counts);
         prop_assume!(counts(&low) == counts(&high));
@@ -150,7 +152,11 @@ proptest! {
     }
 
     #[test]
-    fn errors_only_hold_more(share in 0.0..1.0f64, now in 0.0..200.0f64, mode in prop_oneof![Just("reactive"), Just("predictive")]) {
+    fn errors_only_hold_more(
+        share in 0.0..1.0f64,
+        now in 0.0..200.0f64,
+        mode in prop_oneof![Just("reactive"), Just("predictive")],
+    ) {
         let policy = policy(&[("errorQuery", "e"), ("mode", mode)]);
         let load = wave(3, 7);
         let mut seen = seen(load.clone(), Some(now));
@@ -163,7 +169,10 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_no_load_makes_it_inactive(value in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)], n in 1usize..200) {
+    fn nothing_that_is_no_load_makes_it_inactive(
+        value in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)],
+        n in 1usize..200,
+    ) {
         // Busy so far; then the exporter, or everything beside it, sends nonsense.
         let policy = policy(&[("minReplicas", "0"), ("inFlightQuery", "i"), ("errorQuery", "e")]);
         let mut load = Series::from_values(minute(0), Step::MINUTE, [80.0; 300]);

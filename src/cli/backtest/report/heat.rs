@@ -80,7 +80,8 @@ fn draw(cells: &[[Cell; 24]], title: &str, label: impl Fn(usize) -> String) -> S
             let tip = format!("{name}, {hour}:00 to {}:00: short {} %", hour + 1, number(100.0 * share));
             let _ = writeln!(
                 out,
-                "<rect {fill} x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\" data-tip=\"{tip}\"><title>{tip}</title></rect>",
+                "<rect {fill} x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\" \
+                 data-tip=\"{tip}\"><title>{tip}</title></rect>",
                 CELL_W - 1.5,
                 CELL_H - 1.5
             );

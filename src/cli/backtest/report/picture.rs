@@ -99,7 +99,8 @@ impl Plane {
         let ((x, y), tip) = (self.at(at.0, at.1), escaped(tip));
         let _ = writeln!(
             self.body,
-            "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" data-tip=\"{tip}\"><title>{tip}</title></circle>"
+            "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" \
+             data-tip=\"{tip}\"><title>{tip}</title></circle>"
         );
     }
 
@@ -116,7 +117,8 @@ impl Plane {
             (self.at(from, self.y.0), self.at(to, self.y.1), escaped(tip));
         let _ = writeln!(
             self.body,
-            "<rect class=\"hit\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" data-tip=\"{tip}\"><title>{tip}</title></rect>",
+            "<rect class=\"hit\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" \
+             data-tip=\"{tip}\"><title>{tip}</title></rect>",
             right - left,
             bottom - top
         );
