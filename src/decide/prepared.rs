@@ -45,7 +45,7 @@ pub enum SignalPlan {
 pub struct Ceiling {
     /// The instant.
     pub at: Time,
-    /// The probability that more is needed then than is allowed, at least [`LIKELY`].
+    /// The probability that more is needed then than is allowed, at least one in five.
     pub probability: f64,
 }
 
