@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock and reports")]
 
+mod timing;
+
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use forescale::decide::{decide, prepare};
 use forescale::history::{Observations, Sample, Series, SignalHistory};
 use forescale::policy::{Keys, Policy};
 use forescale::units::{Span, Step, Time};
+use timing::median;
 
 /// 28 days of minutes.
 const POINTS: i64 = 40_320;
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
     let mut load = Series::from_values(start, Step::MINUTE, (0..POINTS + 30).map(wave));
     let point = start + Span::minutes(POINTS);
     let mut seen = observed(&load);
-    let prepare_ms = median(|| {
+    let prepare_ms = median(RUNS, || {
         black_box(prepare(black_box(&seen), &policy, point));
     });
     let mut prepared = prepare(&seen, &policy, point).follow(&seen, &policy);
@@ -67,17 +70,4 @@ fn observed(load: &Series) -> Observations {
     let newest = load.last().map(|(at, value)| Sample { at, value });
     let signal = SignalHistory { load: Some(Arc::new(load.clone())), newest, ..SignalHistory::default() };
     Observations { signals: vec![signal], ..Observations::none(1, load.start()) }
-}
-
-/// The median time of so many runs, in milliseconds.
-fn median(mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[RUNS / 2]
 }

@@ -6,9 +6,10 @@
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock and reports")]
 
+mod timing;
+
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use augurs::ets::AutoETS;
 use augurs::mstl::MSTLModel;
@@ -19,6 +20,7 @@ use forescale::history::{Calendar, Series};
 use forescale::policy::schedule::Calendars;
 use forescale::policy::{Bounds, RawRule, Schedule};
 use forescale::units::{Quantile, Span, Step, Time};
+use timing::median;
 
 /// 28 days of minutes.
 const POINTS: usize = 40_320;
@@ -140,19 +142,6 @@ fn twenty_rules() -> Schedule {
         })
         .collect();
     Schedule::new(Tz::Europe__Berlin, &rules, &Calendars::default()).expect("twenty rules")
-}
-
-/// The median time of so many runs, in milliseconds.
-fn median(runs: usize, mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[runs / 2]
 }
 
 /// A web load with everything that makes fits work hard.

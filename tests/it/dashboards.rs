@@ -1,26 +1,23 @@
 //! Dashboards and rules: every expression yields data in a real Prometheus that scrapes a running server, and every
 //! alert passes its unit tests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::routing::get;
 use forescale::keda::wire::external_scaler_client::ExternalScalerClient;
 use forescale::keda::wire::{GetMetricsRequest, ScaledObjectRef};
-use forescale::serve::{self, Parts, SystemClock};
-use forescale::source::prometheus::DataSources;
-use forescale::source::{Catalogue, ServerConfig, yaml};
+use forescale::source::yaml;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::support::prometheus::{Backfill, Prometheus};
+use crate::support::server;
 
 /// The last series to come is the scaling lag: a step of the replicas' history after the pods are there.
 const WITHIN: Duration = Duration::from_secs(240);
@@ -102,18 +99,8 @@ async fn every_expression_returns_data() {
 /// Starts the server, and asks it as KEDA does until the test ends.
 async fn serve(prometheus: &Prometheus, grpc: TcpListener, http: TcpListener) -> impl Drop {
     let text = format!("datasources: {{default: {{url: '{}'}}}}", prometheus.url());
-    let config = ServerConfig::parse(&text, &BTreeMap::new()).expect("a configuration");
-    let shutdown = CancellationToken::new();
-    let parts = Parts {
-        backends: Arc::new(DataSources::new(&config)),
-        config,
-        catalogue: Catalogue::default(),
-        clock: Arc::new(SystemClock),
-        shutdown: shutdown.clone(),
-    };
     let address = grpc.local_addr().expect("bound");
-    let registry = serve::registry(&parts);
-    tokio::spawn(serve::run(parts, registry, grpc, http));
+    let ends = server::start(&text, grpc, http);
     // The counters have to be seen at zero first.
     let begun = Instant::now();
     while !returns_data(prometheus, "forescale_workloads + 1").await {
@@ -135,7 +122,7 @@ async fn serve(prometheus: &Prometheus, grpc: TcpListener, http: TcpListener) ->
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     });
-    shutdown.drop_guard()
+    ends
 }
 
 fn object(namespace: &str, name: &str) -> ScaledObjectRef {

@@ -1,25 +1,22 @@
 //! The gRPC server behind TLS: who is served, who is not, and certificates that change under it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forescale::keda::wire::ScaledObjectRef;
 use forescale::keda::wire::external_scaler_client::ExternalScalerClient;
-use forescale::serve::{self, Parts, SystemClock};
-use forescale::source::prometheus::DataSources;
-use forescale::source::{Catalogue, ServerConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::support::authority::{Authority, Signed};
+use crate::support::server;
 
 /// The server looks at its files each 5 s; a loaded machine is late.
 const RENEWED_WITHIN: Duration = Duration::from_secs(60);
@@ -38,21 +35,10 @@ async fn start(dir: &Path) -> Server {
     };
     let (cert, key) = (dir.join("tls.crt"), dir.join("tls.key"));
     let text = format!("grpc: {{tls: {{cert: {}, key: {}{client_ca}}}}}", cert.display(), key.display());
-    let config = ServerConfig::parse(&text, &BTreeMap::new()).expect("a configuration");
-    let shutdown = CancellationToken::new();
-    let parts = Parts {
-        backends: Arc::new(DataSources::new(&config)),
-        config,
-        catalogue: Catalogue::default(),
-        clock: Arc::new(SystemClock),
-        shutdown: shutdown.clone(),
-    };
-    let registry = serve::registry(&parts);
     let grpc = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let http = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = grpc.local_addr().expect("bound");
-    tokio::spawn(serve::run(parts, registry, grpc, http));
-    Server { address, _ends: shutdown.drop_guard() }
+    Server { address, _ends: server::start(&text, grpc, http) }
 }
 
 async fn connect(server: &Server, trusted: &str, me: Option<&Signed>) -> Result<Channel, String> {

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
+use crate::cli::live;
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
+use crate::serve::{Clock, SystemClock};
 use crate::simulate::{Load, Millis, Target};
-use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::prometheus::{Prometheus, RangeQuery};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
@@ -56,15 +56,14 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
         let recipe = Recipe::of(profile, GENERATED_FROM, scale, 7);
         loads.push((profile.name().to_owned(), recipe.series()));
     }
-    let source = args.prometheus.as_deref().map(Source::new).transpose()?;
-    if let (Some(source), Some(query)) = (&source, &args.query) {
-        loads.push((query.clone(), source.read(query, args.history)?));
+    if let (Some(url), Some(query)) = (&args.prometheus, &args.query) {
+        loads.push((query.clone(), read_live(url, query, args.history)?));
     }
     if loads.is_empty() {
         bail!("nothing to run: expected --trace, --generate or --prometheus with --query");
     }
-    let actual = args.actual_replicas.as_deref().map(|given| match &source {
-        Some(source) => source.read(given, args.history),
+    let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
+        Some(url) => read_live(url, given, args.history),
         None => Ok(trace::read(Path::new(given))?),
     });
     let actual = actual.transpose()?;
@@ -153,33 +152,10 @@ fn name_of(path: &Path) -> String {
     PathBuf::from(stem).file_stem().map_or(file.clone(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// A Prometheus that is asked for one range after another.
-struct Source {
-    prometheus: Prometheus,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Source {
-    fn new(url: &str) -> anyhow::Result<Self> {
-        let url = reqwest::Url::parse(url).with_context(|| "--prometheus: expected a URL".to_owned())?;
-        let config = DataSourceConfig::at(url);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Source { prometheus: Prometheus::new("backtest", config, &Limits::default()), runtime })
-    }
-
-    /// The series of a query up to the present.
-    fn read(&self, query: &str, history: Span) -> anyhow::Result<Series> {
-        let now = Time::from_epoch(chrono_now());
-        let range = RangeQuery { query: query.to_owned(), from: now - history, to: now, step: Step::MINUTE };
-        Ok(self.runtime.block_on(self.prometheus.range(&range))?)
-    }
-}
-
-/// Seconds since the epoch: what "the last 28 days" of a live server means.
-fn chrono_now() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "the present of a live server; no decision is made by it")]
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+/// The last `history` of a query.
+fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
+    let now = SystemClock.now();
+    live::read(url, query, Step::MINUTE, now - history, now)
 }
 
 // === impl Level ===

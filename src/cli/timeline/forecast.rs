@@ -4,14 +4,13 @@ use anyhow::{Context, bail};
 
 use super::TimelineArgs;
 use super::outlook::{Hour, range};
+use crate::cli::live;
 use crate::forecast::{Tracker, fit};
 use crate::history::Series;
 use crate::plan::replicas_for;
 use crate::policy::{Policy, SignalKind};
-use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::prometheus::{Prometheus, RangeQuery, base_url};
 use crate::source::trace;
-use crate::units::{Quantile, Span, Time};
+use crate::units::{Quantile, Span, Step, Time};
 
 /// The load of the past, where the arguments name one.
 pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow::Result<Option<Series>> {
@@ -23,17 +22,8 @@ pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow
     let query = args.query.as_ref().or(signal.map(|s| &s.query));
     let query = query.context("--query: the workload has none; expected PromQL that yields one series")?;
     let window = signal.map_or(Span::days(28), |s| s.window);
-    let url = base_url(address).map_err(|why| anyhow::anyhow!("--prometheus: {why}"))?;
-    let source = Prometheus::new("prometheus", DataSourceConfig::at(url), &Limits::default());
-    let question = RangeQuery {
-        query: query.clone(),
-        from: now - window,
-        to: now,
-        step: signal.map_or(crate::units::Step::MINUTE, |s| s.step),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let series = runtime.block_on(source.range(&question)).with_context(|| source.target().to_owned())?;
-    Ok(Some(series))
+    let step = signal.map_or(Step::MINUTE, |s| s.step);
+    live::read(address, query, step, now - window, now).map(Some)
 }
 
 /// The band of every whole hour from `from` on.
