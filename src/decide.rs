@@ -4,6 +4,7 @@
 //! the same [`Decision`], in the server, in a second replica of it, in a backtest and in a test. Nothing here ever
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
+mod deadline;
 mod decision;
 mod evaluate;
 mod ladder;

@@ -1,13 +1,14 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
 use super::decision::{Blind, ForecastView, Note, Rung};
+use super::deadline::drain_of;
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, insured_need};
 use crate::forecast::TrustState;
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Backlog, Insured, LeadWindow};
-use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
+use crate::plan::{Backlog, Insured, LeadWindow};
+use crate::policy::{Drain, Limits, Mode, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
@@ -159,17 +160,7 @@ impl Question<'_> {
 
     /// The deadline of a queue with the work that one replica does per second, where both are known.
     fn drain(&self) -> Option<(&Drain, f64)> {
-        let SignalKind::Queue(Some(drain)) = &self.signal.kind else { return None };
-        let service = match &drain.service {
-            ServiceRate::Given(rate) => Some(*rate),
-            ServiceRate::Measured(_) => plan::service_rate(
-                self.history.completions.as_deref()?,
-                self.observations.replicas.as_deref()?,
-                self.history.load.as_deref()?,
-                self.now,
-            ),
-        };
-        service.map(|service| (drain, service))
+        drain_of(self.observations, self.history, self.signal, self.now)
     }
 
     fn rejected_at(&self, at: Time) -> f64 {

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use super::deadline::drain_of;
 use super::outlook::Outlook;
 use super::promise::worth_of;
 use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Insured};
+use crate::plan::{self, Backlog, Insured};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -74,7 +75,7 @@ pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepar
         prepare_signal(observations, history, policy, signal, at)
     });
     let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
-    prepared.ceiling = prepared.foresee_ceiling(policy, at);
+    prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
     prepared
 }
 
@@ -142,7 +143,7 @@ impl Prepared {
             }
         }
         if hour(self.reached()) != before {
-            self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
+            self.ceiling = self.foresee_ceiling(observations, policy, self.reached().unwrap_or(self.at));
         }
         self
     }
@@ -170,29 +171,48 @@ impl Prepared {
     }
 
     /// Looks hour by hour over two days, then by six hours over the week.
-    fn foresee_ceiling(&self, policy: &Policy, from: Time) -> Option<Ceiling> {
+    fn foresee_ceiling(&self, observations: &Observations, policy: &Policy, from: Time) -> Option<Ceiling> {
         let ahead = (1..=48).chain((54..=168).step_by(6)).map(Span::hours);
-        let chances: Vec<Quantile> =
-            [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
+        let services: Vec<_> = (0..policy.signals.len())
+            .map(|i| drain_of(observations, observations.signals.get(i)?, policy.signals.get(i)?, from))
+            .collect();
         ahead.into_iter().find_map(|span| {
-            let at = from + span;
-            let bounds = policy.schedule.at(at);
+            let bounds = policy.schedule.at(from + span);
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
-            let probability = policy.signals.iter().zip(&self.signals).filter_map(|(signal, plan)| {
+            let chances = policy.signals.iter().zip(&self.signals).zip(&services);
+            let probability = chances.filter_map(|((signal, plan), drain)| {
                 let SignalPlan::Ready { tracker, .. } = plan else { return None };
-                let distrusted = tracker.trust().state == TrustState::Distrusted;
-                if !matches!(signal.kind, SignalKind::Rate) || distrusted {
+                let is_deadline = matches!(signal.kind, SignalKind::Queue(Some(_)));
+                if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
                     return None;
                 }
-                // The lowest quantile that needs more than is allowed: more is needed with one minus its probability.
-                let loads = tracker.quantiles(signal.step.times(signal.step.cover(span)), &chances);
-                let over = loads.iter().position(|&load| {
-                    plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation) > allowed
-                })?;
-                chances.get(over).map(|q| 1.0 - q.get())
+                let needed = |load: f64| match *drain {
+                    // The queue of then is not known now: at the least, what arrives has to be worked off.
+                    Some((drain, service)) => {
+                        let arriving = Backlog { depth: 0.0, arrivals: load * bounds.factor };
+                        arriving.replicas(service, drain.within)
+                    }
+                    None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
+                };
+                chance_above(allowed, tracker, signal.step.times(signal.step.cover(span)), needed)
             });
             let probability = probability.fold(0.0, f64::max);
-            (probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO).then_some(Ceiling { at, probability })
+            let is_likely = probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO;
+            is_likely.then_some(Ceiling { at: from + span, probability })
         })
     }
+}
+
+/// The probability that more than `allowed` is needed `ahead`: one minus the lowest quantile that needs more.
+fn chance_above(
+    allowed: Replicas,
+    tracker: &Outlook,
+    ahead: Span,
+    needed: impl Fn(f64) -> Replicas,
+) -> Option<f64> {
+    let chances: Vec<Quantile> =
+        [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
+    let loads = tracker.quantiles(ahead, &chances);
+    let over = loads.iter().position(|&load| needed(load) > allowed)?;
+    chances.get(over).map(|q| 1.0 - q.get())
 }
