@@ -1,7 +1,7 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
-use super::decision::{Blind, ForecastView, Note, Rung};
 use super::deadline::drain_of;
+use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, insured_need};

@@ -1,6 +1,7 @@
 //! `forescale serve` as a process, against a real Prometheus, with KEDA's side played over a real socket.
 
 mod contract;
+mod explain;
 mod history;
 mod outage;
 mod schedule;

@@ -21,7 +21,11 @@ fn settled(policy: &Policy, running: Option<u32>, reactive: u32, forecast: u32, 
         let replicas = Replicas::new(count).expect("small");
         decision.needs.push(Need { contributor, replicas, counts: true });
     }
-    decision.needs.push(Need { contributor: Contributor::Minimum, replicas: policy.limits.min, counts: true });
+    decision.needs.push(Need {
+        contributor: Contributor::Minimum,
+        replicas: policy.limits.min,
+        counts: true,
+    });
     let mut seen = Observations::none(1, at);
     seen.replicas =
         running.map(|r| Arc::new(Series::from_values(at - Span::MINUTE, Step::MINUTE, [f64::from(r)])));
