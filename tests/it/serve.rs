@@ -4,6 +4,7 @@ mod contract;
 mod history;
 mod outage;
 mod schedule;
+mod state;
 
 /// A configuration with one data source.
 fn configuration(url: &str) -> String {
