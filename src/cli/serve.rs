@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
-use crate::serve::{self, Clock, Parts, Registry, SystemClock};
+use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::prometheus::DataSources;
 use crate::source::{Catalogue, ServerConfig};
@@ -50,9 +50,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
 
 async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    let grpc = TcpListener::bind(config.listen.grpc)
-        .await
-        .with_context(|| format!("grpc on {}", config.listen.grpc))?;
+    let grpc = Door::bind(config.listen.grpc).with_context(|| format!("grpc on {}", config.listen.grpc))?;
     let http = TcpListener::bind(config.listen.http)
         .await
         .with_context(|| format!("http on {}", config.listen.http))?;

@@ -18,7 +18,7 @@ use crate::policy::WorkloadId;
 pub trait Overview: Send + Sync + 'static {
     /// Every workload with its newest state, sorted by identity.
     fn workloads(&self) -> Vec<(WorkloadId, WorkloadState)>;
-    /// Whether the server can answer KEDA: its listeners are open, and it is not shutting down.
+    /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
     /// The metrics, brought up to date.
     fn metrics(&self) -> &Metrics;
@@ -44,7 +44,7 @@ async fn ready(State(overview): State<Arc<dyn Overview>>) -> Response {
     if overview.ready() {
         "ok\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
     }
 }
 

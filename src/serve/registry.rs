@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -9,13 +10,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
+use super::store::{Store, row};
 use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, Prepared, State, decide};
 use crate::history::Observations;
 use crate::http::{Metrics, Overview};
 use crate::keda::{Desk, Refusal};
-use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId};
+use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, is_unread_key};
 use crate::source::{Backend, Backends, Catalogue, SourceError};
 use crate::units::{Span, Time};
 
@@ -36,6 +38,11 @@ pub struct Registry {
     shutdown: CancellationToken,
     metadata_bytes: usize,
     most: usize,
+    store: Option<Arc<Store>>,
+    /// Whether the workloads have changed since they were kept.
+    changed: AtomicBool,
+    warming: AtomicBool,
+    warm_by: Time,
 }
 
 /// One set of keys under an identity.
@@ -44,6 +51,8 @@ struct Set {
     first_asked: Time,
     last_asked: Time,
     serving: Serving,
+    /// What is kept of it beyond the process.
+    row: Option<Arc<str>>,
 }
 
 enum Serving {
@@ -63,11 +72,13 @@ const FORGOTTEN: Span = Span::minutes(10);
 
 impl Registry {
     pub(super) fn new(parts: &Parts, metrics: Arc<Metrics>) -> Arc<Self> {
+        let now = parts.clock.now();
+        let store = parts.config.state.as_deref().and_then(|dir| Store::open(dir, now)).map(Arc::new);
         let registry = Arc::new(Registry {
             entries: Mutex::default(),
             catalogue: ArcSwap::from_pointee(parts.catalogue.clone()),
             shared: Arc::new(Shared {
-                hub: Hub::new(Arc::clone(&metrics)),
+                hub: Hub::new(Arc::clone(&metrics), store.clone()),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
                 metrics,
@@ -76,8 +87,14 @@ impl Registry {
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,
             most: parts.config.limits.workloads,
+            store,
+            changed: AtomicBool::new(false),
+            warming: AtomicBool::new(false),
+            warm_by: now + parts.config.startup_grace,
         });
+        registry.recall(now);
         tokio::spawn(Arc::clone(&registry).sweep());
+        tokio::spawn(Arc::clone(&registry).keep_current());
         registry
     }
 
@@ -155,6 +172,19 @@ impl Registry {
         Ok(Serving::Running { workload, stop })
     }
 
+    fn set(&self, id: &WorkloadId, metadata: &HashMap<String, String>, state: State, now: Time) -> Set {
+        let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
+        let is_kept = self.store.is_some() && matches!(serving, Serving::Running { .. });
+        self.changed.fetch_or(is_kept, Ordering::Relaxed);
+        Set {
+            fingerprint: fingerprint(metadata),
+            first_asked: now,
+            last_asked: now,
+            serving,
+            row: is_kept.then(|| row(id, metadata)),
+        }
+    }
+
     /// Lets go of workloads that nobody asks for, and of the series only they used.
     async fn sweep(self: Arc<Self>) {
         let clock = Arc::clone(&self.shared.clock);
@@ -177,6 +207,7 @@ impl Registry {
                 });
                 if sets.is_empty() {
                     gone.push(id.clone());
+                    self.changed.store(true, Ordering::Relaxed);
                 }
                 !sets.is_empty()
             });
@@ -218,8 +249,7 @@ impl Desk for Registry {
         } else if sets.len() < MOST_SETS {
             // What was decided under the old keys stands until the new ones have a decision of their own.
             let state = newest.unwrap_or_else(|| Err(starting()));
-            let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
-            sets.push(Set { fingerprint, first_asked: now, last_asked: now, serving });
+            sets.push(self.set(id, metadata, state, now));
         }
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
         let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
@@ -249,7 +279,7 @@ impl Overview for Registry {
     }
 
     fn ready(&self) -> bool {
-        !self.shutdown.is_cancelled()
+        !self.shutdown.is_cancelled() && !self.warming.load(Ordering::Relaxed)
     }
 
     fn metrics(&self) -> &Metrics {
@@ -261,8 +291,12 @@ impl Overview for Registry {
 
 impl Set {
     fn state(&self) -> Option<State> {
+        self.watch().map(|state| state.borrow().clone())
+    }
+
+    fn watch(&self) -> Option<watch::Receiver<State>> {
         match &self.serving {
-            Serving::Running { workload, .. } => Some(workload.state().borrow().clone()),
+            Serving::Running { workload, .. } => Some(workload.state()),
             Serving::Faulty(_) => None,
         }
     }
@@ -303,13 +337,14 @@ fn starting() -> Blind {
     Blind::Warming { missing: "the first read of its history".to_owned() }
 }
 
-/// A value that differs where the metadata differs; never 0, which stands for "to be read again".
+/// A value that differs where the keys differ that are read; never 0, which stands for "to be read again".
 fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
-    let sorted: BTreeMap<_, _> = metadata.iter().collect();
+    let sorted: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| !is_unread_key(key)).collect();
     let mut hasher = DefaultHasher::new();
     sorted.hash(&mut hasher);
     hasher.finish().max(1)
 }
 
+mod recall;
 #[cfg(test)]
 mod tests;

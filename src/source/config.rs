@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub calendars: BTreeMap<String, PathBuf>,
     /// The directory of named policies.
     pub policies: Option<PathBuf>,
+    /// The directory in which a server keeps what it would otherwise read again after a restart.
+    pub state: Option<PathBuf>,
     /// How long a workload without history waits before it answers with what it needs now.
     pub startup_grace: Span,
     /// How long open calls may take to end on shutdown.

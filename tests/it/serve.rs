@@ -5,6 +5,7 @@ mod explain;
 mod history;
 mod outage;
 mod schedule;
+mod state;
 
 /// A configuration with one data source.
 fn configuration(url: &str) -> String {

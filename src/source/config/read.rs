@@ -34,6 +34,7 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         server_address_allow: allow_list(&top),
         calendars: top.texts("calendars").into_iter().map(|(n, t)| (n.to_owned(), t.value.into())).collect(),
         policies: path(&top, "policies"),
+        state: state(&top),
         startup_grace: top.span("startupGrace", Span::seconds(30), Span::ZERO, Span::HOUR),
         shutdown_grace: top.span("shutdownGrace", Span::seconds(20), second, Span::HOUR),
         limits: limits(&top.section("limits")),
@@ -271,6 +272,16 @@ fn grpc_tls(grpc: &Section<'_>) -> Option<GrpcTls> {
         }
     }
     Some(GrpcTls { cert: cert?, key: key?, client_ca })
+}
+
+fn state(top: &Section<'_>) -> Option<PathBuf> {
+    let section = top.section("state");
+    let dir = path(&section, "path");
+    section.finish();
+    if top.has("state") && !section.has("path") {
+        section.fault("path", "nothing", "a directory of its own");
+    }
+    dir
 }
 
 fn log(section: &Section<'_>) -> LogConfig {
