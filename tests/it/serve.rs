@@ -3,6 +3,7 @@
 mod contract;
 mod history;
 mod outage;
+mod page;
 mod schedule;
 
 /// A configuration with one data source.
