@@ -178,9 +178,15 @@ impl Figure {
             }
             out.push_str("</ul>\n");
         }
+        // A wide picture scrolls on a phone: the keyboard must reach it.
+        let reached = if self.is_wide {
+            format!(" tabindex=\"0\" role=\"region\" aria-label=\"{}\"", escaped(&self.title))
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "<div class=\"frame\">{}</div><figcaption>{}</figcaption></figure>",
+            "<div class=\"frame\"{reached}>{}</div><figcaption>{}</figcaption></figure>",
             self.svg,
             escaped(&self.caption)
         )

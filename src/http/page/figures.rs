@@ -30,7 +30,7 @@ pub(super) fn load(story: &Story, ahead: &[Stretch], now: Time) -> Option<Figure
     plane.scale_x(&time_marks(zone, range));
     let mut keys = vec![("load", "load".to_owned())];
     let edge = |place: usize| -> Vec<(f64, f64)> {
-        ahead.iter().map(|s| (x(s.from) + 450.0, s.load[place])).collect()
+        ahead.iter().map(|s| ((x(s.from) + 450.0).max(x(now)), s.load[place])).collect()
     };
     if let Some(first) = ahead.first() {
         plane.area("band", &edge(0), &edge(2));

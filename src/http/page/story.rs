@@ -16,7 +16,7 @@ use crate::units::{Span, Time};
 /// Distance of the points of the band.
 const FINE: Span = Span::minutes(15);
 /// How far the schedule is told.
-const SCHEDULE_AHEAD: Span = Span::days(7);
+const SCHEDULE_AHEAD: Span = Span::days(3);
 
 pub(super) fn write(
     out: &mut String,
@@ -48,11 +48,12 @@ pub(super) fn write(
     if let Some(story) = story {
         let tracker = story.prepared.as_ref().and_then(tracker);
         let look = |every: Span| {
-            tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, now, now + figures::AHEAD, every))
+            let from = now.floor_to(every, Span::ZERO);
+            tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
         };
         let (fine, hours) = (look(FINE), look(Span::HOUR));
         if let Some(decision) = known.standing.decision() {
-            tiles(out, decision)?;
+            tiles(out, story, decision, now)?;
         }
         out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
         if let Some(figure) = figures::load(story, &fine, now) {
@@ -104,7 +105,7 @@ fn trouble(out: &mut String, known: &Known, exposes: bool) -> std::fmt::Result {
     )
 }
 
-fn tiles(out: &mut String, decision: &Decision) -> std::fmt::Result {
+fn tiles(out: &mut String, story: &Story, decision: &Decision, now: Time) -> std::fmt::Result {
     out.push_str("<section class=\"tiles\" aria-label=\"Now\">\n");
     let mut tile = |title: &str, value: String, note: String| {
         let note = escaped(&note);
@@ -114,8 +115,12 @@ fn tiles(out: &mut String, decision: &Decision) -> std::fmt::Result {
         )
     };
     tile("replicas", decision.replicas.to_string(), decision.reason.to_string())?;
-    let age = decision.history_age.map_or_else(|| "not measured".to_owned(), |age| format!("{age} old"));
-    tile("load", decision.load.map_or_else(|| "-".to_owned(), number), age)?;
+    // Where a person's word decides, the load was not looked at; it is known all the same.
+    let last = story.load.as_deref().and_then(|series| series.last());
+    let load = decision.load.or(last.map(|(_, load)| load));
+    let age = decision.history_age.or(last.map(|(at, _)| now.since(at)));
+    let age = age.map_or_else(|| "not measured".to_owned(), |age| format!("{age} old"));
+    tile("load", load.map_or_else(|| "-".to_owned(), number), age)?;
     if let Some(view) = &decision.forecast {
         let note = format!("at most, with probability {}, in the coming {}", view.quantile, view.window);
         tile("peak to come", number(view.load), note)?;
@@ -218,7 +223,7 @@ fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Result {
     }
     write!(
         out,
-        "<div class=\"scroll\"><table>\n<caption>The coming week, times in {zone}; within {} to {} replicas.</caption>\n\
+        "<div class=\"scroll\"><table>\n<caption>The coming three days, times in {zone}; within {} to {} replicas.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">floor</th><th scope=\"col\">ceiling</th>\
          <th scope=\"col\" class=\"words\">rules</th></tr></thead>\n<tbody>\n",
         policy.limits.min, policy.limits.max

@@ -38,7 +38,8 @@ async fn fleet(arguments: &[&str]) -> Fleet {
     keda.first_number(PATIENCE).await;
     let launched = [&web[..], &[("override", word.as_str())]].concat();
     keda.like("launched", &launched).first_number(PATIENCE).await;
-    let cron = [("start", "0 9 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "1")];
+    let cron =
+        [("start", "0 9 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "1"), ("timezone", "UTC")];
     keda.like("dev", &cron).replicas().await.expect("never warms up");
     keda.like("broken", &[("query", "sum(secret_metric)"), ("treshold", "10")])
         .replicas()
