@@ -4,6 +4,7 @@
 //! the same [`Decision`], in the server, in a second replica of it, in a backtest and in a test. Nothing here ever
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
+mod ahead;
 mod deadline;
 mod decision;
 mod evaluate;
@@ -17,6 +18,7 @@ mod rules;
 mod session;
 mod spread;
 
+pub use ahead::{Stretch, ahead, allowed};
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;

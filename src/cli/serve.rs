@@ -25,6 +25,9 @@ pub struct ServeArgs {
     /// Check the configuration, the policies, the calendars and the certificates, and end.
     #[arg(long)]
     check: bool,
+    /// Show queries and metadata on the page and in the API to everybody who can reach them.
+    #[arg(long)]
+    expose_queries: bool,
 }
 
 /// How often policies are looked at for a change: a mounted ConfigMap takes about a minute to change anyway.
@@ -34,7 +37,8 @@ const RELOAD: Duration = Duration::from_secs(10);
 pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
     let env: BTreeMap<String, String> = std::env::vars().collect();
-    let config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    let mut config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    config.expose_queries = args.expose_queries;
     let catalogue = load_catalogue(&config)?;
     if let Some(files) = &config.grpc.tls {
         serve::check_tls(files).map_err(anyhow::Error::msg)?;

@@ -125,6 +125,11 @@ impl Hub {
             .await
     }
 
+    /// The series of `key` as it was read last; nothing is asked.
+    pub(super) fn newest(&self, key: &FeedKey, settle: Span) -> Option<Arc<Series>> {
+        self.ranges.lock().get(&(key.clone(), settle))?.newest()
+    }
+
     /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
     pub(super) async fn instant(
         &self,

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
 use super::store::{Store, row};
-use super::workload::Workload;
+use super::workload::{Workload, shown_keys};
 use super::{Clock, Parts};
 use crate::decide::{Blind, Prepared, State, decide};
 use crate::history::Observations;
-use crate::http::{Metrics, Overview};
+use crate::http::{Known, Metrics, Overview, Standing, Story};
 use crate::keda::{Desk, Refusal};
 use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, is_unread_key};
 use crate::source::{Backend, Backends, Catalogue, SourceError};
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub startup_grace: Span,
+    pub exposes_queries: bool,
 }
 
 /// Knows every workload that KEDA asks for, and keeps its decision current.
@@ -83,6 +84,7 @@ impl Registry {
                 clock: Arc::clone(&parts.clock),
                 metrics,
                 startup_grace: parts.config.startup_grace,
+                exposes_queries: parts.config.expose_queries,
             }),
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,
@@ -167,7 +169,8 @@ impl Registry {
             let nothing = Observations::none(0, warm_by);
             state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
         }
-        let workload = Workload::new(id.clone(), policy, backends, state, warm_by);
+        let keys = if self.shared.exposes_queries { shown_keys(metadata) } else { BTreeMap::default() };
+        let workload = Workload::new(id.clone(), policy, backends, state, warm_by, keys);
         tokio::spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
         Ok(Serving::Running { workload, stop })
     }
@@ -272,10 +275,32 @@ impl Desk for Registry {
 }
 
 impl Overview for Registry {
-    fn workloads(&self) -> Vec<(WorkloadId, State)> {
-        let entries = self.lock();
-        let newest = |sets: &Vec<Set>| sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
-        entries.iter().filter_map(|(id, sets)| Some((id.clone(), newest(sets)?))).collect()
+    fn workloads(&self) -> Vec<Known> {
+        let known = |(id, sets): (&WorkloadId, &Vec<Set>)| {
+            let newest = sets.iter().max_by_key(|set| set.last_asked)?;
+            let standing = match &newest.serving {
+                Serving::Faulty(faults) => Standing::Faulty(faults.clone()),
+                Serving::Running { workload, .. } => match workload.state().borrow().clone() {
+                    Ok(decision) => Standing::Decided(decision),
+                    Err(blind) => Standing::Blind(blind),
+                },
+            };
+            Some(Known { id: id.clone(), standing, last_asked: newest.last_asked })
+        };
+        self.lock().iter().filter_map(known).collect()
+    }
+
+    fn story(&self, id: &WorkloadId) -> Option<Story> {
+        let newest = self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()?;
+        Some(newest.story(&self.shared))
+    }
+
+    fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    fn exposes_queries(&self) -> bool {
+        self.shared.exposes_queries
     }
 
     fn ready(&self) -> bool {
@@ -291,12 +316,12 @@ impl Overview for Registry {
 
 impl Set {
     fn state(&self) -> Option<State> {
-        self.watch().map(|state| state.borrow().clone())
+        self.workload().map(|workload| workload.state().borrow().clone())
     }
 
-    fn watch(&self) -> Option<watch::Receiver<State>> {
+    fn workload(&self) -> Option<Arc<Workload>> {
         match &self.serving {
-            Serving::Running { workload, .. } => Some(workload.state()),
+            Serving::Running { workload, .. } => Some(Arc::clone(workload)),
             Serving::Faulty(_) => None,
         }
     }

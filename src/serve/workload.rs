@@ -1,7 +1,7 @@
 //! One workload's loop: observe, fit where a new grid point has come, follow, decide, publish.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
 use super::starts::start_queries;
-use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Prepared, Session, SignalPlan, State, prepare};
 use crate::history::{Observations, Sample, Series, SignalHistory};
+use crate::http::{Change, Story};
 use crate::plan;
 use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
@@ -27,6 +28,17 @@ pub(super) struct Workload {
     phase: Span,
     state: watch::Sender<State>,
     ticked: watch::Sender<Option<Time>>,
+    /// The metadata, where it may be shown.
+    keys: BTreeMap<String, String>,
+    told: Mutex<Told>,
+}
+
+/// What the page tells beside the state.
+#[derive(Default)]
+struct Told {
+    /// The fit in use; let go while it is followed, so that nothing is copied.
+    prepared: Option<Prepared>,
+    changes: VecDeque<Change>,
 }
 
 /// What one loop carries from tick to tick.
@@ -34,6 +46,9 @@ struct Carried {
     session: Session,
     short_since: Option<Time>,
 }
+
+/// Changes kept for the page: a day of a restless workload.
+const MOST_CHANGES: usize = 64;
 
 /// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
 /// 30 s, and more than a healthy Prometheus takes for weeks of history.
@@ -48,6 +63,7 @@ impl Workload {
         backends: Vec<Arc<dyn Backend>>,
         state: State,
         warm_by: Time,
+        keys: BTreeMap<String, String>,
     ) -> Arc<Self> {
         let first = policy.signals.first().zip(backends.first());
         let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
@@ -59,6 +75,8 @@ impl Workload {
             phase: grid_phase(&identity),
             state: watch::Sender::new(state),
             ticked: watch::Sender::new(None),
+            keys,
+            told: Mutex::default(),
         })
     }
 
@@ -69,6 +87,24 @@ impl Workload {
     /// The last instant decided for.
     pub(super) fn ticked(&self) -> watch::Receiver<Option<Time>> {
         self.ticked.subscribe()
+    }
+
+    /// Everything known of it.
+    pub(super) fn story(&self, shared: &Shared) -> Story {
+        let first = self.policy.signals.first().zip(self.backends.first());
+        let load = first.and_then(|(s, b)| shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle));
+        let told = self.told();
+        Story {
+            policy: Arc::clone(&self.policy),
+            keys: self.keys.clone(),
+            prepared: told.prepared.clone(),
+            load,
+            changes: told.changes.iter().copied().collect(),
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every query it asks.
@@ -137,7 +173,16 @@ impl Workload {
             self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();
-        let answer = carried.session.answer(&observations, &self.policy, at);
+        let answer = {
+            let mut told = self.told();
+            told.prepared = None;
+            let answer = carried.session.answer(&observations, &self.policy, at);
+            told.prepared = Some(carried.session.prepared().clone());
+            if let Ok(decision) = &answer {
+                told.note(decision);
+            }
+            answer
+        };
         self.publish(&shared, &mut carried, &observations, before, answer, at);
         carried
     }
@@ -280,6 +325,35 @@ impl Workload {
         let seconds = self.policy.signals.first().map_or(15, |s| s.poll_step.as_seconds());
         shared.metrics.saved(&self.id, (f64::from(reactive.unwrap_or(0)) - running) * seconds as f64);
     }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// Remembers an answer that differs from the one before.
+    fn note(&mut self, decision: &Decision) {
+        if self.changes.back().is_some_and(|last| last.replicas == decision.replicas) {
+            return;
+        }
+        if self.changes.len() == MOST_CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(Change {
+            at: decision.at,
+            replicas: decision.replicas,
+            reason: decision.reason.as_str(),
+            rung: decision.rung.as_str(),
+        });
+    }
+}
+
+/// Keys of metadata as they may be shown: what KEDA took from the environment may be a secret.
+pub(super) fn shown_keys(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
+    let is_secret = |key: &str| key.ends_with("FromEnv") || key == "tlsClientKey";
+    let shown = |(key, value): (&String, &String)| {
+        (key.clone(), if is_secret(key) { "***".to_owned() } else { value.clone() })
+    };
+    metadata.iter().map(shown).collect()
 }
 
 fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {

@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub grpc: GrpcConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Whether queries and metadata are shown over HTTP; said on the command line alone.
+    pub expose_queries: bool,
 }
 
 /// The two sockets.

@@ -4,6 +4,7 @@ mod contract;
 mod explain;
 mod history;
 mod outage;
+mod page;
 mod schedule;
 mod state;
 

@@ -31,7 +31,8 @@ impl Registry {
     /// Ends when every workload known from before has a decision, or once `startupGrace` has passed; at once where
     /// none is known.
     pub(in crate::serve) async fn warmed(&self) {
-        let states: Vec<_> = self.lock().values().flatten().filter_map(|set| set.watch()).collect();
+        let states: Vec<_> =
+            self.lock().values().flatten().filter_map(|set| Some(set.workload()?.state())).collect();
         let is_known = |state: &State| !matches!(state, Err(Blind::Warming { .. }));
         if self.warming.load(Ordering::Relaxed) {
             let decided = async {

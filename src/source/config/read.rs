@@ -40,6 +40,7 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         limits: limits(&top.section("limits")),
         grpc: grpc(&top.section("grpc")),
         log: log(&top.section("log")),
+        expose_queries: false,
     };
     top.finish();
     let faults = context.faults.into_inner();
