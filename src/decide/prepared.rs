@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::deadline::drain_of;
 use super::outlook::Outlook;
-use super::promise::worth_of;
+use super::replay::{Day, Queue, Replay};
 use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Backlog, Insured};
+use crate::plan::{self, BALANCED_WORTH, Backlog, Insured};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -38,6 +38,8 @@ pub enum SignalPlan {
         tracker: Arc<Outlook>,
         /// How much to insure.
         insured: Insured,
+        /// What the days before told about a promised share of time.
+        days: Arc<[Day]>,
     },
 }
 
@@ -70,35 +72,45 @@ pub fn usable_from(at: Time) -> Time {
 /// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
 /// history becomes [`SignalPlan::Unfit`], one without any [`SignalPlan::Pending`].
 pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-    let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
-        let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
-        prepare_signal(observations, history, policy, signal, at)
-    });
-    let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
-    prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
-    prepared
+    Prepared::pending(policy, at).renewed(observations, policy, at)
 }
 
 fn prepare_signal(
     observations: &Observations,
-    history: &SignalHistory,
     policy: &Policy,
-    signal: &Signal,
+    (signal, history): (&Signal, &SignalHistory),
     at: Time,
+    before: Option<&SignalPlan>,
 ) -> SignalPlan {
     let Some(learned) = learned(observations, history, policy, signal, at - signal.window) else {
         return SignalPlan::Pending;
     };
-    match fit(&learned, &policy.calendar, at, signal.window) {
-        Ok(fitted) => {
-            let insured = match policy.insurance {
-                Insurance::Quantile(q) => Insured::Quantile(q),
-                Insurance::Target(share) => Insured::Worth(worth_of(&learned, policy, signal, at, share)),
+    let tracker = match fit(&learned, &policy.calendar, at, signal.window) {
+        Ok(fitted) => Arc::new(Outlook::new(fitted.tracker())),
+        Err(error) => return SignalPlan::Unfit(error),
+    };
+    let known = match before {
+        Some(SignalPlan::Ready { days, .. }) => &days[..],
+        _ => &[],
+    };
+    let (insured, days) = match policy.insurance {
+        Insurance::Quantile(quantile) => (Insured::Quantile(quantile), Arc::default()),
+        Insurance::Target(share) => {
+            let drain = drain_of(observations, history, signal, at);
+            let queue = drain.map(|(drain, service)| Queue {
+                depth: history.load.as_deref(),
+                service,
+                within: drain.within,
+            });
+            let (worth, days) = match (&signal.kind, queue) {
+                // Nothing can be replayed before the speed of a replica is known.
+                (SignalKind::Queue(Some(_)), None) => (BALANCED_WORTH, Arc::default()),
+                (_, queue) => Replay { policy, signal, learned: &learned, queue }.worth(at, share, known),
             };
-            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker())), insured }
+            (Insured::Worth(worth), days)
         }
-        Err(error) => SignalPlan::Unfit(error),
-    }
+    };
+    SignalPlan::Ready { tracker, insured, days }
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
@@ -124,6 +136,17 @@ impl Prepared {
     /// Nothing fitted yet, for every signal of the policy.
     pub fn pending(policy: &Policy, at: Time) -> Self {
         Prepared { at, signals: vec![SignalPlan::Pending; policy.signals.len()], ceiling: None }
+    }
+
+    /// The same as [`prepare`]; what was replayed for this one and still holds is not replayed again.
+    pub fn renewed(&self, observations: &Observations, policy: &Policy, at: Time) -> Prepared {
+        let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
+            let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
+            prepare_signal(observations, policy, (signal, history), at, self.signals.get(i))
+        });
+        let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
+        prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
+        prepared
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.

@@ -6,7 +6,7 @@
 
 use super::decision::{Blind, Decision};
 use super::ladder::decide;
-use super::prepared::{Prepared, SignalPlan, grid_point, prepare};
+use super::prepared::{Prepared, SignalPlan, grid_point};
 use crate::history::Observations;
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
@@ -80,7 +80,7 @@ impl Session {
         at: Time,
     ) -> Result<Decision, Blind> {
         if let Some(point) = self.due(observations, policy, at) {
-            self.adopt(prepare(observations, policy, point));
+            self.adopt(self.prepared.renewed(observations, policy, point));
         }
         self.answer(observations, policy, at)
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::registry::Shared;
 use super::starts::start_queries;
-use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Prepared, Session, SignalPlan, State, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Prepared, Session, SignalPlan, State};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::http::{Change, Story};
 use crate::plan;
@@ -197,7 +197,8 @@ impl Workload {
     ) {
         let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
         let begun = Instant::now();
-        match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
+        let before = carried.session.prepared().clone();
+        match tokio::task::spawn_blocking(move || before.renewed(&seen, &policy, point)).await {
             Ok(prepared) => carried.session.adopt(prepared),
             // A panic in a fit is one workload's error: the fit before goes on to be followed.
             Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),

@@ -44,8 +44,8 @@ proptest! {
     ) {
         let need = need(threshold, 1.0);
         let spread = Spread::new(&loads);
-        prop_assert!(need.worthwhile(&spread, a.min(b)) <= need.worthwhile(&spread, a.max(b)));
+        prop_assert!(need.odds(&spread).worthwhile(a.min(b)) <= need.odds(&spread).worthwhile(a.max(b)));
         let moved: Vec<f64> = loads.iter().map(|l| l + f64::from(whole) * threshold).collect();
-        prop_assert!(need.worthwhile(&spread, a) <= need.worthwhile(&Spread::new(&moved), a));
+        prop_assert!(need.odds(&spread).worthwhile(a) <= need.odds(&Spread::new(&moved)).worthwhile(a));
     }
 }
