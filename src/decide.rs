@@ -19,7 +19,10 @@ mod spread;
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
-pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use prepared::{
+    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, insure, prepare,
+    usable_from,
+};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use session::Session;
 pub use spread::Spread;

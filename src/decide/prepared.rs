@@ -9,7 +9,7 @@ use super::outlook::Outlook;
 use super::promise::worth_of;
 use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Insured};
+use crate::plan::{self, BALANCED_WORTH, Insured};
 use crate::policy::{Insurance, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -40,6 +40,9 @@ pub enum SignalPlan {
     },
 }
 
+/// How a signal's forecast is followed: the signal's number, the forecast, until when, and what follows it.
+pub type Via<'a> = dyn FnMut(usize, &mut Arc<Outlook>, Time, &dyn Fn(&mut Arc<Outlook>)) + 'a;
+
 /// When the limit on replicas is expected to bind.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceiling {
@@ -69,35 +72,46 @@ pub fn usable_from(at: Time) -> Time {
 /// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
 /// history becomes [`SignalPlan::Unfit`], one without any [`SignalPlan::Pending`].
 pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-    let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
-        let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
-        prepare_signal(observations, history, policy, signal, at)
+    let forecasts = (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
+    insure(forecasts, observations, policy, at)
+}
+
+/// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
+pub type Forecast = Result<Arc<Outlook>, FitError>;
+
+/// The first half of [`prepare`], for the signal of that number; `None` before its first read.
+pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
+    let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
+    let learned = learned(observations, history, policy, signal, at - signal.window)?;
+    let fitted = fit(&learned, &policy.calendar, at, signal.window);
+    Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
+}
+
+/// The second half: what a workload of its own adds to forecasts that it may share.
+pub fn insure(
+    forecasts: Vec<Option<Forecast>>,
+    observations: &Observations,
+    policy: &Policy,
+    at: Time,
+) -> Prepared {
+    let insured = |i: usize, signal: &Signal| match policy.insurance {
+        Insurance::Quantile(q) => Insured::Quantile(q),
+        Insurance::Target(share) => {
+            let history = observations.signals.get(i);
+            let learned = history.and_then(|h| learned(observations, h, policy, signal, at - signal.window));
+            let worth = learned.map_or(BALANCED_WORTH, |l| worth_of(&l, policy, signal, at, share));
+            Insured::Worth(worth)
+        }
+    };
+    let plans = policy.signals.iter().zip(forecasts).enumerate();
+    let signals = plans.map(|(i, (signal, forecast))| match forecast {
+        None => SignalPlan::Pending,
+        Some(Err(error)) => SignalPlan::Unfit(error),
+        Some(Ok(tracker)) => SignalPlan::Ready { tracker, insured: insured(i, signal) },
     });
     let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
     prepared.ceiling = prepared.foresee_ceiling(policy, at);
     prepared
-}
-
-fn prepare_signal(
-    observations: &Observations,
-    history: &SignalHistory,
-    policy: &Policy,
-    signal: &Signal,
-    at: Time,
-) -> SignalPlan {
-    let Some(learned) = learned(observations, history, policy, signal, at - signal.window) else {
-        return SignalPlan::Pending;
-    };
-    match fit(&learned, &policy.calendar, at, signal.window) {
-        Ok(fitted) => {
-            let insured = match policy.insurance {
-                Insurance::Quantile(q) => Insured::Quantile(q),
-                Insurance::Target(share) => Insured::Worth(worth_of(&learned, policy, signal, at, share)),
-            };
-            SignalPlan::Ready { tracker: Arc::new(Outlook::new(fitted.tracker())), insured }
-        }
-        Err(error) => SignalPlan::Unfit(error),
-    }
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
@@ -126,7 +140,13 @@ impl Prepared {
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
-    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+    pub fn follow(self, observations: &Observations, policy: &Policy) -> Prepared {
+        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker))
+    }
+
+    /// The same, where following a signal's forecast is done through `via`: it may put a neighbour's in its place,
+    /// followed further, before it lets it be followed.
+    pub fn follow_via(mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) -> Prepared {
         let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
         let before = hour(self.reached());
         for (i, plan) in self.signals.iter_mut().enumerate() {
@@ -138,7 +158,11 @@ impl Prepared {
             // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
             let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
             if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
-                Arc::make_mut(tracker).follow_to(&news, end);
+                via(i, tracker, end, &|tracker| {
+                    if tracker.at() < end {
+                        Arc::make_mut(tracker).follow_to(&news, end);
+                    }
+                });
             }
         }
         if hour(self.reached()) != before {

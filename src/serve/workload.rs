@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::forecasts::{Common, ForecastKey, Forecasts};
 use super::registry::Shared;
 use super::starts::start_queries;
-use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, prepare};
+use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Session, SignalPlan, State, forecast, insure};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::plan;
-use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::policy::{Insurance, LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -23,8 +25,11 @@ pub(super) struct Workload {
     id: WorkloadId,
     policy: Arc<Policy>,
     backends: Vec<Arc<dyn Backend>>,
+    /// One for each signal.
+    forecasts: Vec<Arc<Common>>,
     warm_by: Time,
     phase: Span,
+    asked: AtomicI64,
     state: watch::Sender<State>,
     ticked: watch::Sender<Option<Time>>,
 }
@@ -34,6 +39,9 @@ struct Carried {
     session: Session,
     short_since: Option<Time>,
 }
+
+/// A workload that was asked for within so long is waited for: KEDA polls each 30 s.
+const URGENT: Span = Span::seconds(90);
 
 /// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
 /// 30 s, and more than a healthy Prometheus takes for weeks of history.
@@ -46,17 +54,23 @@ impl Workload {
         id: WorkloadId,
         policy: Policy,
         backends: Vec<Arc<dyn Backend>>,
+        forecasts: &Forecasts,
         state: State,
         warm_by: Time,
     ) -> Arc<Self> {
         let first = policy.signals.first().zip(backends.first());
         let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
+        let phase = grid_phase(&identity);
+        let keys = policy.signals.iter().zip(&backends).map(|(s, b)| forecast_key(b, s, &policy, phase));
+        let forecasts = keys.map(|key| forecasts.common(key)).collect();
         Arc::new(Workload {
             id,
             policy: Arc::new(policy),
             backends,
+            forecasts,
             warm_by,
-            phase: grid_phase(&identity),
+            phase,
+            asked: AtomicI64::new(i64::MIN),
             state: watch::Sender::new(state),
             ticked: watch::Sender::new(None),
         })
@@ -64,6 +78,11 @@ impl Workload {
 
     pub(super) fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// Somebody asked for it.
+    pub(super) fn ask(&self, now: Time) {
+        self.asked.store(now.epoch(), Ordering::Relaxed);
     }
 
     /// The last instant decided for.
@@ -137,7 +156,15 @@ impl Workload {
             self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();
-        let answer = carried.session.answer(&observations, &self.policy, at);
+        let answer = carried.session.answer_via(
+            &observations,
+            &self.policy,
+            at,
+            &mut |i, mine, end, follow| match self.forecasts.get(i) {
+                Some(common) => common.follow(mine, end, follow),
+                None => follow(mine),
+            },
+        );
         self.publish(&shared, &mut carried, &observations, before, answer, at);
         carried
     }
@@ -150,14 +177,48 @@ impl Workload {
         observations: &Observations,
         point: Time,
     ) {
+        let mut forecasts = Vec::with_capacity(self.forecasts.len());
+        for (i, common) in self.forecasts.iter().enumerate() {
+            let learnt = observations.signals.get(i).and_then(|h| h.arrivals.as_ref().or(h.load.as_ref()));
+            let reached = learnt.and_then(|series| series.end()).unwrap_or(Time::MIN);
+            let fit = self.fitted(shared, observations, move |seen, policy| forecast(seen, policy, i, point));
+            forecasts.push(common.at(point, reached, async { fit.await.flatten() }).await);
+        }
+        let insured = match self.policy.insurance {
+            // Replays a week: as much work as a fit.
+            Insurance::Target(_) => {
+                let insure = move |seen: &_, policy: &_| insure(forecasts, seen, policy, point);
+                self.fitted(shared, observations, insure).await
+            }
+            Insurance::Quantile(_) => Some(insure(forecasts, observations, &self.policy, point)),
+        };
+        if let Some(prepared) = insured {
+            carried.session.adopt(prepared);
+        }
+    }
+
+    /// Runs heavy work away from the threads that answer, so much at a time as there are cores, workloads that are
+    /// being asked about first.
+    async fn fitted<T: Send + 'static>(
+        &self,
+        shared: &Shared,
+        observations: &Observations,
+        work: impl FnOnce(&Observations, &Policy) -> T + Send + 'static,
+    ) -> Option<T> {
+        let asked = Time::from_epoch(self.asked.load(Ordering::Relaxed));
+        let place = shared.fits.enter(shared.clock.now().since(asked) < URGENT).await;
         let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
         let begun = Instant::now();
-        match tokio::task::spawn_blocking(move || prepare(&seen, &policy, point)).await {
-            Ok(prepared) => carried.session.adopt(prepared),
-            // A panic in a fit is one workload's error: the fit before goes on to be followed.
-            Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
-        }
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&seen, &policy);
+            drop(place);
+            done
+        });
+        // A panic in a fit is one workload's error: the fit before goes on to be followed.
+        let done =
+            done.await.inspect_err(|error| tracing::error!(workload = %self.id, %error, "a fit failed"));
         shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        done.ok()
     }
 
     async fn observe(&self, shared: &Shared, at: Time) -> Observations {
@@ -279,6 +340,23 @@ impl Workload {
             decision.needs.iter().filter(|n| n.contributor.is_reactive()).map(|n| n.replicas.get()).max();
         let seconds = self.policy.signals.first().map_or(15, |s| s.poll_step.as_seconds());
         shared.metrics.saved(&self.id, (f64::from(reactive.unwrap_or(0)) - running) * seconds as f64);
+    }
+}
+
+fn forecast_key(backend: &Arc<dyn Backend>, signal: &Signal, policy: &Policy, phase: Span) -> ForecastKey {
+    let arrivals = match &signal.kind {
+        SignalKind::Queue(Some(drain)) => Some(drain.arrivals.clone()),
+        SignalKind::Rate | SignalKind::Queue(None) => None,
+    };
+    ForecastKey {
+        series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
+        settle: signal.settle,
+        phase,
+        fresh: (signal.poll_step, policy.max_stale),
+        rejected: policy.queries.rejected.clone(),
+        errors: policy.queries.errors.clone(),
+        masked: policy.masked.clone(),
+        calendar: policy.calendar.clone(),
     }
 }
 
