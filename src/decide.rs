@@ -23,7 +23,10 @@ pub use ahead::{Stretch, ahead, allowed};
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
-pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use prepared::{
+    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, prepare,
+    usable_from,
+};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use replay::Day;
 pub use session::Session;

@@ -5,6 +5,8 @@
 
 mod clock;
 mod flight;
+mod forecasts;
+mod gate;
 mod hub;
 mod listen;
 mod registry;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
@@ -41,6 +44,8 @@ pub struct Parts {
     pub backends: Arc<dyn Backends>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Where workloads are decided for: threads other than those that answer KEDA, so that no answer waits for them.
+    pub workers: Handle,
     /// Ends everything, gracefully.
     pub shutdown: CancellationToken,
 }

@@ -43,6 +43,9 @@ pub enum SignalPlan {
     },
 }
 
+/// How a signal's forecast is followed: the signal's number, the forecast, until when, and what follows it.
+pub type Via<'a> = dyn FnMut(usize, &mut Arc<Outlook>, Time, &dyn Fn(&mut Arc<Outlook>)) + 'a;
+
 /// When the limit on replicas is expected to bind.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceiling {
@@ -75,42 +78,47 @@ pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepar
     Prepared::pending(policy, at).renewed(observations, policy, at)
 }
 
-fn prepare_signal(
+/// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
+pub type Forecast = Result<Arc<Outlook>, FitError>;
+
+/// The first half of [`prepare`], for the signal of that number; `None` before its first read.
+pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
+    let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
+    let learned = learned(observations, history, policy, signal, at - signal.window)?;
+    let fitted = fit(&learned, &policy.calendar, at, signal.window);
+    Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
+}
+
+/// How much to insure a signal, and what the days before told about it; `known` are days told before.
+fn insure(
     observations: &Observations,
     policy: &Policy,
-    (signal, history): (&Signal, &SignalHistory),
+    i: usize,
     at: Time,
-    before: Option<&SignalPlan>,
-) -> SignalPlan {
-    let Some(learned) = learned(observations, history, policy, signal, at - signal.window) else {
-        return SignalPlan::Pending;
+    known: &[Day],
+) -> (Insured, Arc<[Day]>) {
+    let share = match policy.insurance {
+        Insurance::Quantile(quantile) => return (Insured::Quantile(quantile), Arc::default()),
+        Insurance::Target(share) => share,
     };
-    let tracker = match fit(&learned, &policy.calendar, at, signal.window) {
-        Ok(fitted) => Arc::new(Outlook::new(fitted.tracker())),
-        Err(error) => return SignalPlan::Unfit(error),
+    let unknown = (Insured::Worth(BALANCED_WORTH), Arc::default());
+    let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
+        return unknown;
     };
-    let known = match before {
-        Some(SignalPlan::Ready { days, .. }) => &days[..],
-        _ => &[],
-    };
-    let (insured, days) = match policy.insurance {
-        Insurance::Quantile(quantile) => (Insured::Quantile(quantile), Arc::default()),
-        Insurance::Target(share) => {
-            let drain = drain_of(observations, history, signal, at);
-            let queue = drain.map(|(drain, service)| Queue {
-                depth: history.load.as_deref(),
-                service,
-                within: drain.within,
-            });
-            let (worth, days) = match (&signal.kind, queue) {
-                // Nothing can be replayed before the speed of a replica is known.
-                (SignalKind::Queue(Some(_)), None) => (BALANCED_WORTH, Arc::default()),
-                (_, queue) => Replay { policy, signal, learned: &learned, queue }.worth(at, share, known),
-            };
+    let queue = drain_of(observations, history, signal, at).map(|(drain, service)| Queue {
+        depth: history.load.as_deref(),
+        service,
+        within: drain.within,
+    });
+    let learned = learned(observations, history, policy, signal, at - signal.window);
+    match (&signal.kind, queue, learned) {
+        // Nothing can be replayed before the speed of a replica is known.
+        (SignalKind::Queue(Some(_)), None, _) | (_, _, None) => unknown,
+        (_, queue, Some(learned)) => {
+            let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
             (Insured::Worth(worth), days)
         }
-    };
-    SignalPlan::Ready { tracker, insured, days }
+    }
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
@@ -140,9 +148,29 @@ impl Prepared {
 
     /// The same as [`prepare`]; what was replayed for this one and still holds is not replayed again.
     pub fn renewed(&self, observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-        let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
-            let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
-            prepare_signal(observations, policy, (signal, history), at, self.signals.get(i))
+        let forecasts = (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
+        self.with_forecasts(forecasts, observations, policy, at)
+    }
+
+    /// The second half: what a workload of its own adds to forecasts that it may share.
+    pub fn with_forecasts(
+        &self,
+        forecasts: Vec<Option<Forecast>>,
+        observations: &Observations,
+        policy: &Policy,
+        at: Time,
+    ) -> Prepared {
+        let signals = forecasts.into_iter().enumerate().map(|(i, forecast)| match forecast {
+            None => SignalPlan::Pending,
+            Some(Err(error)) => SignalPlan::Unfit(error),
+            Some(Ok(tracker)) => {
+                let known = match self.signals.get(i) {
+                    Some(SignalPlan::Ready { days, .. }) => &days[..],
+                    _ => &[],
+                };
+                let (insured, days) = insure(observations, policy, i, at, known);
+                SignalPlan::Ready { tracker, insured, days }
+            }
         });
         let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
         prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
@@ -150,7 +178,13 @@ impl Prepared {
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
-    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+    pub fn follow(self, observations: &Observations, policy: &Policy) -> Prepared {
+        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker))
+    }
+
+    /// The same, where following a signal's forecast is done through `via`: it may put a neighbour's in its place,
+    /// followed further, before it lets it be followed.
+    pub fn follow_via(mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) -> Prepared {
         let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
         let before = hour(self.reached());
         for (i, plan) in self.signals.iter_mut().enumerate() {
@@ -162,7 +196,11 @@ impl Prepared {
             // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
             let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
             if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
-                Arc::make_mut(tracker).follow_to(&news, end);
+                via(i, tracker, end, &|tracker| {
+                    if tracker.at() < end {
+                        Arc::make_mut(tracker).follow_to(&news, end);
+                    }
+                });
             }
         }
         if hour(self.reached()) != before {

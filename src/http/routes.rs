@@ -68,7 +68,11 @@ async fn ready(State(overview): Server) -> Response {
 
 async fn metrics(State(overview): Server) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], overview.metrics().encode()).into_response()
+    // Tens of megabytes where thousands of workloads are served: no other answer waits for them.
+    match tokio::task::spawn_blocking(move || overview.metrics().encode()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"),
+    }
 }
 
 async fn style() -> Response {

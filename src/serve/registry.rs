@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::forecasts::Forecasts;
+use super::gate::Gate;
 use super::hub::Hub;
 use super::store::{Store, row};
 use super::workload::{Workload, shown_keys};
@@ -24,6 +27,11 @@ use crate::units::{Span, Time};
 /// Everything the workloads' loops share.
 pub(super) struct Shared {
     pub hub: Hub,
+    pub forecasts: Forecasts,
+    /// Places for fits.
+    pub fits: Arc<Gate>,
+    /// Where the loops run.
+    workers: Handle,
     pub backends: Arc<dyn Backends>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -80,6 +88,9 @@ impl Registry {
             catalogue: ArcSwap::from_pointee(parts.catalogue.clone()),
             shared: Arc::new(Shared {
                 hub: Hub::new(Arc::clone(&metrics), store.clone()),
+                forecasts: Forecasts::default(),
+                fits: Gate::new(parts.workers.metrics().num_workers()),
+                workers: parts.workers.clone(),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
                 metrics,
@@ -95,8 +106,8 @@ impl Registry {
             warm_by: now + parts.config.startup_grace,
         });
         registry.recall(now);
-        tokio::spawn(Arc::clone(&registry).sweep());
-        tokio::spawn(Arc::clone(&registry).keep_current());
+        parts.workers.spawn(Arc::clone(&registry).sweep());
+        parts.workers.spawn(Arc::clone(&registry).keep_current());
         registry
     }
 
@@ -170,8 +181,9 @@ impl Registry {
             state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
         }
         let keys = if self.shared.exposes_queries { shown_keys(metadata) } else { BTreeMap::default() };
-        let workload = Workload::new(id.clone(), policy, backends, state, warm_by, keys);
-        tokio::spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
+        let forecasts = &self.shared.forecasts;
+        let workload = Workload::new(id.clone(), policy, backends, forecasts, state, warm_by, keys);
+        self.shared.workers.spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
         Ok(Serving::Running { workload, stop })
     }
 
@@ -223,6 +235,7 @@ impl Registry {
             drop(entries);
             gone.iter().for_each(|id| self.shared.metrics.forget(id));
             self.shared.hub.retain(|query| used.contains(query));
+            self.shared.forecasts.tidy();
             let (series, bytes) = self.shared.hub.size();
             self.shared.metrics.sized(count, series, bytes);
         }
@@ -265,7 +278,10 @@ impl Desk for Registry {
         };
         match &set.serving {
             Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
-            Serving::Running { workload, .. } => Ok(workload.state()),
+            Serving::Running { workload, .. } => {
+                workload.ask(now);
+                Ok(workload.state())
+            }
         }
     }
 

@@ -71,6 +71,8 @@ pub struct DataSourceConfig {
     pub timeout: Span,
     /// The most requests at a time.
     pub max_concurrent: usize,
+    /// The most requests a second; what is beyond waits.
+    pub max_per_second: usize,
     /// The namespaces whose workloads may use it; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
     /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
@@ -206,6 +208,8 @@ impl DataSourceConfig {
     /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a
     /// fifth of what Prometheus runs at once by default (20).
     pub const MAX_CONCURRENT: usize = 4;
+    /// Requests a second where nothing is configured: three times what 2,000 queries polled each 15 s need.
+    pub const MAX_PER_SECOND: usize = 500;
 
     /// A data source at `url` with nothing else configured.
     pub fn at(url: reqwest::Url) -> Self {
@@ -216,6 +220,7 @@ impl DataSourceConfig {
             tls: TlsConfig::default(),
             timeout: Self::TIMEOUT,
             max_concurrent: Self::MAX_CONCURRENT,
+            max_per_second: Self::MAX_PER_SECOND,
             namespaces: None,
             query_parameters: Vec::new(),
         }

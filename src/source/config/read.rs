@@ -96,13 +96,24 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
     let headers = headers(section, !matches!(auth, Auth::None));
     let timeout = section.span("timeout", DataSourceConfig::TIMEOUT, Span::seconds(1), Span::minutes(10));
     let max_concurrent = section.count("maxConcurrent", DataSourceConfig::MAX_CONCURRENT, 1_000);
+    let max_per_second = section.count("maxPerSecond", DataSourceConfig::MAX_PER_SECOND, 100_000);
     let namespaces = section.list("namespaces").map(|list| list.into_iter().map(|(_, t)| t.value).collect());
     let query_parameters = query_parameters(section);
     let url = url?;
     if url.scheme() == "http" && tls != TlsConfig::default() {
         section.fault("tls", "tls with an http url", "an https url, or no tls");
     }
-    Some(DataSourceConfig { url, auth, headers, tls, timeout, max_concurrent, namespaces, query_parameters })
+    Some(DataSourceConfig {
+        url,
+        auth,
+        headers,
+        tls,
+        timeout,
+        max_concurrent,
+        max_per_second,
+        namespaces,
+        query_parameters,
+    })
 }
 
 fn url(section: &Section<'_>) -> Option<reqwest::Url> {
