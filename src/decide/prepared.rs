@@ -193,9 +193,12 @@ impl Prepared {
             };
             let SignalPlan::Ready { tracker, .. } = plan else { continue };
             let Some(news) = learned(observations, history, policy, signal, tracker.at()) else { continue };
-            // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
-            let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
-            if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
+            // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
+            // What is taken for no demand while samples do come is followed as a gap once it is `maxStale` old.
+            let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
+            let last = news.last().map_or(Time::MIN, |(at, _)| at);
+            let end = news.end().map(|end| end.min(known).max(last));
+            if let Some(end) = end.filter(|end| *end > tracker.at()) {
                 via(i, tracker, end, &|tracker| {
                     if tracker.at() < end {
                         Arc::make_mut(tracker).follow_to(&news, end);

@@ -218,6 +218,22 @@ fn every_hour_of_the_coming_week_follows_the_daily_wave() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_peak_of_a_longer_window_is_never_below_that_of_a_shorter(seed in any::<u64>(), zeros in 0.0..0.6f64) {
+        let s = series(MONDAY, 60, &workload(seed, 5 * 1_440, 60, zeros));
+        let tracker = fit(&s, &Calendar::utc(), s.time(s.len() - 1), Span::days(28)).expect("fits").tracker();
+        let mut before = vec![0.0; Quantile::PUBLISHED.len()];
+        for minutes in (1..90).chain((90..900).step_by(23)).chain((900..4_000).step_by(201)) {
+            let peak = tracker.peak(Span::minutes(minutes), &Quantile::PUBLISHED);
+            prop_assert!(before.iter().zip(&peak).all(|(a, b)| a <= b), "{minutes} min: {before:?}, {peak:?}");
+            before = peak;
+        }
+    }
+}
+
 #[test]
 fn a_long_gap_is_bridged_by_the_profile() {
     let mut values: Vec<f64> =

@@ -133,7 +133,10 @@ impl Tracker {
     fn answer(&self, asked: Asked, ahead: Span, q: &[Quantile]) -> Vec<f64> {
         let step = self.fit.plan.step;
         let ahead = ahead.as_seconds().clamp(step, 20 * DAY);
-        let levels = self.levels(asked, ahead);
+        let levels = match asked {
+            Asked::Peak => self.peak_levels(ahead),
+            Asked::Load | Asked::Plain => self.levels(asked, ahead),
+        };
         let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top))).collect();
@@ -152,7 +155,7 @@ impl Tracker {
     fn levels(&self, asked: Asked, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
-        for (i, t) in self.tasks_about(asked == Asked::Peak, ahead) {
+        for (i, t) in self.tasks_about(false, ahead) {
             let horizon = t.task.steps as i64 * step;
             if horizon <= ahead {
                 below = Some((i, horizon));
@@ -170,6 +173,30 @@ impl Tracker {
             (Some((i, _)), _) | (None, Some((i, _))) => ask(i),
             (None, None) => [0.0; L],
         }
+    }
+
+    /// The same of the largest load of a window. A longer window holds the shorter one, so its peak is never below:
+    /// each rung counts for all beyond it, and what lies between two is interpolated. Beyond the last rung there are
+    /// windows of whole multiples of it.
+    fn peak_levels(&self, window: i64) -> [f64; L] {
+        let step = self.fit.plan.step;
+        let rungs = self.tasks_about(true, window).map(|(i, t)| (i, t.task.steps as i64 * step));
+        let last = self.tasks_about(true, window).next_back().map(|(i, t)| (i, t.task.steps as i64 * step));
+        let beyond = (2..).map_while(|k| last.map(|(i, length)| (i, k * length)));
+        let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
+        for (i, length) in rungs.chain(beyond) {
+            let peak = self.task_levels(Asked::Peak, i, length);
+            let longer: [f64; L] = std::array::from_fn(|l| peak[l].max(levels[l]));
+            if length >= window {
+                if shorter == 0 {
+                    return longer;
+                }
+                let share = (window as f64 / shorter as f64).ln() / (length as f64 / shorter as f64).ln();
+                return std::array::from_fn(|l| levels[l] + share * (longer[l] - levels[l]));
+            }
+            (shorter, levels) = (length, longer);
+        }
+        levels
     }
 
     /// The task that says most about a horizon: the longest not beyond it, or the first.

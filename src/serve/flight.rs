@@ -13,6 +13,9 @@ use crate::units::Time;
 pub(super) struct Flight<S, V> {
     state: Arc<Mutex<S>>,
     view: watch::Sender<View<V>>,
+    /// Held from before the state is taken until the value is there to be seen: who renewed next with the value before
+    /// would put it back.
+    turn: Arc<Mutex<()>>,
 }
 
 struct View<V> {
@@ -28,6 +31,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
         Arc::new(Flight {
             state: Arc::new(Mutex::new(state)),
             view: watch::Sender::new(View { tried: None, value }),
+            turn: Arc::default(),
         })
     }
 
@@ -51,13 +55,18 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
             let renew = Arc::new(renew);
             let mut view = self.view.subscribe();
             while view.borrow_and_update().tried.is_none_or(|tried| tried < at) {
-                if let Ok(state) = Arc::clone(&self.state).try_lock_owned() {
+                if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+                    if self.view.borrow().tried.is_some_and(|tried| tried >= at) {
+                        return;
+                    }
                     let (flight, renew) = (Arc::clone(self), Arc::clone(&renew));
                     tokio::spawn(async move {
+                        let state = Arc::clone(&flight.state).lock_owned().await;
                         let old = flight.newest();
                         // A panic is this one question's failure; whoever waits goes on with what was known.
                         let value = tokio::spawn(renew(state, old.clone())).await.unwrap_or(old);
                         flight.view.send_replace(View { tried: Some(at), value });
+                        drop(turn);
                     });
                 }
                 if view.changed().await.is_err() {
@@ -107,6 +116,36 @@ mod tests {
             assert_eq!(answer.await.expect("no panic"), 7);
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_value_is_put_back_by_who_comes_late() {
+        // As the readers do: what was renewed for an instant already is left as it is.
+        let flight = Flight::new(Time::MIN, Time::MIN);
+        for second in 0..2_000 {
+            let at = Time::from_epoch(second);
+            let ask = |later: usize| {
+                let flight = Arc::clone(&flight);
+                tokio::spawn(async move {
+                    for _ in 0..later {
+                        tokio::task::yield_now().await;
+                    }
+                    let renew = move |mut until: OwnedMutexGuard<Time>, old| async move {
+                        if *until >= at {
+                            return old;
+                        }
+                        *until = at;
+                        at
+                    };
+                    flight.at(at, soon(), renew).await
+                })
+            };
+            let answers: Vec<_> = (0..24).map(ask).collect();
+            for answer in answers {
+                assert_eq!(answer.await.expect("no panic"), at);
+            }
+            assert_eq!(flight.newest(), at);
+        }
     }
 
     #[tokio::test]

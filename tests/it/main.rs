@@ -18,6 +18,7 @@ mod push;
 mod replay;
 mod scenarios;
 mod serve;
+mod simulation;
 mod source;
 mod support;
 mod tidy;

@@ -1,0 +1,305 @@
+//! Whole servers through seeded days of load and trouble, by a clock that the test moves.
+//!
+//! Two servers ask one troubled source; the first is killed and started anew at any minute. At each minute everything
+//! that must hold is checked against the world itself, which the servers see only through the source. A seed that
+//! fails prints the command that plays it again. `FORESCALE_SEEDS=FROM..TO` chooses seeds; a few are played by default.
+
+mod world;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chrono::{Datelike, Timelike};
+use forescale::decide::{Blind, Decision, Rung};
+use forescale::keda::Desk;
+use forescale::policy::WorkloadId;
+use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
+use forescale::source::{Catalogue, ServerConfig};
+use forescale::units::{Span, Time};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::world::{Fault, Kind, LENGTH, Source, Sources, Trigger, World};
+
+/// Seeds of the plain run.
+const SEEDS: std::ops::Range<u64> = 1..9;
+/// So long after trouble everything is as if it had not been: backoff, and the delays of samples.
+const RECOVERED: Span = Span::minutes(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_trouble_makes_an_answer_unsafe() {
+    let seeds = std::env::var("FORESCALE_SEEDS").ok();
+    let seeds = seeds.map_or(SEEDS, |text| range(&text).expect("FORESCALE_SEEDS: expected FROM..TO"));
+    let mut totals = Totals::default();
+    for seed in seeds.clone() {
+        let world = World::new(seed);
+        let mut play = Play::new(&world);
+        play.run().await;
+        assert!(
+            play.faults.is_empty(),
+            "seed {seed}, play it again with FORESCALE_SEEDS={seed}..{} cargo test --release --test it simulation\n{}",
+            seed + 1,
+            story(&world, &play.faults)
+        );
+        totals.add(&play.totals);
+    }
+    println!("{} seeds: {totals:?}", seeds.count());
+    // A check that never had anything to look at would prove nothing.
+    assert!(totals.decisions > 0 && totals.troubled > 0 && totals.zeros > 0 && totals.agreed > 0);
+}
+
+fn range(text: &str) -> Option<std::ops::Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+fn story(world: &World, faults: &[String]) -> String {
+    let mut out = String::new();
+    for Fault { kind, from, to } in &world.faults {
+        let _ = writeln!(out, "  {kind:?} from {from} to {to}");
+    }
+    let _ = writeln!(
+        out,
+        "  restarts {}",
+        world.restarts.iter().map(Time::to_string).collect::<Vec<_>>().join(", ")
+    );
+    for fault in faults.iter().take(12) {
+        let _ = writeln!(out, "{fault}");
+    }
+    out
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Totals {
+    decisions: usize,
+    troubled: usize,
+    blind: usize,
+    zeros: usize,
+    agreed: usize,
+}
+
+impl Totals {
+    fn add(&mut self, other: &Totals) {
+        self.decisions += other.decisions;
+        self.troubled += other.troubled;
+        self.blind += other.blind;
+        self.zeros += other.zeros;
+        self.agreed += other.agreed;
+    }
+}
+
+/// One server.
+struct Process {
+    registry: Arc<Registry>,
+    begun: Time,
+    _stop: DropGuard,
+    /// The decision before, by workload.
+    before: HashMap<&'static str, Arc<Decision>>,
+}
+
+/// A seed being played.
+struct Play<'a> {
+    world: &'a Arc<World>,
+    clock: Arc<SteppedClock>,
+    faults: Vec<String>,
+    totals: Totals,
+    /// The first server read its history while only the last hours of it were kept.
+    is_short: bool,
+}
+
+impl<'a> Play<'a> {
+    fn new(world: &'a Arc<World>) -> Self {
+        let clock = Arc::new(SteppedClock::new(world.begin));
+        Play { world, clock, faults: Vec::new(), totals: Totals::default(), is_short: false }
+    }
+
+    fn process(&self) -> Process {
+        let stop = CancellationToken::new();
+        let parts = Parts {
+            config: ServerConfig::parse("", &std::collections::BTreeMap::new()).expect("valid"),
+            catalogue: Catalogue::default(),
+            backends: Arc::new(Sources(Source::new(self.world, &self.clock))),
+            clock: self.clock.clone(),
+            workers: tokio::runtime::Handle::current(),
+            shutdown: stop.clone(),
+        };
+        let registry = serve::registry(&parts);
+        Process { registry, begun: self.clock.now(), _stop: stop.drop_guard(), before: HashMap::new() }
+    }
+
+    async fn run(&mut self) {
+        let (mut first, mut second) = (self.process(), self.process());
+        let minutes = LENGTH.as_seconds() / 60;
+        for minute in 0..minutes {
+            let now = self.world.begin + Span::minutes(minute);
+            self.clock.set(now);
+            if self.world.restarts.contains(&now) {
+                first = self.process();
+                self.is_short = self.world.fault(now).is_some_and(|f| f.kind == Kind::Forgetful);
+            }
+            for trigger in &self.world.triggers {
+                let one = answer(&first, trigger, now).await;
+                let two = answer(&second, trigger, now).await;
+                self.check(trigger, now, &mut first, &one);
+                self.check(trigger, now, &mut second, &two);
+                self.compare(trigger, now, &first, (&one, &two));
+            }
+            if self.faults.len() > 20 {
+                return;
+            }
+        }
+    }
+
+    fn fail(&mut self, trigger: &Trigger, now: Time, what: String) {
+        self.faults.push(format!("{now} {}: {what}", trigger.name));
+    }
+
+    fn check(
+        &mut self,
+        trigger: &Trigger,
+        now: Time,
+        process: &mut Process,
+        state: &Result<Arc<Decision>, Blind>,
+    ) {
+        let before = process.before.get(trigger.name).cloned();
+        let decision = match state {
+            Ok(decision) => decision,
+            Err(blind) => {
+                self.totals.blind += 1;
+                if before.is_some() {
+                    self.fail(trigger, now, format!("knew nothing any more: {blind}"));
+                }
+                return;
+            }
+        };
+        self.totals.decisions += 1;
+        process.before.insert(trigger.name, Arc::clone(decision));
+        let (answer, most) = (decision.replicas.get(), trigger.number("maxReplicas", 100));
+        if let Some((from, until, replicas)) = trigger.r#override
+            && from <= now
+            && now < until + Span::MINUTE
+        {
+            // At its last instant the decision of the instant before may still stand.
+            if now < until && answer != replicas.min(most) {
+                self.fail(trigger, now, format!("{answer} where a person said {replicas}: {decision}"));
+            }
+            return;
+        }
+        if decision.at != now {
+            self.fail(trigger, now, format!("decided at {}", decision.at));
+        }
+        let (least, most) = bounds(trigger, now, most);
+        if !(least..=most).contains(&answer) {
+            self.fail(trigger, now, format!("{answer} is not within {least} to {most}: {decision}"));
+        }
+        self.check_load(trigger, now, decision, (least, most));
+        self.check_trouble(trigger, now, process.begun, decision, before.as_deref());
+    }
+
+    /// Never fewer than what can be seen needs, never asleep while there is something to do.
+    fn check_load(&mut self, trigger: &Trigger, now: Time, decision: &Decision, (least, most): (u32, u32)) {
+        let answer = decision.replicas.get();
+        let load =
+            |at: Time| self.world.load.slot_before(at).and_then(|i| self.world.load.get(i)).unwrap_or(0.0);
+        let visible = match self.world.fault(now) {
+            None if self.world.troubled_until(now) + RECOVERED <= now => load(now),
+            Some(Fault { kind: Kind::Forgetful | Kind::Skewed, .. }) => load(now),
+            // What was seen last.
+            Some(fault) if fault.kind != Kind::Late => load(fault.from - Span::MINUTE),
+            _ => return,
+        };
+        let needed = ((visible / 20.0).ceil() as u32).clamp(least, most);
+        if answer < needed {
+            self.fail(trigger, now, format!("{answer} for a load of {visible} seen: {decision}"));
+        }
+        if answer == 0 {
+            self.totals.zeros += 1;
+            let lately = self.world.most(now - Span::minutes(9), now);
+            if self.world.troubled_until(now) + Span::minutes(15) <= now && lately > 0.0 {
+                self.fail(trigger, now, format!("asleep with a load of {lately} within ten minutes"));
+            }
+        }
+    }
+
+    /// Trouble lowers nothing, and is over soon after it ends.
+    fn check_trouble(
+        &mut self,
+        trigger: &Trigger,
+        now: Time,
+        begun: Time,
+        decision: &Decision,
+        before: Option<&Decision>,
+    ) {
+        let answer = decision.replicas;
+        let Some(fault) = self.world.fault(now) else {
+            let is_over = self.world.troubled_until(now) + RECOVERED == now && begun + RECOVERED <= now;
+            let is_short = self.is_short && begun > self.world.begin;
+            let expected = if trigger.name == "reactive" { Rung::ReactiveOnly } else { Rung::Fresh };
+            if is_over && !is_short && decision.rung != expected {
+                self.fail(trigger, now, format!("has not recovered: {decision}"));
+            }
+            return;
+        };
+        self.totals.troubled += 1;
+        let Some(before) = before else { return };
+        let hides_load = !matches!(fault.kind, Kind::Late | Kind::Forgetful);
+        // Once the trouble was noticed; the schedule goes on, and a fit that falls due is of what was seen before.
+        let is_noticed = fault.from + Span::minutes(2) <= now;
+        let is_new_fit = fit(decision) != fit(before);
+        let is_scheduled = bounds(trigger, now, 100) != bounds(trigger, now - Span::MINUTE, 100);
+        if hides_load && is_noticed && !is_new_fit && !is_scheduled && answer < before.replicas {
+            self.fail(trigger, now, format!("{:?} lowered {}\n  to {decision}", fault.kind, before));
+        }
+    }
+
+    /// Two servers say the same.
+    fn compare(
+        &mut self,
+        trigger: &Trigger,
+        now: Time,
+        first: &Process,
+        (one, two): (&Result<Arc<Decision>, Blind>, &Result<Arc<Decision>, Blind>),
+    ) {
+        let (Ok(one), Ok(two)) = (one, two) else { return };
+        let is_calm = self.world.fault(now).is_none() && self.world.troubled_until(now) + RECOVERED <= now;
+        let is_settled = first.begun + Span::MINUTE <= now;
+        if is_calm && is_settled && !self.is_short {
+            self.totals.agreed += 1;
+            if (one.replicas, &one.needs, &one.forecast) != (two.replicas, &two.needs, &two.forecast) {
+                self.fail(trigger, now, format!("two servers differ:\n  {one}\n  {two}"));
+            }
+        }
+    }
+}
+
+fn fit(decision: &Decision) -> Option<Time> {
+    decision.forecast.as_ref().map(|view| view.fitted_at)
+}
+
+/// The least and the most that the keys allow at an instant, by the clock of the wall.
+fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
+    let least = trigger.number("minReplicas", 1);
+    if trigger.name != "office" {
+        return (least, most);
+    }
+    let local = now.to_utc().with_timezone(&chrono_tz::America::New_York);
+    let is_open = local.weekday().num_days_from_monday() < 5 && (9..18).contains(&local.hour());
+    (if is_open { 6 } else { least }, most.min(20))
+}
+
+/// KEDA asks, and the answer of this minute is waited for.
+async fn answer(process: &Process, trigger: &Trigger, now: Time) -> Result<Arc<Decision>, Blind> {
+    let id = WorkloadId {
+        namespace: "shop".to_owned(),
+        name: trigger.name.to_owned(),
+        metric: "forescale".to_owned(),
+    };
+    let metadata = trigger.metadata(now);
+    let Ok(state) = process.registry.state(&id, &metadata) else {
+        panic!("{}: refused at {now}", trigger.name)
+    };
+    process.registry.decided(now).await;
+    let state = state.borrow().clone();
+    state
+}

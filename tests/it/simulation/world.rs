@@ -1,0 +1,256 @@
+//! What a seed makes: a load, the faults that befall whoever asks for it, and the workloads that hang on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forescale::history::Series;
+use forescale::policy::SourceRef;
+use forescale::serve::{Clock, SteppedClock};
+use forescale::simulate::Dice;
+use forescale::source::prometheus::{RangeQuery, Reading};
+use forescale::source::synthetic::{Profile, Recipe};
+use forescale::source::{Backend, Backends, SourceError};
+use forescale::units::{Span, Step, Time};
+
+/// What can go wrong with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// No connection.
+    Refused,
+    /// No answer in time.
+    TimesOut,
+    /// The metric is gone for a while; its samples never come.
+    Vanished,
+    /// The exporter sends what is no load.
+    Nonsense,
+    /// Samples come minutes late.
+    Late,
+    /// Clocks differ by a minute and a half.
+    Skewed,
+    /// Only the last two hours are still kept.
+    Forgetful,
+}
+
+/// A fault and when it holds, `[from, to)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    pub kind: Kind,
+    pub from: Time,
+    pub to: Time,
+}
+
+/// A workload: its name and its keys.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    pub name: &'static str,
+    pub keys: HashMap<String, String>,
+    /// The override it has from some instant on: until when, and how many.
+    pub r#override: Option<(Time, Time, u32)>,
+}
+
+/// Everything of one seed.
+pub struct World {
+    pub begin: Time,
+    pub load: Series,
+    pub faults: Vec<Fault>,
+    pub triggers: Vec<Trigger>,
+    /// When the first server restarts; the second never does.
+    pub restarts: Vec<Time>,
+}
+
+/// The world's source, as one server sees it.
+pub struct Source {
+    world: Arc<World>,
+    clock: Arc<SteppedClock>,
+}
+
+/// Days before the begin that a source remembers.
+const HISTORY: i64 = 8;
+/// What is played.
+pub const LENGTH: Span = Span::hours(30);
+
+// === impl World ===
+
+impl World {
+    pub fn new(seed: u64) -> Arc<Self> {
+        let mut dice = Dice::new(seed);
+        let mut draw = |n: u64| dice.bits() % n;
+        // Any minute of a week, any week of two years.
+        let begin = Time::from_epoch(1_767_571_200 + (draw(730 * 1_440) * 60) as i64);
+        let profile = Profile::ALL[draw(4) as usize];
+        let start = begin - Span::days(HISTORY);
+        let length = Span::days(HISTORY) + LENGTH + Span::hours(1);
+        let recipe = Recipe { profile, start, step: Step::MINUTE, length, scale: 400.0, seed };
+        let mut values = recipe.series().values();
+        // Quiet nights for those that sleep: what is little becomes nothing.
+        let is_quiet = draw(2) == 0;
+        for value in &mut values {
+            *value = if is_quiet && *value < 60.0 { 0.0 } else { value.round() };
+        }
+        let load = Series::from_values(start, Step::MINUTE, values);
+        let kinds = [
+            Kind::Refused,
+            Kind::TimesOut,
+            Kind::Vanished,
+            Kind::Nonsense,
+            Kind::Late,
+            Kind::Skewed,
+            Kind::Forgetful,
+        ];
+        let mut faults = Vec::new();
+        let mut at = begin + Span::minutes(90 + draw(120) as i64);
+        while at < begin + LENGTH {
+            // From a scrape that is missed to a night without Prometheus.
+            let minutes = [2, 7, 25, 55, 180][draw(5) as usize] + draw(5) as i64;
+            let to = at + Span::minutes(minutes);
+            faults.push(Fault { kind: kinds[draw(kinds.len() as u64) as usize], from: at, to });
+            at = to + Span::minutes(150 + draw(120) as i64);
+        }
+        let mut restarts: Vec<Time> =
+            (0..2).map(|_| begin + Span::minutes(60 + draw(28 * 60) as i64)).collect();
+        restarts.sort();
+        let triggers = triggers(begin, &mut draw);
+        Arc::new(World { begin, load, faults, triggers, restarts })
+    }
+
+    /// The fault that holds at an instant.
+    pub fn fault(&self, at: Time) -> Option<Fault> {
+        self.faults.iter().find(|f| f.from <= at && at < f.to).copied()
+    }
+
+    /// The end of the last fault that began by then.
+    pub fn troubled_until(&self, at: Time) -> Time {
+        self.faults.iter().filter(|f| f.from <= at).map(|f| f.to).max().unwrap_or(Time::MIN)
+    }
+
+    /// The largest load in `[from, to]`.
+    pub fn most(&self, from: Time, to: Time) -> f64 {
+        self.load.window(from - Span::seconds(1), to).values().into_iter().fold(0.0, f64::max)
+    }
+}
+
+fn triggers(begin: Time, draw: &mut impl FnMut(u64) -> u64) -> Vec<Trigger> {
+    let objective = ["cost", "balanced", "availability"][draw(3) as usize];
+    let from = begin + Span::minutes(draw(20 * 60) as i64);
+    let word = (from, from + Span::minutes(30 + draw(180) as i64), draw(7) as u32);
+    let common = |more: &[(&str, &str)]| -> HashMap<String, String> {
+        let base = [
+            ("query", "load"),
+            ("threshold", "20"),
+            ("maxReplicas", "30"),
+            ("leadTime", "3m"),
+            ("historyTimeWindow", "7d"),
+            ("pollStep", "1m"),
+        ];
+        base.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    };
+    let plain = |name, keys| Trigger { name, keys, r#override: None };
+    vec![
+        plain("steady", common(&[("objective", objective), ("minReplicas", "2")])),
+        plain("reactive", common(&[("mode", "reactive")])),
+        plain("sleepy", common(&[("minReplicas", "0"), ("scaleToZeroAfter", "10m")])),
+        plain(
+            "office",
+            common(&[
+                ("schedule", "- {days: mon-fri, start: '09:00', end: '18:00', min: 6}\n- {max: 20}"),
+                ("timezone", "America/New_York"),
+                ("replicaStep", "2"),
+            ]),
+        ),
+        Trigger { name: "overridden", keys: common(&[("minReplicas", "1")]), r#override: Some(word) },
+    ]
+}
+
+// === impl Trigger ===
+
+impl Trigger {
+    /// The metadata that KEDA sends at an instant: a person patches the override in, and later forgets about it.
+    pub fn metadata(&self, now: Time) -> HashMap<String, String> {
+        let mut keys = self.keys.clone();
+        if let Some((from, until, replicas)) = self.r#override
+            && from <= now
+        {
+            keys.insert("override".to_owned(), format!("replicas={replicas} until={until} reason=test"));
+        }
+        keys
+    }
+
+    pub fn number(&self, key: &str, default: u32) -> u32 {
+        self.keys.get(key).map_or(default, |text| text.parse().expect("a number"))
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    pub fn new(world: &Arc<World>, clock: &Arc<SteppedClock>) -> Arc<Self> {
+        Arc::new(Source { world: Arc::clone(world), clock: Arc::clone(clock) })
+    }
+
+    /// Fails where nobody answers.
+    fn answers(&self) -> Result<Option<Kind>, SourceError> {
+        let target = "http://prometheus".to_owned();
+        match self.world.fault(self.clock.now()).map(|f| f.kind) {
+            Some(Kind::Refused) => Err(SourceError::Unreachable { target, reason: "refused".to_owned() }),
+            Some(Kind::TimesOut) => Err(SourceError::Timeout { target, after: Duration::from_secs(10) }),
+            kind => Ok(kind),
+        }
+    }
+
+    /// The sample of an instant, as it can be had now.
+    fn sample(&self, at: Time, kind: Option<Kind>) -> Option<f64> {
+        let now = self.clock.now();
+        let is_missing = match self.world.fault(at).map(|f| f.kind) {
+            Some(Kind::Vanished) => true,
+            Some(Kind::Nonsense) => {
+                return Some([f64::NAN, f64::INFINITY, -3.0][at.epoch() as usize / 60 % 3]);
+            }
+            _ => false,
+        };
+        let is_hidden = match kind {
+            Some(Kind::Late) => at > now - Span::minutes(4),
+            Some(Kind::Forgetful) => at < now - Span::hours(2),
+            _ => false,
+        };
+        let load = &self.world.load;
+        load.slot_before(at)
+            .and_then(|slot| load.get(slot))
+            .filter(|_| !is_missing && !is_hidden && at <= now)
+    }
+}
+
+#[tonic::async_trait]
+impl Backend for Source {
+    async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
+        let kind = self.answers()?;
+        let width = query.step.span();
+        let first = (query.from + width - Span::seconds(1)).floor_to(width, Span::ZERO);
+        let count = if query.to < first { 0 } else { query.step.count_in(query.to.since(first)) + 1 };
+        let values = (0..count).map(|i| self.sample(first + query.step.times(i), kind).unwrap_or(f64::NAN));
+        Ok(Reading { series: Series::from_values(first, query.step, values), warnings: Vec::new() })
+    }
+
+    async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {
+        let kind = self.answers()?;
+        Ok(self.sample(at, kind))
+    }
+
+    fn clock_skew(&self, now: Time) -> Span {
+        let is_skewed = self.world.fault(now).is_some_and(|f| f.kind == Kind::Skewed);
+        if is_skewed { Span::seconds(90) } else { Span::ZERO }
+    }
+
+    fn label(&self) -> &str {
+        "world"
+    }
+}
+
+/// Every workload may ask it.
+pub struct Sources(pub Arc<Source>);
+
+impl Backends for Sources {
+    fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Backend>)
+    }
+}
