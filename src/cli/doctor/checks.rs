@@ -409,8 +409,8 @@ fn cost(facts: &Facts) -> Finding {
     };
     let found = format!("{} times what the load needed, mean of a day", number(ratio));
     let expected = format!("below {}", COST.0);
-    let advice = "minReplicas, a schedule's floor or a high quantile cost most: forescale backtest shows what `objective: \
-                  cost` or a lower floor would have saved; minReplicas: 0 lets it sleep";
+    let advice = "minReplicas, a schedule's floor or a high quantile cost most: forescale backtest shows what \
+                  `objective: cost` or a lower floor would have saved; minReplicas: 0 lets it sleep";
     match ratio {
         r if r > COST.1 => fail(found, expected, advice),
         r if r > COST.0 => warn(found, expected, advice),
