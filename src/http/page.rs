@@ -60,7 +60,7 @@ pub(super) fn story(known: &Known, story: Option<&Story>, now: Time, exposes: bo
 pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
     let title = format!("{namespace}/{name}");
     let mut out = head(&title, "../../", None);
-    let _ = write!(out, "<h1>{}</h1>\n", escaped(&title));
+    let _ = writeln!(out, "<h1>{}</h1>", escaped(&title));
     if metrics.is_empty() {
         out.push_str(
             "<p>KEDA has not asked for a workload of this name. It is asked for within a polling interval of its \
@@ -132,10 +132,10 @@ fn write_fleet(
         "warn" => 1,
         _ => 2,
     });
-    write!(
+    writeln!(
         out,
         "<form role=\"search\" action=\"./\"><label for=\"q\">Name contains</label>\
-         <input id=\"q\" name=\"q\" value=\"{}\"><button>Show</button></form>\n",
+         <input id=\"q\" name=\"q\" value=\"{}\"><button>Show</button></form>",
         escaped(&wanted)
     )?;
     let page = choice.page.unwrap_or(0).min(rows.len().saturating_sub(1) / ROWS);
