@@ -5,6 +5,7 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod deadline;
 mod decision;
 mod evaluate;
 mod ladder;
@@ -13,6 +14,7 @@ mod prepared;
 mod promise;
 mod quiet;
 mod recording;
+mod replay;
 mod rules;
 mod session;
 mod spread;
@@ -21,7 +23,11 @@ pub use ahead::{Stretch, ahead, allowed};
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
-pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use prepared::{
+    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, prepare,
+    usable_from,
+};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
+pub use replay::Day;
 pub use session::Session;
 pub use spread::Spread;

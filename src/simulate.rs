@@ -37,5 +37,5 @@ pub use queue::Service;
 pub use run::{Moment, Strategy, Target, ran, run};
 pub use scaler::{Answer, Row, Scaler, Timeline, View};
 pub use score::{Measure, Run, Scorecard, Step, score};
-pub use strategy::Simple;
+pub use strategy::{Simple, Studied};
 pub use twin::{Change, Twin};

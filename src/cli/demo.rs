@@ -96,6 +96,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
         catalogue: Catalogue::default(),
         backends: Arc::new(Recorded::new("demo", delayed)),
         clock: clock.clone(),
+        workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);
@@ -105,8 +106,11 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
     let screen = Screen::new(args.format == super::Format::Text, BEGIN, length);
     let wall = Duration::from_secs(u64::try_from(args.duration.as_seconds())?);
     let pace = Pace { wall, begin: BEGIN, length };
-    let reactive =
-        simulate(&load, &target, &mut *Simple::Reactive.build(&load, &target, &Calendar::utc(), 1.0))?;
+    let reactive = simulate(
+        &load,
+        &target,
+        &mut *Simple::Reactive.study(&load, &target, &Calendar::utc()).insured(1.0),
+    )?;
     let mut caller = Caller::connect(address, clock, registry, screen, pace, &reactive).await?;
     let (load, target) = (Arc::new(load), Arc::new(target));
     // The twin is synchronous, as it must be to be repeatable; its calls wait for the socket on a thread of their own.

@@ -134,6 +134,9 @@ pub enum Note {
     },
     /// The forecast is not trusted and does not count.
     Distrusted,
+    /// The forecast is not trusted; the plain rule that beats it is insured in its place, so that a promised share of
+    /// time is kept.
+    PlainRule,
     /// Raised to a multiple of `replicaStep`.
     Stepped,
     /// Raised beyond the HPA's tolerance, within which it would have been ignored.
@@ -298,6 +301,23 @@ impl Rung {
 // === impl Reason ===
 
 impl Reason {
+    /// Every reason, as metrics name them.
+    pub const ALL: [Reason; 13] = [
+        Reason::Reactive,
+        Reason::Forecast,
+        Reason::Plan,
+        Reason::Outage,
+        Reason::Schedule,
+        Reason::Minimum,
+        Reason::Override,
+        Reason::Drain,
+        Reason::ClockSkew,
+        Reason::Ceiling,
+        Reason::MaxReplicas,
+        Reason::CommandedZero,
+        Reason::Idle,
+    ];
+
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -346,6 +366,7 @@ impl Note {
             Note::HistoryShort { .. } => "history_short",
             Note::NoForecast { .. } => "no_forecast",
             Note::Distrusted => "distrusted",
+            Note::PlainRule => "plain_rule",
             Note::Stepped => "stepped",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Stale { .. } => "stale",
@@ -367,6 +388,9 @@ impl fmt::Display for Note {
             }
             Note::NoForecast { why } => write!(f, "no forecast: {why}"),
             Note::Distrusted => f.write_str("the forecast is not trusted and does not count"),
+            Note::PlainRule => f.write_str(
+                "the forecast is not trusted: the plain rule that beats it is insured in its place",
+            ),
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")

@@ -1,13 +1,13 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
+use super::deadline::drain_of;
 use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
-use super::promise::{Need, View, insured_need};
-use crate::forecast::TrustState;
+use super::promise::{Need, View, is_trusted};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Backlog, Insured, LeadWindow};
-use crate::policy::{Drain, Limits, Mode, Policy, ServiceRate, Signal, SignalKind};
+use crate::plan::{Backlog, Insured, LeadWindow};
+use crate::policy::{Drain, Limits, Mode, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
@@ -77,7 +77,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         view: None,
         notes: question.notes(plan, rung, age),
     };
-    if let (true, SignalPlan::Ready { tracker, insured }) = (wants_forecast, plan) {
+    if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
     need.idle &= question.knows_arrivals();
@@ -157,19 +157,8 @@ impl Question<'_> {
         }
     }
 
-    /// The deadline of a queue with the work that one replica does per second, where both are known.
     fn drain(&self) -> Option<(&Drain, f64)> {
-        let SignalKind::Queue(Some(drain)) = &self.signal.kind else { return None };
-        let service = match &drain.service {
-            ServiceRate::Given(rate) => Some(*rate),
-            ServiceRate::Measured(_) => plan::service_rate(
-                self.history.completions.as_deref()?,
-                self.observations.replicas.as_deref()?,
-                self.history.load.as_deref()?,
-                self.now,
-            ),
-        };
-        service.map(|service| (drain, service))
+        drain_of(self.observations, self.history, self.signal, self.now)
     }
 
     fn rejected_at(&self, at: Time) -> f64 {
@@ -180,16 +169,15 @@ impl Question<'_> {
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
         let quantile = insured.quantile();
-        let trust = tracker.trust_in(LeadWindow::new(self.lead).length(), quantile);
-        // A worth was chosen by replaying the decisions themselves, which says more than the loss of a forecast.
-        let trusted = trust.state != TrustState::Distrusted || matches!(insured, Insured::Worth(_));
-        if !trusted {
-            need.notes.push(Note::Distrusted);
-        }
+        let trusted = is_trusted(tracker, self.lead, insured);
         let view = View { tracker, step: self.signal.step, until };
-        let asked = |length: Span| match self.drain() {
-            Some((drain, service)) => self.drain_need(need.load, tracker, quantile, drain, service),
-            None => insured_need(&view, length, insured, self.need()),
+        let drained = |quantile: Quantile| {
+            let (drain, service) = self.drain()?;
+            let arrivals = view.arrivals(drain.within, quantile) * self.factor;
+            Some(Backlog { depth: need.load * self.factor, arrivals }.replicas(service, drain.within))
+        };
+        let asked = |length: Span| {
+            drained(quantile).unwrap_or_else(|| view.need(length, insured, self.need(), trusted))
         };
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
@@ -200,10 +188,7 @@ impl Question<'_> {
         };
         let forecast = asked(window.length());
         let pays = window.length() + self.lead + STABILIZATION;
-        let again = match self.drain() {
-            Some((drain, service)) => self.drain_need(need.load, tracker, likely, drain, service),
-            None => self.need().expected(view.peak(pays).at(likely)),
-        };
+        let again = drained(likely).unwrap_or_else(|| self.need().expected(view.peak(pays).at(likely)));
         let again = again.min(self.needed_lately(pays).max(need.reactive));
         let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
@@ -213,32 +198,18 @@ impl Question<'_> {
             load: shown.at(quantile),
             published: Quantile::PUBLISHED.map(|q| shown.at(q)),
             fitted_at: tracker.fitted_at(),
-            trust: trust.state.as_str(),
+            trust: tracker.trust_in(base.length(), quantile).state.as_str(),
         });
-        need.forecast = Some((forecast, trusted));
+        // A promised share of time stands also where the forecast is not trusted: then a plain rule is insured.
+        let is_plain = !trusted && matches!(insured, Insured::Worth(_)) && self.drain().is_none();
+        if !trusted {
+            need.notes.push(if is_plain { Note::PlainRule } else { Note::Distrusted });
+        }
+        need.forecast = Some((forecast, trusted || is_plain));
         if trusted {
             need.plan = again;
             need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }
-    }
-
-    /// Replicas that drain the backlog and the forecast arrivals by the deadline.
-    fn drain_need(
-        &self,
-        depth: f64,
-        tracker: &Outlook,
-        quantile: Quantile,
-        drain: &Drain,
-        service: f64,
-    ) -> Replicas {
-        /// Points of the deadline at which the forecast is read; its mean is what arrives.
-        const POINTS: usize = 4;
-        let step = self.signal.step;
-        let steps = step.cover(drain.within).max(1);
-        let total: f64 =
-            (1..=POINTS).map(|k| tracker.load(step.times((steps * k).div_ceil(POINTS))).at(quantile)).sum();
-        let backlog = Backlog { depth: depth * self.factor, arrivals: total / POINTS as f64 * self.factor };
-        backlog.replicas(service, drain.within)
     }
 
     fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {

@@ -20,9 +20,16 @@ pub struct Outlook {
 
 #[derive(Debug, Clone, Copy)]
 struct Note {
-    is_peak: bool,
+    asked: Asked,
     span: Span,
     spread: Spread,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Load,
+    Peak,
+    Plain,
 }
 
 // === impl Outlook ===
@@ -35,12 +42,17 @@ impl Outlook {
 
     /// The largest sample of the coming `window`.
     pub fn peak(&self, window: Span) -> Spread {
-        self.ask(true, window)
+        self.ask(Asked::Peak, window)
     }
 
     /// The sample `horizon` ahead.
     pub fn load(&self, horizon: Span) -> Spread {
-        self.ask(false, horizon)
+        self.ask(Asked::Load, horizon)
+    }
+
+    /// The same by the plain rule that is followed where the forecast is not trusted.
+    pub fn plain(&self, horizon: Span) -> Spread {
+        self.ask(Asked::Plain, horizon)
     }
 
     /// Folds in the samples up to `until`.
@@ -52,16 +64,19 @@ impl Outlook {
         self.notes.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn ask(&self, is_peak: bool, span: Span) -> Spread {
+    fn ask(&self, asked: Asked, span: Span) -> Spread {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(note) = notes.iter().find(|note| note.is_peak == is_peak && note.span == span) {
+        if let Some(note) = notes.iter().find(|note| note.asked == asked && note.span == span) {
             return note.spread;
         }
         let levels = Spread::levels();
-        let loads =
-            if is_peak { self.tracker.peak(span, &levels) } else { self.tracker.quantiles(span, &levels) };
+        let loads = match asked {
+            Asked::Load => self.tracker.quantiles(span, &levels),
+            Asked::Peak => self.tracker.peak(span, &levels),
+            Asked::Plain => self.tracker.plain(span, &levels),
+        };
         let spread = Spread::new(&loads);
-        notes.push(Note { is_peak, span, spread });
+        notes.push(Note { asked, span, spread });
         spread
     }
 }

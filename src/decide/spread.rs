@@ -3,6 +3,8 @@
 //! Between the calibrated quantiles it is drawn through on a scale on which an exponential tail is a straight line:
 //! loads have longer tails than the normal law. Beyond the highest, the line goes on. It is never decreasing.
 
+use std::sync::LazyLock;
+
 use crate::units::Quantile;
 
 /// The distribution of a load to come.
@@ -12,6 +14,8 @@ pub struct Spread {
 }
 
 const COUNT: usize = 6;
+/// Where the levels lie on the scale.
+static SCORES: LazyLock<[f64; COUNT]> = LazyLock::new(|| Spread::levels().map(|q| score(q.get())));
 
 // === impl Spread ===
 
@@ -35,7 +39,7 @@ impl Spread {
 
     /// The load that is not exceeded with this probability.
     pub fn at(&self, quantile: Quantile) -> f64 {
-        let scores = Self::levels().map(|q| score(q.get()));
+        let scores = &*SCORES;
         let wanted = score(quantile.get());
         let place = scores.iter().position(|&s| s >= wanted).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
         let (low, high) = (scores[place - 1], scores[place]);
@@ -45,7 +49,7 @@ impl Spread {
 
     /// The probability that `load` is exceeded.
     pub fn above(&self, load: f64) -> f64 {
-        let scores = Self::levels().map(|q| score(q.get()));
+        let scores = &*SCORES;
         let place = self.loads.iter().position(|&l| l > load).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
         let (low, high) = (self.loads[place - 1], self.loads[place]);
         if high <= low {

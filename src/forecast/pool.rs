@@ -139,6 +139,18 @@ impl Standing {
         q
     }
 
+    /// What the better plain rule, with its own usual errors, says in the pool's place.
+    pub fn plain(&self, errors: &Errors, p: &Pending) -> [f32; L] {
+        let lost = |k: usize| JUDGED.iter().map(|&level| self.record[k][level]).sum::<f32>();
+        let rule = if lost(1) <= lost(2) { LAST } else { NAIVE };
+        let sizes = sizes(errors, p);
+        let mut least = 0.0f32;
+        std::array::from_fn(|l| {
+            least = least.max(opinions(&errors.knots[l], &p.experts, &sizes)[rule]);
+            least
+        })
+    }
+
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
     /// old record that remains, `keep_own` that of the error sizes.
     pub fn learn(

@@ -12,7 +12,7 @@ use crate::units::{Quantile, Span, Time};
 use super::backcast::{keep, own_memory};
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
-use super::ladder::DAY;
+use super::ladder::{DAY, Task};
 use super::now::{Now, record};
 use super::outlook::outlook;
 use super::pool::{L, LEVELS, Pending, Standing};
@@ -36,6 +36,15 @@ struct Waiting {
     due: usize,
     top: f32,
     forecast: Pending,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Load,
+    Peak,
+    /// The load by a plain rule.
+    Plain,
 }
 
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
@@ -102,12 +111,17 @@ impl Tracker {
     /// Quantiles of the load of the slot `horizon` after the present one: ascending with `q`, finite, not
     /// negative. Horizons between steps and between modelled horizons are interpolated.
     pub fn quantiles(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(false, horizon, q)
+        self.answer(Asked::Load, horizon, q)
+    }
+
+    /// The same by the better of the plain rules, persistence and the seasonal naive, with its own usual errors.
+    pub fn plain(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
+        self.answer(Asked::Plain, horizon, q)
     }
 
     /// Quantiles of the largest sample after the present one and up to `window` later.
     pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(true, window, q)
+        self.answer(Asked::Peak, window, q)
     }
 
     /// Bytes held on the heap, beside the fit that is shared.
@@ -116,10 +130,10 @@ impl Tracker {
         self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
     }
 
-    fn answer(&self, peak: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
+    fn answer(&self, asked: Asked, ahead: Span, q: &[Quantile]) -> Vec<f64> {
         let step = self.fit.plan.step;
         let ahead = ahead.as_seconds().clamp(step, 20 * DAY);
-        let levels = self.levels(peak, ahead);
+        let levels = self.levels(asked, ahead);
         let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top))).collect();
@@ -135,11 +149,10 @@ impl Tracker {
     }
 
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
-    fn levels(&self, peak: bool, ahead: i64) -> [f64; L] {
+    fn levels(&self, asked: Asked, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
-        let tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
         let (mut below, mut above) = (None, None);
-        for (i, t) in tasks {
+        for (i, t) in self.tasks_about(asked == Asked::Peak, ahead) {
             let horizon = t.task.steps as i64 * step;
             if horizon <= ahead {
                 below = Some((i, horizon));
@@ -147,7 +160,7 @@ impl Tracker {
                 above = Some((i, horizon));
             }
         }
-        let ask = |i: usize| self.task_levels(i, ahead);
+        let ask = |i: usize| self.task_levels(asked, i, ahead);
         match (below, above) {
             (Some((i, a)), Some((j, b))) if a < ahead => {
                 let share = (ahead as f64 / a as f64).ln() / (b as f64 / a as f64).ln();
@@ -162,17 +175,29 @@ impl Tracker {
     /// The task that says most about a horizon: the longest not beyond it, or the first.
     pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
         let step = self.fit.plan.step;
-        let mut tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
-        let first = tasks.clone().next().map(|(i, _)| i);
-        tasks.rfind(|(_, t)| t.task.steps as i64 * step <= ahead).map(|(i, _)| i).or(first)
+        let first = self.tasks_about(peak, ahead).next().map(|(i, _)| i);
+        self.tasks_about(peak, ahead)
+            .rfind(|(_, t)| t.task.steps as i64 * step <= ahead)
+            .map(|(i, _)| i)
+            .or(first)
     }
 
-    fn task_levels(&self, i: usize, ahead: i64) -> [f64; L] {
+    /// The tasks that say something about a horizon, ascending.
+    fn tasks_about(&self, peak: bool, ahead: i64) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
+        let plan = &self.fit.plan;
+        let speaks = move |task: &Task| {
+            task.peak == peak && (!task.is_echo(plan) || task.steps as i64 * plan.step == ahead)
+        };
+        self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
+    }
+
+    fn task_levels(&self, asked: Asked, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
             return [0.0; L];
         };
         let p = self.forecast(&self.fit, learnt, standing, ahead);
-        p.pooled.map(f64::from)
+        let levels = if asked == Asked::Plain { standing.plain(&learnt.errors, &p) } else { p.pooled };
+        levels.map(f64::from)
     }
 
     fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use crate::units::Time;
 
 /// A time zone, and the dates in it that people spend like a Sunday.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Calendar {
     zone: Tz,
     sundays: BTreeSet<NaiveDate>,

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::decide::{Contributor, Decision};
+use crate::decide::{Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::units::Quantile;
@@ -87,6 +87,9 @@ struct Called {
     method: &'static str,
     code: String,
 }
+
+/// Which way a decision goes.
+const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
 
 /// Everyone who can ask for replicas, for removing and renewing their gauges.
 const CONTRIBUTORS: [Contributor; 9] = [
@@ -297,6 +300,11 @@ impl Metrics {
             family.remove(&workload);
         }
         self.saved.remove(&workload);
+        for direction in DIRECTIONS {
+            for reason in Reason::ALL {
+                self.decisions.remove(&Decided::of(id, direction, reason.as_str()));
+            }
+        }
         for contributor in CONTRIBUTORS {
             self.required.remove(&Contributing::of(id, contributor));
         }

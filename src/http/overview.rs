@@ -15,7 +15,7 @@ pub trait Overview: Send + Sync + 'static {
     fn workloads(&self) -> Vec<Known>;
     /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
     fn story(&self, id: &WorkloadId) -> Option<Story>;
-    /// Whether the server can answer KEDA: its listeners are open, and it is not shutting down.
+    /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
     /// The metrics, brought up to date.
     fn metrics(&self) -> &Metrics;

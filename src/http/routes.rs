@@ -62,13 +62,17 @@ async fn ready(State(overview): Server) -> Response {
     if overview.ready() {
         "ok\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
     }
 }
 
 async fn metrics(State(overview): Server) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], overview.metrics().encode()).into_response()
+    // Tens of megabytes where thousands of workloads are served: no other answer waits for them.
+    match tokio::task::spawn_blocking(move || overview.metrics().encode()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"),
+    }
 }
 
 async fn style() -> Response {

@@ -3,7 +3,7 @@
 //! A quantile insures quiet and wild hours alike. Where the promise is a share of time, that is wasteful: the same
 //! replica buys more time where the load is easier to tell. So a promise is kept by a price: the number of replicas
 //! for which one more would cost more than the time it is likely to save. The price is the lowest that would have
-//! kept the promise over the days before; the replay knows pods that start late and replicas that are held.
+//! kept the promise over the days before; a replay knows pods that start late and replicas that are held.
 
 use crate::units::{Quantile, Replicas};
 
@@ -16,13 +16,24 @@ pub enum Insured {
     Worth(f64),
 }
 
-/// One instant of the trailing history, as a decision then would have seen it.
+/// How likely so many replicas are not enough, from those that are likely needed up.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Replay {
-    /// Replicas the load at this instant really needed; `None` in a gap.
-    pub demand: Option<Replicas>,
-    /// Replicas a decision would have asked for, one for each worth of [`WORTHS`].
-    pub wanted: Vec<Replicas>,
+pub struct Odds(Vec<(u32, f64)>);
+
+/// What became of the wants of one worth in a replay: pods start late, and the HPA holds what it has.
+#[derive(Debug, Clone, Default)]
+pub struct Lane {
+    wanted: Vec<Replicas>,
+    kept: Vec<Replicas>,
+}
+
+/// How often each of [`WORTHS`] left too few replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Instants at which the demand is known.
+    pub judged: u32,
+    /// Of these, the ones with fewer replicas ready than needed.
+    pub short: [u32; WORTHS.len()],
 }
 
 /// The worths tried, ascending; from "the likely load" to "whatever was ever seen".
@@ -33,66 +44,79 @@ pub const WORTHS: [f64; 28] = [
 /// What a short hour is worth where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
 pub const BALANCED_WORTH: f64 = 19.0;
 /// Fewer judged instants than this tell nothing about shares of 1 %.
-const FEWEST: usize = 300;
+const FEWEST: u32 = 300;
 
-/// The fewest replicas, from what is likely needed up, whose cost with the time they leave short is least.
-/// `above` is the probability that so many do not suffice.
-pub fn worthwhile(likely: Replicas, most: Replicas, worth: f64, above: impl Fn(Replicas) -> f64) -> Replicas {
-    /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
-    const EXACT: u32 = 200;
-    let (first, last) = (likely.get(), most.get().max(likely.get()));
-    let stride = (last - first).div_ceil(EXACT).max(1);
-    let cost = |count: u32| f64::from(count) + worth * above(Replicas::covering(f64::from(count)));
-    let mut best = (cost(first), first);
-    let mut count = first;
-    while count < last {
-        count = count.saturating_add(stride).min(last);
-        let next = cost(count);
-        if next < best.0 {
-            best = (next, count);
-        }
-    }
-    Replicas::covering(f64::from(best.1))
-}
-
-/// The lowest worth with which at most `target` of the time would have been short, replicas being ready `delay`
-/// instants after they are wanted and kept `hold` instants after they are last wanted; between two worths by the
-/// share of time they leave short. The highest where none is enough.
-pub fn worth_for_target(replay: &[Replay], delay: usize, hold: usize, target: f64) -> f64 {
-    let judged = replay.iter().skip(delay + hold).filter(|instant| instant.demand.is_some()).count();
-    if judged < FEWEST {
+/// The lowest worth with which at most `target` of the time was short over all tallies; between two worths by the
+/// share of time they left short. Where none was enough, the cheapest of those that left the least.
+pub fn worth_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, target: f64) -> f64 {
+    let total = tallies.into_iter().fold(Tally::default(), Tally::with);
+    if total.judged < FEWEST {
         return BALANCED_WORTH;
     }
-    let mut before: Option<(f64, f64)> = None;
-    for (k, &worth) in WORTHS.iter().enumerate() {
-        let share = short_share(replay, k, delay, hold);
-        if share <= target {
-            let Some((cheaper, more)) = before else { return worth };
-            // Worths are a matter of ratios: half-way is the geometric mean.
-            let part = (more - target) / (more - share);
-            return cheaper * (worth / cheaper).powf(part);
-        }
-        before = Some((worth, share));
-    }
-    WORTHS[WORTHS.len() - 1]
+    let shares = total.short.map(|short| f64::from(short) / f64::from(total.judged));
+    let Some(kept) = shares.iter().position(|share| *share <= target) else {
+        let least = (0..shares.len()).min_by(|&a, &b| shares[a].total_cmp(&shares[b]));
+        return least.map_or(BALANCED_WORTH, |k| WORTHS[k]);
+    };
+    let Some(before) = kept.checked_sub(1) else { return WORTHS[kept] };
+    // Worths are a matter of ratios: half-way is the geometric mean.
+    let part = (shares[before] - target) / (shares[before] - shares[kept]);
+    WORTHS[before] * (WORTHS[kept] / WORTHS[before]).powf(part)
 }
 
-/// The share of instants with fewer replicas ready than needed.
-fn short_share(replay: &[Replay], k: usize, delay: usize, hold: usize) -> f64 {
-    let wanted =
-        |i: usize| replay.get(i).and_then(|instant| instant.wanted.get(k)).copied().unwrap_or_default();
-    // Kept: the largest want of the hold. Ready: what was kept all through the delay.
-    let kept: Vec<Replicas> = (0..replay.len())
-        .map(|i| (i.saturating_sub(hold)..=i).map(wanted).max().unwrap_or_default())
-        .collect();
-    let (mut judged, mut short) = (0usize, 0usize);
-    for (i, instant) in replay.iter().enumerate().skip(delay + hold) {
-        let Some(demand) = instant.demand else { continue };
-        let ready = kept.get(i - delay..=i).and_then(|part| part.iter().min()).copied().unwrap_or_default();
-        judged += 1;
-        short += usize::from(ready < demand);
+// === impl Odds ===
+
+impl Odds {
+    /// From the likely number to one that is nearly never too few; `above` is the probability that it is.
+    pub fn new(likely: Replicas, most: Replicas, above: impl Fn(Replicas) -> f64) -> Self {
+        /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
+        const EXACT: u32 = 200;
+        let (first, last) = (likely.get(), most.get().max(likely.get()));
+        let stride = (last - first).div_ceil(EXACT).max(1) as usize;
+        let counts = (first..last).step_by(stride).chain([last]);
+        Odds(counts.map(|count| (count, above(Replicas::covering(f64::from(count))))).collect())
     }
-    short as f64 / judged.max(1) as f64
+
+    /// The fewest replicas whose cost with the time they leave short is least.
+    pub fn worthwhile(&self, worth: f64) -> Replicas {
+        let cost = |&(count, above): &(u32, f64)| f64::from(count) + worth * above;
+        let best = self.0.iter().map(|odd| (cost(odd), odd.0)).reduce(|a, b| if b.0 < a.0 { b } else { a });
+        best.map_or(Replicas::ZERO, |best| Replicas::covering(f64::from(best.1)))
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// The next instant's want, kept for `hold` instants after it is last wanted.
+    pub fn want(&mut self, replicas: Replicas, hold: usize) {
+        self.wanted.push(replicas);
+        let lately = self.wanted.iter().rev().take(hold + 1);
+        self.kept.push(lately.copied().max().unwrap_or_default());
+    }
+
+    /// What is ready now: what was kept all through the `delay` instants that a pod takes.
+    pub fn ready(&self, delay: usize) -> Replicas {
+        self.kept.iter().rev().take(delay + 1).copied().min().unwrap_or_default()
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// One more instant, with the worths that left it short.
+    pub fn judge(&mut self, is_short: impl Fn(usize) -> bool) {
+        self.judged += 1;
+        for (k, short) in self.short.iter_mut().enumerate() {
+            *short += u32::from(is_short(k));
+        }
+    }
+
+    fn with(mut self, other: &Tally) -> Tally {
+        self.judged += other.judged;
+        self.short.iter_mut().zip(other.short).for_each(|(sum, short)| *sum += short);
+        self
+    }
 }
 
 // === impl Insured ===
@@ -116,42 +140,67 @@ mod tests {
         Replicas::new(n).expect("small")
     }
 
-    /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead from the worth `from` on.
-    fn replay(from: f64) -> Vec<Replay> {
+    /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead by worths from `from` to `until`.
+    fn tally(from: f64, until: f64) -> Tally {
         let demand = |i: usize| replicas(if i.is_multiple_of(10) { 6 } else { 2 });
-        let want = |i: usize, worth: f64| if worth >= from { demand(i + 2) } else { replicas(2) };
-        (0..600)
-            .map(|i| Replay { demand: Some(demand(i)), wanted: WORTHS.map(|worth| want(i, worth)).to_vec() })
-            .collect()
+        let mut lanes = vec![Lane::default(); WORTHS.len()];
+        let mut tally = Tally::default();
+        for i in 0..600 {
+            for (lane, worth) in lanes.iter_mut().zip(WORTHS) {
+                let sees = (from..=until).contains(&worth);
+                lane.want(if sees { demand(i + 2) } else { replicas(2) }, 2);
+            }
+            if i >= 4 {
+                tally.judge(|k| lanes[k].ready(2) < demand(i));
+            }
+        }
+        tally
     }
 
     #[test]
     fn the_lowest_worth_that_keeps_the_promise_is_taken() {
-        assert_eq!(worth_for_target(&replay(0.0), 2, 2, 0.01), WORTHS[0]);
-        let found = worth_for_target(&replay(8.0), 2, 2, 0.01);
+        let worth = |tally: &Tally, target| worth_for_target([tally], target);
+        assert_eq!(worth(&tally(0.0, 1e9), 0.01), WORTHS[0]);
+        let found = worth(&tally(8.0, 1e9), 0.01);
         assert!((6.5..=8.0).contains(&found), "{found}");
-        assert_eq!(worth_for_target(&replay(1e9), 2, 2, 0.01), 100_000.0);
-        assert_eq!(
-            worth_for_target(&replay(1e9), 2, 2, 0.2),
-            WORTHS[0],
-            "short a tenth of the time, a fifth allowed"
-        );
-        assert_eq!(worth_for_target(&replay(0.0)[..100], 2, 2, 0.01), BALANCED_WORTH);
+        assert_eq!(worth(&tally(1e9, 1e9), 0.2), WORTHS[0], "short a tenth of the time, a fifth allowed");
+        assert_eq!(worth(&Tally { judged: 100, ..Tally::default() }, 0.01), BALANCED_WORTH);
+    }
+
+    #[test]
+    fn where_no_worth_keeps_it_the_cheapest_of_the_best_is_taken() {
+        let mut tally = tally(8.0, 100.0);
+        tally.short.iter_mut().for_each(|short| *short += 30);
+        assert_eq!(worth_for_target([&tally], 0.01), 8.0);
+    }
+
+    #[test]
+    fn days_count_together() {
+        let day = |short| Tally { judged: 200, short: [short; WORTHS.len()] };
+        assert_eq!(worth_for_target([&day(4), &day(0)], 0.01), WORTHS[0], "4 of 400");
+        let some = Tally { judged: 200, ..tally(8.0, 1e9) };
+        assert!(worth_for_target([&some, &day(0)], 0.01) > 6.0);
+    }
+
+    #[test]
+    fn a_lane_holds_what_was_wanted_and_waits_for_pods() {
+        let mut lane = Lane::default();
+        let ready = [1, 4, 1, 1, 1].map(|want| {
+            lane.want(replicas(want), 2);
+            lane.ready(1).get()
+        });
+        assert_eq!(ready, [1, 1, 4, 4, 1]);
     }
 
     #[test]
     fn a_replica_is_added_while_it_saves_more_than_it_costs() {
         // The probability of more than n halves with every replica.
         let above = |n: Replicas| 0.5f64.powi(n.get() as i32);
-        let found = [1.0, 10.0, 100.0, 1_000.0]
-            .map(|worth| worthwhile(replicas(1), replicas(50), worth, above).get());
-        assert_eq!(found, [1, 3, 6, 9]);
-        assert_eq!(
-            worthwhile(replicas(3), replicas(1), 10.0, above),
-            replicas(3),
-            "never below what is likely"
-        );
-        let many = worthwhile(replicas(1), replicas(1_000_000), 1e12, |n| 1.0 / f64::from(n.get()));
-        assert!((990_000..=1_000_000).contains(&many.get()), "{many}");
+        let odds = Odds::new(replicas(1), replicas(50), above);
+        assert_eq!([1.0, 10.0, 100.0, 1_000.0].map(|worth| odds.worthwhile(worth).get()), [1, 3, 6, 9]);
+        let least = Odds::new(replicas(3), replicas(1), above).worthwhile(10.0);
+        assert_eq!(least, replicas(3), "never below what is likely");
+        let many = Odds::new(replicas(1), replicas(1_000_000), |n| 1.0 / f64::from(n.get()));
+        assert!((990_000..=1_000_000).contains(&many.worthwhile(1e12).get()));
     }
 }

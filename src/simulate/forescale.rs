@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
-use crate::decide::{Decision, ForecastView, Prepared, decide, grid_point, prepare, usable_from};
+use crate::decide::{Decision, ForecastView, Prepared, decide, grid_point, usable_from};
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -127,7 +127,7 @@ impl<'a> Server<'a> {
         }
         let point = grid_point(now, Span::ZERO);
         if point != self.prepared.at {
-            self.prepared = prepare(&self.observations, self.policy, point);
+            self.prepared = self.prepared.renewed(&self.observations, self.policy, point);
         }
         let pending = Prepared::pending(self.policy, point);
         let prepared = std::mem::replace(&mut self.prepared, pending);

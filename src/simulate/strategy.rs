@@ -1,9 +1,12 @@
 //! The simple strategies a forecast has to beat: what people run today, and perfect foresight as the bound.
 //!
 //! Each multiplies its want by an insurance factor, so that all can be compared at equal under-provisioning. They
-//! are kept as plain as their users write them; none learns, none has a memory.
+//! are kept as plain as their users write them. The models among them are the usual ones, fitted as usual.
 
 mod cron;
+mod holt_winters;
+mod means;
+mod mstl;
 mod oracle;
 mod seasonal;
 
@@ -11,6 +14,9 @@ use super::{Load, Moment, Strategy, Target};
 use crate::history::Calendar;
 use crate::units::{Span, Threshold};
 use cron::Cron;
+use holt_winters::HoltWinters;
+use means::{Expected, Means};
+use mstl::Mstl;
 use oracle::Oracle;
 use seasonal::Seasonal;
 
@@ -29,8 +35,21 @@ pub enum Simple {
     Mean,
     /// The largest load of half an hour one week ago, at least the newest: the rule run in production for Mimir.
     Offset,
+    /// Holt–Winters on 5-minute means with a daily season, at least the newest load.
+    HoltWinters,
+    /// MSTL with ETS on 5-minute means with daily and weekly seasons, at least the newest load.
+    Mstl,
     /// Perfect foresight with the same delays.
     Oracle,
+}
+
+/// A strategy that has learned what does not depend on its insurance.
+pub struct Studied<'a> {
+    simple: Simple,
+    load: &'a Load,
+    target: &'a Target,
+    calendar: &'a Calendar,
+    expected: Option<Expected>,
 }
 
 struct Reactive {
@@ -40,13 +59,15 @@ struct Reactive {
 
 impl Simple {
     /// All of them.
-    pub const ALL: [Simple; 7] = [
+    pub const ALL: [Simple; 9] = [
         Simple::Reactive,
         Simple::Headroom,
         Simple::Cron,
         Simple::Naive,
         Simple::Mean,
         Simple::Offset,
+        Simple::HoltWinters,
+        Simple::Mstl,
         Simple::Oracle,
     ];
 
@@ -59,6 +80,8 @@ impl Simple {
             Simple::Naive => "naive",
             Simple::Mean => "mean",
             Simple::Offset => "offset",
+            Simple::HoltWinters => "holt-winters",
+            Simple::Mstl => "mstl",
             Simple::Oracle => "oracle",
         }
     }
@@ -68,31 +91,43 @@ impl Simple {
         Simple::ALL.into_iter().find(|simple| simple.name() == name)
     }
 
-    /// The strategy ready to be asked. `insurance` multiplies its want; 1 is the strategy as it is. The schedule
-    /// of `cron` is written in local time, from what lies before the scored span.
-    pub fn build<'a>(
-        self,
-        load: &'a Load,
-        target: &Target,
-        calendar: &Calendar,
-        insurance: f64,
-    ) -> Box<dyn Strategy + 'a> {
-        let threshold = target.threshold;
-        // A want must stand until the next one has become pods: the delay of the metric, the lead, and as much
-        // again until it can be corrected.
-        let window = target.metric_delay + target.lead() + target.lead();
+    /// Learns from the load, each forecast from what lies before it. The schedule of `cron` is written in local time.
+    pub fn study<'a>(self, load: &'a Load, target: &'a Target, calendar: &'a Calendar) -> Studied<'a> {
+        let expected = match self {
+            Simple::HoltWinters => {
+                Some(Expected::by(&mut HoltWinters::default(), load, target, window(target)))
+            }
+            Simple::Mstl => Some(Expected::by(&mut Mstl::default(), load, target, window(target))),
+            _ => None,
+        };
+        Studied { simple: self, load, target, calendar, expected }
+    }
+}
+
+/// A want must stand until the next one has become pods: the delay of the metric, the lead, and as much again until
+/// it can be corrected.
+fn window(target: &Target) -> Span {
+    target.metric_delay + target.lead() + target.lead()
+}
+
+impl<'a> Studied<'a> {
+    /// The strategy ready to be asked. `insurance` multiplies its want; 1 is the strategy as it is.
+    pub fn insured(&self, insurance: f64) -> Box<dyn Strategy + 'a> {
+        let Studied { load, target, calendar, .. } = *self;
+        let (threshold, window) = (target.threshold, window(target));
         let seasonal = |days: &'static [i64], window| {
             Box::new(Seasonal::new(threshold, days, window, insurance)) as Box<dyn Strategy>
         };
-        match self {
-            Simple::Reactive => Box::new(Reactive { threshold, insurance }),
+        match (self.simple, &self.expected) {
             // A quarter more keeps pods at 80 %, the usual advice.
-            Simple::Headroom => Box::new(Reactive { threshold, insurance: 1.25 * insurance }),
-            Simple::Cron => Box::new(Cron::written_from(load, target, calendar, insurance)),
-            Simple::Naive => seasonal(&[1], window),
-            Simple::Mean => seasonal(&[1, 2, 3, 4, 5, 6, 7], window),
-            Simple::Offset => seasonal(&[7], Span::minutes(30)),
-            Simple::Oracle => Box::new(Oracle::new(load, target, insurance)),
+            (Simple::Headroom, _) => Box::new(Reactive { threshold, insurance: 1.25 * insurance }),
+            (Simple::Cron, _) => Box::new(Cron::written_from(load, target, calendar, insurance)),
+            (Simple::Naive, _) => seasonal(&[1], window),
+            (Simple::Mean, _) => seasonal(&[1, 2, 3, 4, 5, 6, 7], window),
+            (Simple::Offset, _) => seasonal(&[7], Span::minutes(30)),
+            (Simple::Oracle, _) => Box::new(Oracle::new(load, target, insurance)),
+            (_, Some(expected)) => Box::new(Means { threshold, insurance, expected: expected.clone() }),
+            (_, None) => Box::new(Reactive { threshold, insurance }),
         }
     }
 }

@@ -23,4 +23,5 @@ mod serve;
 mod source;
 mod support;
 mod tidy;
+mod timeline;
 mod tls_server;

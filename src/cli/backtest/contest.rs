@@ -159,9 +159,8 @@ impl Contest {
         let Workload { load, target, policy, .. } = workload;
         match entrant {
             Entrant::Simple(simple) => {
-                let at = |insurance| {
-                    run(load, target, &mut *simple.build(load, target, &policy.calendar, insurance))
-                };
+                let studied = simple.study(load, target, &policy.calendar);
+                let at = |insurance| run(load, target, &mut *studied.insured(insurance));
                 let own = at(1.0)?;
                 let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
                 Ok(Entry { name: simple.name(), run: own, views: Vec::new(), frontier })

@@ -1,0 +1,309 @@
+//! Days gone by, decided again: the price at which a promised share of time would have been kept.
+//!
+//! Each day is replayed with a fit from before it, through the functions that decide, and knows each sample only
+//! once it counts. What a day tells is a function of samples that every grid point which uses it has in its window;
+//! so it is counted once and carried from fit to fit, recognised by all that it depends on.
+
+use std::cell::LazyCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::outlook::Outlook;
+use super::prepared::FIT_GRID;
+use super::promise::{Need, View, is_trusted, lead_given};
+use crate::forecast::fit;
+use crate::history::Series;
+use crate::plan::{Backlog, Insured, Lane, LeadWindow, Tally, WORTHS, worth_for_target};
+use crate::policy::{Policy, Signal};
+use crate::units::{Replicas, Span, Time};
+
+/// One day's tally, with the fingerprint of what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    key: u64,
+    tally: Arc<Tally>,
+}
+
+/// What is replayed.
+pub(super) struct Replay<'a> {
+    pub policy: &'a Policy,
+    pub signal: &'a Signal,
+    /// What the forecast is made of: the load, or the arrivals of a queue with a deadline.
+    pub learned: &'a Series,
+    pub queue: Option<Queue<'a>>,
+}
+
+/// A queue with a deadline: it is drained by the replicas that the replay has, not by those that ran.
+#[derive(Clone, Copy)]
+pub(super) struct Queue<'a> {
+    pub depth: Option<&'a Series>,
+    /// Work of one replica per second.
+    pub service: f64,
+    pub within: Span,
+}
+
+/// A day under way: for each worth its replicas, and its backlog where there is one.
+struct Course<'a> {
+    replay: &'a Replay<'a>,
+    outlook: Outlook,
+    lanes: Vec<Lane>,
+    depths: Vec<f64>,
+    /// The last wants, and the forecast and the newest load that they belong to.
+    last: Option<(Time, Span, Replicas, Vec<Replicas>)>,
+}
+
+/// A week shows every weekday.
+const MOST_DAYS: i64 = 7;
+/// Instants of the replay: as fine as the HPA's decisions matter to pods that take minutes.
+const TICK: Span = Span::MINUTE;
+/// The HPA keeps replicas this long after they are last wanted.
+const HOLD: Span = Span::minutes(5);
+
+// === impl Replay ===
+
+impl<'a> Replay<'a> {
+    /// The worth that would have kept the target over the days before `at`, with what each day told. The last third
+    /// of the history is replayed, in whole days.
+    pub(super) fn worth(&self, at: Time, share: f64, known: &[Day]) -> (f64, Arc<[Day]>) {
+        let end = at.floor_to(Span::DAY, Span::seconds(at.epoch().rem_euclid(FIT_GRID.as_seconds())));
+        let a_third = |span: Span| (span.as_seconds() / (3 * Span::DAY.as_seconds())).min(MOST_DAYS);
+        // Learned from less than the window, so that no later grid point lacks a sample of it.
+        let most = a_third(self.signal.window);
+        let learns = Span::seconds(self.signal.window.as_seconds() - Span::days(most + 1).as_seconds());
+        let days: Arc<[Day]> = (0..a_third(end.since(self.learned.start())).min(most))
+            .map(|back| self.day(end - Span::days(back + 1), learns, known))
+            .collect();
+        (worth_for_target(days.iter().map(|day| &*day.tally), share), days)
+    }
+
+    fn day(&self, from: Time, learns: Span, known: &[Day]) -> Day {
+        let key = self.key(from, learns);
+        known.iter().find(|day| day.key == key).cloned().unwrap_or_else(|| {
+            let fitted = fit(self.learned, &self.policy.calendar, from, learns);
+            // A day before which too little was known tells nothing.
+            let tally = fitted.map_or_else(
+                |_| Tally::default(),
+                |fitted| Course::new(self, Outlook::new(fitted.tracker()), from).run(from),
+            );
+            Day { key, tally: Arc::new(tally) }
+        })
+    }
+
+    fn key(&self, from: Time, learns: Span) -> u64 {
+        let Signal { threshold, activation, settle, .. } = self.signal;
+        let mut hasher = DefaultHasher::new();
+        (from, learns, settle, lead_given(self.policy)).hash(&mut hasher);
+        [threshold.get().to_bits(), activation.to_bits()].hash(&mut hasher);
+        self.policy.calendar.hash(&mut hasher);
+        let mut samples = |series: &Series, after: Time, until: Time| {
+            let part = series.window(after, until);
+            part.step().as_seconds().hash(&mut hasher);
+            part.values().into_iter().for_each(|value| value.to_bits().hash(&mut hasher));
+        };
+        let end = from + Span::DAY;
+        match self.queue {
+            Some(Queue { depth, service, within }) => {
+                samples(self.learned, from - learns, end + within);
+                depth.into_iter().for_each(|depth| samples(depth, from - TICK, from));
+                (service.to_bits(), within).hash(&mut hasher);
+            }
+            None => samples(self.learned, from - learns, end),
+        }
+        hasher.finish()
+    }
+
+    fn sample(&self, at: Time) -> Option<f64> {
+        self.learned.slot_before(at).and_then(|slot| self.learned.get(slot))
+    }
+
+    fn need(&self) -> Need {
+        Need { factor: 1.0, threshold: self.signal.threshold, activation: self.signal.activation }
+    }
+
+    /// What really arrived per second in the coming `within`, on average.
+    fn arrived(&self, at: Time, within: Span) -> f64 {
+        let values = self.learned.window(at, at + within).values();
+        let (sum, count) =
+            values.iter().filter(|v| !v.is_nan()).fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+        if count > 0.0 { sum / count } else { self.sample(at).unwrap_or(0.0) }
+    }
+}
+
+// === impl Course ===
+
+impl<'a> Course<'a> {
+    fn new(replay: &'a Replay<'a>, outlook: Outlook, from: Time) -> Self {
+        let waiting = replay.queue.and_then(|queue| {
+            let depth = queue.depth?;
+            depth.get(depth.slot_before(from)?)
+        });
+        Course {
+            replay,
+            outlook,
+            lanes: vec![Lane::default(); WORTHS.len()],
+            depths: vec![waiting.unwrap_or(0.0); WORTHS.len()],
+            last: None,
+        }
+    }
+
+    fn run(mut self, from: Time) -> Tally {
+        let length = LeadWindow::new(lead_given(self.replay.policy)).length();
+        let ticks = |span: Span| usize::try_from(span.as_seconds() / TICK.as_seconds()).unwrap_or(0);
+        let (delay, hold) = (ticks(length), ticks(HOLD));
+        let mut tally = Tally::default();
+        for tick in 0..ticks(Span::DAY) {
+            let now = from + Span::seconds(tick as i64 * TICK.as_seconds());
+            let known = now - self.replay.signal.settle;
+            if let Some(slot) = self.replay.learned.slot_before(known) {
+                self.outlook.follow_to(self.replay.learned, self.replay.learned.time(slot));
+            }
+            let wants = self.wants(now, known, length);
+            self.lanes.iter_mut().zip(wants).for_each(|(lane, want)| lane.want(want, hold));
+            let ready: Vec<Replicas> = self.lanes.iter().map(|lane| lane.ready(delay)).collect();
+            let needed = self.needed(now);
+            if tick >= delay + hold
+                && let Some(needed) = needed
+            {
+                tally.judge(|k| ready[k] < needed[k]);
+            }
+            self.work(now, &ready);
+        }
+        tally
+    }
+
+    /// What a decision would have asked for, worth by worth.
+    fn wants(&mut self, now: Time, known: Time, length: Span) -> Vec<Replicas> {
+        let Replay { signal, policy, queue, .. } = *self.replay;
+        let view = View { tracker: &self.outlook, step: signal.step, until: now };
+        let newest = self.replay.sample(known);
+        let lead = lead_given(policy);
+        if let Some(Queue { service, within, .. }) = queue {
+            let asks = |(&worth, &depth): (&f64, &f64)| {
+                let insured = Insured::Worth(worth);
+                let asks = |arrivals: f64| Backlog { depth, arrivals }.replicas(service, within);
+                let reactive = asks(newest.unwrap_or(0.0));
+                let trusted = is_trusted(view.tracker, lead, insured);
+                if trusted { asks(view.arrivals(within, insured.quantile())).max(reactive) } else { reactive }
+            };
+            return WORTHS.iter().zip(&self.depths).map(asks).collect();
+        }
+        let need = self.replay.need();
+        let present = newest.map(|load| need.replicas(load)).unwrap_or_default();
+        let ahead = view.ahead(length);
+        if let Some((at, span, newest, wants)) = &self.last
+            && (*at, *span, *newest) == (view.tracker.at(), ahead, present)
+        {
+            return wants.clone();
+        }
+        let forecast = LazyCell::new(|| need.odds(&view.load(length, true)));
+        let plain = LazyCell::new(|| need.odds(&view.load(length, false)));
+        let asks = |&worth: &f64| {
+            let trusted = is_trusted(view.tracker, lead, Insured::Worth(worth));
+            if trusted { forecast.worthwhile(worth) } else { plain.worthwhile(worth) }
+        };
+        let wants: Vec<Replicas> = WORTHS.iter().map(|worth| asks(worth).max(present)).collect();
+        self.last = Some((view.tracker.at(), ahead, present, wants.clone()));
+        wants
+    }
+
+    /// What was needed, worth by worth: for the load at `now`, or to be done with the backlog by the deadline.
+    fn needed(&self, now: Time) -> Option<Vec<Replicas>> {
+        let load = self.replay.sample(now)?;
+        let Some(Queue { service, within, .. }) = self.replay.queue else {
+            return Some(vec![self.replay.need().replicas(load); WORTHS.len()]);
+        };
+        let arrivals = self.replay.arrived(now, within);
+        let needs = |&depth: &f64| Backlog { depth, arrivals }.replicas(service, within);
+        Some(self.depths.iter().map(needs).collect())
+    }
+
+    /// Works off a minute of the backlog with what is ready.
+    fn work(&mut self, now: Time, ready: &[Replicas]) {
+        let Some(queue) = self.replay.queue else { return };
+        let seconds = TICK.as_seconds() as f64;
+        let arrived = self.replay.sample(now).unwrap_or(0.0) * seconds;
+        for (depth, ready) in self.depths.iter_mut().zip(ready) {
+            *depth = (*depth + arrived - f64::from(ready.get()) * queue.service * seconds).max(0.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Keys;
+    use crate::units::Step;
+
+    /// Twelve days of minutes: 20 at night and 80 by day, with a burst of a few minutes every hour.
+    fn load(extra: usize) -> Series {
+        let at = |i: usize| {
+            let by_day = (480..1_080).contains(&(i % 1_440));
+            let burst = if i % 60 < 5 { (i * 7_919 % 31) as f64 } else { 0.0 };
+            if by_day { 80.0 + burst } else { 20.0 + burst }
+        };
+        Series::from_values(Time::from_epoch(0), Step::MINUTE, (0..12 * 1_440 + extra).map(at))
+    }
+
+    fn policy(more: &[(&str, &str)]) -> Policy {
+        let keys = [("query", "load"), ("threshold", "10"), ("underProvisionTarget", "1%")];
+        let values = keys.iter().chain(more).map(|(k, v)| (String::from(*k), String::from(*v))).collect();
+        Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
+    }
+
+    fn replay<'a>(policy: &'a Policy, learned: &'a Series, queue: Option<Queue<'a>>) -> Replay<'a> {
+        Replay { policy, signal: &policy.signals[0], learned, queue }
+    }
+
+    #[test]
+    fn what_is_carried_on_changes_no_answer() {
+        let (policy, day) = (policy(&[]), Span::DAY);
+        let (before, now) = (load(1), load(1_441));
+        let end = before.end().expect("samples");
+        let (_, days) = replay(&policy, &before, None).worth(end, 0.01, &[]);
+        assert_eq!(days.len(), 4, "a third of twelve days");
+        let carried = replay(&policy, &now, None).worth(end + day, 0.01, &days);
+        let afresh = replay(&policy, &now, None).worth(end + day, 0.01, &[]);
+        assert_eq!(carried, afresh);
+        assert!(days[..3].iter().all(|day| carried.1[1..].contains(day)), "no day is replayed twice");
+        // A replica whose window begins later sees the same days.
+        let cut = now.window(end + day - policy.signals[0].window, end + day);
+        assert_eq!(replay(&policy, &cut, None).worth(end + day, 0.01, &[]), afresh);
+    }
+
+    #[test]
+    fn a_day_whose_samples_changed_is_replayed_again() {
+        let policy = policy(&[]);
+        let (one, mut other) = (load(1), load(1));
+        let end = one.end().expect("samples");
+        assert!(other.put(end - Span::HOUR, 500.0));
+        let days = |series: &Series| replay(&policy, series, None).worth(end, 0.01, &[]).1;
+        let (one, other) = (days(&one), days(&other));
+        assert_ne!(one[0], other[0]);
+        assert_eq!(one[1..], other[1..]);
+    }
+
+    #[test]
+    fn a_stricter_promise_is_dearer() {
+        let (policy, load) = (policy(&[]), load(1));
+        let end = load.end().expect("samples");
+        let worth = |share: f64| replay(&policy, &load, None).worth(end, share, &[]).0;
+        assert!(worth(0.002) > worth(0.05), "{} and {}", worth(0.002), worth(0.05));
+    }
+
+    #[test]
+    fn a_deadline_is_replayed_as_a_queue() {
+        let drain =
+            [("signal", "queue"), ("arrivalQuery", "in"), ("serviceRate", "2"), ("drainWithin", "10m")];
+        let (policy, arrivals) = (policy(&drain), load(1));
+        let end = arrivals.end().expect("samples");
+        let tally = |within: Span| {
+            let queue = Queue { depth: None, service: 2.0, within };
+            (*replay(&policy, &arrivals, Some(queue)).worth(end, 0.01, &[]).1[0].tally).clone()
+        };
+        let (short, long) = (tally(Span::minutes(10)), tally(Span::HOUR));
+        assert!(short.judged > 1_400 && short.short[27] == 0, "{short:?}");
+        assert!(short.short.windows(2).all(|pair| pair[1] <= pair[0] + 5), "dearer is safer: {short:?}");
+        // A burst of five minutes has ten or sixty to be worked off.
+        assert!(long.short[10] < short.short[10], "{long:?} and {short:?}");
+    }
+}
