@@ -58,6 +58,18 @@ const LINKS: [Link; 17] = [
     ("cost", "is more answered than the load needs?", cost),
 ];
 
+/// Links that cannot be seen without Prometheus.
+const IN_PROMETHEUS: [&str; 8] = [
+    "one_series",
+    "hpa_metric",
+    "hpa_scales",
+    "replicas_follow",
+    "pending_pods",
+    "flapping",
+    "over_scaling",
+    "cost",
+];
+
 /// KEDA polls each 30 s unless told otherwise; two minutes are no accident.
 const SILENT: i64 = 120;
 /// From this difference on the server does not lower its answers.
@@ -77,7 +89,16 @@ const COST: (f64, f64) = (1.5, 3.0);
 
 /// Judges every link.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
-    LINKS.iter().map(|&(name, asks, judge)| Check { name, asks, finding: judge(facts) }).collect()
+    LINKS.iter().map(|&(name, asks, judge)| Check { name, asks, finding: seen(facts, name, judge) }).collect()
+}
+
+/// What only Prometheus knows is not seen without it.
+fn seen(facts: &Facts, name: &str, judge: fn(&Facts) -> Finding) -> Finding {
+    match &facts.prometheus {
+        None if IN_PROMETHEUS.contains(&name) => skipped("no --prometheus or --config was given"),
+        Some(Err(_)) if IN_PROMETHEUS.contains(&name) => skipped("Prometheus does not answer"),
+        _ => judge(facts),
+    }
 }
 
 fn server(facts: &Facts) -> Finding {
@@ -146,7 +167,6 @@ fn data_source(facts: &Facts) -> Finding {
 
 fn one_series(facts: &Facts) -> Finding {
     match &facts.load {
-        _ if matches!(facts.prometheus, Some(Err(_))) => skipped("Prometheus does not answer"),
         None => skipped("no --query was given"),
         Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
         Some(Ok(None)) => fail(
