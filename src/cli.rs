@@ -18,7 +18,7 @@ mod timeline;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// What a command ends with when nothing went wrong on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,11 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
+    /// Completions for a shell, on standard output.
+    Completions {
+        /// Which one.
+        shell: clap_complete::Shell,
+    },
     /// Walks from the query to the pods of one workload and says where it breaks and what to do.
     Doctor(doctor::DoctorArgs),
     /// Why a workload is, was or will be at so many replicas.
@@ -65,10 +70,20 @@ enum Command {
     Forecast(forecast::ForecastArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
     Lint(lint::LintArgs),
+    /// Man pages, one for each command, written into a folder.
+    Man {
+        /// Where; made if it is not there.
+        #[arg(value_name = "DIR")]
+        folder: std::path::PathBuf,
+    },
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
-    /// The JSON Schema of a policy file.
-    Schema,
+    /// The JSON Schema of a policy file, or every key in words.
+    Schema {
+        /// Every key in words, as Markdown.
+        #[arg(long)]
+        reference: bool,
+    },
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
     /// Schedules, calendars and forecast of the coming days.
@@ -80,13 +95,15 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Backtest(args) => backtest::run(&args),
+        Command::Completions { shell } => completions(shell),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Man { folder } => man(&folder),
         Command::Override(args) => override_::run(&args),
-        Command::Schema => schema(),
+        Command::Schema { reference } => schema(reference),
         Command::Serve(args) => serve::run(&args),
         Command::Timeline(args) => timeline::run(&args),
     };
@@ -94,8 +111,20 @@ pub fn run() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]
-fn schema() -> anyhow::Result<Outcome> {
-    print!("{}", crate::source::schema::policy_schema());
+fn schema(reference: bool) -> anyhow::Result<Outcome> {
+    use crate::source::schema;
+    print!("{}", if reference { schema::reference() } else { schema::policy_schema() });
+    Ok(Outcome::Fine)
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Outcome> {
+    clap_complete::generate(shell, &mut Cli::command(), "forescale", &mut std::io::stdout());
+    Ok(Outcome::Fine)
+}
+
+fn man(folder: &std::path::Path) -> anyhow::Result<Outcome> {
+    std::fs::create_dir_all(folder)?;
+    clap_mangen::generate_to(Cli::command(), folder)?;
     Ok(Outcome::Fine)
 }
 

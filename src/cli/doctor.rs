@@ -5,6 +5,7 @@
 
 mod checks;
 mod facts;
+mod finding;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::source::ServerConfig;
 use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::prometheus::{Prometheus, base_url};
 use crate::units::Span;
-use checks::{Check, Finding};
+use finding::{Check, Finding};
 
 /// Walks from the query to the pods of one workload and says where it breaks and what to do.
 #[derive(Debug, Args)]

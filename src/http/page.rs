@@ -169,7 +169,8 @@ fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::R
     writeln!(
         out,
         "<tr><th scope=\"row\"><a href=\"{}\">{}/{}</a>{several}</th><td class=\"words\"><span class=\"mark {class}\">\
-         {word}</span></td><td>{}</td><td class=\"roomy\">{}</td><td class=\"roomy\">{}</td><td class=\"words\">{}</td></tr>",
+         {word}</span></td><td>{}</td><td class=\"roomy\">{}</td><td class=\"roomy\">{}</td>\
+         <td class=\"words\">{}</td></tr>",
         escaped(&format!(
             "workloads/{}/{}?metric={}",
             encoded(&id.namespace),

@@ -221,6 +221,58 @@ pub fn policy_schema() -> String {
     format!("{schema:#}\n", schema = schema.as_value())
 }
 
+/// Every key of a policy and of a schedule's rule in words, as Markdown.
+pub fn reference() -> String {
+    let schema = schemars::schema_for!(PolicyFile).to_value();
+    let mut out = String::from(
+        "# Every key\n\nWritten by `forescale schema --reference`. Every key may stand in a trigger's metadata, as a \
+         string,\nor in a named policy; there, the keys of a query also stand in each entry of `signals`.\n",
+    );
+    let tables = [
+        ("A workload", &schema["properties"]),
+        ("A rule of `schedule`", &schema["$defs"]["Rule"]["properties"]),
+    ];
+    for (title, properties) in tables {
+        out += &format!("\n## {title}\n\n| key | form | meaning |\n| --- | --- | --- |\n");
+        for (key, value) in properties.as_object().into_iter().flatten() {
+            let meaning = value["description"].as_str().unwrap_or_default().replace('|', "\\|");
+            out += &format!("| `{key}` | {} | {meaning} |\n", form(value));
+        }
+    }
+    out + "\n## Forms\n\n- duration: as Prometheus and Kubernetes write it, `30s`, `1h30m`, `28d`\n\
+           - number: plain or as text; also `1%`, `500m` and `2k` as Kubernetes writes quantities\n\
+           - list: one text, or several\n"
+}
+
+/// The form of a value in one word, or its choices.
+fn form(value: &serde_json::Value) -> String {
+    let choices = value["anyOf"].as_array().into_iter().flatten();
+    let reference = choices.chain([value]).find_map(|choice| choice["$ref"].as_str());
+    match reference.and_then(|path| path.rsplit('/').next()) {
+        Some("Duration") => "duration".to_owned(),
+        Some("LeadTime") => "duration or `auto`".to_owned(),
+        Some("Number") => "number".to_owned(),
+        Some("Count") => "whole number".to_owned(),
+        Some("OneOrMore") => "list".to_owned(),
+        Some("Schedule") => "rules".to_owned(),
+        Some(name @ ("Objective" | "Mode" | "SignalKind")) => {
+            format!("`{}`", name_choices(name).join("`, `"))
+        }
+        _ if key_is_list(value) => "list".to_owned(),
+        _ => "text".to_owned(),
+    }
+}
+
+fn name_choices(name: &str) -> Vec<String> {
+    let schema = schemars::schema_for!(PolicyFile).to_value();
+    let choices = schema["$defs"][name]["enum"].as_array().into_iter().flatten();
+    choices.filter_map(|choice| choice.as_str().map(ToOwned::to_owned)).collect()
+}
+
+fn key_is_list(value: &serde_json::Value) -> bool {
+    value["type"].as_array().into_iter().flatten().any(|kind| kind == "array")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -241,6 +293,19 @@ mod tests {
         assert_eq!(keys(&schema, "/properties"), known);
         let rule: BTreeSet<String> = RawRule::KEYS.iter().map(|k| (*k).to_owned()).collect();
         assert_eq!(keys(&schema, "/$defs/Rule/properties"), rule);
+    }
+
+    #[test]
+    fn the_committed_reference_is_the_generated_one_and_knows_every_key() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/reference.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, reference()).expect("written");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(committed, reference(), "write it anew: UPDATE=1 cargo test reference");
+        for key in KNOWN_KEYS.iter().chain(&RawRule::KEYS) {
+            assert!(committed.contains(&format!("| `{key}` | ")), "{key}");
+        }
     }
 
     #[test]

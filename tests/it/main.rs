@@ -12,6 +12,8 @@ mod dashboards;
 mod doctor;
 mod hpa_recordings;
 mod lint;
+mod manual;
+mod migration;
 mod presets;
 mod properties;
 mod push;

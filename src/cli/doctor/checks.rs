@@ -7,34 +7,11 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::finding::{Check, Finding, fail, ok, skipped, warn};
 use crate::draw::number;
 use crate::history::Series;
 use crate::source::SourceError;
 use crate::units::{Span, Time};
-
-/// One link of the chain.
-pub(super) struct Check {
-    pub name: &'static str,
-    /// The question it answers.
-    pub asks: &'static str,
-    pub finding: Finding,
-}
-
-/// How a link is.
-pub(super) enum Finding {
-    Ok(String),
-    Warn(Trouble),
-    Fail(Trouble),
-    /// It cannot be seen, and why.
-    Skipped(String),
-}
-
-/// What is wrong.
-pub(super) struct Trouble {
-    pub found: String,
-    pub expected: String,
-    pub advice: String,
-}
 
 type Link = (&'static str, &'static str, fn(&Facts) -> Finding);
 
@@ -58,6 +35,18 @@ const LINKS: [Link; 17] = [
     ("cost", "is more answered than the load needs?", cost),
 ];
 
+/// Links that cannot be seen without Prometheus.
+const IN_PROMETHEUS: [&str; 8] = [
+    "one_series",
+    "hpa_metric",
+    "hpa_scales",
+    "replicas_follow",
+    "pending_pods",
+    "flapping",
+    "over_scaling",
+    "cost",
+];
+
 /// KEDA polls each 30 s unless told otherwise; two minutes are no accident.
 const SILENT: i64 = 120;
 /// From this difference on the server does not lower its answers.
@@ -77,7 +66,16 @@ const COST: (f64, f64) = (1.5, 3.0);
 
 /// Judges every link.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
-    LINKS.iter().map(|&(name, asks, judge)| Check { name, asks, finding: judge(facts) }).collect()
+    LINKS.iter().map(|&(name, asks, judge)| Check { name, asks, finding: seen(facts, name, judge) }).collect()
+}
+
+/// What only Prometheus knows is not seen without it.
+fn seen(facts: &Facts, name: &str, judge: fn(&Facts) -> Finding) -> Finding {
+    match &facts.prometheus {
+        None if IN_PROMETHEUS.contains(&name) => skipped("no --prometheus or --config was given"),
+        Some(Err(_)) if IN_PROMETHEUS.contains(&name) => skipped("Prometheus does not answer"),
+        _ => judge(facts),
+    }
 }
 
 fn server(facts: &Facts) -> Finding {
@@ -146,7 +144,6 @@ fn data_source(facts: &Facts) -> Finding {
 
 fn one_series(facts: &Facts) -> Finding {
     match &facts.load {
-        _ if matches!(facts.prometheus, Some(Err(_))) => skipped("Prometheus does not answer"),
         None => skipped("no --query was given"),
         Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
         Some(Ok(None)) => fail(
@@ -409,8 +406,8 @@ fn cost(facts: &Facts) -> Finding {
     };
     let found = format!("{} times what the load needed, mean of a day", number(ratio));
     let expected = format!("below {}", COST.0);
-    let advice = "minReplicas, a schedule's floor or a high quantile cost most: forescale backtest shows what `objective: \
-                  cost` or a lower floor would have saved; minReplicas: 0 lets it sleep";
+    let advice = "minReplicas, a schedule's floor or a high quantile cost most: forescale backtest shows what \
+                  `objective: cost` or a lower floor would have saved; minReplicas: 0 lets it sleep";
     match ratio {
         r if r > COST.1 => fail(found, expected, advice),
         r if r > COST.0 => warn(found, expected, advice),
@@ -435,49 +432,6 @@ fn note(facts: &Facts, name: &str) -> Option<String> {
 /// The samples after an instant.
 fn last(series: &Series, since: Time) -> impl Iterator<Item = f64> {
     (0..series.len()).filter(move |&i| series.time(i) > since).filter_map(|i| series.get(i))
-}
-
-fn ok(found: impl Into<String>) -> Finding {
-    Finding::Ok(found.into())
-}
-
-fn skipped(why: impl Into<String>) -> Finding {
-    Finding::Skipped(why.into())
-}
-
-fn warn(found: impl Into<String>, expected: impl Into<String>, advice: impl Into<String>) -> Finding {
-    Finding::Warn(Trouble { found: found.into(), expected: expected.into(), advice: advice.into() })
-}
-
-fn fail(found: impl Into<String>, expected: impl Into<String>, advice: impl Into<String>) -> Finding {
-    Finding::Fail(Trouble { found: found.into(), expected: expected.into(), advice: advice.into() })
-}
-
-// === impl Finding ===
-
-impl Finding {
-    pub(super) fn as_str(&self) -> &'static str {
-        match self {
-            Finding::Ok(_) => "ok",
-            Finding::Warn(_) => "warn",
-            Finding::Fail(_) => "fail",
-            Finding::Skipped(_) => "skipped",
-        }
-    }
-
-    pub(super) fn found(&self) -> &str {
-        match self {
-            Finding::Ok(found) | Finding::Skipped(found) => found,
-            Finding::Warn(trouble) | Finding::Fail(trouble) => &trouble.found,
-        }
-    }
-
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
-        match self {
-            Finding::Warn(trouble) | Finding::Fail(trouble) => Some(trouble),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -89,9 +89,8 @@ impl Names {
 
     fn of_hpa(&self, metric: &str, more: &str) -> String {
         let (namespace, hpa) = (&self.namespace, &self.hpa);
-        format!(
-            "max(kube_horizontalpodautoscaler_{metric}{{namespace=\"{namespace}\",horizontalpodautoscaler=\"{hpa}\"{more}}})"
-        )
+        let of = format!("namespace=\"{namespace}\",horizontalpodautoscaler=\"{hpa}\"{more}");
+        format!("max(kube_horizontalpodautoscaler_{metric}{{{of}}})")
     }
 
     fn ready(&self) -> String {
@@ -129,9 +128,8 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     // Every replica of the server publishes the same.
     let mean = |what: &str, more: &str| {
         let (namespace, name) = (&place.namespace, &place.name);
-        format!(
-            "max(avg_over_time(forescale_{what}{{namespace=\"{namespace}\",name=\"{name}\",metric=\"{metric}\"{more}}}[1d]))"
-        )
+        let of = format!("namespace=\"{namespace}\",name=\"{name}\",metric=\"{metric}\"{more}");
+        format!("max(avg_over_time(forescale_{what}{{{of}}}[1d]))")
     };
     let cost = format!(
         "{} / {}",

@@ -89,7 +89,8 @@ fn trouble(out: &mut String, known: &Known, exposes: bool) -> std::fmt::Result {
     let told = match &known.standing {
         Standing::Faulty(_) => {
             "The trigger's metadata is refused, and KEDA holds what runs. The whole text stands in \
-                                the events of the ScaledObject; <code>forescale lint</code> finds it before it is applied."
+                                the events of the ScaledObject; <code>forescale lint</code> finds it before \
+             it is applied."
         }
         Standing::Blind(crate::decide::Blind::Warming { .. }) => {
             "KEDA is told to hold what runs until the history was read."
@@ -223,7 +224,8 @@ fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Result {
     }
     write!(
         out,
-        "<div class=\"scroll\"><table>\n<caption>The coming three days, times in {zone}; within {} to {} replicas.</caption>\n\
+        "<div class=\"scroll\"><table>\n<caption>The coming three days, times in {zone}; \
+         within {} to {} replicas.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">floor</th><th scope=\"col\">ceiling</th>\
          <th scope=\"col\" class=\"words\">rules</th></tr></thead>\n<tbody>\n",
         policy.limits.min, policy.limits.max
@@ -255,8 +257,8 @@ fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
     let zone = story.policy.schedule.zone();
     write!(
         out,
-        "<section><h2>Last changes</h2>\n<div class=\"scroll\"><table>\n<caption>The newest first, times in {zone}, since \
-         this server began.</caption>\n<thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
+        "<section><h2>Last changes</h2>\n<div class=\"scroll\"><table>\n<caption>The newest first, times in \
+         {zone}, since this server began.</caption>\n<thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
          <th scope=\"col\" class=\"words\">reason</th></tr></thead>\n<tbody>\n",
     )?;
     for change in story.changes.iter().rev().take(12) {

@@ -184,7 +184,8 @@ fn conforms(value: &Value, schema: &Value, root: &Value, at: &str, faults: &mut 
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
         other => panic!("{at}: no type but {other} in {schema}"),
     };
-    if !kinds.contains(kind) && !(kind == "integer" && kinds.contains("number")) {
+    let is_number = kind == "integer" && kinds.contains("number");
+    if !is_number && !kinds.contains(kind) {
         faults.push(format!("{at}: {kind}, expected {kinds:?}"));
     }
     for (i, item) in value.as_array().into_iter().flatten().enumerate() {

@@ -62,3 +62,13 @@ fn a_capped_day_ahead_and_a_dear_day_are_worth_a_look() {
     assert_eq!(status(&Facts { cost: Some(2.0), ..facts("trusted") }, "cost"), "warn");
     assert_eq!(status(&Facts { cost: Some(f64::NAN), ..facts("trusted") }, "cost"), "skipped");
 }
+
+#[test]
+fn without_prometheus_nothing_is_said_of_the_cluster() {
+    let seen = Facts { prometheus: Some(Err("refused".into())), cost: Some(9.0), ..facts("trusted") };
+    assert_eq!(status(&seen, "data_source"), "fail");
+    for name in IN_PROMETHEUS {
+        assert_eq!(status(&seen, name), "skipped", "{name}");
+        assert_eq!(status(&Facts { prometheus: None, ..facts("trusted") }, name), "skipped", "{name}");
+    }
+}
