@@ -7,6 +7,7 @@ mod backtest;
 mod demo;
 mod explain;
 mod forecast;
+mod init;
 mod lint;
 mod live;
 mod override_;
@@ -59,6 +60,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
+    /// A ScaledObject proposed from a query's history.
+    Init(init::InitArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
     Lint(lint::LintArgs),
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Override(args) => override_::run(&args),
         Command::Schema => schema(),

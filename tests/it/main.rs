@@ -10,6 +10,7 @@ mod backtest;
 mod catalogue;
 mod dashboards;
 mod hpa_recordings;
+mod init;
 mod lint;
 mod presets;
 mod properties;
