@@ -13,7 +13,7 @@ use crate::cli::live;
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Load, Millis, Target};
+use crate::simulate::{Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
@@ -109,16 +109,10 @@ fn workload(
 /// The cluster that a policy is simulated in; its pods take the lead time to start.
 pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<Target> {
     let signal = policy.signals.first().context("the policy has no query to forecast")?;
-    let LeadTime::Given(lead) = policy.lead_time else {
+    if policy.lead_time == LeadTime::Auto {
         bail!("leadTime: found auto, expected a length of time: --lead gives it");
-    };
-    let mut target = Target::new(signal.threshold);
-    target.twin.pods.ready = Millis::from(lead);
-    target.twin.min_replicas = policy.limits.min.get();
-    target.twin.max_replicas = policy.limits.max.get();
-    target.twin.hpa.tolerance = policy.tolerance;
-    target.price = price;
-    Ok(target)
+    }
+    Ok(Target { twin: TwinConfig::of(policy), price, ..Target::new(signal.threshold) })
 }
 
 /// The policy of the file and the keys given beside it, for this load.
