@@ -150,11 +150,12 @@ impl Metrics {
             query: Family::new_with_constructor(query_histogram),
             grpc: Family::new_with_constructor(grpc_histogram),
         };
-        metrics.register();
+        metrics.register_workloads();
+        metrics.register_server();
         metrics
     }
 
-    fn register(&mut self) {
+    fn register_workloads(&mut self) {
         let r = &mut self.registry;
         r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
         r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
@@ -207,6 +208,10 @@ impl Metrics {
             Unit::Seconds,
             self.short.clone(),
         );
+    }
+
+    fn register_server(&mut self) {
+        let r = &mut self.registry;
         r.register("workloads", "Workloads known", self.workloads.clone());
         r.register("series", "Distinct series kept", self.series.clone());
         r.register_with_unit("series", "Memory of the series kept", Unit::Bytes, self.series_bytes.clone());
