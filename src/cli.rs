@@ -3,8 +3,10 @@
 //! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
 //! and errors to standard error.
 
+mod api;
 mod backtest;
 mod demo;
+mod doctor;
 mod explain;
 mod forecast;
 mod init;
@@ -56,6 +58,8 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
+    /// Walks from the query to the pods of one workload and says where it breaks and what to do.
+    Doctor(doctor::DoctorArgs),
     /// Why a workload is, was or will be at so many replicas.
     Explain(explain::ExplainArgs),
     /// Quantile forecasts from a trace or a live Prometheus.
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Backtest(args) => backtest::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Init(args) => init::run(&args),

@@ -4,6 +4,8 @@
 //! the same [`Decision`], in the server, in a second replica of it, in a backtest and in a test. Nothing here ever
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
+mod ahead;
+mod deadline;
 mod decision;
 mod evaluate;
 mod ladder;
@@ -17,10 +19,14 @@ mod rules;
 mod session;
 mod spread;
 
+pub use ahead::{Stretch, ahead, allowed};
 pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
-pub use prepared::{Ceiling, FIT_DELAY, FIT_GRID, Prepared, SignalPlan, grid_point, prepare, usable_from};
+pub use prepared::{
+    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, prepare,
+    usable_from,
+};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use replay::Day;
 pub use session::Session;

@@ -1,12 +1,15 @@
-//! Health, metrics and the read-only JSON API over HTTP.
+//! Health, metrics, the read-only JSON API and the page over HTTP.
 //!
 //! Everything is answered from memory and nothing can be changed from here. Queries and metadata are not shown
 //! unless the server is told to.
 
 mod metrics;
+mod overview;
+mod page;
 mod routes;
 mod view;
 
 pub use metrics::Metrics;
-pub use routes::{Overview, router};
-pub use view::decision_json;
+pub use overview::{Change, Known, Overview, Standing, Story};
+pub use routes::router;
+pub use view::{api_schema, decision_json};

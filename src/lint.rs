@@ -112,7 +112,7 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
 }
 
 fn is_server(document: &Node) -> bool {
-    ["datasources", "listen", "calendars", "policies", "serverAddressAllow", "startupGrace", "grpc"]
+    ["datasources", "listen", "calendars", "policies", "serverAddressAllow", "startupGrace", "grpc", "state"]
         .iter()
         .any(|key| document.entry(key).is_some())
 }

@@ -15,7 +15,7 @@ pub mod schedule;
 
 pub use fault::{Fault, nearest};
 pub use identity::WorkloadId;
-pub use keys::{Faults, KNOWN_KEYS, Keys, metric_name_or_default};
+pub use keys::{Faults, KNOWN_KEYS, Keys, is_unread_key, metric_name_or_default};
 pub use local::{ClockChange, clock_changes};
 pub use override_::Override;
 pub use schedule::{Bounds, RawRule, Schedule};

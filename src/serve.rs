@@ -5,14 +5,18 @@
 
 mod clock;
 mod flight;
+mod forecasts;
+mod gate;
 mod hub;
 mod listen;
 mod registry;
 mod starts;
+mod store;
 mod tls;
 mod workload;
 
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
+pub use listen::Door;
 pub use registry::Registry;
 pub use tls::check as check_tls;
 
@@ -20,7 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use self::listen::Limited;
 use crate::http::{self, Metrics};
@@ -38,6 +44,8 @@ pub struct Parts {
     pub backends: Arc<dyn Backends>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Where workloads are decided for: threads other than those that answer KEDA, so that no answer waits for them.
+    pub workers: Handle,
     /// Ends everything, gracefully.
     pub shutdown: CancellationToken,
 }
@@ -61,59 +69,45 @@ pub fn registry(parts: &Parts) -> Arc<Registry> {
     Registry::new(parts, Arc::new(Metrics::new()))
 }
 
-/// Serves until `shutdown` fires, then lets open calls end for at most the configured grace.
+/// Serves until `shutdown` fires, then lets open calls end for at most the configured grace. The HTTP listener
+/// answers at once; the gRPC socket listens once the workloads known from before have decisions, so that nobody is
+/// sent to a server that could only ask for patience.
 ///
 /// # Errors
 /// [`ServeError`] where a listener fails.
 pub async fn run(
     parts: Parts,
     registry: Arc<Registry>,
-    grpc: TcpListener,
+    grpc: impl Into<Door>,
     http: TcpListener,
 ) -> Result<(), ServeError> {
     let Parts { config, shutdown, .. } = parts;
+    let door: Door = grpc.into();
     let tls = config.grpc.tls.clone().map(|files| tls::Tls::load(files, shutdown.clone())).transpose();
     let tls = tls.map_err(ServeError::Tls)?;
-    if tls.is_none() && !grpc.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+    if tls.is_none() && !door.is_local() {
         tracing::warn!(
             "grpc is served in plaintext to other machines: whoever reaches it can ask for any workload; \
              set grpc.tls, or close the port to all but KEDA by a NetworkPolicy"
         );
     }
+    let router = http::router(registry.clone());
+    let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
+    let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let mut http = tokio::spawn(http.into_future());
+    registry.warmed().await;
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in ["", "externalscaler.ExternalScaler", "liveness", "readiness"] {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(crate::keda::wire::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|e| ServeError::Reflection(e.to_string()))?;
-    let scaler = ExternalScalerService::server(
-        registry.clone(),
-        shutdown.clone(),
-        seconds(config.grpc.max_connection_age),
-        config.limits.streams,
-    )
-    // Twice the metadata: names, the metric's name and the framing come on top.
-    .max_decoding_message_size(2 * config.limits.metadata_bytes);
-    let grpc = tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(seconds(config.grpc.keepalive)))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_connection_age(seconds(config.grpc.max_connection_age))
+    let listener = door.open().map_err(|error| ServeError::Listener(error.to_string()))?;
+    let connections = Limited::new(listener, config.limits.connections).connections(tls);
+    let grpc = transport(&config, registry.clone(), shutdown.clone())
         .add_service(health_service)
-        .add_service(reflection)
-        .add_service(scaler)
-        .serve_with_incoming_shutdown(
-            Limited::new(grpc, config.limits.connections).connections(tls),
-            shutdown.clone().cancelled_owned(),
-        );
-    let router = http::router(registry.clone());
-    let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
-    let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        .add_service(reflection()?)
+        .serve_with_incoming_shutdown(connections, shutdown.clone().cancelled_owned());
     tracing::info!("serving");
     let mut grpc = tokio::spawn(grpc);
-    let mut http = tokio::spawn(http.into_future());
     // A listener that ends by itself has failed: everything ends with it.
     let early = tokio::select! {
         // Looked at first: on shutdown the listeners end as well, and have not failed.
@@ -131,10 +125,38 @@ pub async fn run(
     }
     let grace = seconds(config.shutdown_grace);
     // Connections that do not end by themselves in time are cut; KEDA holds and asks another replica.
-    if tokio::time::timeout(grace, async { (grpc.await, http.await) }).await.is_err() {
+    if tokio::time::timeout(grace, async { (grpc.await, http.await, registry.keep_all().await) })
+        .await
+        .is_err()
+    {
         tracing::warn!("connections were still open after the shutdown grace");
     }
     Ok(())
+}
+
+/// The gRPC transport with KEDA's contract on it.
+fn transport(
+    config: &ServerConfig,
+    registry: Arc<Registry>,
+    shutdown: CancellationToken,
+) -> tonic::transport::server::Router {
+    let age = seconds(config.grpc.max_connection_age);
+    let scaler = ExternalScalerService::server(registry, shutdown, age, config.limits.streams)
+        // Twice the metadata: names, the metric's name and the framing come on top.
+        .max_decoding_message_size(2 * config.limits.metadata_bytes);
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(seconds(config.grpc.keepalive)))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(age)
+        .add_service(scaler)
+}
+
+fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, ServeError> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(crate::keda::wire::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| ServeError::Reflection(e.to_string()))
 }
 
 /// How long a probe of an idle connection may stay unanswered: the default of gRPC servers.

@@ -96,6 +96,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
         catalogue: Catalogue::default(),
         backends: Arc::new(Recorded::new("demo", delayed)),
         clock: clock.clone(),
+        workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);

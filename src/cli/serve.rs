@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
-use crate::serve::{self, Clock, Parts, Registry, SystemClock};
+use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::prometheus::DataSources;
 use crate::source::{Catalogue, ServerConfig};
@@ -25,6 +26,9 @@ pub struct ServeArgs {
     /// Check the configuration, the policies, the calendars and the certificates, and end.
     #[arg(long)]
     check: bool,
+    /// Show queries and metadata on the page and in the API to everybody who can reach them.
+    #[arg(long)]
+    expose_queries: bool,
 }
 
 /// How often policies are looked at for a change: a mounted ConfigMap takes about a minute to change anyway.
@@ -34,7 +38,8 @@ const RELOAD: Duration = Duration::from_secs(10);
 pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
     let env: BTreeMap<String, String> = std::env::vars().collect();
-    let config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    let mut config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    config.expose_queries = args.expose_queries;
     let catalogue = load_catalogue(&config)?;
     if let Some(files) = &config.grpc.tls {
         serve::check_tls(files).map_err(anyhow::Error::msg)?;
@@ -43,16 +48,21 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     log_as(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_until_signal(config, catalogue))?;
+    let threads = |name| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
+    let (answering, deciding) = (threads("answer")?, threads("decide")?);
+    answering.block_on(serve_until_signal(config, catalogue, deciding.handle().clone()))?;
+    // What still waits for a data source is not waited for.
+    deciding.shutdown_background();
     Ok(Outcome::Fine)
 }
 
-async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyhow::Result<()> {
+async fn serve_until_signal(
+    config: ServerConfig,
+    catalogue: Catalogue,
+    workers: Handle,
+) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    let grpc = TcpListener::bind(config.listen.grpc)
-        .await
-        .with_context(|| format!("grpc on {}", config.listen.grpc))?;
+    let grpc = Door::bind(config.listen.grpc).with_context(|| format!("grpc on {}", config.listen.grpc))?;
     let http = TcpListener::bind(config.listen.http)
         .await
         .with_context(|| format!("http on {}", config.listen.http))?;
@@ -63,6 +73,7 @@ async fn serve_until_signal(config: ServerConfig, catalogue: Catalogue) -> anyho
         config: config.clone(),
         catalogue,
         clock: Arc::new(SystemClock),
+        workers,
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);

@@ -301,6 +301,23 @@ impl Rung {
 // === impl Reason ===
 
 impl Reason {
+    /// Every reason, as metrics name them.
+    pub const ALL: [Reason; 13] = [
+        Reason::Reactive,
+        Reason::Forecast,
+        Reason::Plan,
+        Reason::Outage,
+        Reason::Schedule,
+        Reason::Minimum,
+        Reason::Override,
+        Reason::Drain,
+        Reason::ClockSkew,
+        Reason::Ceiling,
+        Reason::MaxReplicas,
+        Reason::CommandedZero,
+        Reason::Idle,
+    ];
+
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,9 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
+use super::deadline::drain_of;
 use super::decision::{Blind, ForecastView, Note, Rung};
 use super::outlook::Outlook;
-use super::prepared::{SignalPlan, drain};
+use super::prepared::SignalPlan;
 use super::promise::{Need, View, is_trusted};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
@@ -157,7 +158,7 @@ impl Question<'_> {
     }
 
     fn drain(&self) -> Option<(&Drain, f64)> {
-        drain(self.observations, self.signal, self.history, self.now)
+        drain_of(self.observations, self.history, self.signal, self.now)
     }
 
     fn rejected_at(&self, at: Time) -> f64 {

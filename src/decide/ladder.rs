@@ -237,3 +237,6 @@ fn settle(
     decision.reason = reason;
     decision.notes.extend(notes);
 }
+
+#[cfg(test)]
+mod tests;

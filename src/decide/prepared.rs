@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use super::deadline::drain_of;
 use super::outlook::Outlook;
 use super::replay::{Day, Queue, Replay};
 use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, BALANCED_WORTH, Insured};
-use crate::policy::{Drain, Insurance, Policy, ServiceRate, Signal, SignalKind};
+use crate::plan::{self, BALANCED_WORTH, Backlog, Insured};
+use crate::policy::{Insurance, Policy, Signal, SignalKind};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What is kept for one workload.
@@ -41,6 +42,9 @@ pub enum SignalPlan {
         days: Arc<[Day]>,
     },
 }
+
+/// How a signal's forecast is followed: the signal's number, the forecast, until when, and what follows it.
+pub type Via<'a> = dyn FnMut(usize, &mut Arc<Outlook>, Time, &dyn Fn(&mut Arc<Outlook>)) + 'a;
 
 /// When the limit on replicas is expected to bind.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,62 +78,47 @@ pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepar
     Prepared::pending(policy, at).renewed(observations, policy, at)
 }
 
-fn prepare_signal(
-    observations: &Observations,
-    policy: &Policy,
-    (signal, history): (&Signal, &SignalHistory),
-    at: Time,
-    before: Option<&SignalPlan>,
-) -> SignalPlan {
-    let Some(learned) = learned(observations, history, policy, signal, at - signal.window) else {
-        return SignalPlan::Pending;
-    };
-    let tracker = match fit(&learned, &policy.calendar, at, signal.window) {
-        Ok(fitted) => Arc::new(Outlook::new(fitted.tracker())),
-        Err(error) => return SignalPlan::Unfit(error),
-    };
-    let known = match before {
-        Some(SignalPlan::Ready { days, .. }) => &days[..],
-        _ => &[],
-    };
-    let (insured, days) = match policy.insurance {
-        Insurance::Quantile(quantile) => (Insured::Quantile(quantile), Arc::default()),
-        Insurance::Target(share) => {
-            let drain = drain(observations, signal, history, at);
-            let queue = drain.map(|(drain, service)| Queue {
-                depth: history.load.as_deref(),
-                service,
-                within: drain.within,
-            });
-            let (worth, days) = match (&signal.kind, queue) {
-                // Nothing can be replayed before the speed of a replica is known.
-                (SignalKind::Queue(Some(_)), None) => (BALANCED_WORTH, Arc::default()),
-                (_, queue) => Replay { policy, signal, learned: &learned, queue }.worth(at, share, known),
-            };
-            (Insured::Worth(worth), days)
-        }
-    };
-    SignalPlan::Ready { tracker, insured, days }
+/// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
+pub type Forecast = Result<Arc<Outlook>, FitError>;
+
+/// The first half of [`prepare`], for the signal of that number; `None` before its first read.
+pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
+    let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
+    let learned = learned(observations, history, policy, signal, at - signal.window)?;
+    let fitted = fit(&learned, &policy.calendar, at, signal.window);
+    Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
 }
 
-/// The deadline of a queue with the work that one replica does per second, where both are known.
-pub(super) fn drain<'a>(
+/// How much to insure a signal, and what the days before told about it; `known` are days told before.
+fn insure(
     observations: &Observations,
-    signal: &'a Signal,
-    history: &SignalHistory,
-    until: Time,
-) -> Option<(&'a Drain, f64)> {
-    let SignalKind::Queue(Some(drain)) = &signal.kind else { return None };
-    let service = match &drain.service {
-        ServiceRate::Given(rate) => Some(*rate),
-        ServiceRate::Measured(_) => plan::service_rate(
-            history.completions.as_deref()?,
-            observations.replicas.as_deref()?,
-            history.load.as_deref()?,
-            until,
-        ),
+    policy: &Policy,
+    i: usize,
+    at: Time,
+    known: &[Day],
+) -> (Insured, Arc<[Day]>) {
+    let share = match policy.insurance {
+        Insurance::Quantile(quantile) => return (Insured::Quantile(quantile), Arc::default()),
+        Insurance::Target(share) => share,
     };
-    service.map(|service| (drain, service))
+    let unknown = (Insured::Worth(BALANCED_WORTH), Arc::default());
+    let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
+        return unknown;
+    };
+    let queue = drain_of(observations, history, signal, at).map(|(drain, service)| Queue {
+        depth: history.load.as_deref(),
+        service,
+        within: drain.within,
+    });
+    let learned = learned(observations, history, policy, signal, at - signal.window);
+    match (&signal.kind, queue, learned) {
+        // Nothing can be replayed before the speed of a replica is known.
+        (SignalKind::Queue(Some(_)), None, _) | (_, _, None) => unknown,
+        (_, queue, Some(learned)) => {
+            let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
+            (Insured::Worth(worth), days)
+        }
+    }
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
@@ -159,17 +148,43 @@ impl Prepared {
 
     /// The same as [`prepare`]; what was replayed for this one and still holds is not replayed again.
     pub fn renewed(&self, observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-        let signals = policy.signals.iter().enumerate().map(|(i, signal)| {
-            let Some(history) = observations.signals.get(i) else { return SignalPlan::Pending };
-            prepare_signal(observations, policy, (signal, history), at, self.signals.get(i))
+        let forecasts = (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
+        self.with_forecasts(forecasts, observations, policy, at)
+    }
+
+    /// The second half: what a workload of its own adds to forecasts that it may share.
+    pub fn with_forecasts(
+        &self,
+        forecasts: Vec<Option<Forecast>>,
+        observations: &Observations,
+        policy: &Policy,
+        at: Time,
+    ) -> Prepared {
+        let signals = forecasts.into_iter().enumerate().map(|(i, forecast)| match forecast {
+            None => SignalPlan::Pending,
+            Some(Err(error)) => SignalPlan::Unfit(error),
+            Some(Ok(tracker)) => {
+                let known = match self.signals.get(i) {
+                    Some(SignalPlan::Ready { days, .. }) => &days[..],
+                    _ => &[],
+                };
+                let (insured, days) = insure(observations, policy, i, at, known);
+                SignalPlan::Ready { tracker, insured, days }
+            }
         });
         let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
-        prepared.ceiling = prepared.foresee_ceiling(policy, at);
+        prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
         prepared
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
-    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+    pub fn follow(self, observations: &Observations, policy: &Policy) -> Prepared {
+        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker))
+    }
+
+    /// The same, where following a signal's forecast is done through `via`: it may put a neighbour's in its place,
+    /// followed further, before it lets it be followed.
+    pub fn follow_via(mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) -> Prepared {
         let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
         let before = hour(self.reached());
         for (i, plan) in self.signals.iter_mut().enumerate() {
@@ -181,11 +196,15 @@ impl Prepared {
             // A history that ended is followed for `maxStale`; from then on the plan is held as it was.
             let known = history.present().map_or(Time::MIN, |sample| sample.at + policy.max_stale);
             if let Some(end) = news.end().map(|end| end.min(known)).filter(|end| *end > tracker.at()) {
-                Arc::make_mut(tracker).follow_to(&news, end);
+                via(i, tracker, end, &|tracker| {
+                    if tracker.at() < end {
+                        Arc::make_mut(tracker).follow_to(&news, end);
+                    }
+                });
             }
         }
         if hour(self.reached()) != before {
-            self.ceiling = self.foresee_ceiling(policy, self.reached().unwrap_or(self.at));
+            self.ceiling = self.foresee_ceiling(observations, policy, self.reached().unwrap_or(self.at));
         }
         self
     }
@@ -213,29 +232,48 @@ impl Prepared {
     }
 
     /// Looks hour by hour over two days, then by six hours over the week.
-    fn foresee_ceiling(&self, policy: &Policy, from: Time) -> Option<Ceiling> {
+    fn foresee_ceiling(&self, observations: &Observations, policy: &Policy, from: Time) -> Option<Ceiling> {
         let ahead = (1..=48).chain((54..=168).step_by(6)).map(Span::hours);
-        let chances: Vec<Quantile> =
-            [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
+        let services: Vec<_> = (0..policy.signals.len())
+            .map(|i| drain_of(observations, observations.signals.get(i)?, policy.signals.get(i)?, from))
+            .collect();
         ahead.into_iter().find_map(|span| {
-            let at = from + span;
-            let bounds = policy.schedule.at(at);
+            let bounds = policy.schedule.at(from + span);
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
-            let probability = policy.signals.iter().zip(&self.signals).filter_map(|(signal, plan)| {
+            let chances = policy.signals.iter().zip(&self.signals).zip(&services);
+            let probability = chances.filter_map(|((signal, plan), drain)| {
                 let SignalPlan::Ready { tracker, .. } = plan else { return None };
-                let distrusted = tracker.trust().state == TrustState::Distrusted;
-                if !matches!(signal.kind, SignalKind::Rate) || distrusted {
+                let is_deadline = matches!(signal.kind, SignalKind::Queue(Some(_)));
+                if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
                     return None;
                 }
-                // The lowest quantile that needs more than is allowed: more is needed with one minus its probability.
-                let loads = tracker.quantiles(signal.step.times(signal.step.cover(span)), &chances);
-                let over = loads.iter().position(|&load| {
-                    plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation) > allowed
-                })?;
-                chances.get(over).map(|q| 1.0 - q.get())
+                let needed = |load: f64| match *drain {
+                    // The queue of then is not known now: at the least, what arrives has to be worked off.
+                    Some((drain, service)) => {
+                        let arriving = Backlog { depth: 0.0, arrivals: load * bounds.factor };
+                        arriving.replicas(service, drain.within)
+                    }
+                    None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
+                };
+                chance_above(allowed, tracker, signal.step.times(signal.step.cover(span)), needed)
             });
             let probability = probability.fold(0.0, f64::max);
-            (probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO).then_some(Ceiling { at, probability })
+            let is_likely = probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO;
+            is_likely.then_some(Ceiling { at: from + span, probability })
         })
     }
+}
+
+/// The probability that more than `allowed` is needed `ahead`: one minus the lowest quantile that needs more.
+fn chance_above(
+    allowed: Replicas,
+    tracker: &Outlook,
+    ahead: Span,
+    needed: impl Fn(f64) -> Replicas,
+) -> Option<f64> {
+    let chances: Vec<Quantile> =
+        [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
+    let loads = tracker.quantiles(ahead, &chances);
+    let over = loads.iter().position(|&load| needed(load) > allowed)?;
+    chances.get(over).map(|q| 1.0 - q.get())
 }

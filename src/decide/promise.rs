@@ -106,3 +106,6 @@ impl View<'_> {
         self.step.times(self.step.cover((self.until + length).since(self.tracker.at())).max(1))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use super::decision::{Blind, Decision};
 use super::ladder::decide;
-use super::prepared::{Prepared, SignalPlan, grid_point};
+use super::prepared::{Prepared, SignalPlan, Via, grid_point};
 use crate::history::Observations;
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
@@ -61,8 +61,22 @@ impl Session {
         policy: &Policy,
         at: Time,
     ) -> Result<Decision, Blind> {
+        self.answer_via(observations, policy, at, &mut |_, tracker, _, follow| follow(tracker))
+    }
+
+    /// The same, where forecasts are followed through `via`, as in [`Prepared::follow_via`].
+    ///
+    /// # Errors
+    /// [`Blind`], as [`decide`].
+    pub fn answer_via(
+        &mut self,
+        observations: &Observations,
+        policy: &Policy,
+        at: Time,
+        via: &mut Via<'_>,
+    ) -> Result<Decision, Blind> {
         let pending = Prepared::pending(policy, self.prepared.at);
-        self.prepared = std::mem::replace(&mut self.prepared, pending).follow(observations, policy);
+        self.prepared = std::mem::replace(&mut self.prepared, pending).follow_via(observations, policy, via);
         let observations = Observations { previous: self.previous, ..observations.clone() };
         let answer = decide(&self.prepared, &observations, policy, at);
         self.previous = answer.as_ref().map_or(self.previous, |decision| Some(decision.replicas));

@@ -49,9 +49,10 @@ pub(super) struct Plan {
 /// Running means at so many half-lives.
 pub(super) const MEANS: usize = 6;
 
-/// Rungs of the ladder in seconds. Doubling steps up to a day, where the daily shape has been told once; then
-/// a week and the longest horizon.
-const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800, 1_209_600];
+/// Rungs of the ladder in seconds. Doubling steps up to the third of a day; beyond, rungs away from whole days, which
+/// speak for all that lies between them; and the day itself, which speaks for itself alone (see [`Task::is_echo`]).
+const RUNGS: [i64; 12] =
+    [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 64_800, 86_400, 216_000, 907_200];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
 const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
@@ -75,6 +76,12 @@ impl Task {
     /// Whether the target is so far off that neighbouring origins tell much the same about it.
     pub fn is_far(&self, plan: &Plan) -> bool {
         plan.is_far(self.steps)
+    }
+
+    /// Whether it looks whole days ahead. Then the present load is yesterday's at the target's time of day, a good
+    /// expert; an hour earlier or later it is not. What such a task learnt holds for its own horizon only.
+    pub fn is_echo(&self, plan: &Plan) -> bool {
+        !self.peak && plan.step < DAY && (self.steps as i64 * plan.step) % DAY == 0
     }
 
     /// The most forecasts that wait for their truth at a time.

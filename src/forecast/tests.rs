@@ -195,6 +195,30 @@ fn the_shape_of_the_day_is_foreseen() {
 }
 
 #[test]
+fn every_hour_of_the_coming_week_follows_the_daily_wave() {
+    // Whole days ahead the present load says much, and between them it says nothing: neither may leak into the other.
+    let mut noise = noise(3);
+    let wave = |minute: i64| 100.0 - 60.0 * (std::f64::consts::TAU * minute as f64 / 1_440.0).cos();
+    for origin in [0, 400, 1_160] {
+        let minutes = 21 * 1_440 + origin;
+        let values: Vec<f64> = (0..=minutes).map(|m| wave(m) + 4.0 * noise()).collect();
+        let s = series(MONDAY, 60, &values);
+        let tracker =
+            fit(&s, &Calendar::utc(), s.time(values.len() - 1), Span::days(28)).expect("fits").tracker();
+        for hour in 1..=168 {
+            let ahead = 60 * hour - 20 * i64::from(hour % 3 == 0);
+            let [median, upper] = tracker
+                .quantiles(Span::minutes(ahead), &[Quantile::MEDIAN, Quantile::BALANCED])
+                .try_into()
+                .expect("two");
+            let comes = wave(minutes + ahead) + 2.0;
+            assert!((median - comes).abs() < 9.0, "{ahead} min ahead: {median:.1}, {comes:.1} comes");
+            assert!(upper >= median && upper < comes + 20.0, "{ahead} min ahead: at most {upper:.1}");
+        }
+    }
+}
+
+#[test]
 fn a_long_gap_is_bridged_by_the_profile() {
     let mut values: Vec<f64> =
         (0..4_032).map(|i| 100.0 * (2.0 + (std::f64::consts::TAU * f64::from(i) / 288.0).sin())).collect();

@@ -12,7 +12,7 @@ use crate::units::{Quantile, Span, Time};
 use super::backcast::{keep, own_memory};
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
-use super::ladder::DAY;
+use super::ladder::{DAY, Task};
 use super::now::{Now, record};
 use super::outlook::outlook;
 use super::pool::{L, LEVELS, Pending, Standing};
@@ -151,10 +151,8 @@ impl Tracker {
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
     fn levels(&self, asked: Asked, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
-        let is_peak = asked == Asked::Peak;
-        let tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == is_peak);
         let (mut below, mut above) = (None, None);
-        for (i, t) in tasks {
+        for (i, t) in self.tasks_about(asked == Asked::Peak, ahead) {
             let horizon = t.task.steps as i64 * step;
             if horizon <= ahead {
                 below = Some((i, horizon));
@@ -177,9 +175,20 @@ impl Tracker {
     /// The task that says most about a horizon: the longest not beyond it, or the first.
     pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
         let step = self.fit.plan.step;
-        let mut tasks = self.fit.tasks.iter().enumerate().filter(|(_, t)| t.task.peak == peak);
-        let first = tasks.clone().next().map(|(i, _)| i);
-        tasks.rfind(|(_, t)| t.task.steps as i64 * step <= ahead).map(|(i, _)| i).or(first)
+        let first = self.tasks_about(peak, ahead).next().map(|(i, _)| i);
+        self.tasks_about(peak, ahead)
+            .rfind(|(_, t)| t.task.steps as i64 * step <= ahead)
+            .map(|(i, _)| i)
+            .or(first)
+    }
+
+    /// The tasks that say something about a horizon, ascending.
+    fn tasks_about(&self, peak: bool, ahead: i64) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
+        let plan = &self.fit.plan;
+        let speaks = move |task: &Task| {
+            task.peak == peak && (!task.is_echo(plan) || task.steps as i64 * plan.step == ahead)
+        };
+        self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
     }
 
     fn task_levels(&self, asked: Asked, i: usize, ahead: i64) -> [f64; L] {

@@ -173,7 +173,13 @@ impl Series {
         let value = if is_load(value) { value } else { f64::NAN };
         match &mut self.samples {
             Samples::Full(v) => v.push(value),
-            Samples::Compact(v) => v.push(value as f32),
+            Samples::Compact(v) => {
+                if v.len() == v.capacity() {
+                    // Thousands of windows that doubled when they grow by a slot would take twice the memory.
+                    v.reserve_exact(v.len() / 64 + 64);
+                }
+                v.push(value as f32);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::decide::{Contributor, Decision};
+use crate::decide::{Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -97,6 +97,9 @@ struct Called {
     method: &'static str,
     code: String,
 }
+
+/// Which way a decision goes.
+const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
 
 /// Everyone who can ask for replicas, for removing and renewing their gauges.
 const CONTRIBUTORS: [Contributor; 9] = [
@@ -327,6 +330,11 @@ impl Metrics {
         self.saved.remove(&workload);
         for answer in ANSWERS {
             self.short.remove(&Answered::of(id, answer));
+        }
+        for direction in DIRECTIONS {
+            for reason in Reason::ALL {
+                self.decisions.remove(&Decided::of(id, direction, reason.as_str()));
+            }
         }
         for contributor in CONTRIBUTORS {
             self.required.remove(&Contributing::of(id, contributor));

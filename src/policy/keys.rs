@@ -180,13 +180,15 @@ impl Policy {
     }
 }
 
+/// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
+/// value may be a secret.
+pub fn is_unread_key(name: &str) -> bool {
+    KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
+}
+
 fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {
     names
-        .filter(|name| {
-            !KNOWN_KEYS.contains(&name.as_str())
-                && !KEDA_KEYS.contains(&name.as_str())
-                && !name.ends_with("FromEnv")
-        })
+        .filter(|name| !KNOWN_KEYS.contains(&name.as_str()) && !is_unread_key(name))
         .map(|name| Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().copied()))
         .collect()
 }

@@ -31,6 +31,11 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
         })
     }
 
+    /// The state, where no renewal is under way.
+    pub(super) fn idle(&self) -> Option<OwnedMutexGuard<S>> {
+        Arc::clone(&self.state).try_lock_owned().ok()
+    }
+
     /// The newest value.
     pub(super) fn newest(&self) -> V {
         self.view.borrow().value.clone()

@@ -7,6 +7,7 @@ use parking::Locked;
 use tokio::time::Instant;
 
 use super::flight::Flight;
+use super::store::{SeriesKey, Store};
 use crate::history::{Sample, Series};
 use crate::http::Metrics;
 use crate::source::feed::{Feed, FeedKey, grid_phase};
@@ -33,6 +34,7 @@ pub(super) struct Hub {
     ranges: Locked<HashMap<(FeedKey, Span), Arc<RangeFlight>>>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
     metrics: Arc<Metrics>,
+    store: Option<Arc<Store>>,
 }
 
 type InstantFlight = Flight<Retries, Option<Sample>>;
@@ -44,7 +46,21 @@ struct Reader {
     retries: Retries,
     /// Everything up to this instant was read.
     until: Option<Time>,
+    kept: Kept,
 }
+
+/// Where a series outlives the process.
+struct Kept {
+    store: Option<Arc<Store>>,
+    key: SeriesKey,
+    /// Whether what an earlier process kept was looked for.
+    looked_up: bool,
+    /// Everything up to this instant was written.
+    until: Option<Time>,
+}
+
+/// How often a series is written: what is missing after a crash is read within the first answer anyway.
+const KEEP_EACH: Span = Span::HOUR;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct InstantKey {
@@ -62,8 +78,8 @@ struct Retries {
 // === impl Hub ===
 
 impl Hub {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Hub { ranges: Locked::default(), instants: Locked::default(), metrics }
+    pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>) -> Self {
+        Hub { ranges: Locked::default(), instants: Locked::default(), metrics, store }
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
@@ -78,7 +94,9 @@ impl Hub {
     ) -> Option<Arc<Series>> {
         let flight = Arc::clone(self.ranges.lock().entry((key.clone(), settle)).or_insert_with(|| {
             let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
-            Flight::new(Reader { feed, retries: Retries::new(&key.query), until: None }, None)
+            let kept = SeriesKey::new(key, settle, &backend.origin());
+            let kept = Kept { store: self.store.clone(), key: kept, looked_up: false, until: None };
+            Flight::new(Reader { feed, retries: Retries::new(&key.query), until: None, kept }, None)
         }));
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
         let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
@@ -86,7 +104,8 @@ impl Hub {
             .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
                 async move {
-                    let Reader { feed, retries, until } = &mut *state;
+                    let Reader { feed, retries, until, kept } = &mut *state;
+                    kept.take_up(feed, now).await;
                     // Nothing new can have settled within a step.
                     if until.is_some_and(|until| until >= settled) || retries.must_wait(now) {
                         return old;
@@ -95,6 +114,7 @@ impl Hub {
                     match retries.noted(refreshed, now, &label) {
                         Some(update) => {
                             *until = Some(update.read_until);
+                            kept.keep_in_turn(feed, update.read_until);
                             Some(update.series)
                         }
                         // What was read before the failure counts.
@@ -103,6 +123,11 @@ impl Hub {
                 }
             })
             .await
+    }
+
+    /// The series of `key` as it was read last; nothing is asked.
+    pub(super) fn newest(&self, key: &FeedKey, settle: Span) -> Option<Arc<Series>> {
+        self.ranges.lock().get(&(key.clone(), settle))?.newest()
     }
 
     /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
@@ -141,6 +166,18 @@ impl Hub {
         self.instants.lock().retain(|key, _| is_used(&key.query));
     }
 
+    /// Writes every series that has grown since it was written last; those being read now are left as they are.
+    pub(super) async fn keep_all(&self) {
+        let flights: Vec<_> = self.ranges.lock().values().cloned().collect();
+        for flight in flights {
+            let Some(mut state) = flight.idle() else { continue };
+            let Reader { feed, until, kept, .. } = &mut *state;
+            if let Some(until) = until.filter(|until| kept.until.is_none_or(|written| written < *until)) {
+                kept.keep(feed, until).await;
+            }
+        }
+    }
+
     /// Series kept, and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         let ranges = self.ranges.lock();
@@ -160,6 +197,41 @@ async fn timed<T>(
     let outcome = result.as_ref().map_or_else(SourceError::kind, |_| "ok");
     metrics.queried(datasource, outcome, begun.elapsed().as_secs_f64());
     result
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Before the first question: what an earlier process read need not be read again.
+    async fn take_up(&mut self, feed: &mut Feed<Shared>, now: Time) {
+        if std::mem::replace(&mut self.looked_up, true) {
+            return;
+        }
+        let Some(store) = self.store.clone() else { return };
+        let key = self.key.clone();
+        if let Ok(Some(series)) = tokio::task::spawn_blocking(move || store.series(&key)).await {
+            self.until = feed.take_up(&series, now).then(|| series.end()).flatten();
+        }
+    }
+
+    /// Writes it once an hour, each series at a minute of its own; nobody waits for it.
+    fn keep_in_turn(&mut self, feed: &Feed<Shared>, until: Time) {
+        let hour = |at: Time| at.floor_to(KEEP_EACH, feed.phase());
+        if self.store.is_some() && self.until.is_none_or(|written| hour(written) < hour(until)) {
+            drop(tokio::spawn(self.keep(feed, until)));
+        }
+    }
+
+    fn keep(&mut self, feed: &Feed<Shared>, until: Time) -> impl Future<Output = ()> + Send + 'static {
+        self.until = Some(until);
+        let (store, key, series) = (self.store.clone(), self.key.clone(), feed.held());
+        async move {
+            if let (Some(store), Some(series)) = (store, series) {
+                // A panic would be one file that is not written.
+                let _ = tokio::task::spawn_blocking(move || store.keep_series(&key, &series)).await;
+            }
+        }
+    }
 }
 
 // === impl Retries ===

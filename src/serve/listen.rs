@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
@@ -16,6 +16,14 @@ use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::tls::Tls;
+
+/// A socket that is taken; nobody can connect to one that does not listen yet.
+pub enum Door {
+    /// Bound, and closed until it is opened.
+    Bound(TcpSocket),
+    /// Open already.
+    Listening(TcpListener),
+}
 
 /// A listener with places.
 pub(super) struct Limited {
@@ -36,9 +44,56 @@ enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// Connections that may wait to be taken: the standard library's own number.
+const BACKLOG: u32 = 1_024;
+
 /// How long to wait after a connection could not be taken: usually file descriptors ran out, which nothing tells
 /// us the end of.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+// === impl Door ===
+
+impl Door {
+    /// Takes an address, with a free port where it names none.
+    ///
+    /// # Errors
+    /// Where the address is taken, or not one of this machine.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As every listener does: connections of the process before may still be ending.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Door::Bound(socket))
+    }
+
+    /// The address taken.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Door::Bound(socket) => socket.local_addr(),
+            Door::Listening(listener) => listener.local_addr(),
+        }
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.local_addr().is_ok_and(|address| address.ip().is_loopback())
+    }
+
+    pub(super) fn open(self) -> io::Result<TcpListener> {
+        match self {
+            Door::Bound(socket) => socket.listen(BACKLOG),
+            Door::Listening(listener) => Ok(listener),
+        }
+    }
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Door::Listening(listener)
+    }
+}
 
 // === impl Limited ===
 

@@ -2,30 +2,41 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::forecasts::Forecasts;
+use super::gate::Gate;
 use super::hub::Hub;
-use super::workload::Workload;
+use super::store::{Store, row};
+use super::workload::{Workload, shown_keys};
 use super::{Clock, Parts};
 use crate::decide::{Blind, Prepared, State, decide};
 use crate::history::Observations;
-use crate::http::{Metrics, Overview};
+use crate::http::{Known, Metrics, Overview, Standing, Story};
 use crate::keda::{Desk, Refusal};
-use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId};
+use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, is_unread_key};
 use crate::source::{Backend, Backends, Catalogue, SourceError};
 use crate::units::{Span, Time};
 
 /// Everything the workloads' loops share.
 pub(super) struct Shared {
     pub hub: Hub,
+    pub forecasts: Forecasts,
+    /// Places for fits.
+    pub fits: Arc<Gate>,
+    /// Where the loops run.
+    workers: Handle,
     pub backends: Arc<dyn Backends>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub startup_grace: Span,
+    pub exposes_queries: bool,
 }
 
 /// Knows every workload that KEDA asks for, and keeps its decision current.
@@ -36,6 +47,11 @@ pub struct Registry {
     shutdown: CancellationToken,
     metadata_bytes: usize,
     most: usize,
+    store: Option<Arc<Store>>,
+    /// Whether the workloads have changed since they were kept.
+    changed: AtomicBool,
+    warming: AtomicBool,
+    warm_by: Time,
 }
 
 /// One set of keys under an identity.
@@ -44,6 +60,8 @@ struct Set {
     first_asked: Time,
     last_asked: Time,
     serving: Serving,
+    /// What is kept of it beyond the process.
+    row: Option<Arc<str>>,
 }
 
 enum Serving {
@@ -63,21 +81,33 @@ const FORGOTTEN: Span = Span::minutes(10);
 
 impl Registry {
     pub(super) fn new(parts: &Parts, metrics: Arc<Metrics>) -> Arc<Self> {
+        let now = parts.clock.now();
+        let store = parts.config.state.as_deref().and_then(|dir| Store::open(dir, now)).map(Arc::new);
         let registry = Arc::new(Registry {
             entries: Mutex::default(),
             catalogue: ArcSwap::from_pointee(parts.catalogue.clone()),
             shared: Arc::new(Shared {
-                hub: Hub::new(Arc::clone(&metrics)),
+                hub: Hub::new(Arc::clone(&metrics), store.clone()),
+                forecasts: Forecasts::default(),
+                fits: Gate::new(parts.workers.metrics().num_workers()),
+                workers: parts.workers.clone(),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
                 metrics,
                 startup_grace: parts.config.startup_grace,
+                exposes_queries: parts.config.expose_queries,
             }),
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,
             most: parts.config.limits.workloads,
+            store,
+            changed: AtomicBool::new(false),
+            warming: AtomicBool::new(false),
+            warm_by: now + parts.config.startup_grace,
         });
-        tokio::spawn(Arc::clone(&registry).sweep());
+        registry.recall(now);
+        parts.workers.spawn(Arc::clone(&registry).sweep());
+        parts.workers.spawn(Arc::clone(&registry).keep_current());
         registry
     }
 
@@ -150,9 +180,24 @@ impl Registry {
             let nothing = Observations::none(0, warm_by);
             state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
         }
-        let workload = Workload::new(id.clone(), policy, backends, state, warm_by);
-        tokio::spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
+        let keys = if self.shared.exposes_queries { shown_keys(metadata) } else { BTreeMap::default() };
+        let forecasts = &self.shared.forecasts;
+        let workload = Workload::new(id.clone(), policy, backends, forecasts, state, warm_by, keys);
+        self.shared.workers.spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
         Ok(Serving::Running { workload, stop })
+    }
+
+    fn set(&self, id: &WorkloadId, metadata: &HashMap<String, String>, state: State, now: Time) -> Set {
+        let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
+        let is_kept = self.store.is_some() && matches!(serving, Serving::Running { .. });
+        self.changed.fetch_or(is_kept, Ordering::Relaxed);
+        Set {
+            fingerprint: fingerprint(metadata),
+            first_asked: now,
+            last_asked: now,
+            serving,
+            row: is_kept.then(|| row(id, metadata)),
+        }
     }
 
     /// Lets go of workloads that nobody asks for, and of the series only they used.
@@ -177,6 +222,7 @@ impl Registry {
                 });
                 if sets.is_empty() {
                     gone.push(id.clone());
+                    self.changed.store(true, Ordering::Relaxed);
                 }
                 !sets.is_empty()
             });
@@ -189,6 +235,7 @@ impl Registry {
             drop(entries);
             gone.iter().for_each(|id| self.shared.metrics.forget(id));
             self.shared.hub.retain(|query| used.contains(query));
+            self.shared.forecasts.tidy();
             let (series, bytes) = self.shared.hub.size();
             self.shared.metrics.sized(count, series, bytes);
         }
@@ -218,8 +265,7 @@ impl Desk for Registry {
         } else if sets.len() < MOST_SETS {
             // What was decided under the old keys stands until the new ones have a decision of their own.
             let state = newest.unwrap_or_else(|| Err(starting()));
-            let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
-            sets.push(Set { fingerprint, first_asked: now, last_asked: now, serving });
+            sets.push(self.set(id, metadata, state, now));
         }
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
         let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
@@ -232,7 +278,10 @@ impl Desk for Registry {
         };
         match &set.serving {
             Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
-            Serving::Running { workload, .. } => Ok(workload.state()),
+            Serving::Running { workload, .. } => {
+                workload.ask(now);
+                Ok(workload.state())
+            }
         }
     }
 
@@ -242,14 +291,36 @@ impl Desk for Registry {
 }
 
 impl Overview for Registry {
-    fn workloads(&self) -> Vec<(WorkloadId, State)> {
-        let entries = self.lock();
-        let newest = |sets: &Vec<Set>| sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
-        entries.iter().filter_map(|(id, sets)| Some((id.clone(), newest(sets)?))).collect()
+    fn workloads(&self) -> Vec<Known> {
+        let known = |(id, sets): (&WorkloadId, &Vec<Set>)| {
+            let newest = sets.iter().max_by_key(|set| set.last_asked)?;
+            let standing = match &newest.serving {
+                Serving::Faulty(faults) => Standing::Faulty(faults.clone()),
+                Serving::Running { workload, .. } => match workload.state().borrow().clone() {
+                    Ok(decision) => Standing::Decided(decision),
+                    Err(blind) => Standing::Blind(blind),
+                },
+            };
+            Some(Known { id: id.clone(), standing, last_asked: newest.last_asked })
+        };
+        self.lock().iter().filter_map(known).collect()
+    }
+
+    fn story(&self, id: &WorkloadId) -> Option<Story> {
+        let newest = self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()?;
+        Some(newest.story(&self.shared))
+    }
+
+    fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    fn exposes_queries(&self) -> bool {
+        self.shared.exposes_queries
     }
 
     fn ready(&self) -> bool {
-        !self.shutdown.is_cancelled()
+        !self.shutdown.is_cancelled() && !self.warming.load(Ordering::Relaxed)
     }
 
     fn metrics(&self) -> &Metrics {
@@ -261,8 +332,12 @@ impl Overview for Registry {
 
 impl Set {
     fn state(&self) -> Option<State> {
+        self.workload().map(|workload| workload.state().borrow().clone())
+    }
+
+    fn workload(&self) -> Option<Arc<Workload>> {
         match &self.serving {
-            Serving::Running { workload, .. } => Some(workload.state().borrow().clone()),
+            Serving::Running { workload, .. } => Some(Arc::clone(workload)),
             Serving::Faulty(_) => None,
         }
     }
@@ -303,13 +378,14 @@ fn starting() -> Blind {
     Blind::Warming { missing: "the first read of its history".to_owned() }
 }
 
-/// A value that differs where the metadata differs; never 0, which stands for "to be read again".
+/// A value that differs where the keys differ that are read; never 0, which stands for "to be read again".
 fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
-    let sorted: BTreeMap<_, _> = metadata.iter().collect();
+    let sorted: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| !is_unread_key(key)).collect();
     let mut hasher = DefaultHasher::new();
     sorted.hash(&mut hasher);
     hasher.finish().max(1)
 }
 
+mod recall;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,24 @@
 //! One workload's loop: observe, fit where a new grid point has come, follow, decide, publish.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::forecasts::{Common, ForecastKey, Forecasts};
 use super::registry::Shared;
 use super::starts::start_queries;
-use crate::decide::{Blind, CONTEXT_WINDOW, Contributor, Decision, Need, Session, SignalPlan, State};
+use crate::decide::{
+    Blind, CONTEXT_WINDOW, Contributor, Decision, Need, Prepared, Session, SignalPlan, State, forecast,
+};
 use crate::history::{Observations, Sample, Series, SignalHistory};
+use crate::http::{Change, Story};
 use crate::plan;
-use crate::policy::{LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::policy::{Insurance, LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
 use crate::simulate::{Ledger, TwinConfig};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
@@ -24,10 +29,24 @@ pub(super) struct Workload {
     id: WorkloadId,
     policy: Arc<Policy>,
     backends: Vec<Arc<dyn Backend>>,
+    /// One for each signal.
+    forecasts: Vec<Arc<Common>>,
     warm_by: Time,
     phase: Span,
+    asked: AtomicI64,
     state: watch::Sender<State>,
     ticked: watch::Sender<Option<Time>>,
+    /// The metadata, where it may be shown.
+    keys: BTreeMap<String, String>,
+    told: Mutex<Told>,
+}
+
+/// What the page tells beside the state.
+#[derive(Default)]
+struct Told {
+    /// The fit in use; let go while it is followed, so that nothing is copied.
+    prepared: Option<Prepared>,
+    changes: VecDeque<Change>,
 }
 
 /// What one loop carries from tick to tick.
@@ -36,6 +55,11 @@ struct Carried {
     short_since: Option<Time>,
     ledger: Option<Ledger>,
 }
+
+/// Changes kept for the page: a day of a restless workload.
+const MOST_CHANGES: usize = 64;
+/// A workload that was asked for within so long is waited for: KEDA polls each 30 s.
+const URGENT: Span = Span::seconds(90);
 
 /// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
 /// 30 s, and more than a healthy Prometheus takes for weeks of history.
@@ -48,19 +72,28 @@ impl Workload {
         id: WorkloadId,
         policy: Policy,
         backends: Vec<Arc<dyn Backend>>,
+        forecasts: &Forecasts,
         state: State,
         warm_by: Time,
+        keys: BTreeMap<String, String>,
     ) -> Arc<Self> {
         let first = policy.signals.first().zip(backends.first());
         let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
+        let phase = grid_phase(&identity);
+        let common = |(s, b): (&Signal, _)| forecasts.common(forecast_key(b, s, &policy, phase));
+        let forecasts = policy.signals.iter().zip(&backends).map(common).collect();
         Arc::new(Workload {
             id,
             policy: Arc::new(policy),
             backends,
+            forecasts,
             warm_by,
-            phase: grid_phase(&identity),
+            phase,
+            asked: AtomicI64::new(i64::MIN),
             state: watch::Sender::new(state),
             ticked: watch::Sender::new(None),
+            keys,
+            told: Mutex::default(),
         })
     }
 
@@ -68,9 +101,32 @@ impl Workload {
         self.state.subscribe()
     }
 
+    /// Somebody asked for it.
+    pub(super) fn ask(&self, now: Time) {
+        self.asked.store(now.epoch(), Ordering::Relaxed);
+    }
+
     /// The last instant decided for.
     pub(super) fn ticked(&self) -> watch::Receiver<Option<Time>> {
         self.ticked.subscribe()
+    }
+
+    /// Everything known of it.
+    pub(super) fn story(&self, shared: &Shared) -> Story {
+        let first = self.policy.signals.first().zip(self.backends.first());
+        let load = first.and_then(|(s, b)| shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle));
+        let told = self.told();
+        Story {
+            policy: Arc::clone(&self.policy),
+            keys: self.keys.clone(),
+            prepared: told.prepared.clone(),
+            load,
+            changes: told.changes.iter().copied().collect(),
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every query it asks.
@@ -140,7 +196,21 @@ impl Workload {
             self.prepare(&shared, &mut carried, &observations, point).await;
         }
         let before = carried.session.previous();
-        let answer = carried.session.answer(&observations, &self.policy, at);
+        let shared_follow =
+            &mut |i: usize, mine: &mut _, end, follow: &dyn Fn(&mut _)| match self.forecasts.get(i) {
+                Some(common) => common.follow(mine, end, follow),
+                None => follow(mine),
+            };
+        let answer = {
+            let mut told = self.told();
+            told.prepared = None;
+            let answer = carried.session.answer_via(&observations, &self.policy, at, shared_follow);
+            told.prepared = Some(carried.session.prepared().clone());
+            if let Ok(decision) = &answer {
+                told.note(decision);
+            }
+            answer
+        };
         self.publish(&shared, &mut carried, &observations, before, answer, at);
         carried
     }
@@ -153,15 +223,47 @@ impl Workload {
         observations: &Observations,
         point: Time,
     ) {
+        let mut forecasts = Vec::with_capacity(self.forecasts.len());
+        for (i, common) in self.forecasts.iter().enumerate() {
+            let learnt = observations.signals.get(i).and_then(|h| h.arrivals.as_ref().or(h.load.as_ref()));
+            let reached = learnt.and_then(|series| series.end()).unwrap_or(Time::MIN);
+            let fit = self.fitted(shared, observations, move |seen, policy| forecast(seen, policy, i, point));
+            forecasts.push(common.at(point, reached, async { fit.await.flatten() }).await);
+        }
+        let before = carried.session.prepared().clone();
+        let insure = move |seen: &_, policy: &_| before.with_forecasts(forecasts, seen, policy, point);
+        let insured = match self.policy.insurance {
+            // Replays a day, at the start a week: as much work as a fit.
+            Insurance::Target(_) => self.fitted(shared, observations, insure).await,
+            Insurance::Quantile(_) => Some(insure(observations, &self.policy)),
+        };
+        if let Some(prepared) = insured {
+            carried.session.adopt(prepared);
+        }
+    }
+
+    /// Runs heavy work away from the threads that answer, so much at a time as there are cores, workloads that are
+    /// being asked about first.
+    async fn fitted<T: Send + 'static>(
+        &self,
+        shared: &Shared,
+        observations: &Observations,
+        work: impl FnOnce(&Observations, &Policy) -> T + Send + 'static,
+    ) -> Option<T> {
+        let asked = Time::from_epoch(self.asked.load(Ordering::Relaxed));
+        let place = shared.fits.enter(shared.clock.now().since(asked) < URGENT).await;
         let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
         let begun = Instant::now();
-        let before = carried.session.prepared().clone();
-        match tokio::task::spawn_blocking(move || before.renewed(&seen, &policy, point)).await {
-            Ok(prepared) => carried.session.adopt(prepared),
-            // A panic in a fit is one workload's error: the fit before goes on to be followed.
-            Err(error) => tracing::error!(workload = %self.id, %error, "a fit failed"),
-        }
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&seen, &policy);
+            drop(place);
+            done
+        });
+        // A panic in a fit is one workload's error: the fit before goes on to be followed.
+        let done =
+            done.await.inspect_err(|error| tracing::error!(workload = %self.id, %error, "a fit failed"));
         shared.metrics.prepared(begun.elapsed().as_secs_f64());
+        done.ok()
     }
 
     async fn observe(&self, shared: &Shared, at: Time) -> Observations {
@@ -312,6 +414,52 @@ impl Workload {
             let balance = ledger.decided(at, decision.predictive.get(), reactive.get(), demand);
             shared.metrics.entered(&self.id, &balance);
         }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// Remembers an answer that differs from the one before.
+    fn note(&mut self, decision: &Decision) {
+        if self.changes.back().is_some_and(|last| last.replicas == decision.replicas) {
+            return;
+        }
+        if self.changes.len() == MOST_CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(Change {
+            at: decision.at,
+            replicas: decision.replicas,
+            reason: decision.reason.as_str(),
+            rung: decision.rung.as_str(),
+        });
+    }
+}
+
+/// Keys of metadata as they may be shown: what KEDA took from the environment may be a secret.
+pub(super) fn shown_keys(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
+    let is_secret = |key: &str| key.ends_with("FromEnv") || key == "tlsClientKey";
+    let shown = |(key, value): (&String, &String)| {
+        (key.clone(), if is_secret(key) { "***".to_owned() } else { value.clone() })
+    };
+    metadata.iter().map(shown).collect()
+}
+
+fn forecast_key(backend: &Arc<dyn Backend>, signal: &Signal, policy: &Policy, phase: Span) -> ForecastKey {
+    let arrivals = match &signal.kind {
+        SignalKind::Queue(Some(drain)) => Some(drain.arrivals.clone()),
+        SignalKind::Rate | SignalKind::Queue(None) => None,
+    };
+    ForecastKey {
+        series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
+        settle: signal.settle,
+        phase,
+        fresh: (signal.poll_step, policy.max_stale),
+        rejected: policy.queries.rejected.clone(),
+        errors: policy.queries.errors.clone(),
+        masked: policy.masked.clone(),
+        calendar: policy.calendar.clone(),
     }
 }
 

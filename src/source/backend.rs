@@ -19,6 +19,10 @@ pub trait Backend: Send + Sync + 'static {
     fn clock_skew(&self, now: Time) -> Span;
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
+    /// Where its answers come from, without credentials: a name may be given to another server between two runs.
+    fn origin(&self) -> String {
+        self.identity()
+    }
     /// What tells its answers from those of another backend: equal for equal ones on every replica.
     fn identity(&self) -> String {
         self.label().to_owned()
@@ -66,6 +70,10 @@ impl Backend for Prometheus {
 
     fn label(&self) -> &str {
         self.name()
+    }
+
+    fn origin(&self) -> String {
+        self.target().to_owned()
     }
 
     fn identity(&self) -> String {

@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub calendars: BTreeMap<String, PathBuf>,
     /// The directory of named policies.
     pub policies: Option<PathBuf>,
+    /// The directory in which a server keeps what it would otherwise read again after a restart.
+    pub state: Option<PathBuf>,
     /// How long a workload without history waits before it answers with what it needs now.
     pub startup_grace: Span,
     /// How long open calls may take to end on shutdown.
@@ -41,6 +43,8 @@ pub struct ServerConfig {
     pub grpc: GrpcConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Whether queries and metadata are shown over HTTP; said on the command line alone.
+    pub expose_queries: bool,
 }
 
 /// The two sockets.
@@ -67,6 +71,8 @@ pub struct DataSourceConfig {
     pub timeout: Span,
     /// The most requests at a time.
     pub max_concurrent: usize,
+    /// The most requests a second; what is beyond waits.
+    pub max_per_second: usize,
     /// The namespaces whose workloads may use it; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
     /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
@@ -202,6 +208,8 @@ impl DataSourceConfig {
     /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a
     /// fifth of what Prometheus runs at once by default (20).
     pub const MAX_CONCURRENT: usize = 4;
+    /// Requests a second where nothing is configured: three times what 2,000 queries polled each 15 s need.
+    pub const MAX_PER_SECOND: usize = 500;
 
     /// A data source at `url` with nothing else configured.
     pub fn at(url: reqwest::Url) -> Self {
@@ -212,6 +220,7 @@ impl DataSourceConfig {
             tls: TlsConfig::default(),
             timeout: Self::TIMEOUT,
             max_concurrent: Self::MAX_CONCURRENT,
+            max_per_second: Self::MAX_PER_SECOND,
             namespaces: None,
             query_parameters: Vec::new(),
         }

@@ -69,6 +69,8 @@ struct Held {
     series: Arc<Series>,
     /// The point of the grid at which the last hour was last read again.
     read_again: Time,
+    /// What was read by another process is read again from here on.
+    taken_up: Option<Time>,
 }
 
 /// The phase of the 6-hour grid of a series: whole minutes below 6 h, the same on every machine.
@@ -120,10 +122,30 @@ impl<S: RangeSource> Feed<S> {
         self.held.as_ref().map(|held| trimmed(&held.series))
     }
 
+    /// Everything held, leading gaps included: what [`Feed::take_up`] takes.
+    pub fn held(&self) -> Option<Arc<Series>> {
+        self.held.as_ref().map(|held| Arc::clone(&held.series))
+    }
+
+    /// Takes up what another process read, where it is on the same grid and reaches back as far as is asked for;
+    /// nothing after `now` counts, and its last hour is read again. Whether it was taken.
+    pub fn take_up(&mut self, series: &Series, now: Time) -> bool {
+        let (begin, settled) = (self.begin(now), self.settled(now));
+        let on_grid = series.start().floor_to(self.key.step.span(), Span::ZERO) == series.start();
+        if self.held.is_some() || series.step() != self.key.step || !on_grid || series.start() > begin {
+            return false;
+        }
+        let series = series.window(begin - Span::seconds(1), settled).compact();
+        let Some(end) = series.end() else { return false };
+        let read_again = (now - self.settle).floor_to(FIT_GRID, self.phase);
+        self.held = Some(Held { series: Arc::new(series), read_again, taken_up: Some(end - READ_AGAIN) });
+        true
+    }
+
     /// Reads what is missing up to the last instant that is settled at `now`. After an error everything read
     /// so far is kept, and the next refresh goes on from there.
     pub async fn refresh(&mut self, now: Time) -> Result<FeedUpdate, SourceError> {
-        let settled = (now - self.settle).floor_to(self.key.step.span(), Span::ZERO);
+        let settled = self.settled(now);
         let begin = self.begin(now);
         let due = (now - self.settle).floor_to(FIT_GRID, self.phase);
         // What is held stays in place while answers are awaited, so that a refresh given up half-way loses
@@ -134,6 +156,7 @@ impl<S: RangeSource> Feed<S> {
         let held = self.held.get_or_insert_with(|| Held {
             series: Arc::new(Series::new(begin, step).compact()),
             read_again: due,
+            taken_up: None,
         });
         let mut news = News::default();
         held.advance(self.source.as_ref(), &self.key, due, settled, &mut news).await?;
@@ -147,6 +170,11 @@ impl<S: RangeSource> Feed<S> {
             history_short: history_short(&held.series, begin),
             warnings: news.warnings,
         })
+    }
+
+    /// The last instant that counts.
+    fn settled(&self, now: Time) -> Time {
+        (now - self.settle).floor_to(self.key.step.span(), Span::ZERO)
     }
 
     /// The first instant to hold. A fit sees the window before its own point of the grid, which lies up to a
@@ -169,13 +197,13 @@ impl Held {
         news: &mut News,
     ) -> Result<(), SourceError> {
         let query = |from, to| RangeQuery { query: key.query.clone(), from, to, step: key.step };
-        if self.read_again < due {
+        let late = (self.read_again < due).then_some(due - READ_AGAIN);
+        if let Some(from) = late.into_iter().chain(self.taken_up).min() {
             // Only what was read before; the rest is read below for the first time anyway.
             let last = self.series.end().map_or(due, |end| end.min(settled));
-            let from = (due - READ_AGAIN).max(self.series.start());
-            let reading = source.read(&query(from, last)).await?;
+            let reading = source.read(&query(from.max(self.series.start()), last)).await?;
             self.absorb(reading, news);
-            self.read_again = due;
+            (self.read_again, self.taken_up) = (due.max(self.read_again), None);
         }
         loop {
             let next = self.series.time(self.series.len());

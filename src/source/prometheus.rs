@@ -20,6 +20,7 @@ pub use datasources::DataSources;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
@@ -74,6 +75,9 @@ pub struct Prometheus {
     target: String,
     connector: Connector,
     permits: Semaphore,
+    /// The least distance of two requests, and when the next one may begin.
+    pace: Duration,
+    next: Mutex<Instant>,
     points_limit: usize,
     bytes_limit: usize,
     /// Whether the server refused POST.
@@ -95,6 +99,8 @@ impl Prometheus {
         Prometheus {
             name: name.to_owned(),
             target: address::shown(&config.url),
+            pace: Duration::from_secs(1) / u32::try_from(config.max_per_second.max(1)).unwrap_or(u32::MAX),
+            next: Mutex::new(Instant::now()),
             permits: Semaphore::new(config.max_concurrent.min(Semaphore::MAX_PERMITS)),
             connector: Connector::new(config),
             points_limit: limits.series_points,
@@ -207,6 +213,7 @@ impl Prometheus {
     }
 
     async fn ask(&self, question: &Question<'_>, points: usize) -> Result<Answer, SourceError> {
+        self.wait_for_turn().await;
         let _permit = self.permits.acquire().await.map_err(|_| SourceError::Unreachable {
             target: self.target.clone(),
             reason: "the data source is closed".to_owned(),
@@ -222,6 +229,17 @@ impl Prometheus {
         }
         let bounds = Bounds { bytes: self.bytes_limit, points };
         answer::read(response, bounds, &self.target, &ready).await
+    }
+
+    /// Spreads requests, so that a fleet that starts does not overrun the server.
+    async fn wait_for_turn(&self) {
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(Instant::now());
+            *next = turn + self.pace;
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
     }
 
     async fn send(&self, ready: &Ready, question: &Question<'_>) -> Result<Response, SourceError> {

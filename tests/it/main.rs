@@ -9,6 +9,7 @@
 mod backtest;
 mod catalogue;
 mod dashboards;
+mod doctor;
 mod hpa_recordings;
 mod init;
 mod lint;
@@ -21,4 +22,5 @@ mod serve;
 mod source;
 mod support;
 mod tidy;
+mod timeline;
 mod tls_server;

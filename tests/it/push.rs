@@ -42,6 +42,7 @@ async fn a_sample_that_wakes_reaches_a_waiting_stream_within_a_second() {
         catalogue: Catalogue::default(),
         backends: Arc::new(Recorded::new("recorded", load())),
         clock: clock.clone(),
+        workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);

@@ -1,9 +1,12 @@
 //! `forescale serve` as a process, against a real Prometheus, with KEDA's side played over a real socket.
 
 mod contract;
+mod explain;
 mod history;
 mod outage;
+mod page;
 mod schedule;
+mod state;
 
 /// A configuration with one data source.
 fn configuration(url: &str) -> String {

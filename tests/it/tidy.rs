@@ -8,14 +8,15 @@ use std::process::Command;
 /// The pure core, each importing only what stands before it.
 const CORE: [&str; 7] = ["units", "history", "forecast", "policy", "plan", "decide", "simulate"];
 /// The edges, and the edges they may import. They meet in `serve` and `cli`.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
+    ("draw", &[]),
     ("source", &[]),
     // Judges texts by the readers that the server uses.
     ("lint", &["source"]),
     ("keda", &[]),
-    ("http", &[]),
+    ("http", &["draw"]),
     ("serve", &["source", "keda", "http"]),
-    ("cli", &["source", "lint", "keda", "http", "serve"]),
+    ("cli", &["draw", "source", "lint", "keda", "http", "serve"]),
 ];
 /// What the core is free of: runtimes, wire forms, sockets, clocks.
 const NOT_IN_THE_CORE: [&str; 9] =

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -117,7 +119,9 @@ func loop(t *testing.T, stop <-chan struct{}, address string, metadata, auth map
 // ready before the old one is told to end, and every pod has an address of its own.
 func TestRollingRestart(t *testing.T) {
 	ours := newAuthority(t, "ours")
-	extra := datasource(prometheus(t)) + "\n" + serverTLS(t, ours, ours)
+	// A volume that all pods mount: what one knows the next one need not learn.
+	state := filepath.Join(t.TempDir(), "state")
+	extra := datasource(prometheus(t)) + "\n" + serverTLS(t, ours, ours) + fmt.Sprintf("\nstate: {path: '%s'}", state)
 	cert, key := ours.sign(t, x509.ExtKeyUsageClientAuth)
 	auth := map[string]string{"caCert": ours.pem, "tlsClientCert": cert, "tlsClientKey": key}
 	port := freePort(t, "127.0.1.1")
@@ -134,6 +138,14 @@ func TestRollingRestart(t *testing.T) {
 	for range 20 {
 		_, _ = settled(t, first, "s2-orders")
 	}
+
+	eventually(t, "the workload is kept", func() error {
+		text, err := os.ReadFile(filepath.Join(state, "workloads.json"))
+		if err == nil && !strings.Contains(string(text), "rolling") {
+			err = fmt.Errorf("not yet: %s", text)
+		}
+		return err
+	})
 
 	stop := make(chan struct{})
 	loops, tallies := sync.WaitGroup{}, make([]*tally, 2)
@@ -163,6 +175,9 @@ func TestRollingRestart(t *testing.T) {
 		}
 		if seen.lowest < before {
 			t.Errorf("answered %v after %v", seen.lowest, before)
+		}
+		if seen.retried > 0 {
+			t.Errorf("%d calls had to be asked again", seen.retried)
 		}
 		if seen.calls < 100 {
 			t.Errorf("only %d calls", seen.calls)

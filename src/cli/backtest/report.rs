@@ -6,16 +6,14 @@
 
 mod charts;
 mod heat;
-mod picture;
 mod words;
 
 use std::fmt::Write;
 
-use self::words::{escaped, number};
 use super::contest::Entry;
 use super::workload::Workload;
+use crate::draw::{STYLE, day, escaped, number};
 
-const STYLE: &str = include_str!("report/style.css");
 const SCRIPT: &str = include_str!("report/hover.js");
 
 /// The page of one workload.
@@ -36,8 +34,8 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{name} - Forescale backtest</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{name}</h1>\n\
          <p>What each way of scaling would have done from <b>{}</b> to <b>{}</b>.</p>\n</header>\n",
-        words::day(measure.from),
-        words::day(measure.until),
+        day(measure.from),
+        day(measure.until),
     )?;
     tiles(out, workload, entries)?;
     out.push_str("<section class=\"charts\">\n");

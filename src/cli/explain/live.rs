@@ -1,16 +1,10 @@
 //! The newest decision of a running server, as its JSON API tells it.
 
-use std::time::Duration;
-
-use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::Told;
 use crate::cli::Format;
-use crate::source::prometheus::base_url;
-
-/// A server that takes longer is not well; its decisions lie ready.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::cli::api::{Api, Place};
 
 /// Asks for the decision of NAMESPACE/NAME.
 pub(super) fn ask(
@@ -19,39 +13,17 @@ pub(super) fn ask(
     metric: Option<&str>,
     format: Format,
 ) -> anyhow::Result<Told> {
-    let (namespace, name) =
-        workload.split_once('/').context("found no '/', expected the workload as NAMESPACE/NAME")?;
-    let mut url =
-        base_url(server).map_err(|e| anyhow::anyhow!("--server: found {e}, expected an http URL"))?;
-    url.path_segments_mut()
-        .map_err(|()| anyhow::anyhow!("--server: expected an http URL"))?
-        .pop_if_empty()
-        .extend(["api", "v1", "workloads", namespace, name, "decision"]);
-    if let Some(metric) = metric {
-        url.query_pairs_mut().append_pair("metric", metric);
-    }
-    let (status, document) = fetch(url)?;
+    let place = Place::parse(workload, metric)?;
+    let api = Api::new(server)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (status, document) = runtime.block_on(api.of(&place, "decision"))?;
     let is_decision = status.is_success();
-    ensure!(is_decision || document.get("error").is_some(), "the server answered {status}");
     let text = match format {
         Format::Json => document.to_string(),
         Format::Text if is_decision => in_words(&document),
         Format::Text => format!("no decision: {}", text(&document, "error")),
     };
     Ok(Told { text, is_decision })
-}
-
-fn fetch(url: reqwest::Url) -> anyhow::Result<(reqwest::StatusCode, Value)> {
-    // Installed already is as good; the client needs one also where it speaks plain HTTP.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let answer = client.get(url).send().await.map_err(reqwest::Error::without_url).context("--server")?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(reqwest::Error::without_url).context("--server")?;
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
-    })
 }
 
 /// The same lines as a replayed decision has.

@@ -3,14 +3,13 @@
 use anyhow::{Context, bail};
 
 use super::TimelineArgs;
-use super::outlook::{Hour, range};
 use crate::cli::live;
+use crate::decide::{Stretch, ahead};
 use crate::forecast::{Tracker, fit};
 use crate::history::Series;
-use crate::plan::replicas_for;
 use crate::policy::{Policy, SignalKind};
 use crate::source::trace;
-use crate::units::{Quantile, Span, Step, Time};
+use crate::units::{Span, Step, Time};
 
 /// The load of the past, where the arguments name one.
 pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow::Result<Option<Series>> {
@@ -27,7 +26,7 @@ pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow
 }
 
 /// The band of every whole hour from `from` on.
-pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> anyhow::Result<Vec<Hour>> {
+pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> anyhow::Result<Vec<Stretch>> {
     let signal = policy.signals.first().context("the workload has no query: nothing to forecast")?;
     if matches!(signal.kind, SignalKind::Queue(Some(_))) {
         bail!(
@@ -35,32 +34,7 @@ pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> a
         );
     }
     let tracker = follow(series, policy, from, signal.window)?;
-    // A quarter of the hours lie below the band, and its upper edge is what is insured.
-    let lower = Quantile::new(0.25)?;
-    let insured = policy.insurance.quantile();
-    let need = |load: f64, factor: f64| replicas_for(load, factor, signal.threshold, signal.activation);
-    let mut hours = Vec::new();
-    let mut at = from;
-    while at < to {
-        let middle = at + Span::minutes(30);
-        let horizon = signal_span(middle.since(tracker.at()), series);
-        let load = tracker.quantiles(horizon, &[lower, Quantile::MEDIAN, insured]);
-        let [low, median, high] = *load.as_slice() else { bail!("the forecast gave no band") };
-        let bounds = policy.schedule.at(middle);
-        let word = policy.r#override.as_ref().filter(|word| word.holds_at(middle));
-        let (least, most) = range(&bounds, &policy.limits, word);
-        let wanted = need(high, bounds.factor);
-        hours.push(Hour {
-            from: at,
-            load: [low, median, high],
-            quantile: insured.get(),
-            likely: need(median, bounds.factor).clamp(least, most),
-            replicas: wanted.clamp(least, most),
-            capped: (wanted > most && word.is_none() && !bounds.commands_zero()).then_some(wanted),
-        });
-        at = at + Span::HOUR;
-    }
-    Ok(hours)
+    Ok(ahead(&tracker, policy, from, to, Span::HOUR))
 }
 
 /// The fit of the last point of the 6-hour grid, followed to `from`, as the server would hold it.
@@ -72,10 +46,4 @@ fn follow(series: &Series, policy: &Policy, from: Time, window: Span) -> anyhow:
     let mut tracker = fitted.tracker();
     tracker.follow(series, from.min(series.end().unwrap_or(from)));
     Ok(tracker)
-}
-
-/// A span in whole steps, at least one.
-fn signal_span(span: Span, series: &Series) -> Span {
-    let step = series.step();
-    step.times(step.cover(span).max(1))
 }

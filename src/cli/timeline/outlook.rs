@@ -4,6 +4,7 @@ use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
 
 use super::workload::Workload;
+use crate::decide::{Stretch as Hour, allowed};
 use crate::policy::{Bounds, Limits, Override, clock_changes};
 use crate::units::{Replicas, Span, Time};
 
@@ -37,20 +38,6 @@ pub(super) struct Event {
     pub at: Time,
     pub kind: &'static str,
     pub text: String,
-}
-
-/// What an hour is expected to bring.
-pub(super) struct Hour {
-    pub from: Time,
-    /// Loads that are not exceeded with probability 0.25, 0.5 and the insured one.
-    pub load: [f64; 3],
-    pub quantile: f64,
-    /// Replicas at the median load, within all bounds.
-    pub likely: Replicas,
-    /// Replicas that will be asked for, within all bounds.
-    pub replicas: Replicas,
-    /// What the insured load needs, where that is more than the bounds allow.
-    pub capped: Option<Replicas>,
 }
 
 // === impl Outlook ===
@@ -148,23 +135,8 @@ impl Outlook {
     pub(super) fn range_at(&self, at: Time) -> (Replicas, Replicas) {
         let index = self.stretches.partition_point(|stretch| stretch.from <= at).saturating_sub(1);
         let bounds = self.stretches.get(index).map_or(Bounds::NONE, |stretch| stretch.bounds);
-        range(&bounds, &self.limits, self.r#override.as_ref().filter(|word| word.holds_at(at)))
+        allowed(&bounds, &self.limits, self.r#override.as_ref().filter(|word| word.holds_at(at)))
     }
-}
-
-/// The least and the most replicas that bounds, limits and an override allow together.
-pub(super) fn range(bounds: &Bounds, limits: &Limits, word: Option<&Override>) -> (Replicas, Replicas) {
-    if let Some(word) = word {
-        let replicas = word.replicas.min(limits.max);
-        return (replicas, replicas);
-    }
-    if bounds.commands_zero() {
-        return (Replicas::ZERO, Replicas::ZERO);
-    }
-    let floor = bounds.floor.map_or(Replicas::ZERO, |b| b.replicas);
-    let ceiling = bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas).min(limits.max);
-    let ceiling = ceiling.max(floor.min(limits.max));
-    (floor.max(limits.min).min(ceiling), ceiling)
 }
 
 /// Every change of the zone's clock.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::outlook::{Hour, Outlook, Stretch};
+use super::outlook::{Outlook, Stretch};
+use crate::decide::Stretch as Hour;
 use crate::policy::schedule::Bound;
 use crate::units::{Replicas, Span, Time};
 
@@ -82,7 +83,7 @@ fn rules(outlook: &Outlook, stretch: &Stretch) -> String {
 }
 
 fn write_days(out: &mut String, outlook: &Outlook) -> std::fmt::Result {
-    let quantile = outlook.hours.first().map_or(0.0, |h| h.quantile);
+    let quantile = outlook.hours.first().map_or(0.0, |h| h.quantile.get());
     writeln!(out, "\nForecast")?;
     writeln!(
         out,
@@ -149,7 +150,7 @@ pub(super) fn json(outlook: &Outlook) -> Value {
     let hours = outlook.hours.iter().map(|hour| {
         json!({
             "from": hour.from.to_string(), "load_low": hour.load[0], "load_median": hour.load[1],
-            "load_insured": hour.load[2], "quantile": hour.quantile, "replicas_median": hour.likely.get(),
+            "load_insured": hour.load[2], "quantile": hour.quantile.get(), "replicas_median": hour.likely.get(),
             "replicas": hour.replicas.get(), "capped_from": hour.capped.map(Replicas::get),
         })
     });

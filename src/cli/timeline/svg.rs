@@ -7,8 +7,10 @@ use std::fmt::Write;
 
 use chrono::{Datelike, TimeZone};
 
-use super::outlook::{Hour, Outlook};
+use super::outlook::Outlook;
 use super::print::capped;
+use crate::decide::Stretch as Hour;
+use crate::draw::escaped;
 use crate::units::{Replicas, Span, Time};
 
 const WIDTH: f64 = 1_200.0;
@@ -249,7 +251,7 @@ fn marks(out: &mut String, outlook: &Outlook, top: f64, bottom: f64) -> std::fmt
 }
 
 fn legend(out: &mut String, outlook: &Outlook, y: f64) -> std::fmt::Result {
-    let quantile = outlook.hours.first().map_or(0.0, |h| h.quantile);
+    let quantile = outlook.hours.first().map_or(0.0, |h| h.quantile.get());
     let band = format!("load, 0.25 to {quantile}");
     let mut entries =
         vec![(FLOOR, "floor"), (CEILING, "ceiling"), (SHADE, "weekend"), (HOLIDAY, "calendar or event")];
@@ -270,10 +272,6 @@ fn legend(out: &mut String, outlook: &Outlook, y: f64) -> std::fmt::Result {
         left += 40.0 + 6.6 * name.chars().count() as f64;
     }
     Ok(())
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 // === impl Panel ===

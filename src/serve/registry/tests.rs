@@ -58,6 +58,7 @@ fn bench(catalogue: Catalogue, config: &str) -> Bench {
         catalogue,
         backends: Arc::new(Sources(Recorded::new("recorded", series))),
         clock: clock.clone(),
+        workers: tokio::runtime::Handle::current(),
         shutdown: CancellationToken::new(),
     };
     Bench { clock, registry: crate::serve::registry(&parts) }

@@ -34,11 +34,13 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         server_address_allow: allow_list(&top),
         calendars: top.texts("calendars").into_iter().map(|(n, t)| (n.to_owned(), t.value.into())).collect(),
         policies: path(&top, "policies"),
+        state: state(&top),
         startup_grace: top.span("startupGrace", Span::seconds(30), Span::ZERO, Span::HOUR),
         shutdown_grace: top.span("shutdownGrace", Span::seconds(20), second, Span::HOUR),
         limits: limits(&top.section("limits")),
         grpc: grpc(&top.section("grpc")),
         log: log(&top.section("log")),
+        expose_queries: false,
     };
     top.finish();
     let faults = context.faults.into_inner();
@@ -94,13 +96,24 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
     let headers = headers(section, !matches!(auth, Auth::None));
     let timeout = section.span("timeout", DataSourceConfig::TIMEOUT, Span::seconds(1), Span::minutes(10));
     let max_concurrent = section.count("maxConcurrent", DataSourceConfig::MAX_CONCURRENT, 1_000);
+    let max_per_second = section.count("maxPerSecond", DataSourceConfig::MAX_PER_SECOND, 100_000);
     let namespaces = section.list("namespaces").map(|list| list.into_iter().map(|(_, t)| t.value).collect());
     let query_parameters = query_parameters(section);
     let url = url?;
     if url.scheme() == "http" && tls != TlsConfig::default() {
         section.fault("tls", "tls with an http url", "an https url, or no tls");
     }
-    Some(DataSourceConfig { url, auth, headers, tls, timeout, max_concurrent, namespaces, query_parameters })
+    Some(DataSourceConfig {
+        url,
+        auth,
+        headers,
+        tls,
+        timeout,
+        max_concurrent,
+        max_per_second,
+        namespaces,
+        query_parameters,
+    })
 }
 
 fn url(section: &Section<'_>) -> Option<reqwest::Url> {
@@ -271,6 +284,16 @@ fn grpc_tls(grpc: &Section<'_>) -> Option<GrpcTls> {
         }
     }
     Some(GrpcTls { cert: cert?, key: key?, client_ca })
+}
+
+fn state(top: &Section<'_>) -> Option<PathBuf> {
+    let section = top.section("state");
+    let dir = path(&section, "path");
+    section.finish();
+    if top.has("state") && !section.has("path") {
+        section.fault("path", "nothing", "a directory of its own");
+    }
+    dir
 }
 
 fn log(section: &Section<'_>) -> LogConfig {

@@ -52,6 +52,7 @@ datasources:
 serverAddressAllow: ["http://prom:9090/a"]
 calendars: {berlin: berlin.ics}
 policies: /etc/policies
+state: {path: /var/lib/forescale}
 startupGrace: 1m
 shutdownGrace: 5s
 limits:

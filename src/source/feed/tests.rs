@@ -193,3 +193,42 @@ fn what_is_older_than_the_window_is_forgotten() {
     let update = run(feed.refresh(at(g + 1_000_000, 0))).expect("answered");
     assert!(update.series.len() <= 1_440 + 366 && update.series.observed() == update.series.len());
 }
+
+#[test]
+fn what_another_process_read_is_taken_up_and_only_its_last_hour_and_the_rest_are_read() {
+    let (source, mut before) = feed(Span::DAY);
+    let g = after_grid_point(&before);
+    run(before.refresh(at(g + 100, 30))).expect("answered");
+    let kept = before.held().expect("read");
+    // The server has less than it had: what was read stays.
+    source.missing.lock().expect("not poisoned").push(0..g - 600);
+
+    let fresh = || Feed::new(Arc::clone(&source), key(Span::DAY), Span::seconds(30));
+    let mut after = fresh();
+    assert!(after.take_up(&kept, at(g + 200, 30)));
+    source.asked.lock().expect("not poisoned").clear();
+    let update = run(after.refresh(at(g + 200, 30))).expect("answered");
+    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g + 40, g + 100), (g + 101, g + 200)]);
+    run(before.refresh(at(g + 200, 30))).expect("answered");
+    assert_eq!(update.series, before.series().expect("read"), "the same as without the restart");
+
+    // A failure in between loses nothing, and the hour is still read again.
+    let mut failing = fresh();
+    assert!(failing.take_up(&kept, at(g + 200, 30)));
+    *source.fails_after.lock().expect("not poisoned") = Some(0);
+    run(failing.refresh(at(g + 200, 30))).expect_err("as told");
+    *source.fails_after.lock().expect("not poisoned") = None;
+    assert_eq!(run(failing.refresh(at(g + 200, 30))).expect("answered").series, update.series);
+
+    // What reaches back less far, is off the grid, or lies behind us is read anew; the future is cut off.
+    let now = at(g + 200, 30);
+    let late = kept.window(at(g, 0), at(g + 100, 0));
+    let off = Series::from_values(kept.start() - Span::seconds(7), STEP, kept.values());
+    for useless in [&late, &off, &Series::new(at(0, 0), STEP)] {
+        assert!(!fresh().take_up(useless, now));
+    }
+    assert!(!fresh().take_up(&kept, now + Span::days(9)), "longer ago than the window");
+    let mut set_back = fresh();
+    assert!(set_back.take_up(&kept, at(g + 50, 30)));
+    assert_eq!(set_back.held().expect("taken").end(), Some(at(g + 50, 0)));
+}

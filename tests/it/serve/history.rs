@@ -76,7 +76,7 @@ fn slack() -> u32 {
 }
 
 /// What both decide for the next instants of the grid, equal in all that the answer rests on.
-async fn agreement(a: &Forescale, b: &Forescale, keda: &mut Keda, next_door: &mut Keda) -> String {
+pub async fn agreement(a: &Forescale, b: &Forescale, keda: &mut Keda, next_door: &mut Keda) -> String {
     let mut seen = Vec::new();
     while seen.len() < 2 {
         let both = async || {

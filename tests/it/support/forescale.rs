@@ -28,6 +28,15 @@ impl Forescale {
 
     /// Starts it with variables in its environment.
     pub async fn start_with(configuration: &str, env: &[(&str, &str)]) -> Self {
+        Self::launch(configuration, env, &[]).await
+    }
+
+    /// Starts it with further arguments.
+    pub async fn start_as(configuration: &str, arguments: &[&str]) -> Self {
+        Self::launch(configuration, &[], arguments).await
+    }
+
+    async fn launch(configuration: &str, env: &[(&str, &str)], arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("forescale.yaml");
         let listen = "listen: {grpc: '127.0.0.1:0', http: '127.0.0.1:0'}";
@@ -37,6 +46,7 @@ impl Forescale {
         let mut child = Command::new(env!("CARGO_BIN_EXE_forescale"))
             .args(["serve", "--config"])
             .arg(&file)
+            .args(arguments)
             .envs(env.iter().copied())
             .stdout(Stdio::null())
             .stderr(errors)
@@ -69,6 +79,11 @@ impl Forescale {
     pub async fn get(&self, path: &str) -> (u16, String) {
         let answer = self.client.get(format!("http://{}{path}", self.http)).send().await.expect("answered");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    pub async fn headers(&self, path: &str) -> reqwest::header::HeaderMap {
+        let answer = self.client.get(format!("http://{}{path}", self.http)).send().await.expect("answered");
+        answer.headers().clone()
     }
 
     pub async fn post(&self, path: &str) -> u16 {

@@ -18,6 +18,7 @@ pub fn start(config: &str, grpc: TcpListener, http: TcpListener) -> DropGuard {
         config,
         catalogue: Catalogue::default(),
         clock: Arc::new(SystemClock),
+        workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);

@@ -53,6 +53,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "listen" (dict "grpc" (printf "0.0.0.0:%d" (int .Values.service.port)) "http" (printf "0.0.0.0:%d" (int .Values.service.httpPort))) }}
 {{- $_ := set $config "policies" "/policies" }}
+{{- if .Values.state.enabled }}
+{{- $_ := set $config "state" (dict "path" "/state/forescale") }}
+{{- end }}
 {{- if .Values.tls.enabled }}
 {{- $tls := dict "cert" "/tls/tls.crt" "key" "/tls/tls.key" }}
 {{- if .Values.tls.mutual }}{{- $_ := set $tls "clientCa" "/tls/ca.crt" }}{{- end }}

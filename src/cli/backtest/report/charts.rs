@@ -2,13 +2,10 @@
 
 use super::super::contest::Entry;
 use super::super::workload::Workload;
-use super::picture::{COLUMNS, Figure, Plane};
-use super::words::{moment, number};
+use crate::draw::{self, COLUMNS, Figure, Plane, moment, number, thinned};
 use crate::simulate::{MATCHED_TAU_U, Step};
 use crate::units::{Quantile, Time};
 
-/// More points than this cannot be told apart on a screen; each drawn one is the largest of its stretch.
-const MOST_POINTS: usize = 700;
 /// Strategies drawn over time, besides the demand.
 const DRAWN: [&str; 4] = ["reactive", "oracle", "actual", "predictive"];
 /// The frontier is shown up to this much time short, and up to this cost.
@@ -221,21 +218,7 @@ fn columns(plane: &mut Plane, steps: &[Step], tip: impl Fn(&[Step]) -> String) {
 
 /// A line that holds its value until the next step, thinned to the largest of each stretch.
 fn stairs(steps: &[Step], value: impl Fn(&Step) -> u32) -> Vec<(f64, f64)> {
-    let points = thinned(steps.iter().map(|s| (x(s.timestamp), f64::from(value(s)))).collect());
-    let mut out: Vec<(f64, f64)> = Vec::with_capacity(points.len() * 2);
-    for point in points {
-        if let Some(last) = out.last().copied() {
-            out.push((point.0, last.1));
-        }
-        out.push(point);
-    }
-    out
-}
-
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
-    let wide = points.len().div_ceil(MOST_POINTS).max(1);
-    let largest = |part: &[(f64, f64)]| part.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
-    points.chunks(wide).filter_map(|part| largest(part).map(|top| (part[0].0, top.1))).collect()
+    draw::stairs(&thinned(steps.iter().map(|s| (x(s.timestamp), f64::from(value(s)))).collect()))
 }
 
 fn x(at: Time) -> f64 {
@@ -248,17 +231,5 @@ fn range(steps: &[Step]) -> Option<(f64, f64)> {
 
 /// Marks at round instants, at most seven.
 fn days(steps: &[Step]) -> Vec<(f64, String)> {
-    let Some((first, last)) = range(steps) else { return Vec::new() };
-    const ROUND: [i64; 10] = [300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
-    let every = ROUND.into_iter().find(|s| (last - first) / *s as f64 <= 6.5).unwrap_or(2_592_000);
-    let begin = (first as i64).div_euclid(every) * every + every;
-    let marks = (0..8).map(|i| begin + i * every).filter(|at| *at as f64 <= last);
-    let form = if every >= 86_400 {
-        "%-d %b"
-    } else if every >= 10_800 {
-        "%a %H:%M"
-    } else {
-        "%H:%M"
-    };
-    marks.map(|at| (at as f64, Time::from_epoch(at).to_utc().format(form).to_string())).collect()
+    range(steps).map_or_else(Vec::new, |range| draw::time_marks(chrono_tz::Tz::UTC, range))
 }

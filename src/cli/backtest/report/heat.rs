@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use super::super::contest::Entry;
-use super::picture::Figure;
-use super::words::{escaped, number};
+use crate::draw::{Figure, escaped, number};
 
 /// Samples and short samples of one hour of one day.
 type Cell = (u32, u32);

@@ -1,10 +1,10 @@
-//! Numbers, dates, settings and caveats in words.
+//! Settings and caveats in words.
 
 use std::fmt::Write;
 
 use super::super::workload::Workload;
+use crate::draw::{escaped, number};
 use crate::policy::Insurance;
-use crate::units::Time;
 
 /// What a reader must know before believing the numbers.
 pub(super) const CAVEATS: &str = "<section class=\"plain\"><h2>What to keep in mind</h2><ul class=\"caveats\">\n\
@@ -15,35 +15,6 @@ load is what was recorded, and does not react to being served late.</li>\n\
 <li>&quot;At 1 % short&quot; compares strategies where they are equally safe: the insurance of each is swept, and \
 the cost read off between settings. &quot;-&quot; means no setting is that safe.</li>\n\
 <li>The past is no promise. The forecast learned only from what lay before each decision.</li>\n</ul></section>\n";
-
-/// Text that cannot be taken for markup.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// A number as people read it: three digits that matter.
-pub(super) fn number(value: f64) -> String {
-    let size = value.abs();
-    let text = match size {
-        s if s >= 1e9 => return format!("{:.1}G", value / 1e9),
-        s if s >= 1e6 => return format!("{:.1}M", value / 1e6),
-        s if s >= 10_000.0 => return format!("{:.0}k", value / 1e3),
-        s if s >= 100.0 => return format!("{value:.0}"),
-        s if s >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    };
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// An instant to the minute.
-pub(super) fn day(at: Time) -> String {
-    at.to_utc().format("%a %-d %b %Y, %H:%M UTC").to_string()
-}
-
-/// An instant within a few days.
-pub(super) fn moment(at: Time) -> String {
-    at.to_utc().format("%a %-d %b, %H:%M").to_string()
-}
 
 /// What was simulated.
 pub(super) fn settings(out: &mut String, workload: &Workload) -> std::fmt::Result {
@@ -85,25 +56,4 @@ pub(super) fn settings(out: &mut String, workload: &Workload) -> std::fmt::Resul
     }
     out.push_str("</dl></section>\n");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        for (value, text) in [
-            (0.0, "0"),
-            (1.25, "1.25"),
-            (99.96, "100"),
-            (123.4, "123"),
-            (45_678.0, "46k"),
-            (1.5e6, "1.5M"),
-            (10.0, "10"),
-        ] {
-            assert_eq!(number(value), text);
-        }
-        assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
-    }
 }

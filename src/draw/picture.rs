@@ -7,18 +7,21 @@ use std::fmt::Write;
 use super::words::{escaped, number};
 
 /// A picture with its heading.
-pub(super) struct Figure {
+pub struct Figure {
+    /// Its heading, and its name for those who do not see it.
     pub title: String,
+    /// What it shows, below it.
     pub caption: String,
     /// Class and words of each key.
     pub keys: Vec<(&'static str, String)>,
     /// Over the whole width.
     pub is_wide: bool,
+    /// The picture, from [`Plane::svg`].
     pub svg: String,
 }
 
 /// A plane with two axes, being drawn.
-pub(super) struct Plane {
+pub struct Plane {
     width: f64,
     height: f64,
     x: (f64, f64),
@@ -31,13 +34,13 @@ const RIGHT: f64 = 10.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
 /// Columns that answer the pointer.
-pub(super) const COLUMNS: usize = 96;
+pub const COLUMNS: usize = 96;
 
 // === impl Plane ===
 
 impl Plane {
     /// A plane for these ranges.
-    pub(super) fn new(is_wide: bool, x: (f64, f64), y: (f64, f64)) -> Self {
+    pub fn new(is_wide: bool, x: (f64, f64), y: (f64, f64)) -> Self {
         let (width, height) = if is_wide { (1_000.0, 240.0) } else { (480.0, 250.0) };
         let wider = |(low, high): (f64, f64)| if high > low { (low, high) } else { (low, low + 1.0) };
         Plane { width, height, x: wider(x), y: wider(y), body: String::new() }
@@ -51,7 +54,7 @@ impl Plane {
     }
 
     /// Lines across with their values.
-    pub(super) fn scale_y(&mut self, unit: &str) {
+    pub fn scale_y(&mut self, unit: &str) {
         for value in ticks(self.y) {
             let (left, y) = self.at(self.x.0, value);
             let right = self.width - RIGHT;
@@ -67,7 +70,7 @@ impl Plane {
     }
 
     /// Words below the plane.
-    pub(super) fn scale_x(&mut self, marks: &[(f64, String)]) {
+    pub fn scale_x(&mut self, marks: &[(f64, String)]) {
         for (value, text) in marks {
             let (x, y) = self.at(*value, self.y.0);
             let anchor = if x > self.width - 40.0 { "end" } else { "middle" };
@@ -82,20 +85,20 @@ impl Plane {
     }
 
     /// A line through points.
-    pub(super) fn line(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn line(&mut self, class: &str, points: &[(f64, f64)]) {
         let path = self.path(points);
         let _ = writeln!(self.body, "<path class=\"line {class}\" d=\"{path}\"/>");
     }
 
     /// The area between two lines over the same places.
-    pub(super) fn area(&mut self, class: &str, low: &[(f64, f64)], high: &[(f64, f64)]) {
+    pub fn area(&mut self, class: &str, low: &[(f64, f64)], high: &[(f64, f64)]) {
         let back: Vec<(f64, f64)> = low.iter().rev().copied().collect();
         let path = format!("{}{}Z", self.path(high), self.path(&back).replacen('M', "L", 1));
         let _ = writeln!(self.body, "<path class=\"{class}\" d=\"{path}\"/>");
     }
 
     /// A point that tells something.
-    pub(super) fn dot(&mut self, class: &str, at: (f64, f64), tip: &str) {
+    pub fn dot(&mut self, class: &str, at: (f64, f64), tip: &str) {
         let ((x, y), tip) = (self.at(at.0, at.1), escaped(tip));
         let _ = writeln!(
             self.body,
@@ -105,14 +108,26 @@ impl Plane {
     }
 
     /// A dashed line across at a value.
-    pub(super) fn mark(&mut self, y: f64) {
+    pub fn mark(&mut self, y: f64) {
         let (left, at) = self.at(self.x.0, y);
         let right = self.width - RIGHT;
         let _ = writeln!(self.body, "<path class=\"mark\" d=\"M{left:.1} {at:.1}H{right:.1}\"/>");
     }
 
+    /// A dashed line upright, with a word at its top.
+    pub fn upright(&mut self, x: f64, word: &str) {
+        let ((at, top), (_, bottom)) = (self.at(x, self.y.1), self.at(x, self.y.0));
+        let _ = writeln!(
+            self.body,
+            "<path class=\"mark\" d=\"M{at:.1} {top:.1}V{bottom:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            at + 5.0,
+            top + 10.0,
+            escaped(word)
+        );
+    }
+
     /// A column that tells something.
-    pub(super) fn column(&mut self, from: f64, to: f64, tip: &str) {
+    pub fn column(&mut self, from: f64, to: f64, tip: &str) {
         let ((left, bottom), (right, top), tip) =
             (self.at(from, self.y.0), self.at(to, self.y.1), escaped(tip));
         let _ = writeln!(
@@ -125,7 +140,7 @@ impl Plane {
     }
 
     /// The picture.
-    pub(super) fn svg(&self, title: &str) -> String {
+    pub fn svg(&self, title: &str) -> String {
         format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
             self.width,
@@ -148,7 +163,11 @@ impl Plane {
 // === impl Figure ===
 
 impl Figure {
-    pub(super) fn write(&self, out: &mut String) -> std::fmt::Result {
+    /// Appends it as HTML.
+    ///
+    /// # Errors
+    /// None where `out` is a string.
+    pub fn write(&self, out: &mut String) -> std::fmt::Result {
         let class = if self.is_wide { " class=\"wide\"" } else { "" };
         writeln!(out, "<figure{class}><h2>{}</h2>", escaped(&self.title))?;
         if !self.keys.is_empty() {
@@ -159,9 +178,15 @@ impl Figure {
             }
             out.push_str("</ul>\n");
         }
+        // A wide picture scrolls on a phone: the keyboard must reach it.
+        let reached = if self.is_wide {
+            format!(" tabindex=\"0\" role=\"region\" aria-label=\"{}\"", escaped(&self.title))
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "<div class=\"frame\">{}</div><figcaption>{}</figcaption></figure>",
+            "<div class=\"frame\"{reached}>{}</div><figcaption>{}</figcaption></figure>",
             self.svg,
             escaped(&self.caption)
         )

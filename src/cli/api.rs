@@ -1,0 +1,81 @@
+//! The read-only JSON API of a running server, asked by commands that end after an answer.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use reqwest::{Client, StatusCode, Url};
+use serde_json::Value;
+
+use crate::source::prometheus::base_url;
+
+/// A server that takes longer is not well; its answers lie ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server's address, and a client for it.
+pub(super) struct Api {
+    base: Url,
+    client: Client,
+}
+
+/// A workload as people write it.
+pub(super) struct Place {
+    pub namespace: String,
+    pub name: String,
+    pub metric: Option<String>,
+}
+
+// === impl Api ===
+
+impl Api {
+    pub(super) fn new(server: &str) -> anyhow::Result<Self> {
+        // Installed already is as good; the client needs one also where it speaks plain HTTP.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base =
+            base_url(server).map_err(|e| anyhow::anyhow!("--server: found {e}, expected an http URL"))?;
+        Ok(Api { base, client: Client::builder().timeout(PATIENCE).build()? })
+    }
+
+    /// Every workload.
+    pub(super) async fn workloads(&self) -> anyhow::Result<(StatusCode, Value)> {
+        self.get(&["workloads"], None).await
+    }
+
+    /// `decision`, `history` or `forecast` of one.
+    pub(super) async fn of(&self, place: &Place, what: &str) -> anyhow::Result<(StatusCode, Value)> {
+        self.get(&["workloads", &place.namespace, &place.name, what], place.metric.as_deref()).await
+    }
+
+    async fn get(&self, path: &[&str], metric: Option<&str>) -> anyhow::Result<(StatusCode, Value)> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("--server: expected an http URL"))?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(path);
+        if let Some(metric) = metric {
+            url.query_pairs_mut().append_pair("metric", metric);
+        }
+        let answer =
+            self.client.get(url).send().await.map_err(reqwest::Error::without_url).context("--server")?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(reqwest::Error::without_url).context("--server")?;
+        let document: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        ensure!(status.is_success() || document.get("error").is_some(), "the server answered {status}");
+        Ok((status, document))
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Reads NAMESPACE/NAME.
+    pub(super) fn parse(workload: &str, metric: Option<&str>) -> anyhow::Result<Self> {
+        let (namespace, name) =
+            workload.split_once('/').context("found no '/', expected the workload as NAMESPACE/NAME")?;
+        Ok(Place {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            metric: metric.map(ToOwned::to_owned),
+        })
+    }
+}

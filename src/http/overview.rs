@@ -1,0 +1,107 @@
+//! What the pages are made from; the server implements it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Metrics;
+use crate::decide::{Blind, Decision, Prepared};
+use crate::history::Series;
+use crate::policy::{Faults, Policy, WorkloadId};
+use crate::units::{Replicas, Span, Time};
+
+/// Every workload, and the story of one.
+pub trait Overview: Send + Sync + 'static {
+    /// Every workload with its newest state, sorted by identity.
+    fn workloads(&self) -> Vec<Known>;
+    /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
+    fn story(&self, id: &WorkloadId) -> Option<Story>;
+    /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
+    fn ready(&self) -> bool;
+    /// The metrics, brought up to date.
+    fn metrics(&self) -> &Metrics;
+    /// The present.
+    fn now(&self) -> Time;
+    /// Whether queries and metadata may be shown: whoever reads the page need not be who may read the cluster.
+    fn exposes_queries(&self) -> bool;
+}
+
+/// A workload that KEDA asks for.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Which one.
+    pub id: WorkloadId,
+    /// How it stands.
+    pub standing: Standing,
+    /// When KEDA last asked for it.
+    pub last_asked: Time,
+}
+
+/// How a workload stands.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// The newest decision.
+    Decided(Arc<Decision>),
+    /// Nothing can be decided.
+    Blind(Blind),
+    /// Its keys are refused.
+    Faulty(Faults),
+}
+
+/// Everything known of one workload.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// How it is to be scaled.
+    pub policy: Arc<Policy>,
+    /// Its metadata, where it may be shown.
+    pub keys: BTreeMap<String, String>,
+    /// The fit in use.
+    pub prepared: Option<Prepared>,
+    /// The load of the first signal, as far as it was read.
+    pub load: Option<Arc<Series>>,
+    /// The answers that differed from the one before, oldest first.
+    pub changes: Vec<Change>,
+}
+
+/// An answer that differed from the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: Time,
+    /// From then on so many replicas.
+    pub replicas: Replicas,
+    /// Why, as in metrics.
+    pub reason: &'static str,
+    /// How the decision was reached while things failed, as in JSON.
+    pub rung: &'static str,
+}
+
+/// How long KEDA may be silent before the page says so: it polls each 30 s unless told otherwise.
+pub const SILENT: Span = Span::minutes(2);
+
+// === impl Standing ===
+
+impl Standing {
+    /// The decision, where there is one.
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            Standing::Decided(decision) => Some(decision),
+            _ => None,
+        }
+    }
+
+    /// Why there is no decision. Queries and values are left out unless `exposes`: the page has more readers than
+    /// the events of a ScaledObject.
+    pub fn trouble(&self, exposes: bool) -> Option<String> {
+        Some(match self {
+            Standing::Decided(_) => return None,
+            Standing::Blind(blind) if exposes => blind.to_string(),
+            Standing::Blind(Blind::Warming { .. }) => "warming up".to_owned(),
+            Standing::Blind(Blind::NoData { .. }) => "no data".to_owned(),
+            Standing::Faulty(faults) if exposes => faults.to_string(),
+            Standing::Faulty(Faults(faults)) => {
+                let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+                format!("faulty metadata: {}", keys.join(", "))
+            }
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! The two pictures of a story: the load with its forecast, and the replicas with theirs.
+
+use chrono_tz::Tz;
+
+use super::super::overview::Story;
+use crate::decide::{Decision, Stretch};
+use crate::draw::{Figure, Plane, number, stairs, thinned, time_marks};
+use crate::units::{Replicas, Span, Time};
+
+/// How far a story looks back.
+pub(super) const BACK: Span = Span::hours(24);
+/// How far it looks ahead.
+pub(super) const AHEAD: Span = Span::hours(12);
+
+fn x(at: Time) -> f64 {
+    at.epoch() as f64
+}
+
+/// The load of the last day and the band of the coming half; `None` without a load.
+pub(super) fn load(story: &Story, ahead: &[Stretch], now: Time) -> Option<Figure> {
+    let series = story.load.as_deref()?;
+    let points = (0..series.len()).filter_map(|i| Some((x(series.time(i)), series.get(i)?)));
+    let line = thinned(points.filter(|p| p.0 > x(now - BACK)).collect());
+    let most = line.iter().map(|p| p.1).chain(ahead.iter().map(|s| s.load[2])).fold(0.0, f64::max);
+    let until = if ahead.is_empty() { now } else { now + AHEAD };
+    let range = (x(now - BACK), x(until));
+    let zone = story.policy.schedule.zone();
+    let mut plane = Plane::new(true, range, (0.0, most * 1.05));
+    plane.scale_y("");
+    plane.scale_x(&time_marks(zone, range));
+    let mut keys = vec![("load", "load".to_owned())];
+    let edge = |place: usize| -> Vec<(f64, f64)> {
+        ahead.iter().map(|s| ((x(s.from) + 450.0).max(x(now)), s.load[place])).collect()
+    };
+    if let Some(first) = ahead.first() {
+        plane.area("band", &edge(0), &edge(2));
+        plane.line("predictive", &edge(1));
+        keys.push(("predictive", "median forecast".to_owned()));
+        keys.push(("band", format!("likely: quantiles 0.25 to {}", first.quantile)));
+    }
+    plane.line("load", &line);
+    plane.upright(x(now), "now");
+    let now_load = line.last().map_or(0.0, |p| p.1);
+    let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
+    let told = match ahead.first() {
+        Some(first) => format!(
+            "Now {}; in the coming 12 hours it stays below {} with probability {}. Hour by hour in the table below.",
+            number(now_load),
+            number(peak),
+            first.quantile
+        ),
+        None => format!("Now {}. There is no forecast.", number(now_load)),
+    };
+    let title = "Load, last day and coming half day".to_owned();
+    Some(Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true })
+}
+
+/// The replicas answered, and those that will be.
+pub(super) fn replicas(story: &Story, decision: &Decision, ahead: &[Stretch], now: Time) -> Figure {
+    let zone: Tz = story.policy.schedule.zone();
+    let range = (x(now - BACK), x(now + AHEAD));
+    let count = |replicas: Replicas| f64::from(replicas.get());
+    // The last answer before the picture begins holds at its left edge.
+    let from = story.changes.iter().rposition(|c| c.at <= now - BACK).unwrap_or(0);
+    let changes = story.changes.iter().skip(from).map(|c| (x(c.at).max(range.0), count(c.replicas)));
+    let answered: Vec<(f64, f64)> = changes.chain([(x(now), count(decision.replicas))]).collect();
+    let coming: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.replicas))).collect();
+    let floor: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.allowed.0))).collect();
+    let ceiling: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.allowed.1))).collect();
+    let most = answered.iter().chain(&coming).map(|p| p.1).fold(1.0, f64::max);
+    // A ceiling far above everything would press the rest flat.
+    let is_near = ceiling.iter().any(|p| p.1 <= most * 2.0);
+    let top = if is_near { ceiling.iter().map(|p| p.1.min(most * 2.0)).fold(most, f64::max) } else { most };
+    let mut plane = Plane::new(true, range, (0.0, top * 1.1));
+    plane.scale_y("");
+    plane.scale_x(&time_marks(zone, range));
+    let mut keys = vec![("load", "answered".to_owned())];
+    if !coming.is_empty() {
+        let zero: Vec<(f64, f64)> = coming.iter().map(|p| (p.0, 0.0)).collect();
+        plane.area("demand", &stairs(&zero), &stairs(&coming));
+        keys.push(("demand", "expected".to_owned()));
+        plane.line("floor", &stairs(&floor));
+        keys.push(("floor", "least allowed".to_owned()));
+    }
+    if is_near && !ceiling.is_empty() {
+        plane.line("ceiling", &stairs(&ceiling));
+        keys.push(("ceiling", "most allowed".to_owned()));
+    }
+    plane.line("load", &stairs(&answered));
+    plane.upright(x(now), "now");
+    let peak = ahead.iter().map(|s| s.replicas).max();
+    let told = match peak {
+        Some(peak) => format!("Now {}; up to {peak} in the coming 12 hours.", decision.replicas),
+        None => format!("Now {}.", decision.replicas),
+    };
+    let title = "Replicas, answered and expected".to_owned();
+    Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true }
+}

@@ -1,0 +1,112 @@
+//! Forecasts shared by all workloads that learn the same: one fit, followed once.
+//!
+//! A forecast is a function of its series, calendar and masks, so that whoever comes first does the work of all and
+//! nobody's answer depends on who that was.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::decide::{Forecast, Outlook};
+use crate::history::Calendar;
+use crate::source::feed::FeedKey;
+use crate::units::{Span, Step, Time};
+
+/// Everything a forecast is a function of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ForecastKey {
+    /// The load, and the arrivals that are learnt in its place.
+    pub series: (FeedKey, Option<String>),
+    pub settle: Span,
+    /// The grid of its fits.
+    pub phase: Span,
+    /// How far it is followed when the source fails.
+    pub fresh: (Step, Span),
+    /// What is taken for no demand.
+    pub rejected: Option<String>,
+    pub errors: Option<String>,
+    pub masked: Vec<(Time, Time)>,
+    pub calendar: Calendar,
+}
+
+/// All forecasts in use.
+#[derive(Default)]
+pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<Common>>>);
+
+/// One forecast and those who share it.
+#[derive(Default)]
+pub(super) struct Common {
+    fitting: tokio::sync::Mutex<()>,
+    /// The newest fit with the grid point it was made for, followed as far as anybody has.
+    latest: Mutex<Option<(Time, Forecast)>>,
+}
+
+// === impl Forecasts ===
+
+impl Forecasts {
+    /// The one forecast of that key.
+    pub(super) fn common(&self, key: ForecastKey) -> Arc<Common> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(common) = all.get(&key).and_then(Weak::upgrade) {
+            return common;
+        }
+        let common = Arc::default();
+        all.insert(key, Arc::downgrade(&common));
+        common
+    }
+
+    /// Lets go of what nobody uses any more.
+    pub(super) fn tidy(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, common| common.strong_count() > 0);
+        all.shrink_to_fit();
+    }
+}
+
+// === impl Common ===
+
+impl Common {
+    /// The fit of a grid point: a neighbour's, or made by `fit` while the neighbours wait.
+    pub(super) async fn at<F>(&self, point: Time, reached: Time, fit: F) -> Option<Forecast>
+    where
+        F: Future<Output = Option<Forecast>>,
+    {
+        let _turn = self.fitting.lock().await;
+        let known = self.lock().clone().filter(|(at, forecast)| {
+            // One that was followed beyond what this workload has seen is of no use to it.
+            *at == point && forecast.as_ref().map_or(true, |tracker| tracker.at() <= reached)
+        });
+        match known {
+            Some((_, forecast)) => Some(forecast),
+            None => {
+                let forecast = fit.await?;
+                let mut latest = self.lock();
+                if latest.as_ref().is_none_or(|(at, _)| *at <= point) {
+                    *latest = Some((point, forecast.clone()));
+                }
+                Some(forecast)
+            }
+        }
+    }
+
+    /// Follows `mine` to `end`, from where the neighbour is who followed the same fit furthest.
+    pub(super) fn follow(&self, mine: &mut Arc<Outlook>, end: Time, follow: &dyn Fn(&mut Arc<Outlook>)) {
+        let mut latest = self.lock();
+        match latest.as_mut() {
+            Some((_, Ok(theirs))) if theirs.fitted_at() == mine.fitted_at() && theirs.at() <= end => {
+                if theirs.at() >= mine.at() {
+                    *mine = Arc::clone(theirs);
+                }
+                follow(mine);
+                *theirs = Arc::clone(mine);
+            }
+            _ => {
+                drop(latest);
+                follow(mine);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Time, Forecast)>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

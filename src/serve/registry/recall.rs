@@ -1,0 +1,87 @@
+//! What a restart need not forget: the workloads of the process before, decided for before anybody asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Registry, Serving, starting};
+use crate::decide::{Blind, State};
+use crate::units::{Span, Time};
+
+/// How often changed registrations are written: a replacement of this process is rarely started sooner.
+const KEEP_EACH: Span = Span::seconds(5);
+
+impl Registry {
+    /// Starts the loops of the workloads that were kept.
+    pub(super) fn recall(&self, now: Time) {
+        let Some(store) = &self.store else { return };
+        let mut entries = self.lock();
+        for known in store.workloads().into_iter().take(self.most) {
+            let set = self.set(&known.id, &known.metadata, Err(starting()), now);
+            // Keys that have become faulty are reported to whoever asks with them.
+            if matches!(set.serving, Serving::Running { .. }) {
+                entries.insert(known.id, vec![set]);
+            }
+        }
+        if !entries.is_empty() {
+            tracing::info!(workloads = entries.len(), "known from before");
+            self.warming.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends when every workload known from before has a decision, or once `startupGrace` has passed; at once where
+    /// none is known.
+    pub(in crate::serve) async fn warmed(&self) {
+        let states: Vec<_> =
+            self.lock().values().flatten().filter_map(|set| Some(set.workload()?.state())).collect();
+        let is_known = |state: &State| !matches!(state, Err(Blind::Warming { .. }));
+        if self.warming.load(Ordering::Relaxed) {
+            let decided = async {
+                for mut state in states {
+                    // A loop that ended decides nothing any more.
+                    let _ = state.wait_for(is_known).await;
+                }
+            };
+            tokio::select! {
+                () = decided => tracing::info!("decisions of all workloads known from before"),
+                () = self.shared.clock.wait_until(self.warm_by) => {
+                    tracing::warn!("startupGrace has passed before every workload had a decision");
+                }
+                () = self.shutdown.cancelled() => {}
+            }
+            self.warming.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps the list of workloads as it changes.
+    pub(super) async fn keep_current(self: Arc<Self>) {
+        while self.store.is_some() {
+            let clock = &self.shared.clock;
+            tokio::select! {
+                () = clock.wait_until(clock.now() + KEEP_EACH) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            self.keep_workloads().await;
+        }
+    }
+
+    /// Keeps everything, at the end.
+    pub(in crate::serve) async fn keep_all(&self) {
+        self.keep_workloads().await;
+        if self.store.is_some() {
+            self.shared.hub.keep_all().await;
+        }
+    }
+
+    async fn keep_workloads(&self) {
+        let Some(store) = self.store.clone().filter(|_| self.changed.swap(false, Ordering::Relaxed)) else {
+            return;
+        };
+        let rows: Vec<Arc<str>> = {
+            let entries = self.lock();
+            let newest = entries.values().filter_map(|sets| sets.iter().max_by_key(|set| set.last_asked));
+            newest.filter_map(|set| set.row.clone()).collect()
+        };
+        // A panic would be one file that is not written.
+        let _ = tokio::task::spawn_blocking(move || store.keep_workloads(&rows)).await;
+    }
+}

@@ -1,0 +1,192 @@
+//! What outlives the process: which workloads were asked for, and the series that were read for them.
+//!
+//! Nothing depends on it. A file that is missing, torn, of another version or about something else is reported and
+//! ignored, and everything is read again; the decisions are the same. Several servers may share one directory: each
+//! file is written whole under a name of its own and then renamed, and servers with the same history write the same.
+//! Keys that may hold secrets are never written, and only the owner may read the rest. Everything here blocks.
+
+mod frame;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Value, json};
+
+use crate::history::Series;
+use crate::policy::{KNOWN_KEYS, WorkloadId};
+use crate::source::feed::FeedKey;
+use crate::units::{Span, Time};
+
+/// A directory of kept files.
+pub(super) struct Store {
+    dir: PathBuf,
+    /// Tells the unfinished files of this process from those of its neighbours.
+    tag: u64,
+    files: AtomicU64,
+}
+
+/// What a kept series must be about to be taken up.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesKey(String);
+
+/// A workload as it was asked for.
+pub(super) struct Known {
+    pub id: WorkloadId,
+    pub metadata: HashMap<String, String>,
+}
+
+/// The version of everything in the directory.
+const VERSION: u64 = 1;
+const WORKLOADS: &str = "workloads.json";
+const SERIES: &str = "series";
+const FRAME: &str = ".series";
+const UNFINISHED: &str = ".unfinished";
+/// More than any list of workloads takes.
+const MOST_BYTES: u64 = 1 << 30;
+/// Files that nobody wrote for so long are of workloads that are gone, or were never finished.
+const UNUSED: Span = Span::days(7);
+
+// === impl SeriesKey ===
+
+impl SeriesKey {
+    /// The series of `key` as it comes from `origin`, with samples that are `settle` old.
+    pub(super) fn new(key: &FeedKey, settle: Span, origin: &str) -> Self {
+        SeriesKey(format!("{}\n{}\n{origin}", key.identity(), settle.as_seconds()))
+    }
+
+    /// A name for its file; that two share one costs a read, since the whole key stands in the file.
+    fn file(&self) -> String {
+        let hash = self.0.bytes().fold(0x6C62_272E_07BB_0142_62B8_2175_6295_C58D_u128, |hash, byte| {
+            // FNV-1a: the same in every version of the server.
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B)
+        });
+        format!("{SERIES}/{hash:032x}{FRAME}")
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens a directory, which is made where it is missing; `None` where it cannot be used, which is reported.
+    pub(super) fn open(dir: &Path, now: Time) -> Option<Self> {
+        let series = dir.join(SERIES);
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&series);
+        if let Err(error) = made {
+            tracing::warn!(state = %dir.display(), %error, "no state can be kept; everything is read anew");
+            return None;
+        }
+        let store =
+            Store { dir: dir.to_owned(), tag: RandomState::new().hash_one(now), files: AtomicU64::new(0) };
+        store.tidy(now);
+        Some(store)
+    }
+
+    /// The workloads kept; none where there is no usable file.
+    pub(super) fn workloads(&self) -> Vec<Known> {
+        let known = |bytes: Vec<u8>| {
+            let value: Value = serde_json::from_slice(&bytes).map_err(|e| format!("it is no JSON: {e}"))?;
+            let rows = value["workloads"].as_array().filter(|_| value["version"] == VERSION);
+            let rows = rows.ok_or_else(|| format!("expected version {VERSION} with workloads"))?;
+            rows.iter().map(|row| known(row).ok_or_else(|| "a workload is none".to_owned())).collect()
+        };
+        let read = self.read(WORKLOADS).and_then(|bytes| bytes.map(known).transpose());
+        self.usable(WORKLOADS, read).unwrap_or_default()
+    }
+
+    /// Keeps the workloads, each as [`row`] made it.
+    pub(super) fn keep_workloads(&self, rows: &[Arc<str>]) {
+        let text = format!("{{\"version\":{VERSION},\"workloads\":[\n{}\n]}}\n", rows.join(",\n"));
+        self.write(WORKLOADS, text.as_bytes());
+    }
+
+    /// The series kept under a key.
+    pub(super) fn series(&self, key: &SeriesKey) -> Option<Series> {
+        let name = key.file();
+        let read = self.read(&name).and_then(|bytes| bytes.map(|b| frame::decode(&b, &key.0)).transpose());
+        self.usable(&name, read)
+    }
+
+    /// Keeps a series.
+    pub(super) fn keep_series(&self, key: &SeriesKey, series: &Series) {
+        self.write(&key.file(), &frame::encode(&key.0, series));
+    }
+
+    fn usable<T>(&self, name: &str, read: Result<Option<T>, String>) -> Option<T> {
+        read.unwrap_or_else(|reason| {
+            let file = self.dir.join(name);
+            tracing::warn!(file = %file.display(), %reason, "a kept file is ignored and will be written anew");
+            None
+        })
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let file = match fs::File::open(self.dir.join(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let mut bytes = Vec::new();
+        let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map(|_| Some(bytes)).map_err(|error| error.to_string())
+    }
+
+    /// Writes a file whole, or leaves the one that was there.
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let count = self.files.fetch_add(1, Ordering::Relaxed);
+        let unfinished = self.dir.join(format!("{:016x}-{count}{UNFINISHED}", self.tag));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)
+            .and_then(|mut file| file.write_all(bytes))
+            .and_then(|()| fs::rename(&unfinished, self.dir.join(name)));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&unfinished);
+            tracing::warn!(state = %self.dir.display(), %error, "a file could not be kept");
+        }
+    }
+
+    /// Removes what nobody writes any more; only files that carry our names.
+    fn tidy(&self, now: Time) {
+        for folder in [self.dir.clone(), self.dir.join(SERIES)] {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let ours = name.to_str().is_some_and(|n| n.ends_with(UNFINISHED) || n.ends_with(FRAME));
+                let written = entry.metadata().and_then(|m| m.modified()).ok();
+                let age = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| {
+                    now.since(Time::from_epoch(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
+                });
+                if ours && age.is_some_and(|age| age > UNUSED) {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+        }
+    }
+}
+
+/// What is kept of a workload: only the keys that a policy is made of.
+pub(super) fn row(id: &WorkloadId, metadata: &HashMap<String, String>) -> Arc<str> {
+    let kept: BTreeMap<_, _> =
+        metadata.iter().filter(|(key, _)| KNOWN_KEYS.contains(&key.as_str())).collect();
+    let WorkloadId { namespace, name, metric } = id;
+    json!({ "namespace": namespace, "name": name, "metric": metric, "metadata": kept }).to_string().into()
+}
+
+fn known(row: &Value) -> Option<Known> {
+    let text = |key: &str| row[key].as_str().map(str::to_owned);
+    let id = WorkloadId { namespace: text("namespace")?, name: text("name")?, metric: text("metric")? };
+    let pairs = row["metadata"].as_object()?.iter();
+    let metadata = pairs.map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect::<Option<_>>()?;
+    Some(Known { id, metadata })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Ten thousand workloads on one server: memory, processor, age of decisions, KEDA's calls beside them; and cold starts
+//! from a real Prometheus. Asserts the bars that do not depend on the machine, prints all figures.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench reads the clock and tells what it measured"
+)]
+
+#[path = "scale/child.rs"]
+mod child;
+#[path = "scale/fake.rs"]
+mod fake;
+#[allow(dead_code, reason = "shared with the integration tests")]
+#[path = "../it/support/prometheus.rs"]
+mod prometheus;
+#[path = "scale/rpc.rs"]
+mod rpc;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use forescale::keda::wire::external_scaler_server::{ExternalScaler, ExternalScalerServer};
+use forescale::keda::wire::{
+    GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
+    ScaledObjectRef,
+};
+use tonic::{Request, Response, Status};
+
+use child::Process;
+
+/// The handler that does nothing.
+struct Empty;
+
+type Never<T> = tokio_stream::wrappers::ReceiverStream<Result<T, Status>>;
+
+#[tonic::async_trait]
+impl ExternalScaler for Empty {
+    type StreamIsActiveStream = Never<IsActiveResponse>;
+    type StreamMetricSpecStream = Never<GetMetricSpecResponse>;
+    async fn is_active(&self, _: Request<ScaledObjectRef>) -> Result<Response<IsActiveResponse>, Status> {
+        Ok(Response::new(IsActiveResponse { result: true }))
+    }
+    async fn stream_is_active(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<Self::StreamIsActiveStream>, Status> {
+        Err(Status::unimplemented("empty"))
+    }
+    async fn get_metric_spec(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<GetMetricSpecResponse>, Status> {
+        let spec = MetricSpec { metric_name: "forescale".to_owned(), target_size: 1, target_size_float: 1.0 };
+        Ok(Response::new(GetMetricSpecResponse { metric_specs: vec![spec] }))
+    }
+    async fn get_metrics(
+        &self,
+        _: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
+        let name = "forescale".to_owned();
+        let value = MetricValue { metric_name: name, metric_value: 3, metric_value_float: 3.0 };
+        Ok(Response::new(GetMetricsResponse { metric_values: vec![value] }))
+    }
+    async fn stream_metric_spec(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<Self::StreamMetricSpecStream>, Status> {
+        Err(Status::unimplemented("empty"))
+    }
+}
+
+fn count(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|a| a == "--empty") {
+        let address = arguments[at + 1].parse().expect("an address");
+        let server = tonic::transport::Server::builder().add_service(ExternalScalerServer::new(Empty));
+        return server.serve(address).await.expect("served");
+    }
+    let part = std::env::var("SCALE_PART").unwrap_or_default();
+    if part != "cold" {
+        steady().await;
+    }
+    if part != "steady" {
+        cold().await;
+    }
+}
+
+/// Calls until every workload has a forecast; how long that took.
+async fn warm(server: &Process, workloads: usize, queries: usize) -> Duration {
+    server.open().await;
+    let begun = Instant::now();
+    loop {
+        // KEDA's own pace: each workload every few seconds.
+        rpc::run(
+            server.grpc,
+            1_500,
+            Duration::from_secs(2 * workloads.div_ceil(1_000) as u64),
+            workloads,
+            queries,
+        )
+        .await;
+        let (fresh, _) = ages(server).await;
+        if fresh == workloads {
+            return begun.elapsed();
+        }
+        println!("  {fresh} of {workloads} with a forecast after {:.0?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(900), "it does not get warm");
+    }
+}
+
+/// Workloads with a fresh decision, and the age of the oldest one in seconds.
+async fn ages(server: &Process) -> (usize, i64) {
+    let page: serde_json::Value = serde_json::from_str(&server.get("/api/v1/workloads").await).expect("JSON");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+    let decisions = page["workloads"].as_array().expect("a list").iter().map(|w| &w["decision"]);
+    let mut fresh = 0;
+    let mut oldest = 0;
+    for decision in decisions.filter(|d| !d.is_null()) {
+        fresh += usize::from(decision["rung"] == "fresh" && !decision["forecast"].is_null());
+        let at = forescale::units::Time::parse(decision["at"].as_str().expect("an instant")).expect("one");
+        oldest = oldest.max(now - at.epoch());
+    }
+    (fresh, oldest)
+}
+
+async fn steady() {
+    let (workloads, queries) = (count("SCALE_WORKLOADS", 10_000), count("SCALE_QUERIES", 2_000));
+    let length = Duration::from_secs(count("SCALE_SECONDS", 120) as u64);
+    let source = fake::serve().await;
+    let (server, empty) = (Process::serve(&format!("http://{source}"), None, ""), Process::empty());
+    let warm = warm(&server, workloads, queries).await;
+    println!("{workloads} workloads on {queries} queries: all with a forecast after {warm:.1?}");
+
+    let before = server.usage();
+    let begun = Instant::now();
+    let mut oldest = 0;
+    while begun.elapsed() < length {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let (fresh, age) = ages(&server).await;
+        oldest = oldest.max(age);
+        assert_eq!(fresh, workloads);
+    }
+    let after = server.usage();
+    let cores = |a: &child::Usage, b: &child::Usage, span: Duration| {
+        (b.cpu_seconds - a.cpu_seconds) / span.as_secs_f64()
+    };
+    println!(
+        "steady: {:.0} MiB resident, {:.2} cores, oldest decision {oldest} s, {} files, {} threads",
+        after.resident_mib,
+        cores(&before, &after, begun.elapsed()),
+        after.files,
+        after.threads
+    );
+    empty.open().await;
+    let rate = count("SCALE_RATE", 3_000);
+    for round in 1..=2 {
+        let idle = rpc::run(empty.grpc, rate, length / 2, workloads, queries).await;
+        let (before, begun) = (server.usage(), Instant::now());
+        let busy = rpc::run(server.grpc, rate, length / 2, workloads, queries).await;
+        let after = server.usage();
+        for (name, run) in [("empty handler", &idle), ("forescale", &busy)] {
+            println!(
+                "round {round}, {name}: {} calls, {} errors, p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+                run.micros.len(),
+                run.errors.len(),
+                run.at(0.5),
+                run.at(0.99),
+                run.at(0.999)
+            );
+        }
+        println!(
+            "round {round}: p99 {:.2} times that of the empty handler; {:.2} cores with the calls, {:.0} MiB",
+            busy.at(0.99) / idle.at(0.99),
+            cores(&before, &after, begun.elapsed()),
+            after.resident_mib
+        );
+        assert!(busy.errors.is_empty(), "{:?}", busy.errors.first());
+    }
+    let series = server.get("/metrics").await;
+    for line in series
+        .lines()
+        .filter(|l| l.starts_with("forescale_series") || l.contains("prepare_duration_seconds_"))
+    {
+        println!("  {line}");
+    }
+    println!("  /metrics has {:.1} MB; ended within {:.1?}", series.len() as f64 / 1e6, server.terminate());
+    assert!(oldest < 60, "a decision {oldest} s old");
+    assert!(after.resident_mib <= 1_536.0, "{} MiB", after.resident_mib);
+}
+
+/// A thousand workloads on two hundred queries of a real Prometheus: from nothing, and from a state directory.
+async fn cold() {
+    let (workloads, queries) = (count("COLD_WORKLOADS", 1_000), count("COLD_QUERIES", 200));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64 / 60;
+    let series: Vec<_> = (0..queries)
+        .map(|q| {
+            let value =
+                |m: i64| 100.0 + 60.0 * ((m % 1_440) as f64 / 229.0).sin() + (m * 7 % 13) as f64 + q as f64;
+            let metric = format!("http_requests_total{{app=\"app-{q}\"}}");
+            // A counter, so that the queries of the mix mean something.
+            let mut total = 0.0;
+            let points = (now - 28 * 1_440 - 400..=now + 30).map(|m| {
+                total += value(m) * 60.0;
+                (m * 60, total)
+            });
+            prometheus::Backfill { metric, points: points.collect() }
+        })
+        .collect();
+    let prometheus = prometheus::Prometheus::start(&series).await;
+    drop(series);
+    let dir = tempfile::tempdir().expect("a directory");
+    let state = dir.path().join("state");
+    for (name, kept) in
+        [("without state", None), ("with state, empty", Some(&state)), ("with state", Some(&state))]
+    {
+        let begun = Instant::now();
+        let server = Process::serve(&prometheus.url(), kept.map(std::path::PathBuf::as_path), "");
+        server.open().await;
+        println!("cold start {name}: gRPC open after {:.1?}", begun.elapsed());
+        let calls = rpc::run(server.grpc, 1_000, Duration::from_secs(3), workloads, queries);
+        let unavailable = calls.await.errors.len();
+        loop {
+            let (fresh, _) = ages(&server).await;
+            if fresh == workloads {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(600), "{fresh} of {workloads}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let took = begun.elapsed();
+        let page = server.get("/metrics").await;
+        let sum = page.lines().filter(|l| l.starts_with("forescale_query_duration_seconds_sum"));
+        let sum: f64 = sum.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        println!(
+            "cold start {name}: {workloads} workloads on {queries} queries with a forecast after {took:.1?}; \
+             {unavailable} of 3000 first calls UNAVAILABLE; {sum:.1} s waited for Prometheus over 16 connections; \
+             {:.1} s of processor, {:.0} MiB",
+            server.usage().cpu_seconds,
+            server.usage().resident_mib
+        );
+        println!("  ended within {:.1?}", server.terminate());
+    }
+}
