@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod forecast;
+mod init;
 mod lint;
 mod live;
 mod override_;
@@ -68,6 +69,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
+    /// A ScaledObject proposed from a query's history.
+    Init(init::InitArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
     Lint(lint::LintArgs),
     /// Man pages, one for each command, written into a folder.
@@ -100,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Man { folder } => man(&folder),
         Command::Override(args) => override_::run(&args),

@@ -15,6 +15,7 @@ mod forescale;
 mod frontier;
 mod hpa;
 mod keda;
+mod ledger;
 mod load;
 mod pods;
 mod queue;
@@ -32,6 +33,7 @@ pub use config::{
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched};
+pub use ledger::{Balance, Ledger};
 pub use load::{Load, Seen};
 pub use queue::Service;
 pub use run::{Moment, Strategy, Target, ran, run};

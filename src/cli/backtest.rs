@@ -10,7 +10,7 @@ mod gate;
 mod progress;
 mod report;
 mod table;
-mod workload;
+pub(super) mod workload;
 
 use std::path::PathBuf;
 

@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::decide::{Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Trust, TrustState};
 use crate::policy::WorkloadId;
+use crate::simulate::Balance;
 use crate::units::Quantile;
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -35,6 +36,7 @@ pub struct Metrics {
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     saved: Family<Workload, Counter<f64, AtomicU64>>,
+    short: Family<Answered, Counter<f64, AtomicU64>>,
     workloads: Gauge,
     series: Gauge,
     series_bytes: Gauge,
@@ -57,6 +59,14 @@ struct Contributing {
     name: String,
     metric: String,
     contributor: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    namespace: String,
+    name: String,
+    metric: String,
+    answer: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +114,9 @@ const CONTRIBUTORS: [Contributor; 9] = [
     Contributor::Previous,
 ];
 
+/// The answers whose worth is compared.
+const ANSWERS: [&str; 2] = ["predictive", "reactive"];
+
 // === impl Metrics ===
 
 impl Default for Metrics {
@@ -131,6 +144,7 @@ impl Metrics {
             insurance: Family::default(),
             scaling_lag: Family::default(),
             saved: Family::default(),
+            short: Family::default(),
             workloads: Gauge::default(),
             series: Gauge::default(),
             series_bytes: Gauge::default(),
@@ -139,11 +153,12 @@ impl Metrics {
             query: Family::new_with_constructor(query_histogram),
             grpc: Family::new_with_constructor(grpc_histogram),
         };
-        metrics.register();
+        metrics.register_workloads();
+        metrics.register_server();
         metrics
     }
 
-    fn register(&mut self) {
+    fn register_workloads(&mut self) {
         let r = &mut self.registry;
         r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
         r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
@@ -187,9 +202,19 @@ impl Metrics {
         );
         r.register(
             "replica_seconds_saved",
-            "Replica-seconds less than a purely reactive trigger would have asked for",
+            "Replica-seconds less than with a purely reactive trigger, in twins that are answered both ways",
             self.saved.clone(),
         );
+        r.register_with_unit(
+            "short",
+            "Time with fewer pods ready than the load needs, in the same twins, by how they are answered",
+            Unit::Seconds,
+            self.short.clone(),
+        );
+    }
+
+    fn register_server(&mut self) {
+        let r = &mut self.registry;
         r.register("workloads", "Workloads known", self.workloads.clone());
         r.register("series", "Distinct series kept", self.series.clone());
         r.register_with_unit("series", "Memory of the series kept", Unit::Bytes, self.series_bytes.clone());
@@ -277,10 +302,13 @@ impl Metrics {
         self.scaling_lag.get_or_create(&Workload::of(id)).set(seconds);
     }
 
-    /// Adds to the ledger of replica-seconds saved; what was spent more is not subtracted from a counter, which
-    /// must not fall, but stands in `desired_replicas` beside `required_replicas{contributor="reactive"}`.
-    pub fn saved(&self, id: &WorkloadId, replica_seconds: f64) {
-        self.saved.get_or_create(&Workload::of(id)).inc_by(replica_seconds.max(0.0));
+    /// Adds to the ledger. What was spent more is not subtracted from a counter, which must not fall; what it bought
+    /// stands in the time that each answer left short.
+    pub fn entered(&self, id: &WorkloadId, balance: &Balance) {
+        self.saved.get_or_create(&Workload::of(id)).inc_by(balance.saved.max(0.0));
+        for (answer, seconds) in ANSWERS.into_iter().zip([balance.short_with, balance.short_without]) {
+            self.short.get_or_create(&Answered::of(id, answer)).inc_by(seconds);
+        }
     }
 
     /// Removes everything of a workload that is gone.
@@ -300,6 +328,9 @@ impl Metrics {
             family.remove(&workload);
         }
         self.saved.remove(&workload);
+        for answer in ANSWERS {
+            self.short.remove(&Answered::of(id, answer));
+        }
         for direction in DIRECTIONS {
             for reason in Reason::ALL {
                 self.decisions.remove(&Decided::of(id, direction, reason.as_str()));
@@ -357,6 +388,13 @@ fn grpc_histogram() -> Histogram {
 impl Workload {
     fn of(id: &WorkloadId) -> Self {
         Workload { namespace: id.namespace.clone(), name: id.name.clone(), metric: id.metric.clone() }
+    }
+}
+
+impl Answered {
+    fn of(id: &WorkloadId, answer: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Answered { namespace, name, metric, answer }
     }
 }
 

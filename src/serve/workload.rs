@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::forecasts::{Common, ForecastKey, Forecasts};
 use super::registry::Shared;
 use super::starts::start_queries;
-use crate::decide::{Blind, CONTEXT_WINDOW, Decision, Prepared, Session, SignalPlan, State, forecast};
+use crate::decide::{
+    Blind, CONTEXT_WINDOW, Contributor, Decision, Need, Prepared, Session, SignalPlan, State, forecast,
+};
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::http::{Change, Story};
 use crate::plan;
-use crate::policy::{Insurance, LeadTime, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::policy::{Insurance, LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::simulate::{Ledger, TwinConfig};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
 use crate::units::{Replicas, Span, Step, Time};
@@ -50,6 +53,7 @@ struct Told {
 struct Carried {
     session: Session,
     short_since: Option<Time>,
+    ledger: Option<Ledger>,
 }
 
 /// Changes kept for the page: a day of a restless workload.
@@ -182,7 +186,8 @@ impl Workload {
     }
 
     fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
-        Carried { session: Session::new(&self.policy, self.phase, now).after(previous), short_since: None }
+        let session = Session::new(&self.policy, self.phase, now).after(previous);
+        Carried { session, short_since: None, ledger: None }
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
@@ -353,7 +358,7 @@ impl Workload {
         }
     }
 
-    /// Forecast quality, scaling lag and the ledger against the reactive shadow.
+    /// Forecast quality, the ledger and scaling lag.
     fn judge(
         &self,
         shared: &Shared,
@@ -369,17 +374,46 @@ impl Workload {
                 shared.metrics.judged(&self.id, &tracker.trust(), &tracker.accuracy(), points);
             }
         }
-        let Some((_, running)) = observations.replicas.as_deref().and_then(Series::last) else { return };
-        let wanted = f64::from(decision.replicas.get());
-        if running < wanted {
+        let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);
+        self.enter(shared, &mut carried.ledger, running, decision, at);
+        let Some(running) = running else { return };
+        if running < f64::from(decision.replicas.get()) {
             carried.short_since.get_or_insert(at);
         } else if let Some(since) = carried.short_since.take() {
             shared.metrics.lagged(&self.id, at.since(since).as_seconds() as f64);
         }
-        let reactive =
-            decision.needs.iter().filter(|n| n.contributor.is_reactive()).map(|n| n.replicas.get()).max();
-        let seconds = self.policy.signals.first().map_or(15, |s| s.poll_step.as_seconds());
-        shared.metrics.saved(&self.id, (f64::from(reactive.unwrap_or(0)) - running) * seconds as f64);
+    }
+
+    /// Enters a decision into the ledger: what the answer with the forecast, and what the reactive one, would have
+    /// come to. After a long silence it is begun anew.
+    fn enter(
+        &self,
+        shared: &Shared,
+        ledger: &mut Option<Ledger>,
+        running: Option<f64>,
+        decision: &Decision,
+        at: Time,
+    ) {
+        const SILENCE: Span = Span::HOUR;
+        if self.policy.signals.is_empty() {
+            return;
+        }
+        let counts = |need: &&Need| need.contributor.is_reactive();
+        let reactive = match self.policy.mode {
+            Mode::Predictive => decision.needs.iter().filter(counts).map(|n| n.replicas).max(),
+            Mode::Shadow | Mode::Reactive => None,
+        };
+        // No more than is answered: the ceilings are the same for both.
+        let reactive = reactive.map_or(decision.replicas, |need| need.min(decision.replicas));
+        if ledger.as_ref().is_none_or(|ledger| ledger.at() + SILENCE < at) {
+            let running = running.map_or(decision.replicas.get(), |r| Replicas::covering(r).get());
+            *ledger = Ledger::new(&TwinConfig::of(&self.policy), running, at).ok();
+        }
+        if let Some(ledger) = ledger {
+            let demand = decision.need(Contributor::Reactive).map_or(0, Replicas::get);
+            let balance = ledger.decided(at, decision.predictive.get(), reactive.get(), demand);
+            shared.metrics.entered(&self.id, &balance);
+        }
     }
 }
 

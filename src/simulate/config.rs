@@ -4,6 +4,7 @@
 //! refused here too; nothing is silently corrected.
 
 use super::Millis;
+use crate::policy::{self, LeadTime};
 use crate::units::Replicas;
 
 /// A ScaledObject, the cluster's settings and the state at the start.
@@ -248,6 +249,21 @@ impl Default for TwinConfig {
 }
 
 impl TwinConfig {
+    /// The cluster around a workload with this policy: its limits and tolerance, pods that take its lead time.
+    pub fn of(policy: &policy::Policy) -> Self {
+        let lead = match policy.lead_time {
+            LeadTime::Given(lead) => lead,
+            LeadTime::Auto => LeadTime::DEFAULT,
+        };
+        TwinConfig {
+            min_replicas: policy.limits.min.get(),
+            max_replicas: policy.limits.max.get(),
+            hpa: HpaSettings { tolerance: policy.tolerance, ..HpaSettings::default() },
+            pods: PodTiming { ready: Millis::from(lead), ..PodTiming::default() },
+            ..TwinConfig::default()
+        }
+    }
+
     /// Refuses what the API server or KEDA's webhook would refuse.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let (min, max) = (self.min_replicas, self.max_replicas);

@@ -49,6 +49,11 @@ impl Pods {
         &self.log
     }
 
+    /// Forgets all changes but the last.
+    pub(super) fn forget_changes(&mut self) {
+        self.log.drain(..self.log.len().saturating_sub(1));
+    }
+
     /// Orders so many pods.
     pub(super) fn order(&mut self, at: Millis, replicas: u32) {
         self.ordered.push_back((at + self.timing.creation, replicas));

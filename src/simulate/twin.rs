@@ -121,6 +121,12 @@ impl Twin {
         View { at: self.now, desired: self.replicas, ready: self.pods.ready() }
     }
 
+    /// Forgets all changes but the last, for a twin that never ends.
+    pub(super) fn forget_changes(&mut self) {
+        self.log.drain(..self.log.len().saturating_sub(1));
+        self.pods.forget_changes();
+    }
+
     fn upcoming(&self) -> (Millis, Event) {
         let next = &self.next;
         let pause = self.config.pauses.get(next.pause / 2);

@@ -1,7 +1,8 @@
 //! `forescale backtest` as its users call it, on a generated load: files, exit codes, the same result twice.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -92,6 +93,78 @@ fn several_workloads_get_a_folder_each() {
         for file in ["summary.json", "steps.csv", "frontier.csv", "report.html"] {
             assert!(folder.path().join(name).join(file).exists(), "{name}/{file}");
         }
+    }
+}
+
+#[test]
+fn models_take_part_and_hours_are_long_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = String::from("timestamp,value\n");
+    for hour in 0..21 * 24 {
+        let busy = if (8..18).contains(&(hour % 24)) { 300 } else { 40 };
+        text += &format!(
+            "{},{}\n",
+            forescale::units::Time::from_epoch(1_767_571_200 + 3_600 * hour),
+            busy + hour % 7
+        );
+    }
+    let trace = folder.path().join("hours.csv");
+    std::fs::write(&trace, text).expect("written");
+    let trace = trace.to_string_lossy();
+    let more = ["--trace", &trace, "--strategies", "holt-winters,mstl", "--format", "json"];
+    let done = backtest(folder.path(), &[&more[..], &["--set", "underProvisionTarget=1%"]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let summary: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let hours = &summary["traces"][0];
+    assert_eq!(hours["trace"], "hours");
+    let rows = hours["strategies"].as_array().expect("strategies");
+    let short = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.and_then(|row| row["tau_u"].as_f64()).unwrap_or(f64::NAN)
+    };
+    for model in ["holt-winters", "mstl"] {
+        assert!(short(model) < short("reactive"), "{model} {} and {}", short(model), short("reactive"));
+        let frontier = read(&folder.path().join("hours").join("frontier.csv"));
+        assert!(frontier.contains(&format!("\n{model},1.1,")), "{model} is swept");
+    }
+}
+
+#[test]
+fn an_interruption_keeps_what_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let child = Command::new(env!("CARGO_BIN_EXE_forescale"))
+        .args(["backtest", "--threshold", "50", "--strategies", "reactive,naive,mean,predictive", "--out"])
+        .arg(folder.path())
+        .args(
+            ["business-hours", "bursty", "level-shift", "flash-crowd"]
+                .map(|name| format!("--generate={name}")),
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let first = folder.path().join("business-hours").join("summary.json");
+    let begun = Instant::now();
+    while !first.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "nothing is finished");
+        std::thread::yield_now();
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.is_ok_and(|status| status.success()));
+    let done = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{told}");
+    assert!(told.contains("Interrupted") && told.contains("reactive"), "{told}");
+    let summary: Value = serde_json::from_str(&read(&folder.path().join("summary.json"))).expect("JSON");
+    let rows = |trace: &Value| trace["strategies"].as_array().map_or(0, Vec::len);
+    let traces = summary["traces"].as_array().expect("traces");
+    let finished: usize = traces.iter().map(rows).sum();
+    assert!((1..16).contains(&finished), "{finished} of 16 were finished");
+    for trace in traces {
+        let own = folder.path().join(trace["trace"].as_str().expect("a name"));
+        let kept: Value = serde_json::from_str(&read(&own.join("summary.json"))).expect("JSON");
+        assert_eq!(kept["strategies"], trace["strategies"]);
+        assert!(own.join("report.html").exists() && own.join("steps.csv").exists());
     }
 }
 

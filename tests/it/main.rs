@@ -11,6 +11,7 @@ mod catalogue;
 mod dashboards;
 mod doctor;
 mod hpa_recordings;
+mod init;
 mod lint;
 mod manual;
 mod migration;

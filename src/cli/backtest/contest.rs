@@ -3,6 +3,7 @@
 //! Two threads share the work, strategy by strategy; what is done is handed on at once. The order of results does
 //! not depend on who was faster.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -128,6 +129,12 @@ impl Contest {
             }
         }
         outcomes.retain(|outcome| !outcome.entries.is_empty());
+        for outcome in &outcomes {
+            // A workload that an interruption left unfinished gets its report of what is there; others have theirs.
+            if outcome.entries.iter().any(|entry| !entry.run.steps.is_empty()) {
+                files.write_workload(outcome.workload, &outcome.entries.iter().collect::<Vec<_>>(), true)?;
+            }
+        }
         Ok(outcomes)
     }
 
@@ -197,14 +204,21 @@ fn sweep(own: &Run, at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<Fron
     Ok(Frontier::of(points))
 }
 
-/// From the first Ctrl-C on nothing new is begun, and what is done is kept.
+/// From the first Ctrl-C on nothing new is begun, and what is done is kept; the second ends the process.
 fn watch(interrupted: &Arc<AtomicBool>) {
     let interrupted = Arc::clone(interrupted);
     // Ends with the process; it owns nothing but the flag.
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            interrupted.store(true, Ordering::Relaxed);
-        }
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupted.store(true, Ordering::Relaxed);
+                let word = "interrupted: what runs is finished and kept; once more ends it at once";
+                let _ = writeln!(std::io::stderr(), "{word}");
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
     });
 }

@@ -13,7 +13,7 @@ use crate::cli::live;
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Load, Millis, Target};
+use crate::simulate::{Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
@@ -31,7 +31,7 @@ pub(super) struct Workload {
 
 /// The load of one replica, as it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Level {
+pub(in crate::cli) enum Level {
     /// A number.
     Given(Threshold),
     /// This percentile of the load is carried by so many replicas.
@@ -93,17 +93,8 @@ fn workload(
         bail!("found {} samples, expected at least 2", series.observed());
     }
     let policy = policy(args, name, series)?;
-    let signal = policy.signals.first().context("the policy has no query to forecast")?;
     let load = Load::of(series);
-    let mut target = Target::new(signal.threshold);
-    let LeadTime::Given(lead) = policy.lead_time else {
-        bail!("leadTime: found auto, expected a length of time: --lead gives it");
-    };
-    target.twin.pods.ready = Millis::from(lead);
-    target.twin.min_replicas = policy.limits.min.get();
-    target.twin.max_replicas = policy.limits.max.get();
-    target.twin.hpa.tolerance = policy.tolerance;
-    target.price = args.price;
+    let mut target = target_of(&policy, args.price)?;
     let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
     let until = args.to.unwrap_or(load.end()).min(load.end());
     let from = args.last.map_or(args.from, |last| Some(until - last));
@@ -113,6 +104,15 @@ fn workload(
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
     Ok(Workload { name: name.to_owned(), load, target, policy, actual })
+}
+
+/// The cluster that a policy is simulated in; its pods take the lead time to start.
+pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<Target> {
+    let signal = policy.signals.first().context("the policy has no query to forecast")?;
+    if policy.lead_time == LeadTime::Auto {
+        bail!("leadTime: found auto, expected a length of time: --lead gives it");
+    }
+    Ok(Target { twin: TwinConfig::of(policy), price, ..Target::new(signal.threshold) })
 }
 
 /// The policy of the file and the keys given beside it, for this load.
@@ -153,7 +153,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// The last `history` of a query.
-fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
+pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
     let now = SystemClock.now();
     live::read(url, query, Step::MINUTE, now - history, now)
 }
@@ -162,7 +162,7 @@ fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
 
 impl Level {
     /// Reads a number or `pPERCENTILE/REPLICAS`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("found '{text}', expected a number above 0, or a share such as p99.9/20");
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
         match text.strip_prefix('p').and_then(|share| share.split_once('/')) {
@@ -177,7 +177,7 @@ impl Level {
         }
     }
 
-    fn threshold(self, series: &Series) -> anyhow::Result<Threshold> {
+    pub(in crate::cli) fn threshold(self, series: &Series) -> anyhow::Result<Threshold> {
         let (percentile, replicas) = match self {
             Level::Given(threshold) => return Ok(threshold),
             Level::Share { percentile, replicas } => (percentile, replicas),

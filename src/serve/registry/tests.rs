@@ -175,6 +175,24 @@ async fn who_is_not_asked_for_is_forgotten_with_its_metrics_and_its_series() {
 }
 
 #[tokio::test]
+async fn the_ledger_of_a_shadow_is_kept_by_twins() {
+    let bench = bench(Catalogue::default(), "");
+    bench.number("web", &[("mode", "shadow")]).await;
+    for _ in 0..20 {
+        bench.pass(Span::seconds(15));
+        bench.settled().await;
+    }
+    let text = bench.registry.metrics().encode();
+    let values = |family: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(&format!("forescale_{family}_total{{")));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect::<Vec<f64>>()
+    };
+    // A steady load is held by both answers, and watching it is worth nothing.
+    assert_eq!(values("short_seconds"), [0.0, 0.0], "{text}");
+    assert_eq!(values("replica_seconds_saved"), [0.0], "{text}");
+}
+
+#[tokio::test]
 async fn a_changed_catalogue_reaches_running_workloads_without_warming_up() {
     let with = |threshold: &str| {
         let mut catalogue = Catalogue::default();

@@ -1,0 +1,183 @@
+//! `forescale init`: a ScaledObject proposed from the history of a query.
+//!
+//! What the load does by the clock, what a replica may carry, how much to insure and what that would have saved, told
+//! with the numbers they rest on; then the whole manifest, which passes `forescale lint`. Nothing is applied.
+
+mod manifest;
+mod survey;
+mod trial;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{ArgGroup, Args};
+use serde_json::json;
+
+use super::backtest::workload::{Level, read_live};
+use super::{Format, Outcome, parse_span};
+use crate::history::{Calendar, Series};
+use crate::lint::{self, Input, Severity};
+use crate::serve::{Clock, SystemClock};
+use crate::source::trace;
+use crate::units::{Span, Threshold};
+use manifest::Proposal;
+use survey::Survey;
+use trial::Trial;
+
+/// A ScaledObject proposed from the history of a query.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("history_from").required(true).args(["trace", "prometheus"])))]
+pub(super) struct InitArgs {
+    /// A Prometheus server to read the history from.
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<String>,
+    /// A trace in its place: CSV with timestamp,value or a saved Prometheus range query; gzipped or not.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// PromQL of the load, one series.
+    #[arg(long, value_name = "PROMQL")]
+    query: Option<String>,
+    /// How much history to read from Prometheus.
+    #[arg(long, value_name = "D", default_value = "28d", value_parser = parse_span)]
+    history: Span,
+    /// Name of the ScaledObject and of the Deployment that it scales.
+    #[arg(long, value_name = "NAME", default_value = "web")]
+    name: String,
+    /// Its namespace.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+    /// Where the scaler listens in the cluster.
+    #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
+    scaler: String,
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what a
+    /// replica is seen to carry (--actual-replicas), else a guess.
+    #[arg(long, value_name = "X", value_parser = Level::parse)]
+    threshold: Option<Level>,
+    /// What ran: a trace of replicas, or PromQL for the Prometheus given.
+    #[arg(long, value_name = "FILE|PROMQL")]
+    actual_replicas: Option<String>,
+    /// From a decision to a ready pod.
+    #[arg(long, value_name = "D", default_value = "2m", value_parser = parse_span)]
+    lead: Span,
+    /// Fewest replicas.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_replicas: u32,
+    /// Most replicas; half as many again as were ever needed by default.
+    #[arg(long, value_name = "N")]
+    max_replicas: Option<u32>,
+    /// Percent of the time that may be short of replicas.
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    short: f64,
+    /// Time zone of the people who make the load.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: chrono_tz::Tz,
+    /// Money for one hour of one replica.
+    #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
+    price: f64,
+    /// A file for the manifest; standard output by default.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// A report for people, or a document for programs.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// What one replica may carry, and where that comes from.
+struct Carried {
+    threshold: Threshold,
+    because: String,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
+    let series = history(args)?;
+    let calendar = Calendar::new(args.timezone, std::collections::BTreeSet::new());
+    let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
+        Some(url) => read_live(url, given, args.history),
+        None => Ok(trace::read(Path::new(given))?),
+    });
+    let actual = actual.transpose()?;
+    let carried = carried(args, &series, actual.as_ref())?;
+    let survey = Survey::of(&series, &calendar);
+    let mut proposal = Proposal::new(args, &survey, carried.threshold);
+    let trial = Trial::run(&mut proposal, &series, actual.as_ref(), args)?;
+    let text = proposal.manifest();
+    let settings = lint::Settings {
+        now: SystemClock.now(),
+        scrape_interval: Span::seconds(15),
+        retention: None,
+        catalogue: None,
+        env: std::env::vars().collect(),
+    };
+    let input = Input { name: format!("{}.yaml", args.name), text: text.clone() };
+    let report = lint::lint(&[input], &settings);
+    if let Some(path) = &args.out {
+        std::fs::write(path, &text).with_context(|| path.display().to_string())?;
+    }
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            let document = json!({
+                "schema": 1, "seasonality": survey.json(), "threshold": carried.threshold.get(),
+                "threshold_because": carried.because, "proposal": proposal.json(), "backtest": trial.json(),
+                "lint": lint::json(&report)["findings"], "manifest": text,
+            });
+            writeln!(out, "{document:#}")?;
+        }
+        Format::Text => {
+            let mut told = survey.told();
+            told.push(format!("threshold {:.4} per replica: {}", carried.threshold.get(), carried.because));
+            told.extend(proposal.told());
+            told.extend(trial.told(args.price));
+            for line in &told {
+                writeln!(out, "# {line}")?;
+            }
+            match &args.out {
+                Some(path) => writeln!(out, "# Written to {}.", path.display())?,
+                None => write!(out, "{text}")?,
+            }
+        }
+    }
+    out.flush()?;
+    if report.findings.iter().any(|finding| finding.rule.severity != Severity::Info) {
+        write!(std::io::stderr().lock(), "{}", lint::text(&report))?;
+    }
+    Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+fn history(args: &InitArgs) -> anyhow::Result<Series> {
+    let series = match (&args.trace, &args.prometheus, &args.query) {
+        (Some(path), ..) => trace::read(path)?,
+        (None, Some(url), Some(query)) => read_live(url, query, args.history)?,
+        _ => bail!("expected --trace, or --prometheus with --query"),
+    };
+    let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+    if series.observed() < 100 || covers < Span::DAY {
+        bail!("found {} samples over {covers}, expected a day and 100 at least", series.observed());
+    }
+    Ok(series)
+}
+
+fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow::Result<Carried> {
+    /// A replica that carried more than this share of the time did so for a while.
+    const OFTEN: f64 = 0.9;
+    if let Some(level) = args.threshold {
+        return Ok(Carried { threshold: level.threshold(series)?, because: "as given".to_owned() });
+    }
+    if let Some(actual) = actual {
+        let carried = (0..series.len()).filter_map(|slot| {
+            let ran = actual.slot_before(series.time(slot)).and_then(|i| actual.get(i)).filter(|r| *r >= 1.0);
+            Some(series.get(slot)? / ran?)
+        });
+        let carried = survey::percentile(carried.collect(), OFTEN);
+        let threshold = Threshold::new(carried).context("--actual-replicas: no replica carried any load")?;
+        return Ok(Carried {
+            threshold,
+            because: "what a replica carried at most for nine tenths of the time".into(),
+        });
+    }
+    let level = Level::parse("p99.9/20").map_err(anyhow::Error::msg)?;
+    let because = "a guess, a twentieth of the highest load: measure what one replica carries";
+    Ok(Carried { threshold: level.threshold(series)?, because: because.to_owned() })
+}

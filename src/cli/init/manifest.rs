@@ -1,0 +1,172 @@
+//! The proposal as the keys of a trigger and as a manifest.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::InitArgs;
+use super::survey::Survey;
+use crate::units::{Span, Threshold};
+
+/// What is proposed; the quantile and the largest need come from the backtest.
+pub(super) struct Proposal {
+    name: String,
+    namespace: String,
+    scaler: String,
+    pub query: String,
+    pub threshold: Threshold,
+    lead: Span,
+    timezone: chrono_tz::Tz,
+    pub min: u32,
+    pub max: u32,
+    /// What the business needs while the scaler is not there.
+    fallback: u32,
+    pub quantile: f64,
+    /// A rule, and why.
+    schedule: Option<(String, String)>,
+    /// Whether the query stands for one that is not known.
+    is_placeholder: bool,
+}
+
+// === impl Proposal ===
+
+impl Proposal {
+    pub(super) fn new(args: &InitArgs, survey: &Survey, threshold: Threshold) -> Self {
+        let replicas = |load: f64| threshold.replicas_for(load).get();
+        let min = args.min_replicas;
+        let most = replicas(survey.highest());
+        let max = args.max_replicas.unwrap_or(most + most.div_ceil(2)).max(min).max(1);
+        let schedule = survey.busy().and_then(|busy| {
+            let floor = replicas(busy.load).min(max);
+            let (days, every) = if busy.daily { ("daily", "day") } else { ("mon-fri", "weekday") };
+            let hours = (busy.start, busy.end % 24);
+            let rule = format!(
+                "- {{name: busy hours, days: {days}, start: '{:02}:00', end: '{:02}:00', min: {floor}}}",
+                hours.0, hours.1
+            );
+            let why = format!(
+                "schedule: from {:02}:00 to {:02}:00 every {every} the load needs {floor} replicas three quarters of \
+                 the time; a floor costs little and stands without any history.",
+                hours.0, hours.1
+            );
+            (floor > min).then_some((rule, why))
+        });
+        let asked = format!("sum(rate(http_requests_total{{job=\"{}\"}}[2m]))", args.name);
+        Proposal {
+            name: args.name.clone(),
+            namespace: args.namespace.clone(),
+            scaler: args.scaler.clone(),
+            query: args.query.clone().unwrap_or(asked),
+            threshold,
+            lead: args.lead,
+            timezone: args.timezone,
+            min,
+            max,
+            fallback: replicas(survey.typical()).clamp(min.max(1), max),
+            quantile: 0.95,
+            schedule,
+            is_placeholder: args.query.is_none(),
+        }
+    }
+
+    /// The keys of the trigger, in the order of the manifest.
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let mut rows = vec![
+            ("query", self.query.clone()),
+            ("threshold", number(self.threshold.get())),
+            ("quantile", number(self.quantile)),
+            ("leadTime", self.lead.to_string()),
+            ("minReplicas", self.min.to_string()),
+            ("maxReplicas", self.max.to_string()),
+        ];
+        if self.timezone != chrono_tz::UTC {
+            rows.push(("timezone", self.timezone.name().to_owned()));
+        }
+        rows
+    }
+
+    /// The keys as the policy reads them.
+    pub(super) fn keys(&self) -> HashMap<String, String> {
+        let schedule = self.schedule.iter().map(|(rule, _)| ("schedule", rule.clone()));
+        self.rows().into_iter().chain(schedule).map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!(self.keys())
+    }
+
+    pub(super) fn told(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.schedule.iter().map(|schedule| schedule.1.clone()).collect();
+        if self.schedule.is_none() {
+            told.push("schedule: none; there are no busy hours that stand out.".to_owned());
+        }
+        if self.is_placeholder {
+            told.push("query: a placeholder; name the one that the trace was taken with.".to_owned());
+        }
+        told
+    }
+
+    /// The whole ScaledObject.
+    pub(super) fn manifest(&self) -> String {
+        let Proposal { min, max, fallback, .. } = self;
+        let (name, namespace, scaler) = (quoted(&self.name), quoted(&self.namespace), quoted(&self.scaler));
+        let mut text = format!(
+            "apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: {name}
+  namespace: {namespace}
+spec:
+  scaleTargetRef:
+    name: {name}
+  minReplicaCount: {min}
+  maxReplicaCount: {max}
+  fallback:
+    failureThreshold: 3
+    replicas: {fallback}
+    behavior: currentReplicasIfHigher
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleUp:
+          tolerance: \"0\"
+        scaleDown:
+          tolerance: \"0\"
+  triggers:
+    - type: external
+      metadata:
+        scalerAddress: {scaler}
+"
+        );
+        for (key, value) in self.rows() {
+            text += &format!("        {key}: {}\n", quoted(&value));
+        }
+        if let Some((rule, _)) = &self.schedule {
+            text += &format!("        schedule: |\n          {rule}\n");
+        }
+        text
+    }
+}
+
+/// As YAML reads it whatever it holds: a JSON string is one.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Four significant digits: more would pretend to know.
+fn number(value: f64) -> String {
+    let digits = usize::try_from(3 - value.abs().log10().floor() as i64).unwrap_or(0);
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let read = [0.95, 12.0, 12.345_678, 0.001_234_56, 98_765.4, 0.5].map(number);
+        assert_eq!(read, ["0.95", "12", "12.35", "0.001235", "98765", "0.5"]);
+    }
+}

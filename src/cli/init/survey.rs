@@ -1,0 +1,228 @@
+//! What a load does by the clock: how much of its variation the hour and the weekday explain, and when it is busy.
+
+use serde_json::{Value, json};
+
+use crate::history::{Calendar, Series};
+use crate::units::Span;
+
+/// What was found.
+pub(super) struct Survey {
+    days: f64,
+    samples: usize,
+    step: Span,
+    /// Share of the variation of hourly means that the hour of the day explains.
+    daily: f64,
+    /// The same of the hour of the week; `None` before two weeks were seen.
+    weekly: Option<f64>,
+    /// Loads by percentile: the median, the highest but one in a thousand.
+    typical: f64,
+    highest: f64,
+    busy: Option<Busy>,
+}
+
+/// Hours in which at least this load is nearly always there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Busy {
+    /// Hours of the day, the end excluded; it may lie on the next day.
+    pub start: usize,
+    pub end: usize,
+    /// Whether weekends are like weekdays.
+    pub daily: bool,
+    /// What three quarters of the time in every one of these hours exceed.
+    pub load: f64,
+}
+
+/// From this share on the load follows the clock.
+const FOLLOWS: f64 = 0.3;
+/// Hours with so much of the busiest hour's load are busy.
+const BUSY: f64 = 0.5;
+/// Busy hours are so many; more are no pattern that a schedule could follow.
+const HOURS: std::ops::RangeInclusive<usize> = 2..=18;
+/// Weekends with so much of the weekdays' load are like them.
+const ALIKE: f64 = 0.7;
+
+/// The value at a share of the sorted values, zero where there is none.
+pub(super) fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(rank).copied().unwrap_or(0.0)
+}
+
+/// The part of the variance that groups explain, corrected for their number (adjusted R²).
+fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
+    let mut sums = vec![(0.0, 0.0); groups];
+    for &(group, value) in values {
+        if let Some(sum) = sums.get_mut(group) {
+            *sum = (sum.0 + value, sum.1 + 1.0);
+        }
+    }
+    let (total, count) = sums.iter().fold((0.0, 0.0), |all, sum| (all.0 + sum.0, all.1 + sum.1));
+    let mean_of = |group: usize| sums.get(group).map_or(0.0, |sum| sum.0 / sum.1);
+    let (mut within, mut around) = (0.0, 0.0);
+    for &(group, value) in values {
+        within += (value - mean_of(group)).powi(2);
+        around += (value - total / count).powi(2);
+    }
+    let freedom = count - sums.iter().filter(|sum| sum.1 > 0.0).count() as f64;
+    if around <= 0.0 || freedom <= 0.0 {
+        return 0.0;
+    }
+    (1.0 - within / freedom / (around / (count - 1.0))).clamp(0.0, 1.0)
+}
+
+// === impl Survey ===
+
+impl Survey {
+    /// Looks at the whole history, in local time.
+    pub(super) fn of(series: &Series, calendar: &Calendar) -> Self {
+        let mut clock = calendar.clock();
+        let mut hours: Vec<(usize, f64, f64)> = Vec::new();
+        let mut cells: Vec<Vec<f64>> = vec![Vec::new(); 168];
+        let mut last = None;
+        for slot in 0..series.len() {
+            let Some(value) = series.get(slot) else { continue };
+            let at = series.time(slot);
+            let cell = usize::try_from(clock.local(at).second_of_week() / 3_600).unwrap_or(0) % 168;
+            cells[cell].push(value);
+            let hour = at.floor_to(Span::HOUR, Span::ZERO);
+            match hours.last_mut().filter(|_| last == Some(hour)) {
+                Some(open) => *open = (cell, open.1 + value, open.2 + 1.0),
+                None => hours.push((cell, value, 1.0)),
+            }
+            last = Some(hour);
+        }
+        let by = |length: usize| -> Vec<(usize, f64)> {
+            hours.iter().map(|&(cell, sum, count)| (cell % length, sum / count)).collect()
+        };
+        let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+        let days = covers.as_hours() / 24.0;
+        let daily = explained(&by(24), 24);
+        let mut values = series.values();
+        values.retain(|value| !value.is_nan());
+        Survey {
+            days,
+            samples: values.len(),
+            step: series.step().span(),
+            daily,
+            weekly: (days >= 14.0).then(|| explained(&by(168), 168)),
+            typical: percentile(values.clone(), 0.5),
+            highest: percentile(values, 0.999),
+            busy: (daily >= FOLLOWS).then(|| busy(&cells)).flatten(),
+        }
+    }
+
+    pub(super) fn busy(&self) -> Option<Busy> {
+        self.busy
+    }
+
+    pub(super) fn typical(&self) -> f64 {
+        self.typical
+    }
+
+    pub(super) fn highest(&self) -> f64 {
+        self.highest
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let busy = self.busy.map(|b| {
+            json!({ "start_hour": b.start, "end_hour": b.end % 24, "weekends_too": b.daily, "load": b.load })
+        });
+        json!({
+            "days": self.days, "samples": self.samples, "step_seconds": self.step.as_seconds(),
+            "daily": self.daily, "weekly": self.weekly, "median_load": self.typical,
+            "highest_load": self.highest, "busy": busy,
+        })
+    }
+
+    pub(super) fn told(&self) -> Vec<String> {
+        let Survey { days, samples, step, daily, typical, highest, .. } = self;
+        let mut told = vec![
+            format!(
+                "{samples} samples over {days:.1} days, every {step}; half of them above {typical:.4}, the highest"
+            ),
+            format!("of a thousand at {highest:.4}."),
+        ];
+        let percent = |share: f64| (100.0 * share).round();
+        told.push(match self.weekly {
+            Some(week) => format!(
+                "Seasonality: the hour of the day explains {} % of the hourly variation, the hour of the week {} %.",
+                percent(*daily),
+                percent(week.max(*daily))
+            ),
+            None => format!(
+                "Seasonality: the hour of the day explains {} % of the hourly variation; weekdays need two weeks.",
+                percent(*daily)
+            ),
+        });
+        if *daily < FOLLOWS && self.weekly.is_none_or(|week| week < FOLLOWS) {
+            told.push(
+                "It hardly follows the clock: a forecast insures it, but will not be far ahead of it.".into(),
+            );
+        }
+        told
+    }
+}
+
+/// The longest stretch of busy hours on weekdays.
+fn busy(cells: &[Vec<f64>]) -> Option<Busy> {
+    let quarter = |days: std::ops::Range<usize>, hour: usize| {
+        let values = days.filter_map(|day| cells.get(24 * day + hour)).flatten().copied().collect();
+        percentile(values, 0.25)
+    };
+    let weekdays: Vec<f64> = (0..24).map(|hour| quarter(0..5, hour)).collect();
+    let most = weekdays.iter().copied().fold(0.0, f64::max);
+    let is_busy =
+        |hour: usize| most > 0.0 && weekdays.get(hour % 24).is_some_and(|load| *load >= BUSY * most);
+    let stretch = |start: usize| (start..start + 24).take_while(|&hour| is_busy(hour)).count();
+    let start =
+        (0..24).filter(|&hour| is_busy(hour) && !is_busy(hour + 23)).max_by_key(|&hour| stretch(hour))?;
+    let length = stretch(start);
+    let over = |days: std::ops::Range<usize>| {
+        (start..start + length).map(|hour| quarter(days.clone(), hour % 24)).fold(f64::INFINITY, f64::min)
+    };
+    let (weekday, weekend) = (over(0..5), over(5..7));
+    let daily = weekend >= ALIKE * weekday;
+    HOURS.contains(&length).then_some(Busy {
+        start,
+        end: start + length,
+        daily,
+        load: weekday.min(if daily { weekend } else { weekday }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Step, Time};
+
+    /// Three weeks from a Monday on, every ten minutes.
+    fn survey(load: impl Fn(usize, usize) -> f64) -> Survey {
+        let at = |i: usize| load(i / 144 % 7, i % 144 / 6);
+        let monday = Time::from_epoch(1_767_571_200);
+        let step = Step::new(Span::minutes(10)).expect("a step");
+        Survey::of(&Series::from_values(monday, step, (0..21 * 144).map(at)), &Calendar::utc())
+    }
+
+    #[test]
+    fn office_hours_are_found() {
+        let found = survey(|day, hour| if day < 5 && (9..17).contains(&hour) { 80.0 } else { 20.0 });
+        assert_eq!(found.busy, Some(Busy { start: 9, end: 17, daily: false, load: 80.0 }));
+        assert!(found.weekly.is_some_and(|week| week > 0.99) && (0.3..0.9).contains(&found.daily));
+    }
+
+    #[test]
+    fn a_night_shift_of_every_day_is_found() {
+        let found = survey(|_, hour| if !(6..22).contains(&hour) { 50.0 } else { 5.0 });
+        assert_eq!(found.busy, Some(Busy { start: 22, end: 30, daily: true, load: 50.0 }));
+    }
+
+    #[test]
+    fn noise_has_no_season() {
+        let mut dice = crate::simulate::Dice::new(3);
+        let noise: Vec<f64> = (0..168).map(|_| 100.0 + dice.normal()).collect();
+        // The same week thrice is a season of the week; its hours alone are none.
+        let found = survey(|day, hour| noise[24 * day + hour]);
+        assert!(found.daily < 0.3 && found.busy.is_none(), "{}", found.daily);
+        assert_eq!(survey(|_, _| 7.0).daily, 0.0);
+    }
+}

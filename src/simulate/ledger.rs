@@ -1,0 +1,146 @@
+//! What a forecast is worth while it only watches: two twins of one workload, side by side from now on.
+//!
+//! One is answered as the forecast would have it, the other as a reactive trigger. Both meet the same controllers and
+//! the same pods, so that what differs is the answer and nothing else. What really runs is not looked at: it follows
+//! one of the answers, with delays of its own.
+
+use super::{Answer, ConfigError, Millis, Scaler, Twin, TwinConfig, View};
+use crate::units::Time;
+
+/// The two twins, brought forward from decision to decision.
+#[derive(Debug)]
+pub struct Ledger {
+    origin: Time,
+    at: Time,
+    with: Side,
+    without: Side,
+    demand: u32,
+}
+
+/// What came of the time since the decision before.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Balance {
+    /// Replica-seconds less with the forecast; below zero where it asked for more.
+    pub saved: f64,
+    /// Seconds with fewer pods ready than the load needed, with the forecast.
+    pub short_with: f64,
+    /// The same without it.
+    pub short_without: f64,
+}
+
+#[derive(Debug)]
+struct Side {
+    twin: Twin,
+    holds: Held,
+}
+
+/// An answer that holds until the next decision.
+#[derive(Debug, Clone, Copy)]
+struct Held(u32);
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Both twins with `running` pods, and the same answer until the first decision.
+    pub fn new(config: &TwinConfig, running: u32, at: Time) -> Result<Self, ConfigError> {
+        let side = || {
+            let created_at = Millis(at.epoch() * 1_000).max(Millis::ZERO);
+            let config = TwinConfig { initial_replicas: running, created_at, ..config.clone() };
+            Ok(Side { twin: Twin::new(config)?, holds: Held(running) })
+        };
+        Ok(Ledger { origin: at, at, with: side()?, without: side()?, demand: 0 })
+    }
+
+    /// Lets both go on to `at` with the answers before, then holds the new ones. `demand` is what the load needs from
+    /// now on. An instant that is not after the last tells nothing.
+    pub fn decided(&mut self, at: Time, predictive: u32, reactive: u32, demand: u32) -> Balance {
+        let (from, until) = (self.at.since(self.origin), at.since(self.origin));
+        let (seconds, until) = (until.as_seconds() - from.as_seconds(), Millis::from(until));
+        if seconds <= 0 {
+            return Balance::default();
+        }
+        let mut balance = Balance::default();
+        // Pods change between decisions too; a second is finer than any of their times.
+        for step in 1..=seconds {
+            let now = Millis(until.0 - (seconds - step) * 1_000);
+            let (with, without) = (self.with.ready_at(now), self.without.ready_at(now));
+            balance.saved += f64::from(without) - f64::from(with);
+            balance.short_with += f64::from(u8::from(with < self.demand));
+            balance.short_without += f64::from(u8::from(without < self.demand));
+        }
+        self.with.holds = Held(predictive);
+        self.without.holds = Held(reactive);
+        (self.at, self.demand) = (at, demand);
+        balance
+    }
+
+    /// The last instant that was entered.
+    pub fn at(&self) -> Time {
+        self.at
+    }
+}
+
+impl Side {
+    fn ready_at(&mut self, at: Millis) -> u32 {
+        let Side { twin, holds } = self;
+        twin.advance(holds, at);
+        // Months of changes are nobody's business here.
+        twin.forget_changes();
+        twin.view().ready
+    }
+}
+
+impl Scaler for Held {
+    fn answer(&mut self, _view: View, _trigger: usize) -> Answer {
+        Answer { value: Some(f64::from(self.0)), active: Some(self.0 > 0), target: Some(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::PodTiming;
+    use crate::units::Span;
+
+    fn ledger() -> Ledger {
+        let pods = PodTiming { ready: Millis(120_000), spread: 0.0, ..PodTiming::default() };
+        Ledger::new(&TwinConfig { pods, ..TwinConfig::default() }, 2, Time::from_epoch(0)).expect("valid")
+    }
+
+    /// Every quarter of a minute over an hour; the load needs 2, from the half hour on 6.
+    fn hour(mut ledger: Ledger, predictive: impl Fn(i64) -> u32) -> Balance {
+        let needed = |at: i64| if at >= 1_800 { 6 } else { 2 };
+        let mut sum = Balance::default();
+        for at in (0..=3_600).step_by(15) {
+            let one = ledger.decided(Time::from_epoch(at), predictive(at), needed(at), needed(at));
+            sum.saved += one.saved;
+            sum.short_with += one.short_with;
+            sum.short_without += one.short_without;
+        }
+        sum
+    }
+
+    #[test]
+    fn whoever_is_early_is_not_short_and_pays_for_it() {
+        let early = hour(ledger(), |at| if at >= 1_560 { 6 } else { 2 });
+        assert_eq!(early.short_with, 0.0, "{early:?}");
+        // A sync and two minutes of pods, at least.
+        assert!((120.0..=165.0).contains(&early.short_without), "{early:?}");
+        // Four pods for as much longer as they were wanted earlier, within a sync.
+        assert!((early.saved + 4.0 * 240.0).abs() <= 4.0 * 16.0, "{early:?}");
+    }
+
+    #[test]
+    fn equal_answers_are_worth_nothing() {
+        let same = hour(ledger(), |at| if at >= 1_800 { 6 } else { 2 });
+        assert_eq!((same.saved, same.short_with), (0.0, same.short_without));
+    }
+
+    #[test]
+    fn an_instant_before_the_last_is_not_entered() {
+        let mut ledger = ledger();
+        ledger.decided(Time::from_epoch(60), 6, 2, 2);
+        assert_eq!(ledger.decided(Time::from_epoch(60) - Span::MINUTE, 2, 2, 2), Balance::default());
+        assert_eq!(ledger.at(), Time::from_epoch(60));
+    }
+}
