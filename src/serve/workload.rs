@@ -193,7 +193,7 @@ impl Workload {
             Insurance::Quantile(_) => Some(insure(forecasts, observations, &self.policy, point)),
         };
         if let Some(prepared) = insured {
-            carried.session.adopt(prepared);
+            carried.session.adopt(prepared, observations, &self.policy);
         }
     }
 
@@ -305,7 +305,11 @@ impl Workload {
                     if keeps(state) || *state == Err(blind.clone()) {
                         return false;
                     }
-                    tracing::warn!(workload = %self.id, %blind, "no decision");
+                    match &blind {
+                        // Every workload begins so.
+                        Blind::Warming { .. } => tracing::debug!(workload = %self.id, %blind, "no decision"),
+                        Blind::NoData { .. } => tracing::warn!(workload = %self.id, %blind, "no decision"),
+                    }
                     *state = Err(blind.clone());
                     true
                 });

@@ -9,6 +9,7 @@
 mod backtest;
 mod catalogue;
 mod dashboards;
+mod faults;
 mod hpa_recordings;
 mod lint;
 mod presets;
