@@ -274,3 +274,16 @@ impl RangeSource for Prometheus {
         self.read_range(query).await
     }
 }
+
+/// Decodes a saved answer as it would be from a server that sends it in pieces of so many bytes: instants in
+/// milliseconds with their values.
+///
+/// # Errors
+/// Why it is no answer with at most so many points.
+#[doc(hidden)]
+pub fn decoded(bytes: &[u8], piece: usize, points: usize) -> Result<Vec<(i64, f64)>, String> {
+    let mut decoder = decode::Decoder::new(Bounds { bytes: bytes.len(), points });
+    let fed = bytes.chunks(piece.max(1)).try_for_each(|piece| decoder.feed(piece));
+    let answer = fed.and_then(|()| decoder.finish()).map_err(|error| format!("{error:?}"))?;
+    Ok(answer.times.into_iter().zip(answer.values).collect())
+}

@@ -10,6 +10,7 @@ mod backtest;
 mod catalogue;
 mod dashboards;
 mod faults;
+mod fuzz;
 mod hpa_recordings;
 mod lint;
 mod presets;
