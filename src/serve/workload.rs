@@ -139,8 +139,11 @@ impl Workload {
                 }
             };
             self.ticked.send_replace(Some(at));
+            // Who still has no answer does not wait for the next point to hear what has come in meanwhile.
+            let is_warming = matches!(*self.state.borrow(), Err(Blind::Warming { .. }));
+            let soon = if is_warming { shared.clock.now() + Span::seconds(1) } else { at + grid };
             tokio::select! {
-                () = shared.clock.wait_until(at + grid) => {}
+                () = shared.clock.wait_until(soon.min(at + grid)) => {}
                 () = stop.cancelled() => return,
             }
         }

@@ -11,6 +11,7 @@ mod connect;
 mod datasources;
 mod decode;
 mod json;
+mod resolve;
 #[cfg(test)]
 mod tests;
 

@@ -18,6 +18,7 @@ mod properties;
 mod push;
 mod replay;
 mod scenarios;
+mod security;
 mod serve;
 mod source;
 mod support;

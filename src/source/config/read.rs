@@ -103,7 +103,6 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
         section.fault("tls", "tls with an http url", "an https url, or no tls");
     }
     Some(DataSourceConfig {
-        url,
         auth,
         headers,
         tls,
@@ -112,6 +111,7 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
         max_per_second,
         namespaces,
         query_parameters,
+        ..DataSourceConfig::at(url)
     })
 }
 
