@@ -38,84 +38,77 @@ const PAGE: &str = "<html><body><h1>Sign in</h1><form action='/login'></form></b
 const ERROR: &str = r#"{"status":"error","errorType":"execution","error":"out of memory"}"#;
 
 /// The faults by name, and whether the load is still seen through them.
-fn faults() -> Vec<(&'static str, Fault, bool)> {
-    let changed = |change: fn(&mut Value)| Fault::Changed(change);
-    vec![
-        ("refused", Fault::Refused, false),
-        ("reset", Fault::Reset, false),
-        ("slow", Fault::Slow, true),
-        ("hanging", Fault::Hanging, false),
-        ("half an answer", Fault::Half, false),
-        ("half, then nothing", Fault::Stalled, false),
-        ("400", Fault::Instead(400, JSON, ERROR), false),
-        ("401", Fault::Instead(401, HTML, PAGE), false),
-        ("404", Fault::Instead(404, "", ""), false),
-        ("422", Fault::Instead(422, JSON, ERROR), false),
-        ("429, Retry-After 2", Fault::Instead(429, "retry-after: 2\r\n", ""), false),
-        ("500", Fault::Instead(500, JSON, ERROR), false),
-        ("503, Retry-After 2", Fault::Instead(503, "retry-after: 2\r\n", "busy"), false),
-        ("302", Fault::Instead(302, "location: http://169.254.169.254/\r\n", ""), false),
-        ("a page of HTML", Fault::Instead(200, HTML, PAGE), false),
-        ("HTML called JSON", Fault::Instead(200, JSON, PAGE), false),
-        ("an error with 200", Fault::Instead(200, JSON, ERROR), false),
-        ("nothing at all", Fault::Instead(200, JSON, ""), false),
-        ("{}", Fault::Instead(200, JSON, "{}"), false),
-        (
-            "JSON cut short",
-            Fault::Instead(200, JSON, r#"{"status":"success","data":{"resultType":"ma"#),
-            false,
-        ),
-        (
-            "a scalar",
-            Fault::Instead(200, JSON, r#"{"status":"success","data":{"resultType":"scalar"}}"#),
-            false,
-        ),
-        ("bytes without end", Fault::Enormous, false),
-        ("metric renamed", changed(|a| a["data"]["result"] = json!([])), false),
-        (
-            "two series",
-            changed(|a| {
-                let twice = a["data"]["result"].as_array().map(|r| [r.clone(), r.clone()].concat());
-                a["data"]["result"] = json!(twice);
-            }),
-            false,
-        ),
-        ("NaN", changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("NaN")))), false),
-        ("negative", changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("-95")))), false),
-        ("infinite", changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("+Inf")))), false),
-        ("no numbers", changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("many")))), false),
-        (
-            "out of order, twice",
-            changed(|a| {
-                samples(a, |s| {
-                    s.reverse();
-                    s.extend(s.clone());
-                })
-            }),
-            true,
-        ),
-        (
-            "off the grid",
-            changed(|a| {
-                samples(a, |s| {
-                    s.iter_mut().for_each(|s| s[0] = json!(s[0].as_f64().unwrap_or(0.0) + 0.5));
-                })
-            }),
-            true,
-        ),
-        (
-            "retention cut",
-            changed(|a| {
-                samples(a, |s| {
-                    s.drain(..s.len().saturating_sub(30));
-                })
-            }),
-            true,
-        ),
-        ("clock an hour ahead", Fault::Clock(3_600), true),
-        ("clock an hour behind", Fault::Clock(-3_600), true),
-    ]
-}
+const FAULTS: &[(&str, Fault, bool)] = &[
+    ("refused", Fault::Refused, false),
+    ("reset", Fault::Reset, false),
+    ("slow", Fault::Slow, true),
+    ("hanging", Fault::Hanging, false),
+    ("half an answer", Fault::Half, false),
+    ("half, then nothing", Fault::Stalled, false),
+    ("400", Fault::Instead(400, JSON, ERROR), false),
+    ("401", Fault::Instead(401, HTML, PAGE), false),
+    ("404", Fault::Instead(404, "", ""), false),
+    ("422", Fault::Instead(422, JSON, ERROR), false),
+    ("429, Retry-After 2", Fault::Instead(429, "retry-after: 2\r\n", ""), false),
+    ("500", Fault::Instead(500, JSON, ERROR), false),
+    ("503, Retry-After 2", Fault::Instead(503, "retry-after: 2\r\n", "busy"), false),
+    ("302", Fault::Instead(302, "location: http://169.254.169.254/\r\n", ""), false),
+    ("a page of HTML", Fault::Instead(200, HTML, PAGE), false),
+    ("HTML called JSON", Fault::Instead(200, JSON, PAGE), false),
+    ("an error with 200", Fault::Instead(200, JSON, ERROR), false),
+    ("nothing at all", Fault::Instead(200, JSON, ""), false),
+    ("{}", Fault::Instead(200, JSON, "{}"), false),
+    ("JSON cut short", Fault::Instead(200, JSON, r#"{"status":"success","data":{"resultType":"ma"#), false),
+    ("a scalar", Fault::Instead(200, JSON, r#"{"status":"success","data":{"resultType":"scalar"}}"#), false),
+    ("bytes without end", Fault::Enormous, false),
+    ("metric renamed", Fault::Changed(|a| a["data"]["result"] = json!([])), false),
+    (
+        "two series",
+        Fault::Changed(|a| {
+            let twice = a["data"]["result"].as_array().map(|r| [r.clone(), r.clone()].concat());
+            a["data"]["result"] = json!(twice);
+        }),
+        false,
+    ),
+    ("NaN", Fault::Changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("NaN")))), false),
+    ("negative", Fault::Changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("-95")))), false),
+    ("infinite", Fault::Changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("+Inf")))), false),
+    (
+        "no numbers",
+        Fault::Changed(|a| samples(a, |s| s.iter_mut().for_each(|s| s[1] = json!("many")))),
+        false,
+    ),
+    (
+        "out of order, twice",
+        Fault::Changed(|a| {
+            samples(a, |s| {
+                s.reverse();
+                s.extend(s.clone());
+            })
+        }),
+        true,
+    ),
+    (
+        "off the grid",
+        Fault::Changed(|a| {
+            samples(a, |s| {
+                s.iter_mut().for_each(|s| s[0] = json!(s[0].as_f64().unwrap_or(0.0) + 0.5));
+            })
+        }),
+        true,
+    ),
+    (
+        "retention cut",
+        Fault::Changed(|a| {
+            samples(a, |s| {
+                s.drain(..s.len().saturating_sub(30));
+            })
+        }),
+        true,
+    ),
+    ("clock an hour ahead", Fault::Clock(3_600), true),
+    ("clock an hour behind", Fault::Clock(-3_600), true),
+];
 
 /// What one workload was answered while something was wrong.
 #[derive(Default)]
@@ -253,8 +246,9 @@ async fn no_fault_lowers_an_answer_in_any_state() {
     let prometheus = Prometheus::start(&[steady("load", LOAD), steady("idle", 0.0)]).await;
     // One alone, by its name.
     let only = std::env::var("FAULT").ok();
-    let runs: Vec<_> = faults()
-        .into_iter()
+    let runs: Vec<_> = FAULTS
+        .iter()
+        .copied()
         .filter(|(name, ..)| only.as_ref().is_none_or(|only| only == name))
         .map(|(name, fault, sees_load)| {
             let url = prometheus.url();

@@ -76,7 +76,7 @@ async fn workloads_and_their_labels_are_bounded_whatever_they_are_called() {
         (rows == 30).then_some(text)
     };
     let (text, _) = until(PATIENCE, "thirty rows", counted).await;
-    assert_eq!(text.matches("# EOF").count(), 2, "one of them inside a label");
+    assert_eq!(text.lines().filter(|line| line.starts_with("# EOF")).count(), 1, "no name ends the page");
     assert!(text.ends_with("# EOF\n"));
     assert!(text.lines().all(|line| !line.starts_with("forescale_up")), "a name makes no metric");
     let page: serde_json::Value = serde_json::from_str(&bench.page("/api/v1/workloads").await).expect("JSON");
@@ -119,7 +119,7 @@ async fn bytes_that_are_no_http_harm_nobody() {
         }
         assert!(keda.replicas().await.is_ok());
     }
-    let long = format!("/{}", "a".repeat(100_000));
+    let long = format!("/{}", "a".repeat(60_000));
     assert!(!bench.page(&long).await.starts_with("ok"));
     assert_eq!(bench.page("/healthz").await, "ok\n");
 }
@@ -131,7 +131,7 @@ async fn addresses_of_workloads_reach_nothing_that_is_not_allowed() {
     let port = target.local_addr().expect("bound").port();
     let bench = bench(&format!("serverAddressAllow: ['http://prometheus.example:{port}/tenant']")).await;
     let keda = bench.keda().await;
-    for address in [
+    let addresses = [
         format!("http://127.0.0.1:{port}"),
         format!("http://2130706433:{port}/tenant"),
         format!("http://0x7f.1:{port}/tenant"),
@@ -146,9 +146,10 @@ async fn addresses_of_workloads_reach_nothing_that_is_not_allowed() {
         "http://metadata.google.internal/".to_owned(),
         format!("gopher://127.0.0.1:{port}/"),
         "file:///etc/passwd".to_owned(),
-    ] {
+    ];
+    for (n, address) in addresses.iter().enumerate() {
         let metadata = [("query", "up"), ("threshold", "1"), ("serverAddress", address.as_str())];
-        let status = keda.like("probe", &metadata).replicas().await.expect_err("refused");
+        let status = keda.like(&format!("probe-{n}"), &metadata).replicas().await.expect_err("refused");
         assert_eq!(status.code(), Code::InvalidArgument, "{address}: {status}");
         assert!(status.message().contains("serverAddress"), "{address}: {status}");
     }
