@@ -48,8 +48,13 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     log_as(&config.log)?;
-    let threads = |name| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
-    let (answering, deciding) = (threads("answer")?, threads("decide")?);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = |name, count| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.thread_name(name).worker_threads(count).enable_all().build()
+    };
+    // Half of the cores are enough to decide on, and leave the others to answer at once.
+    let (answering, deciding) = (threads("answer", cores)?, threads("decide", cores.div_ceil(2))?);
     answering.block_on(serve_until_signal(config, catalogue, deciding.handle().clone()))?;
     // What still waits for a data source is not waited for.
     deciding.shutdown_background();

@@ -16,6 +16,8 @@ use crate::units::{Replicas, Span, Time};
 pub struct Session {
     phase: Span,
     prepared: Prepared,
+    /// Whether the fit was made before its history was read up to its grid point.
+    behind: bool,
     previous: Option<Replicas>,
 }
 
@@ -24,7 +26,8 @@ pub struct Session {
 impl Session {
     /// A session that has fitted nothing yet; `phase` moves the grid that its fits belong to.
     pub fn new(policy: &Policy, phase: Span, now: Time) -> Self {
-        Session { phase, prepared: Prepared::pending(policy, grid_point(now, phase)), previous: None }
+        let prepared = Prepared::pending(policy, grid_point(now, phase));
+        Session { phase, prepared, behind: false, previous: None }
     }
 
     /// The same, knowing the answer before: that of a session which was given up.
@@ -33,7 +36,8 @@ impl Session {
     }
 
     /// The grid point that has to be prepared before an answer for `at`; `None` where the fit at hand is the right
-    /// one. A history that ended more than `maxStale` ago is not fitted again: its plan is held as it was.
+    /// one. A history that ended more than `maxStale` ago is not fitted again: its plan is held as it was. One that
+    /// ended before the grid point is fitted again once it has been read up to there, as a neighbour's was.
     pub fn due(&self, observations: &Observations, policy: &Policy, at: Time) -> Option<Time> {
         let known = observations.signals.iter().filter_map(|signal| signal.present()).map(|s| s.at).max();
         let until = known.map_or(at, |last| at.min(last + policy.max_stale));
@@ -43,11 +47,13 @@ impl Session {
             matches!(plan, SignalPlan::Pending) && read
         };
         let waits = self.prepared.signals.iter().enumerate().any(is_unread);
-        (self.prepared.at != point || waits).then_some(point)
+        let caught_up = self.behind && !is_behind(observations, policy, point);
+        (self.prepared.at != point || waits || caught_up).then_some(point)
     }
 
-    /// Takes a fit into use.
-    pub fn adopt(&mut self, prepared: Prepared) {
+    /// Takes a fit into use, and the observations that it was made from.
+    pub fn adopt(&mut self, prepared: Prepared, observations: &Observations, policy: &Policy) {
+        self.behind = is_behind(observations, policy, prepared.at);
         self.prepared = prepared;
     }
 
@@ -94,7 +100,7 @@ impl Session {
         at: Time,
     ) -> Result<Decision, Blind> {
         if let Some(point) = self.due(observations, policy, at) {
-            self.adopt(self.prepared.renewed(observations, policy, point));
+            self.adopt(self.prepared.renewed(observations, policy, point), observations, policy);
         }
         self.answer(observations, policy, at)
     }
@@ -108,4 +114,13 @@ impl Session {
     pub fn previous(&self) -> Option<Replicas> {
         self.previous
     }
+}
+
+/// Whether a history that was read at all ends before the grid point.
+fn is_behind(observations: &Observations, policy: &Policy, point: Time) -> bool {
+    policy.signals.iter().zip(&observations.signals).any(|(signal, history)| {
+        let point = point.floor_to(signal.step.span(), Span::ZERO);
+        let ends = [&history.load, &history.arrivals].into_iter().flatten().map(|series| series.end());
+        ends.min().is_some_and(|end| end.is_none_or(|end| end < point))
+    })
 }

@@ -36,8 +36,16 @@ pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<Common>>>);
 #[derive(Default)]
 pub(super) struct Common {
     fitting: tokio::sync::Mutex<()>,
-    /// The newest fit with the grid point it was made for, followed as far as anybody has.
-    latest: Mutex<Option<(Time, Forecast)>>,
+    latest: Mutex<Option<Latest>>,
+}
+
+/// The newest fit, followed as far as anybody has.
+struct Latest {
+    /// The grid point it was made for.
+    point: Time,
+    /// How far its history had been read.
+    reached: Time,
+    forecast: Forecast,
 }
 
 // === impl Forecasts ===
@@ -71,28 +79,24 @@ impl Common {
         F: Future<Output = Option<Forecast>>,
     {
         let _turn = self.fitting.lock().await;
-        let known = self.lock().clone().filter(|(at, forecast)| {
-            // One that was followed beyond what this workload has seen is of no use to it.
-            *at == point && forecast.as_ref().map_or(true, |tracker| tracker.at() <= reached)
-        });
-        match known {
-            Some((_, forecast)) => Some(forecast),
-            None => {
-                let forecast = fit.await?;
-                let mut latest = self.lock();
-                if latest.as_ref().is_none_or(|(at, _)| *at <= point) {
-                    *latest = Some((point, forecast.clone()));
-                }
-                Some(forecast)
-            }
+        if let Some(known) = self.lock().as_ref().filter(|latest| latest.serves(point, reached)) {
+            return Some(known.forecast.clone());
         }
+        let forecast = fit.await?;
+        let mut latest = self.lock();
+        if latest.as_ref().is_none_or(|latest| latest.point <= point) {
+            *latest = Some(Latest { point, reached, forecast: forecast.clone() });
+        }
+        Some(forecast)
     }
 
     /// Follows `mine` to `end`, from where the neighbour is who followed the same fit furthest.
     pub(super) fn follow(&self, mine: &mut Arc<Outlook>, end: Time, follow: &dyn Fn(&mut Arc<Outlook>)) {
         let mut latest = self.lock();
         match latest.as_mut() {
-            Some((_, Ok(theirs))) if theirs.fitted_at() == mine.fitted_at() && theirs.at() <= end => {
+            Some(Latest { forecast: Ok(theirs), .. })
+                if theirs.fitted_at() == mine.fitted_at() && theirs.at() <= end =>
+            {
                 if theirs.at() >= mine.at() {
                     *mine = Arc::clone(theirs);
                 }
@@ -106,7 +110,18 @@ impl Common {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Time, Forecast)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Latest>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Latest ===
+
+impl Latest {
+    /// Whether it is what a workload would fit that has read its history up to `reached`.
+    fn serves(&self, point: Time, reached: Time) -> bool {
+        // One that was followed beyond what this workload has seen is of no use to it.
+        let is_seen = self.forecast.as_ref().map_or(true, |tracker| tracker.at() <= reached);
+        self.point == point && is_seen && self.reached.min(point) == reached.min(point)
     }
 }

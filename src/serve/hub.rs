@@ -117,8 +117,10 @@ impl Hub {
                             kept.keep_in_turn(feed, update.read_until);
                             Some(update.series)
                         }
-                        // What was read before the failure counts.
-                        None => feed.series().or(old),
+                        // What was read before the failure counts; a first read that broke off is none yet, and
+                        // what is fitted to a part of it would differ from what the neighbours fit.
+                        None if until.is_some() || kept.until.is_some() => feed.series().or(old),
+                        None => old,
                     }
                 }
             })

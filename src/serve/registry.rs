@@ -1,6 +1,6 @@
 //! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ impl Registry {
             shared: Arc::new(Shared {
                 hub: Hub::new(Arc::clone(&metrics), store.clone()),
                 forecasts: Forecasts::default(),
-                fits: Gate::new(parts.workers.metrics().num_workers()),
+                fits: Gate::new(cores()),
                 workers: parts.workers.clone(),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
@@ -210,7 +210,6 @@ impl Registry {
             }
             let now = clock.now();
             let mut gone = Vec::new();
-            let mut used = std::collections::HashSet::new();
             let mut entries = self.lock();
             entries.retain(|id, sets| {
                 sets.retain(|set| {
@@ -226,13 +225,14 @@ impl Registry {
                 }
                 !sets.is_empty()
             });
-            for set in entries.values().flatten() {
-                if let Serving::Running { workload, .. } = &set.serving {
-                    used.extend(workload.queries());
-                }
-            }
-            let count = entries.len();
+            let running = entries.values().flatten().filter_map(|set| match &set.serving {
+                Serving::Running { workload, .. } => Some(Arc::clone(workload)),
+                Serving::Faulty(_) => None,
+            });
+            let (running, count) = (running.collect::<Vec<_>>(), entries.len());
+            // No call waits while the queries of thousands are gathered.
             drop(entries);
+            let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
             gone.iter().for_each(|id| self.shared.metrics.forget(id));
             self.shared.hub.retain(|query| used.contains(query));
             self.shared.forecasts.tidy();
@@ -372,6 +372,10 @@ fn refused(source: &SourceRef, error: &SourceError) -> Fault {
         // The address itself may hold a password; the error names what of it may be shown.
         SourceRef::Address(_) => Fault::new("serverAddress", "an address", expected),
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn starting() -> Blind {

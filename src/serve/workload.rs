@@ -178,8 +178,11 @@ impl Workload {
                 }
             };
             self.ticked.send_replace(Some(at));
+            // Who still has no answer does not wait for the next point to hear what has come in meanwhile.
+            let is_warming = matches!(*self.state.borrow(), Err(Blind::Warming { .. }));
+            let soon = if is_warming { shared.clock.now() + Span::seconds(1) } else { at + grid };
             tokio::select! {
-                () = shared.clock.wait_until(at + grid) => {}
+                () = shared.clock.wait_until(soon.min(at + grid)) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -238,7 +241,7 @@ impl Workload {
             Insurance::Quantile(_) => Some(insure(observations, &self.policy)),
         };
         if let Some(prepared) = insured {
-            carried.session.adopt(prepared);
+            carried.session.adopt(prepared, observations, &self.policy);
         }
     }
 
@@ -350,7 +353,11 @@ impl Workload {
                     if keeps(state) || *state == Err(blind.clone()) {
                         return false;
                     }
-                    tracing::warn!(workload = %self.id, %blind, "no decision");
+                    match &blind {
+                        // Every workload begins so.
+                        Blind::Warming { .. } => tracing::debug!(workload = %self.id, %blind, "no decision"),
+                        Blind::NoData { .. } => tracing::warn!(workload = %self.id, %blind, "no decision"),
+                    }
                     *state = Err(blind.clone());
                     true
                 });

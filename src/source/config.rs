@@ -73,6 +73,8 @@ pub struct DataSourceConfig {
     pub max_concurrent: usize,
     /// The most requests a second; what is beyond waits.
     pub max_per_second: usize,
+    /// Whether its name may not lead to link-local addresses: where a workload chose it.
+    pub is_guarded: bool,
     /// The namespaces whose workloads may use it; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
     /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
@@ -221,6 +223,7 @@ impl DataSourceConfig {
             timeout: Self::TIMEOUT,
             max_concurrent: Self::MAX_CONCURRENT,
             max_per_second: Self::MAX_PER_SECOND,
+            is_guarded: false,
             namespaces: None,
             query_parameters: Vec::new(),
         }

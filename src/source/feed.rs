@@ -1,9 +1,9 @@
 //! One series of one query, kept current: a backfill once, then only what is new.
 //!
 //! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
-//! the last hour is read again, so that late samples do not divide two replicas of the server. A failure
-//! never loses what was read before. The present comes in as an argument; nothing here waits or reads a
-//! clock.
+//! the last hour is read again, so that late samples do not divide two replicas of the server, and what was missing
+//! at the front is asked for once more. A failure never loses what was read before. The present comes in as an
+//! argument; nothing here waits or reads a clock.
 
 use std::sync::Arc;
 
@@ -163,13 +163,18 @@ impl<S: RangeSource> Feed<S> {
         if begin > held.series.start() {
             Arc::make_mut(&mut held.series).forget_before(begin);
         }
-        Ok(FeedUpdate {
+        let update = FeedUpdate {
             series: trimmed(&held.series),
             read_until: settled,
             new_samples: news.samples,
             history_short: history_short(&held.series, begin),
             warnings: news.warnings,
-        })
+        };
+        if update.series.is_empty() {
+            // A metric that nobody knows yet, or that was hidden from us: asked for as a whole until it is there.
+            self.held = None;
+        }
+        Ok(update)
     }
 
     /// The last instant that counts.
@@ -203,6 +208,13 @@ impl Held {
             let last = self.series.end().map_or(due, |end| end.min(settled));
             let reading = source.read(&query(from.max(self.series.start()), last)).await?;
             self.absorb(reading, news);
+            let first = first_sample(&self.series).filter(|&first| self.read_again < due && first > 0);
+            if let Some(first) = first {
+                // A part of a store that could not be reached at first is not missed for ever.
+                let before = query(self.series.start(), self.series.time(first - 1));
+                let reading = source.read(&before).await?;
+                self.absorb(reading, news);
+            }
             (self.read_again, self.taken_up) = (due.max(self.read_again), None);
         }
         loop {

@@ -11,6 +11,7 @@ mod connect;
 mod datasources;
 mod decode;
 mod json;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
@@ -273,4 +274,17 @@ impl RangeSource for Prometheus {
     async fn read(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
         self.read_range(query).await
     }
+}
+
+/// Decodes a saved answer as it would be from a server that sends it in pieces of so many bytes: instants in
+/// milliseconds with their values.
+///
+/// # Errors
+/// Why it is no answer with at most so many points.
+#[doc(hidden)]
+pub fn decoded(bytes: &[u8], piece: usize, points: usize) -> Result<Vec<(i64, f64)>, String> {
+    let mut decoder = decode::Decoder::new(Bounds { bytes: bytes.len(), points });
+    let fed = bytes.chunks(piece.max(1)).try_for_each(|piece| decoder.feed(piece));
+    let answer = fed.and_then(|()| decoder.finish()).map_err(|error| format!("{error:?}"))?;
+    Ok(answer.times.into_iter().zip(answer.values).collect())
 }

@@ -238,7 +238,7 @@ async fn cold() {
         let sum: f64 = sum.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum();
         println!(
             "cold start {name}: {workloads} workloads on {queries} queries with a forecast after {took:.1?}; \
-             {unavailable} of 3000 first calls UNAVAILABLE; {sum:.1} s waited for Prometheus over 16 connections; \
+             {unavailable} of 3000 first calls UNAVAILABLE; {sum:.1} s of queries, their queue included; \
              {:.1} s of processor, {:.0} MiB",
             server.usage().cpu_seconds,
             server.usage().resident_mib

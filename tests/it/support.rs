@@ -5,6 +5,7 @@ pub mod forescale;
 pub mod keda;
 pub mod load;
 pub mod prometheus;
+pub mod proxy;
 pub mod server;
 
 use std::time::{Duration, Instant};

@@ -104,7 +104,6 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
         section.fault("tls", "tls with an http url", "an https url, or no tls");
     }
     Some(DataSourceConfig {
-        url,
         auth,
         headers,
         tls,
@@ -113,6 +112,7 @@ fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
         max_per_second,
         namespaces,
         query_parameters,
+        ..DataSourceConfig::at(url)
     })
 }
 

@@ -174,7 +174,7 @@ fn short_history_is_reported_with_its_begin() {
     // A workload that is born later still gets the samples of its first hours.
     empty.missing.lock().expect("not poisoned").clear();
     let update = run(feed.refresh(at(g + 361, 0))).expect("answered");
-    assert_eq!(update.series.start(), at(g + 1, 0));
+    assert!(update.series.start() <= at(g + 1, 0) && update.history_short.is_none());
 }
 
 fn feed_of(source: &Arc<Canned>) -> (Arc<Canned>, Feed<Canned>) {
@@ -231,4 +231,22 @@ fn what_another_process_read_is_taken_up_and_only_its_last_hour_and_the_rest_are
     let mut set_back = fresh();
     assert!(set_back.take_up(&kept, at(g + 50, 30)));
     assert_eq!(set_back.held().expect("taken").end(), Some(at(g + 50, 0)));
+}
+
+#[test]
+fn a_history_that_was_hidden_is_read_once_it_is_there() {
+    let (source, mut feed) = feed(Span::DAY);
+    let g = after_grid_point(&feed);
+    let hide = |what: std::ops::Range<i64>| *source.missing.lock().expect("not poisoned") = vec![what];
+    hide(0..i64::MAX);
+    assert!(run(feed.refresh(at(g + 10, 30))).expect("answered").series.is_empty());
+    // Whoever reads half of it now reads the other half at the next point of the grid.
+    hide(0..g - 60);
+    let update = run(feed.refresh(at(g + 11, 30))).expect("answered");
+    assert_eq!(update.series.start(), at(g - 60, 0));
+    hide(0..0);
+    assert_eq!(run(feed.refresh(at(g + 12, 30))).expect("answered").series.start(), at(g - 60, 0));
+    let update = run(feed.refresh(at(g + 361, 30))).expect("answered");
+    assert_eq!((update.series.start(), update.history_short), (at(g - 1_440, 0), None));
+    assert_eq!(update.series.observed(), update.series.len());
 }

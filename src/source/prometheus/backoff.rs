@@ -21,12 +21,13 @@ pub struct Backoff {
 impl Backoff {
     /// The first wait: shorter than the step of any poll, so that a passing fault costs no sample.
     pub const BASE: Duration = Duration::from_secs(1);
-    /// The longest wait of our own: a server that comes back is noticed within a minute.
-    pub const MOST: Duration = Duration::from_secs(60);
+    /// The longest wait of our own: a server that comes back is noticed within a poll. What it has to
+    /// bear until then is bounded by the requests at a time.
+    pub const MOST: Duration = Duration::from_secs(15);
     /// The longest wait that a server may ask for; a mistaken header must not silence us for days.
     pub const MOST_ASKED: Duration = Duration::from_secs(600);
 
-    /// Waits of 1 s, 2 s, … 60 s, half of each jittered by the seed.
+    /// Waits of 1 s, 2 s, … 15 s, half of each jittered by the seed.
     pub fn new(seed: u64) -> Self {
         Self::between(Self::BASE, Self::MOST, seed)
     }

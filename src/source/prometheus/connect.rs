@@ -12,6 +12,7 @@ use prometheus_http_query::Client;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Certificate, Identity};
 
+use super::resolve::Guarded;
 use crate::source::SourceError;
 use crate::source::config::{Auth, DataSourceConfig};
 use crate::source::secret::{Secret, read_small};
@@ -153,6 +154,9 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
         .no_proxy()
         .connect_timeout(CONNECT.min(timeout))
         .timeout(timeout);
+    if config.is_guarded {
+        builder = builder.dns_resolver(std::sync::Arc::new(Guarded));
+    }
     if let Some(pem) = &pems.ca {
         let authorities = Certificate::from_pem_bundle(pem).map_err(|e| chain(&e))?;
         if authorities.is_empty() {

@@ -83,7 +83,8 @@ impl DataSources {
             return Err(SourceError::TooManyAddresses { limit: MAX_ADDRESSES });
         }
         let key = url.as_str().to_owned();
-        let source = Arc::new(Prometheus::new(Self::BY_ADDRESS, DataSourceConfig::at(url), &self.limits));
+        let config = DataSourceConfig { is_guarded: true, ..DataSourceConfig::at(url) };
+        let source = Arc::new(Prometheus::new(Self::BY_ADDRESS, config, &self.limits));
         by_address.insert(key, Arc::downgrade(&source));
         Ok(source)
     }

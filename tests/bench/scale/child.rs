@@ -34,7 +34,7 @@ impl Process {
         let (dir, grpc, http) = (tempfile::tempdir().expect("a directory"), free(), free());
         let state = state.map_or(String::new(), |path| format!("state: {{path: '{}'}}\n", path.display()));
         let text = format!(
-            "listen: {{grpc: '{grpc}', http: '{http}'}}\nlog: {{level: warn}}\n{state}{more}\n\
+            "listen: {{grpc: '{grpc}', http: '{http}'}}\nlog: {{level: error}}\n{state}{more}\n\
              datasources: {{default: {{url: '{url}', maxConcurrent: 16, maxPerSecond: 2000}}}}\n"
         );
         let file = dir.path().join("config.yaml");
@@ -81,7 +81,11 @@ impl Process {
     }
 
     pub async fn get(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("http://{}{path}", self.http)).await.expect("answered");
+        let answer = super::prometheus::client()
+            .get(format!("http://{}{path}", self.http))
+            .send()
+            .await
+            .expect("answered");
         answer.text().await.expect("a text")
     }
 
