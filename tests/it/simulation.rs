@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{Datelike, Timelike};
-use forescale::decide::{Blind, Decision, Rung};
+use forescale::decide::{Decision, Rung, State};
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
@@ -155,13 +155,7 @@ impl<'a> Play<'a> {
         self.faults.push(format!("{now} {}: {what}", trigger.name));
     }
 
-    fn check(
-        &mut self,
-        trigger: &Trigger,
-        now: Time,
-        process: &mut Process,
-        state: &Result<Arc<Decision>, Blind>,
-    ) {
+    fn check(&mut self, trigger: &Trigger, now: Time, process: &mut Process, state: &State) {
         let before = process.before.get(trigger.name).cloned();
         let decision = match state {
             Ok(decision) => decision,
@@ -254,13 +248,7 @@ impl<'a> Play<'a> {
     }
 
     /// Two servers say the same.
-    fn compare(
-        &mut self,
-        trigger: &Trigger,
-        now: Time,
-        first: &Process,
-        (one, two): (&Result<Arc<Decision>, Blind>, &Result<Arc<Decision>, Blind>),
-    ) {
+    fn compare(&mut self, trigger: &Trigger, now: Time, first: &Process, (one, two): (&State, &State)) {
         let (Ok(one), Ok(two)) = (one, two) else { return };
         let is_calm = self.world.fault(now).is_none() && self.world.troubled_until(now) + RECOVERED <= now;
         let is_settled = first.begun + Span::MINUTE <= now;
@@ -289,7 +277,7 @@ fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
 }
 
 /// KEDA asks, and the answer of this minute is waited for.
-async fn answer(process: &Process, trigger: &Trigger, now: Time) -> Result<Arc<Decision>, Blind> {
+async fn answer(process: &Process, trigger: &Trigger, now: Time) -> State {
     let id = WorkloadId {
         namespace: "shop".to_owned(),
         name: trigger.name.to_owned(),
@@ -300,6 +288,5 @@ async fn answer(process: &Process, trigger: &Trigger, now: Time) -> Result<Arc<D
         panic!("{}: refused at {now}", trigger.name)
     };
     process.registry.decided(now).await;
-    let state = state.borrow().clone();
-    state
+    state.borrow().clone()
 }

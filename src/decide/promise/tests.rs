@@ -23,10 +23,12 @@ fn raised() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
 }
 
 proptest! {
+    /// Up to the highest calibrated level: beyond it the tail is drawn on by its slope, and a slope falls where its foot
+    /// rises.
     #[test]
     fn a_quantile_asks_for_no_fewer_when_any_value_of_the_forecast_rises(
         (low, high) in raised(),
-        level in 0.5..0.9999f64,
+        level in 0.5..0.99f64,
         (threshold, factor) in (0.5..50.0f64, 0.2..4.0f64),
     ) {
         let (need, level) = (need(threshold, factor), Quantile::new(level).expect("valid"));
