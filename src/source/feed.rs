@@ -1,8 +1,8 @@
 //! One series of one query, kept current: a backfill once, then only what is new.
 //!
 //! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
-//! the last hour is read again, so that late samples do not divide two replicas of the server, and what was missing
-//! at the front is asked for once more. A failure never loses what was read before. The present comes in as an
+//! everything since the hour before the last such point is read again, so that late samples do not divide two replicas
+//! of the server for longer than until the next fit, and what was missing at the front is asked for once more. A failure never loses what was read before. The present comes in as an
 //! argument; nothing here waits or reads a clock.
 
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
-/// What is read again at each point of the grid: late samples are rarely later than this.
+/// What is read again at each point of the grid beside all that came since the point before: late samples are rarely
+/// later than this.
 const READ_AGAIN: Span = Span::HOUR;
 
 /// What makes two feeds the same one, whoever asks.
@@ -67,7 +68,7 @@ pub struct Feed<S = Prometheus> {
 struct Held {
     /// From the begin of the window on, leading gaps included, so that earlier samples still find their slot.
     series: Arc<Series>,
-    /// The point of the grid at which the last hour was last read again.
+    /// The point of the grid at which what may have come late was last read again.
     read_again: Time,
     /// What was read by another process is read again from here on.
     taken_up: Option<Time>,
@@ -202,11 +203,12 @@ impl Held {
         news: &mut News,
     ) -> Result<(), SourceError> {
         let query = |from, to| RangeQuery { query: key.query.clone(), from, to, step: key.step };
-        let late = (self.read_again < due).then_some(due - READ_AGAIN);
+        let late = (self.read_again < due).then_some(self.read_again - READ_AGAIN);
         if let Some(from) = late.into_iter().chain(self.taken_up).min() {
             // Only what was read before; the rest is read below for the first time anyway.
             let last = self.series.end().map_or(due, |end| end.min(settled));
-            let reading = source.read(&query(from.max(self.series.start()), last)).await?;
+            let from = from.max(self.series.start()).max(last - key.step.times(POINTS_PER_REQUEST - 1));
+            let reading = source.read(&query(from, last)).await?;
             self.absorb(reading, news);
             let first = first_sample(&self.series).filter(|&first| self.read_again < due && first > 0);
             if let Some(first) = first {

@@ -252,7 +252,8 @@ impl<'a> Play<'a> {
         let (Ok(one), Ok(two)) = (one, two) else { return };
         let is_calm = self.world.fault(now).is_none() && self.world.troubled_until(now) + RECOVERED <= now;
         let is_settled = first.begun + Span::MINUTE <= now;
-        if is_calm && is_settled && !self.is_short {
+        let is_divided = fit(one).is_some_and(|fit| self.world.is_divided(now, fit));
+        if is_calm && is_settled && !is_divided && !self.is_short {
             self.totals.agreed += 1;
             if (one.replicas, &one.needs, &one.forecast) != (two.replicas, &two.needs, &two.forecast) {
                 self.fail(trigger, now, format!("two servers differ:\n  {one}\n  {two}"));

@@ -124,6 +124,18 @@ impl World {
         self.faults.iter().filter(|f| f.from <= at).map(|f| f.to).max().unwrap_or(Time::MIN)
     }
 
+    /// Whether what came late may still be a gap to who was there and none to who came later: until the next fit reads
+    /// it again, and for good where the source showed only its last hours by then.
+    pub fn is_divided(&self, now: Time, fit: Time) -> bool {
+        let late = self.faults.iter().filter(|f| f.kind == Kind::Late && f.from <= now);
+        late.into_iter().any(|late| {
+            let is_hidden = |f: &Fault| {
+                f.kind == Kind::Forgetful && late.from < f.from && f.from < late.to + Span::hours(7)
+            };
+            late.to + Span::minutes(5) > fit || self.faults.iter().any(is_hidden)
+        })
+    }
+
     /// The largest load in `[from, to]`.
     pub fn most(&self, from: Time, to: Time) -> f64 {
         self.load.window(from - Span::seconds(1), to).values().into_iter().fold(0.0, f64::max)
