@@ -24,7 +24,7 @@ mod trust;
 
 pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
-pub use tracker::Tracker;
+pub use tracker::{Rungs, Tracker};
 pub use trust::{Accuracy, Trust, TrustState};
 
 #[cfg(test)]

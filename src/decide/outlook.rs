@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::spread::Spread;
-use crate::forecast::Tracker;
+use crate::forecast::{Rungs, Tracker};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
@@ -15,7 +15,13 @@ use crate::units::{Span, Time};
 #[derive(Debug)]
 pub struct Outlook {
     tracker: Tracker,
-    notes: Mutex<Vec<Note>>,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    spreads: Vec<Note>,
+    rungs: Rungs,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +43,7 @@ enum Asked {
 impl Outlook {
     /// The forecast of a tracker.
     pub fn new(tracker: Tracker) -> Self {
-        Outlook { tracker, notes: Mutex::new(Vec::new()) }
+        Outlook { tracker, notes: Mutex::default() }
     }
 
     /// The largest sample of the coming `window`.
@@ -61,22 +67,23 @@ impl Outlook {
             return;
         }
         self.tracker.follow(news, until);
-        self.notes.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
     }
 
     fn ask(&self, asked: Asked, span: Span) -> Spread {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(note) = notes.iter().find(|note| note.asked == asked && note.span == span) {
+        let Notes { spreads, rungs } = &mut *notes;
+        if let Some(note) = spreads.iter().find(|note| note.asked == asked && note.span == span) {
             return note.spread;
         }
         let levels = Spread::levels();
         let loads = match asked {
             Asked::Load => self.tracker.quantiles(span, &levels),
-            Asked::Peak => self.tracker.peak(span, &levels),
+            Asked::Peak => self.tracker.peak_noting(span, &levels, rungs),
             Asked::Plain => self.tracker.plain(span, &levels),
         };
         let spread = Spread::new(&loads);
-        notes.push(Note { asked, span, spread });
+        spreads.push(Note { asked, span, spread });
         spread
     }
 }

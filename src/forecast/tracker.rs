@@ -30,21 +30,16 @@ pub struct Tracker {
     slots: usize,
 }
 
+/// Peaks of the windows that are modelled, as of one instant.
+#[derive(Debug, Clone, Default)]
+pub struct Rungs(Vec<(i64, [f64; L])>);
+
 /// A forecast whose truth is still to come.
 #[derive(Debug, Clone)]
 struct Waiting {
     due: usize,
     top: f32,
     forecast: Pending,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Load,
-    Peak,
-    /// The load by a plain rule.
-    Plain,
 }
 
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
@@ -111,17 +106,24 @@ impl Tracker {
     /// Quantiles of the load of the slot `horizon` after the present one: ascending with `q`, finite, not
     /// negative. Horizons between steps and between modelled horizons are interpolated.
     pub fn quantiles(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(Asked::Load, horizon, q)
+        self.answer(false, horizon, q)
     }
 
     /// The same by the better of the plain rules, persistence and the seasonal naive, with its own usual errors.
     pub fn plain(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(Asked::Plain, horizon, q)
+        self.answer(true, horizon, q)
     }
 
-    /// Quantiles of the largest sample after the present one and up to `window` later.
+    /// Quantiles of the largest sample after the present one and up to `window` later; never below those of a shorter
+    /// window.
     pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(Asked::Peak, window, q)
+        self.peak_noting(window, q, &mut Rungs::default())
+    }
+
+    /// The same; what is worked out for one window is noted for the next. The notes hold for this instant only.
+    pub fn peak_noting(&self, window: Span, q: &[Quantile], notes: &mut Rungs) -> Vec<f64> {
+        let levels = self.peak_levels(self.within_reach(window), notes);
+        self.at_levels(&levels, q)
     }
 
     /// Bytes held on the heap, beside the fit that is shared.
@@ -130,16 +132,20 @@ impl Tracker {
         self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
     }
 
-    fn answer(&self, asked: Asked, ahead: Span, q: &[Quantile]) -> Vec<f64> {
-        let step = self.fit.plan.step;
-        let ahead = ahead.as_seconds().clamp(step, 20 * DAY);
-        let levels = match asked {
-            Asked::Peak => self.peak_levels(ahead),
-            Asked::Load | Asked::Plain => self.levels(asked, ahead),
-        };
+    fn answer(&self, is_plain: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
+        let levels = self.levels(is_plain, self.within_reach(ahead));
+        self.at_levels(&levels, q)
+    }
+
+    fn within_reach(&self, ahead: Span) -> i64 {
+        ahead.as_seconds().clamp(self.fit.plan.step, 20 * DAY)
+    }
+
+    /// Loads at any quantiles, from those at the modelled levels.
+    fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
         let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
-            q.iter().map(|q| self.fit.transform.load(between_levels(&levels, q.get()).min(top))).collect();
+            q.iter().map(|q| self.fit.transform.load(between_levels(levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
         let mut order: Vec<usize> = (0..q.len()).collect();
         order.sort_by(|&a, &b| q[a].get().total_cmp(&q[b].get()));
@@ -152,7 +158,7 @@ impl Tracker {
     }
 
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
-    fn levels(&self, asked: Asked, ahead: i64) -> [f64; L] {
+    fn levels(&self, is_plain: bool, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
         for (i, t) in self.tasks_about(false, ahead) {
@@ -163,7 +169,7 @@ impl Tracker {
                 above = Some((i, horizon));
             }
         }
-        let ask = |i: usize| self.task_levels(asked, i, ahead);
+        let ask = |i: usize| self.task_levels(is_plain, i, ahead);
         match (below, above) {
             (Some((i, a)), Some((j, b))) if a < ahead => {
                 let share = (ahead as f64 / a as f64).ln() / (b as f64 / a as f64).ln();
@@ -178,14 +184,21 @@ impl Tracker {
     /// The same of the largest load of a window. A longer window holds the shorter one, so its peak is never below:
     /// each rung counts for all beyond it, and what lies between two is interpolated. Beyond the last rung there are
     /// windows of whole multiples of it.
-    fn peak_levels(&self, window: i64) -> [f64; L] {
+    fn peak_levels(&self, window: i64, notes: &mut Rungs) -> [f64; L] {
         let step = self.fit.plan.step;
         let rungs = self.tasks_about(true, window).map(|(i, t)| (i, t.task.steps as i64 * step));
         let last = self.tasks_about(true, window).next_back().map(|(i, t)| (i, t.task.steps as i64 * step));
         let beyond = (2..).map_while(|k| last.map(|(i, length)| (i, k * length)));
         let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
         for (i, length) in rungs.chain(beyond) {
-            let peak = self.task_levels(Asked::Peak, i, length);
+            let peak = match notes.0.iter().find(|(noted, _)| *noted == length) {
+                Some((_, peak)) => *peak,
+                None => {
+                    let peak = self.task_levels(false, i, length);
+                    notes.0.push((length, peak));
+                    peak
+                }
+            };
             let longer: [f64; L] = std::array::from_fn(|l| peak[l].max(levels[l]));
             if length >= window {
                 if shorter == 0 {
@@ -218,12 +231,12 @@ impl Tracker {
         self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
     }
 
-    fn task_levels(&self, asked: Asked, i: usize, ahead: i64) -> [f64; L] {
+    fn task_levels(&self, is_plain: bool, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
             return [0.0; L];
         };
         let p = self.forecast(&self.fit, learnt, standing, ahead);
-        let levels = if asked == Asked::Plain { standing.plain(&learnt.errors, &p) } else { p.pooled };
+        let levels = if is_plain { standing.plain(&learnt.errors, &p) } else { p.pooled };
         levels.map(f64::from)
     }
 

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{Datelike, Timelike};
-use forescale::decide::{Decision, Rung, State};
+use forescale::decide::{Decision, Reason, Rung, State};
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
@@ -161,9 +161,13 @@ impl<'a> Play<'a> {
             Ok(decision) => decision,
             Err(blind) => {
                 self.totals.blind += 1;
-                if before.is_some() {
+                // A process that began blind has had nothing but a person's word, and that ends.
+                let began_blind = self.world.fault(now).is_some_and(|f| f.from <= process.begun);
+                let by_word = |d: &Decision| d.reason == Reason::Override && began_blind;
+                if before.is_some_and(|before| !by_word(&before)) {
                     self.fail(trigger, now, format!("knew nothing any more: {blind}"));
                 }
+                process.before.remove(trigger.name);
                 return;
             }
         };
