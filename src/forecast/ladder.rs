@@ -51,8 +51,7 @@ pub(super) const MEANS: usize = 6;
 
 /// Rungs of the ladder in seconds. Doubling steps up to the third of a day; beyond, rungs away from whole days, which
 /// speak for all that lies between them; and the day itself, which speaks for itself alone (see [`Task::is_echo`]).
-const RUNGS: [i64; 12] =
-    [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 64_800, 86_400, 216_000, 907_200];
+const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 64_800, 86_400, 388_800];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
 const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
 /// Half-lives of the running means: at least so many steps and so many seconds.
