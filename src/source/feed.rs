@@ -2,7 +2,8 @@
 //!
 //! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
 //! everything since the hour before the last such point is read again, so that late samples do not divide two replicas
-//! of the server for longer than until the next fit, and what was missing at the front is asked for once more. A failure never loses what was read before. The present comes in as an
+//! of the server for longer than until the next fit, and what was missing at the front is asked for once more. A
+//! failure never loses what was read before. The present comes in as an
 //! argument; nothing here waits or reads a clock.
 
 use std::sync::Arc;
