@@ -84,14 +84,14 @@ fn a_backfill_is_read_once_and_then_only_what_is_new() {
 }
 
 #[test]
-fn the_last_hour_is_read_again_at_each_grid_point() {
+fn all_since_the_hour_before_the_last_grid_point_is_read_again_at_the_next() {
     let (source, mut feed) = feed(Span::DAY);
     let g = after_grid_point(&feed);
-    source.missing.lock().expect("not poisoned").push(g - 40..g - 30);
+    source.missing.lock().expect("not poisoned").push(g - 340..g - 330);
     run(feed.refresh(at(g, 0))).expect("answered");
     source.missing.lock().expect("not poisoned").clear();
     let update = run(feed.refresh(at(g, 31))).expect("answered");
-    assert_eq!(source.asked.lock().expect("not poisoned")[1..], [(g - 60, g - 1), (g, g)]);
+    assert_eq!(source.asked.lock().expect("not poisoned")[1..], [(g - 6 * 60 - 60, g - 1), (g, g)]);
     assert_eq!((update.new_samples, update.series.observed()), (11, update.series.len()));
     run(feed.refresh(at(g + 1, 31))).expect("answered");
     assert_eq!(source.asked.lock().expect("not poisoned")[3..], [(g + 1, g + 1)]);
