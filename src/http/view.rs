@@ -14,7 +14,6 @@ use crate::units::{Quantile, Replicas, Span, Time};
 
 /// A decision with every contributor, rule and note.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Decision", deny_unknown_fields)]
 struct DecisionView {
     /// Version of this form.
@@ -73,7 +72,6 @@ struct NoteView {
 
 /// The peak of the lead window.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Peak", deny_unknown_fields)]
 struct PeakView {
     /// How far ahead the decision looked.
@@ -102,7 +100,6 @@ struct WorkloadsView {
 
 /// One workload.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Workload", deny_unknown_fields)]
 struct WorkloadView {
     /// Namespace of the ScaledObject.
@@ -121,7 +118,6 @@ struct WorkloadView {
 
 /// The load as it was read, and the answers that changed.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "History", deny_unknown_fields)]
 struct HistoryView {
     /// Version of this form.
@@ -160,7 +156,6 @@ struct ChangeView {
 
 /// What the coming hours are expected to bring.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Forecast", deny_unknown_fields)]
 struct ForecastView {
     /// Version of this form.
@@ -181,7 +176,6 @@ struct ForecastView {
 
 /// A stretch of time to come.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Hour", deny_unknown_fields)]
 struct HourView {
     /// Where it begins.

@@ -48,19 +48,23 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
     /// The value renewed for `at` by `renew`, or the newest there is at `by`; a renewal under way goes on.
     pub(super) async fn at<F, R>(self: &Arc<Self>, at: Time, by: Instant, renew: R) -> V
     where
-        R: Fn(OwnedMutexGuard<S>, V) -> F + Send + Sync + 'static,
+        R: FnOnce(OwnedMutexGuard<S>, V) -> F + Send + 'static,
         F: Future<Output = V> + Send + 'static,
     {
+        let mut view = self.view.subscribe();
+        let is_there = |view: &View<V>| view.tried.is_some_and(|tried| tried >= at);
         let wait = async {
-            let renew = Arc::new(renew);
-            let mut view = self.view.subscribe();
-            while view.borrow_and_update().tried.is_none_or(|tried| tried < at) {
-                if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
-                    if self.view.borrow().tried.is_some_and(|tried| tried >= at) {
+            tokio::select! {
+                biased;
+                () = async { drop(view.wait_for(is_there).await) } => {}
+                // The turn is waited for, not tried: it is given back after the value is seen, and who came between
+                // the two would wait for a change that nobody makes.
+                turn = Arc::clone(&self.turn).lock_owned() => {
+                    if is_there(&self.view.borrow()) {
                         return;
                     }
-                    let (flight, renew) = (Arc::clone(self), Arc::clone(&renew));
-                    tokio::spawn(async move {
+                    let flight = Arc::clone(self);
+                    let renewal = tokio::spawn(async move {
                         let state = Arc::clone(&flight.state).lock_owned().await;
                         let old = flight.newest();
                         // A panic is this one question's failure; whoever waits goes on with what was known.
@@ -68,9 +72,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
                         flight.view.send_replace(View { tried: Some(at), value });
                         drop(turn);
                     });
-                }
-                if view.changed().await.is_err() {
-                    return;
+                    let _ = renewal.await;
                 }
             }
         };
@@ -145,6 +147,16 @@ mod tests {
                 assert_eq!(answer.await.expect("no panic"), at);
             }
             assert_eq!(flight.newest(), at);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn who_comes_while_the_turn_is_given_back_is_served_at_once() {
+        let flight = Flight::new((), Time::MIN);
+        for second in 0..50_000 {
+            let at = Time::from_epoch(second);
+            let value = flight.at(at, soon(), move |_state, _old| async move { at }).await;
+            assert_eq!(value, at, "the value there is once patience has run out is the one before");
         }
     }
 

@@ -102,7 +102,7 @@ fn keda_calls(facts: &Facts) -> Finding {
         }
         Ok(Some(row)) => row,
     };
-    let Some(last) = row["lastAsked"].as_str().and_then(|text| Time::parse(text).ok()) else {
+    let Some(last) = row["last_asked"].as_str().and_then(|text| Time::parse(text).ok()) else {
         return skipped("the server does not tell when it was asked");
     };
     let ago = facts.now.since(last);
@@ -193,7 +193,7 @@ fn fresh(facts: &Facts) -> Finding {
     };
     match rung {
         "held" | "stale" => fail(
-            format!("{rung}: the newest sample is {} s old", row["decision"]["historyAgeSeconds"]),
+            format!("{rung}: the newest sample is {} s old", row["decision"]["history_age_seconds"]),
             "a sample each queryStep",
             "the metric has ended or Prometheus fails: see data_source and one_series",
         ),
@@ -220,7 +220,7 @@ fn history(facts: &Facts) -> Finding {
 fn forecast(facts: &Facts) -> Finding {
     let told = facts.forecast.as_ref().filter(|told| told["trust"].is_string());
     let Some(told) = told else { return skipped("there is no forecast") };
-    let skill = told["skillRatio"].as_f64().unwrap_or(f64::NAN);
+    let skill = told["skill_ratio"].as_f64().unwrap_or(f64::NAN);
     let found = format!(
         "{}, loss {} of that of the same time a week ago",
         told["trust"].as_str().unwrap_or_default(),
@@ -390,7 +390,7 @@ fn capped(facts: &Facts) -> Finding {
     if let Some(text) = note(facts, "capped") {
         return fail(text, "as many as needed", advice);
     }
-    match row["decision"]["cappedInSeconds"].as_i64() {
+    match row["decision"]["capped_in_seconds"].as_i64() {
         Some(seconds) => warn(
             format!("likely to be capped in {}", Span::seconds(seconds)),
             "room for what is forecast",

@@ -40,16 +40,16 @@ fn in_words(d: &Value) -> String {
             "forecast: at most {} with probability {} in the coming {}s, fitted at {}, {}",
             view["load"],
             view["quantile"],
-            view["windowSeconds"],
-            text(view, "fittedAt"),
+            view["window_seconds"],
+            text(view, "fitted_at"),
             text(view, "trust")
         ));
     }
     for note in each("notes") {
         line(text(note, "text").to_owned());
     }
-    if let Some(seconds) = d.get("cappedInSeconds").and_then(Value::as_i64) {
-        line(format!("will be capped in {seconds}s with probability {}", d["cappedProbability"]));
+    if let Some(seconds) = d.get("capped_in_seconds").and_then(Value::as_i64) {
+        line(format!("will be capped in {seconds}s with probability {}", d["capped_probability"]));
     }
     out
 }

@@ -54,7 +54,7 @@ fn told(format: Format, decision: &Decision, forecasts: &[Explanation], beyond: 
     if format == Format::Json {
         let mut document = decision_json(decision);
         document["explanations"] = forecasts.iter().map(explanation_json).collect();
-        document["beyondHistorySeconds"] = json!(beyond.map(Span::as_seconds));
+        document["beyond_history_seconds"] = json!(beyond.map(Span::as_seconds));
         return document.to_string();
     }
     let mut text = decision.to_string();

@@ -6,13 +6,13 @@ use super::*;
 use crate::cli::doctor::facts::Names;
 
 fn facts(trust: &str) -> Facts {
-    let decision = json!({ "replicas": 4, "rung": "fresh", "notes": [], "cappedInSeconds": null });
+    let decision = json!({ "replicas": 4, "rung": "fresh", "notes": [], "capped_in_seconds": null });
     Facts {
         names: Names { namespace: "shop".into(), hpa: "keda-hpa-web".into(), deployment: "web".into() },
         over: Span::HOUR,
         now: Time::from_epoch(1_000_000),
-        row: Ok(Some(json!({ "lastAsked": Time::from_epoch(999_990).to_string(), "decision": decision }))),
-        forecast: Some(json!({ "trust": trust, "skillRatio": 1.4 })),
+        row: Ok(Some(json!({ "last_asked": Time::from_epoch(999_990).to_string(), "decision": decision }))),
+        forecast: Some(json!({ "trust": trust, "skill_ratio": 1.4 })),
         prometheus: Some(Ok(())),
         skew: Some(0),
         load: None,
@@ -56,7 +56,7 @@ fn an_hpa_that_cannot_compute_is_broken_though_it_knows_the_metric() {
 fn a_capped_day_ahead_and_a_dear_day_are_worth_a_look() {
     let mut seen = facts("trusted");
     if let Ok(Some(row)) = &mut seen.row {
-        row["decision"]["cappedInSeconds"] = json!(7_200);
+        row["decision"]["capped_in_seconds"] = json!(7_200);
     }
     assert_eq!(status(&seen, "capped"), "warn");
     assert_eq!(status(&Facts { cost: Some(2.0), ..facts("trusted") }, "cost"), "warn");
