@@ -63,7 +63,7 @@ pub enum Contributor {
     /// Work in flight while a commanded zero drains.
     Drain,
     /// The answer before, while clocks differ.
-    Previous,
+    ClockSkew,
 }
 
 /// Which rung of the ladder of failures a decision stands on.
@@ -84,24 +84,8 @@ pub enum Rung {
 /// Why the answer is what it is. The name is also the label of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The load now needs it.
-    Reactive,
-    /// The forecast needs it.
-    Forecast,
-    /// It would be needed again before a restart pays.
-    Plan,
-    /// An outage hides the demand.
-    Outage,
-    /// The schedule's floor.
-    Schedule,
-    /// `minReplicas`.
-    Minimum,
-    /// A person said so.
-    Override,
-    /// Work in flight while a commanded zero drains.
-    Drain,
-    /// Clocks differ: not below the answer before.
-    ClockSkew,
+    /// This contributor asked for the most.
+    Need(Contributor),
     /// The schedule's ceiling.
     Ceiling,
     /// `maxReplicas`.
@@ -247,6 +231,19 @@ impl fmt::Display for Decision {
 // === impl Contributor ===
 
 impl Contributor {
+    /// Everybody who can ask.
+    pub const ALL: [Contributor; 9] = [
+        Contributor::Reactive,
+        Contributor::Forecast,
+        Contributor::Plan,
+        Contributor::Outage,
+        Contributor::Schedule,
+        Contributor::Minimum,
+        Contributor::Override,
+        Contributor::Drain,
+        Contributor::ClockSkew,
+    ];
+
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -258,7 +255,7 @@ impl Contributor {
             Contributor::Minimum => "minimum",
             Contributor::Override => "override",
             Contributor::Drain => "drain",
-            Contributor::Previous => "previous",
+            Contributor::ClockSkew => "clock_skew",
         }
     }
 
@@ -266,20 +263,21 @@ impl Contributor {
     pub fn is_reactive(self) -> bool {
         !matches!(self, Contributor::Forecast | Contributor::Plan)
     }
+}
 
-    /// The reason an answer has where this contributor won.
-    pub(super) fn reason(self) -> Reason {
-        match self {
-            Contributor::Reactive => Reason::Reactive,
-            Contributor::Forecast => Reason::Forecast,
-            Contributor::Plan => Reason::Plan,
-            Contributor::Outage => Reason::Outage,
-            Contributor::Schedule => Reason::Schedule,
-            Contributor::Minimum => Reason::Minimum,
-            Contributor::Override => Reason::Override,
-            Contributor::Drain => Reason::Drain,
-            Contributor::Previous => Reason::ClockSkew,
-        }
+impl fmt::Display for Contributor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Contributor::Reactive => "the load now needs it",
+            Contributor::Forecast => "the forecast peak of the lead window needs it",
+            Contributor::Plan => "it would be needed again before a restart pays",
+            Contributor::Outage => "an outage hides the demand, and retries will follow it",
+            Contributor::Schedule => "the schedule's floor",
+            Contributor::Minimum => "minReplicas",
+            Contributor::Override => "an override",
+            Contributor::Drain => "work in flight, before a commanded zero",
+            Contributor::ClockSkew => "clocks differ, so not below the answer before",
+        })
     }
 }
 
@@ -302,34 +300,15 @@ impl Rung {
 
 impl Reason {
     /// Every reason, as metrics name them.
-    pub const ALL: [Reason; 13] = [
-        Reason::Reactive,
-        Reason::Forecast,
-        Reason::Plan,
-        Reason::Outage,
-        Reason::Schedule,
-        Reason::Minimum,
-        Reason::Override,
-        Reason::Drain,
-        Reason::ClockSkew,
-        Reason::Ceiling,
-        Reason::MaxReplicas,
-        Reason::CommandedZero,
-        Reason::Idle,
-    ];
+    pub fn all() -> impl Iterator<Item = Reason> {
+        let limits = [Reason::Ceiling, Reason::MaxReplicas, Reason::CommandedZero, Reason::Idle];
+        Contributor::ALL.map(Reason::Need).into_iter().chain(limits)
+    }
 
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Reactive => "reactive",
-            Reason::Forecast => "forecast",
-            Reason::Plan => "plan",
-            Reason::Outage => "outage",
-            Reason::Schedule => "schedule",
-            Reason::Minimum => "minimum",
-            Reason::Override => "override",
-            Reason::Drain => "drain",
-            Reason::ClockSkew => "clock_skew",
+            Reason::Need(contributor) => contributor.as_str(),
             Reason::Ceiling => "ceiling",
             Reason::MaxReplicas => "max_replicas",
             Reason::CommandedZero => "commanded_zero",
@@ -341,15 +320,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reason::Reactive => "the load now needs it",
-            Reason::Forecast => "the forecast peak of the lead window needs it",
-            Reason::Plan => "it would be needed again before a restart pays",
-            Reason::Outage => "an outage hides the demand, and retries will follow it",
-            Reason::Schedule => "the schedule's floor",
-            Reason::Minimum => "minReplicas",
-            Reason::Override => "an override",
-            Reason::Drain => "work in flight, before a commanded zero",
-            Reason::ClockSkew => "clocks differ, so not below the answer before",
+            Reason::Need(contributor) => return contributor.fmt(f),
             Reason::Ceiling => "the schedule's ceiling",
             Reason::MaxReplicas => "maxReplicas",
             Reason::CommandedZero => "the schedule commands zero",

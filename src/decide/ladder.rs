@@ -101,7 +101,7 @@ fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
     if replicas < wanted {
         decision.notes.push(Note::Capped { needed: wanted });
     }
-    Decision { replicas, predictive: replicas, reason: Reason::Override, ..decision }
+    Decision { replicas, predictive: replicas, reason: Reason::Need(Contributor::Override), ..decision }
 }
 
 /// Zero by the schedule: no idle time and no forecast, only the grace for work in flight.
@@ -113,7 +113,7 @@ fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> De
     let replicas = if began_lately { draining(observations, policy) } else { Replicas::ZERO };
     let reason = if replicas > Replicas::ZERO {
         decision.needs.push(Need { contributor: Contributor::Drain, replicas, counts: true });
-        Reason::Drain
+        Reason::Need(Contributor::Drain)
     } else {
         Reason::CommandedZero
     };
@@ -163,7 +163,7 @@ fn gather(
     ask(Contributor::Schedule, bounds.floor.map(|b| b.replicas), true);
     ask(Contributor::Minimum, Some(policy.limits.min), true);
     let skewed = observations.clock_skew > MOST_SKEW && !signals.is_empty();
-    ask(Contributor::Previous, observations.previous.filter(|_| skewed), true);
+    ask(Contributor::ClockSkew, observations.previous.filter(|_| skewed), true);
     if skewed {
         decision.notes.push(Note::ClockSkew { skew: observations.clock_skew });
     }
@@ -216,10 +216,10 @@ fn settle(
     let winner = largest(false);
     let mut needed = winner.map_or(Replicas::ZERO, |n| n.replicas);
     let mut reason =
-        winner.filter(|n| n.replicas > Replicas::ZERO).map_or(Reason::Idle, |n| n.contributor.reason());
+        winner.filter(|n| n.replicas > Replicas::ZERO).map_or(Reason::Idle, |n| Reason::Need(n.contributor));
     if needed < least(!is_shadow) {
         needed = least(!is_shadow);
-        reason = if rest.is_idle { Reason::Forecast } else { Reason::Minimum };
+        reason = Reason::Need(if rest.is_idle { Contributor::Forecast } else { Contributor::Minimum });
     }
     let full = largest(is_shadow).map_or(Replicas::ZERO, |n| n.replicas).max(needed).max(least(true));
     let mut notes = Vec::new();

@@ -57,7 +57,21 @@ impl Session {
         self.prepared = prepared;
     }
 
-    /// Follows the samples since the fit and decides.
+    /// Prepares where that is due, and follows the samples since.
+    pub fn follow(&mut self, observations: &Observations, policy: &Policy, at: Time) {
+        if let Some(point) = self.due(observations, policy, at) {
+            self.adopt(self.prepared.renewed(observations, policy, point), observations, policy);
+        }
+        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker));
+    }
+
+    /// Follows the samples since the fit, forecasts through `via` as in [`Prepared::follow_via`].
+    pub fn follow_via(&mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) {
+        let pending = Prepared::pending(policy, self.prepared.at);
+        self.prepared = std::mem::replace(&mut self.prepared, pending).follow_via(observations, policy, via);
+    }
+
+    /// Decides on what is prepared and followed.
     ///
     /// # Errors
     /// [`Blind`], as [`decide`].
@@ -67,29 +81,13 @@ impl Session {
         policy: &Policy,
         at: Time,
     ) -> Result<Decision, Blind> {
-        self.answer_via(observations, policy, at, &mut |_, tracker, _, follow| follow(tracker))
-    }
-
-    /// The same, where forecasts are followed through `via`, as in [`Prepared::follow_via`].
-    ///
-    /// # Errors
-    /// [`Blind`], as [`decide`].
-    pub fn answer_via(
-        &mut self,
-        observations: &Observations,
-        policy: &Policy,
-        at: Time,
-        via: &mut Via<'_>,
-    ) -> Result<Decision, Blind> {
-        let pending = Prepared::pending(policy, self.prepared.at);
-        self.prepared = std::mem::replace(&mut self.prepared, pending).follow_via(observations, policy, via);
         let observations = Observations { previous: self.previous, ..observations.clone() };
         let answer = decide(&self.prepared, &observations, policy, at);
         self.previous = answer.as_ref().map_or(self.previous, |decision| Some(decision.replicas));
         answer
     }
 
-    /// Prepares where that is due, and answers.
+    /// Prepares where that is due, follows and answers.
     ///
     /// # Errors
     /// [`Blind`], as [`decide`].
@@ -99,9 +97,7 @@ impl Session {
         policy: &Policy,
         at: Time,
     ) -> Result<Decision, Blind> {
-        if let Some(point) = self.due(observations, policy, at) {
-            self.adopt(self.prepared.renewed(observations, policy, point), observations, policy);
-        }
+        self.follow(observations, policy, at);
         self.answer(observations, policy, at)
     }
 

@@ -101,19 +101,6 @@ struct Called {
 /// Which way a decision goes.
 const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
 
-/// Everyone who can ask for replicas, for removing and renewing their gauges.
-const CONTRIBUTORS: [Contributor; 9] = [
-    Contributor::Reactive,
-    Contributor::Forecast,
-    Contributor::Plan,
-    Contributor::Outage,
-    Contributor::Schedule,
-    Contributor::Minimum,
-    Contributor::Override,
-    Contributor::Drain,
-    Contributor::Previous,
-];
-
 /// The answers whose worth is compared.
 const ANSWERS: [&str; 2] = ["predictive", "reactive"];
 
@@ -251,7 +238,7 @@ impl Metrics {
     pub fn decided(&self, id: &WorkloadId, decision: &Decision, before: Option<u32>) {
         let workload = Workload::of(id);
         self.desired.get_or_create(&workload).set(f64::from(decision.replicas.get()));
-        for contributor in CONTRIBUTORS {
+        for contributor in Contributor::ALL {
             let labels = Contributing::of(id, contributor);
             match decision.need(contributor) {
                 Some(need) => drop(self.required.get_or_create(&labels).set(f64::from(need.get()))),
@@ -332,11 +319,11 @@ impl Metrics {
             self.short.remove(&Answered::of(id, answer));
         }
         for direction in DIRECTIONS {
-            for reason in Reason::ALL {
+            for reason in Reason::all() {
                 self.decisions.remove(&Decided::of(id, direction, reason.as_str()));
             }
         }
-        for contributor in CONTRIBUTORS {
+        for contributor in Contributor::ALL {
             self.required.remove(&Contributing::of(id, contributor));
         }
         for quantile in Quantile::PUBLISHED {

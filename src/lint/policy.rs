@@ -9,7 +9,7 @@ use super::query::{may_yield_many, short_windows};
 use super::rules::{self, Rule};
 use super::{Findings, Settings, windows};
 use crate::policy::schedule::Effect;
-use crate::policy::{Fault, Keys, LeadTime, Policy};
+use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
 use crate::source::Catalogue;
 use crate::source::yaml::Node;
 use crate::units::{Replicas, Span};
@@ -38,7 +38,7 @@ pub(super) fn check_file(document: &Node, settings: &Settings, findings: &mut Fi
     let at = (document.line, document.column);
     let mut catalogue = settings.catalogue.clone().unwrap_or_else(|| Catalogue::new(settings.now));
     if let Err(faults) = catalogue.add(LINTED, &findings.input.text) {
-        faults.0.iter().for_each(|fault| add_fault(fault, document, at, findings));
+        faults.0.iter().for_each(|fault| add_fault(fault, rule_of(fault), document, at, findings));
         return;
     }
     super::trigger::check_secrets(document, findings);
@@ -65,7 +65,10 @@ pub(super) fn check(
     windows::check(subject, &keys, settings, findings);
     let policy = Policy::from_keys(&keys);
     if let Err(faults) = &policy {
-        faults.0.iter().for_each(|fault| add_fault(fault, subject.node, subject.at, findings));
+        faults
+            .0
+            .iter()
+            .for_each(|fault| add_fault(fault, rule_of(fault), subject.node, subject.at, findings));
     }
     if let Ok(policy) = &policy {
         check_policy(subject, policy, settings, findings);
@@ -201,16 +204,16 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
 }
 
 /// Notes a fault at the line of its key.
-pub(super) fn add_fault(fault: &Fault, node: &Node, otherwise: Place, findings: &mut Findings<'_>) {
+pub(super) fn add_fault(
+    fault: &Fault,
+    rule: &'static Rule,
+    node: &Node,
+    otherwise: Place,
+    findings: &mut Findings<'_>,
+) {
     let at = locate(node, &fault.key, &findings.lines, otherwise);
-    let found =
-        if fault.found.is_empty() { "found nothing".to_owned() } else { format!("found '{}'", fault.found) };
-    findings.add(
-        rule_of(fault),
-        at,
-        format!("{}: {found}", fault.key),
-        format!("expected {}", fault.expected),
-    );
+    let found = if fault.found.is_empty() { "nothing" } else { &fault.found };
+    findings.add(rule, at, format!("{}: found {found}", fault.key), format!("expected {}", fault.expected));
 }
 
 fn rule_of(fault: &Fault) -> &'static Rule {
@@ -225,7 +228,7 @@ fn rule_of(fault: &Fault) -> &'static Rule {
         "queue beside it",
         "the named policy's maxReplicas",
     ];
-    let last = fault.key.rsplit('.').next().unwrap_or_default();
+    let last = quoted(fault.key.rsplit('.').next().unwrap_or_default());
     let expects = |part: &str| fault.expected.contains(part);
     match () {
         () if fault.found == last && (expects("a known key") || fault.expected.starts_with("one of ")) => {

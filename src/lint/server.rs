@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::place::{key_of, locate};
+use super::place::key_of;
+use super::policy::add_fault;
 use super::{Findings, Settings, rules};
 use crate::source::ServerConfig;
 use crate::source::config::ConfigError;
@@ -22,9 +23,7 @@ pub(super) fn check(document: &Node, settings: &Settings, findings: &mut Finding
         }
         Err(ConfigError::Faults(faults)) => {
             for fault in faults {
-                let at = locate(document, &fault.key, &findings.lines, top);
-                let message = format!("{}: found {}", fault.key, fault.found);
-                findings.add(&rules::CONFIG_FAULT, at, message, format!("expected {}", fault.expected));
+                add_fault(&fault, &rules::CONFIG_FAULT, document, top, findings);
             }
         }
     }

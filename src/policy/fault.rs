@@ -14,7 +14,7 @@ const SHOWN: usize = 80;
 pub struct Fault {
     /// Where: the path of the key, such as `schedule[2].start`.
     pub key: String,
-    /// The text that stands there, shortened; empty where nothing does.
+    /// What stands there: its text, shortened and in quotes, or what it is in words; empty where nothing does.
     pub found: String,
     /// What would be right, in words that follow "expected".
     pub expected: String,
@@ -52,21 +52,36 @@ fn edits(a: &[char], b: &[char]) -> usize {
     last[b.len()]
 }
 
+/// A text in quotes, as a line of a log can show it.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", shown(text))
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().count() > SHOWN {
+        shown.push('…');
+    }
+    shown
+}
+
 // === impl Fault ===
 
 impl Fault {
     /// A text that is not what the key takes.
     pub fn new(key: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
-        let mut shown: String = found.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-        if found.chars().count() > SHOWN {
-            shown.push('…');
-        }
-        Fault { key: key.into(), found: shown, expected: expected.into() }
+        let found = if found.is_empty() { String::new() } else { quoted(found) };
+        Self::in_words(key, found, expected)
+    }
+
+    /// Something that is not what the key takes and whose text says nothing, or must not be shown.
+    pub fn in_words(key: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Fault { key: key.into(), found: found.into(), expected: expected.into() }
     }
 
     /// A key that is required and not there.
     pub fn missing(key: impl Into<String>, expected: impl Into<String>) -> Self {
-        Fault { key: key.into(), found: String::new(), expected: expected.into() }
+        Self::in_words(key, "", expected)
     }
 
     /// A key that nobody knows, with the nearest one that somebody does. `parent` is the path before it.
@@ -79,20 +94,16 @@ impl Fault {
             Some(meant) => format!("a known key, the nearest is '{meant}'"),
             None => format!("one of {}", known.into_iter().collect::<Vec<_>>().join(", ")),
         };
-        let mut fault = Fault::new("", key, expected);
-        fault.key = if parent.is_empty() { fault.found.clone() } else { format!("{parent}.{}", fault.found) };
-        fault
+        let place = if parent.is_empty() { shown(key) } else { format!("{parent}.{}", shown(key)) };
+        Fault::new(place, key, expected)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Fault { key, found, expected } = self;
-        if found.is_empty() {
-            write!(f, "{key}: found nothing, expected {expected}")
-        } else {
-            write!(f, "{key}: found '{found}', expected {expected}")
-        }
+        let found = if found.is_empty() { "nothing" } else { found };
+        write!(f, "{key}: found {found}, expected {expected}")
     }
 }
 
@@ -140,6 +151,6 @@ mod tests {
     #[test]
     fn faults_stay_short_and_printable() {
         let fault = Fault::new("name", &format!("a\nb{}", "x".repeat(10_000)), "a short name");
-        assert!(fault.found.starts_with("a\\nbx") && fault.found.chars().count() < 100);
+        assert!(fault.found.starts_with("'a\\nbx") && fault.found.chars().count() < 100);
     }
 }

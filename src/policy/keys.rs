@@ -183,7 +183,12 @@ impl Policy {
 /// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
 /// value may be a secret.
 pub fn is_unread_key(name: &str) -> bool {
-    KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
+    KEDA_KEYS.contains(&name) || may_be_secret(name)
+}
+
+/// Whether the value of a key is shown nowhere: KEDA took it from an environment, or it is a private key.
+pub fn may_be_secret(name: &str) -> bool {
+    name.ends_with("FromEnv") || name == "tlsClientKey"
 }
 
 fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {

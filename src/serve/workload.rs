@@ -18,7 +18,9 @@ use crate::decide::{
 use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::http::{Change, Story};
 use crate::plan;
-use crate::policy::{Insurance, LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId};
+use crate::policy::{
+    Insurance, LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId, may_be_secret,
+};
 use crate::simulate::{Ledger, TwinConfig};
 use crate::source::Backend;
 use crate::source::feed::{FeedKey, grid_phase};
@@ -207,7 +209,8 @@ impl Workload {
         let answer = {
             let mut told = self.told();
             told.prepared = None;
-            let answer = carried.session.answer_via(&observations, &self.policy, at, shared_follow);
+            carried.session.follow_via(&observations, &self.policy, shared_follow);
+            let answer = carried.session.answer(&observations, &self.policy, at);
             told.prepared = Some(carried.session.prepared().clone());
             if let Ok(decision) = &answer {
                 told.note(decision);
@@ -444,11 +447,10 @@ impl Told {
     }
 }
 
-/// Keys of metadata as they may be shown: what KEDA took from the environment may be a secret.
+/// Keys of metadata as they may be shown.
 pub(super) fn shown_keys(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
-    let is_secret = |key: &str| key.ends_with("FromEnv") || key == "tlsClientKey";
     let shown = |(key, value): (&String, &String)| {
-        (key.clone(), if is_secret(key) { "***".to_owned() } else { value.clone() })
+        (key.clone(), if may_be_secret(key) { "***".to_owned() } else { value.clone() })
     };
     metadata.iter().map(shown).collect()
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
-use crate::decide::{Decision, ForecastView, Prepared, decide, grid_point, usable_from};
+use crate::decide::{self, Decision, ForecastView, Prepared, decide, usable_from};
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -21,7 +21,7 @@ struct Server<'a> {
     policy: &'a Policy,
     observations: Observations,
     history: Arc<Series>,
-    prepared: Prepared,
+    followed: decide::Session,
 }
 
 /// One insurance with its own replicas.
@@ -67,8 +67,8 @@ pub fn run_forescale(
         server.follow_to(now);
         let next = server.next_event(now).min(until);
         for (insurance, session, memory) in &mut sessions {
-            let own = insurance.map(|insured| server.prepared.insured(insured));
-            let prepared = own.as_ref().unwrap_or(&server.prepared);
+            let own = insurance.map(|insured| server.followed.prepared().insured(insured));
+            let prepared = own.as_ref().unwrap_or(server.followed.prepared());
             let mut asker = Asker { server: &server, prepared, memory, keeps_views: insurance.is_none() };
             if next == until {
                 session.advance(&mut asker, next);
@@ -92,21 +92,20 @@ impl<'a> Server<'a> {
         let step = Step::new(load.step()).unwrap_or(Step::MINUTE);
         // Warming is for a server that was just started; this one has run all along.
         let long_ago = load.start() - Span::DAY;
-        let at = grid_point(load.start(), Span::ZERO) - Span::DAY;
         Server {
             load,
             delay,
             policy,
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
-            prepared: Prepared::pending(policy, at),
+            followed: decide::Session::new(policy, Span::ZERO, long_ago),
         }
     }
 
     /// The next instant at which a sample or a fit comes into use.
     fn next_event(&self, now: Time) -> Time {
         let sample = self.history.time(self.history.len()) + self.delay;
-        let fit = usable_from(self.prepared.at + Span::hours(6));
+        let fit = usable_from(self.followed.prepared().at + Span::hours(6));
         sample.min(fit).max(now + Span::seconds(1))
     }
 
@@ -125,13 +124,7 @@ impl<'a> Server<'a> {
         for signal in &mut self.observations.signals {
             signal.load = (!self.history.is_empty()).then(|| Arc::clone(&self.history));
         }
-        let point = grid_point(now, Span::ZERO);
-        if point != self.prepared.at {
-            self.prepared = self.prepared.renewed(&self.observations, self.policy, point);
-        }
-        let pending = Prepared::pending(self.policy, point);
-        let prepared = std::mem::replace(&mut self.prepared, pending);
-        self.prepared = prepared.follow(&self.observations, self.policy);
+        self.followed.follow(&self.observations, self.policy, now);
     }
 
     /// What is observed at an instant of the poll grid: the history, and the newest value beside it.

@@ -111,11 +111,7 @@ impl Recorded {
 #[tonic::async_trait]
 impl Backend for Recorded {
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
-        let width = query.step.span();
-        let first = (query.from + width - Span::seconds(1)).floor_to(width, Span::ZERO);
-        let count = if query.to < first { 0 } else { query.step.count_in(query.to.since(first)) + 1 };
-        let values = (0..count).map(|i| self.value(first + query.step.times(i)).unwrap_or(f64::NAN));
-        Ok(Reading { series: Series::from_values(first, query.step, values), warnings: Vec::new() })
+        Ok(query.answer(|at| self.value(at)))
     }
 
     async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {

@@ -10,12 +10,12 @@ mod read;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::prometheus::AllowedAddress;
 use super::secret::{Secret, SecretSource};
+use crate::policy::Fault;
 use crate::units::Span;
 
 /// The whole configuration, with a default for everything but the data sources.
@@ -165,17 +165,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// One thing wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The path of the key, such as `datasources.default.url`.
-    pub key: String,
-    /// What stands there; never a secret.
-    pub found: String,
-    /// What may stand there.
-    pub expected: String,
-}
-
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -246,14 +235,6 @@ impl Default for Limits {
             streams: 20_000,
             connections: 1_000,
         }
-    }
-}
-
-// === impl Fault ===
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, expected {}", self.key, self.found, self.expected)
     }
 }
 

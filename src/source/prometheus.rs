@@ -92,6 +92,25 @@ enum Question<'a> {
     Instant { query: &'a str, at: Time },
 }
 
+// === impl RangeQuery ===
+
+impl RangeQuery {
+    /// The first instant of the grid, and how many there are.
+    pub fn grid(&self) -> (Time, usize) {
+        let width = self.step.span();
+        let floor = self.from.floor_to(width, Span::ZERO);
+        let from = if floor < self.from { floor + width } else { floor };
+        (from, if self.to < from { 0 } else { self.step.count_in(self.to.since(from)) + 1 })
+    }
+
+    /// The answer of a source that knows the value at every instant, or that there is none.
+    pub fn answer(&self, value: impl Fn(Time) -> Option<f64>) -> Reading {
+        let (from, points) = self.grid();
+        let values = (0..points).map(|i| value(from + self.step.times(i)).unwrap_or(f64::NAN));
+        Reading { series: Series::from_values(from, self.step, values), warnings: Vec::new() }
+    }
+}
+
 // === impl Prometheus ===
 
 impl Prometheus {
@@ -142,15 +161,8 @@ impl Prometheus {
     }
 
     async fn read_range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
-        let width = query.step.span();
-        let to = query.to.floor_to(width, Span::ZERO);
-        let floor = query.from.floor_to(width, Span::ZERO);
-        let from = if floor < query.from { floor + width } else { floor };
+        let (from, points) = query.grid();
         let mut reading = Reading { series: Series::new(from, query.step), warnings: Vec::new() };
-        if to < from {
-            return Ok(reading);
-        }
-        let points = query.step.count_in(to.since(from)) + 1;
         if points > self.points_limit {
             return Err(SourceError::TooLong { points, limit: self.points_limit });
         }

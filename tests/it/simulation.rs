@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{Datelike, Timelike};
-use forescale::decide::{Decision, Reason, Rung, State};
+use forescale::decide::{Contributor, Decision, Reason, Rung, State};
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
@@ -163,7 +163,7 @@ impl<'a> Play<'a> {
                 self.totals.blind += 1;
                 // A process that began blind has had nothing but a person's word, and that ends.
                 let began_blind = self.world.fault(now).is_some_and(|f| f.from <= process.begun);
-                let by_word = |d: &Decision| d.reason == Reason::Override && began_blind;
+                let by_word = |d: &Decision| d.reason == Reason::Need(Contributor::Override) && began_blind;
                 if before.is_some_and(|before| !by_word(&before)) {
                     self.fail(trigger, now, format!("knew nothing any more: {blind}"));
                 }

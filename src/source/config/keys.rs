@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Fault;
-use crate::policy::nearest;
+use crate::policy::{Fault, quoted};
 use crate::units::Span;
 
 /// What all sections share: the environment, and the faults found so far.
@@ -135,7 +134,7 @@ impl<'a> Section<'a> {
         let (number, shown) = match value {
             Value::Number(n) => (n.as_u64(), n.to_string()),
             Value::String(_) => match text_of(self.context, &self.key(key), value) {
-                Some(text) => (text.value.parse().ok(), format!("'{}'", text.shown)),
+                Some(text) => (text.value.parse().ok(), quoted(&text.shown)),
                 None => return default,
             },
             other => (None, kind(other).to_owned()),
@@ -155,7 +154,7 @@ impl<'a> Section<'a> {
             Some(span) => span,
             None => {
                 let expected = format!("a duration from {least} to {most}, such as {default}");
-                self.fault(key, format!("'{}'", text.shown), expected);
+                self.fault(key, quoted(&text.shown), expected);
                 default
             }
         }
@@ -166,22 +165,15 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for key in self.entries.into_iter().flat_map(Map::keys) {
             if known.iter().all(|k| k != key) {
-                let expected = match nearest(key, known.iter().copied()) {
-                    Some(near) => format!("'{near}'"),
-                    None => format!("one of {}", known.join(", ")),
-                };
-                self.fault(key, "an unknown key", expected);
+                let fault = Fault::unknown_key(&self.path, key, known.iter().copied());
+                self.context.faults.borrow_mut().push(fault);
             }
         }
     }
 }
 
 pub(super) fn note(context: &Context<'_>, key: &str, found: impl Into<String>, expected: impl Into<String>) {
-    context.faults.borrow_mut().push(Fault {
-        key: key.to_owned(),
-        found: found.into(),
-        expected: expected.into(),
-    });
+    context.faults.borrow_mut().push(Fault::in_words(key, found, expected));
 }
 
 /// What a value is, in words that do not show it.

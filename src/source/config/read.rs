@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::keys::{Context, Section, Text, note};
+use super::keys::{Context, Section, note};
 use super::{
-    Auth, DataSourceConfig, Fault, GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, ServerConfig,
+    Auth, DataSourceConfig, GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, ServerConfig,
     TlsConfig,
 };
+use crate::policy::{Fault, quoted};
 use crate::source::prometheus::{AllowedAddress, base_url};
 use crate::source::secret::{Secret, SecretSource};
 use crate::units::Span;
@@ -55,7 +56,7 @@ fn listen(section: &Section<'_>) -> Listen {
     section.finish();
     // Port 0 asks the system for a free one, so two of them do not collide.
     if listen.grpc == listen.http && listen.grpc.port() != 0 {
-        section.fault("http", format!("'{}'", listen.http), "another socket than that of grpc");
+        section.fault("http", quoted(&listen.http.to_string()), "another socket than that of grpc");
     }
     listen
 }
@@ -63,7 +64,7 @@ fn listen(section: &Section<'_>) -> Listen {
 fn address(section: &Section<'_>, key: &'static str, default: SocketAddr) -> SocketAddr {
     let Some(text) = section.text(key) else { return default };
     text.value.parse().unwrap_or_else(|_| {
-        section.fault(key, quoted(&text), format!("address and port such as {default} or [::]:6000"));
+        section.fault(key, quoted(&text.shown), format!("address and port such as {default} or [::]:6000"));
         default
     })
 }
@@ -127,7 +128,7 @@ fn url(section: &Section<'_>) -> Option<reqwest::Url> {
     base_url(&text.value)
         .map_err(|reason| {
             // Without an @ there is no password in it.
-            let found = if text.shown.contains('@') { reason.to_owned() } else { quoted(&text) };
+            let found = if text.shown.contains('@') { reason.to_owned() } else { quoted(&text.shown) };
             section.fault("url", found, format!("{expected} ({reason})"));
         })
         .ok()
@@ -231,7 +232,7 @@ fn allow_list(top: &Section<'_>) -> Vec<AllowedAddress> {
         match AllowedAddress::parse(&text.value) {
             Ok(address) => all.push(address),
             Err(reason) => {
-                let found = if text.shown.contains('@') { "a URL".to_owned() } else { quoted(&text) };
+                let found = if text.shown.contains('@') { "a URL".to_owned() } else { quoted(&text.shown) };
                 let expected = format!("scheme, host and port such as http://prometheus:9090 ({reason})");
                 note(top.context(), &key, found, expected);
             }
@@ -303,7 +304,7 @@ fn log(section: &Section<'_>) -> LogConfig {
             "text" => LogFormat::Text,
             "json" => LogFormat::Json,
             _ => {
-                section.fault("format", quoted(&text), "'text' or 'json'");
+                section.fault("format", quoted(&text.shown), "'text' or 'json'");
                 LogFormat::Text
             }
         },
@@ -312,7 +313,7 @@ fn log(section: &Section<'_>) -> LogConfig {
         None => "info".to_owned(),
         Some(text) if text.value.parse::<tracing_subscriber::EnvFilter>().is_ok() => text.value,
         Some(text) => {
-            section.fault("level", quoted(&text), "a level such as 'info', or 'info,forescale=debug'");
+            section.fault("level", quoted(&text.shown), "a level such as 'info', or 'info,forescale=debug'");
             "info".to_owned()
         }
     };
@@ -327,8 +328,4 @@ fn path(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
         return None;
     }
     Some(PathBuf::from(text.value))
-}
-
-fn quoted(text: &Text) -> String {
-    format!("'{}'", text.shown)
 }

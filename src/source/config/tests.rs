@@ -119,7 +119,7 @@ unknown: 1
     }
     assert_eq!(keys.len(), 13, "{found:#?}");
     let near = found.iter().find(|f| f.key.ends_with("timout")).expect("reported");
-    assert_eq!(near.expected, "'timeout'");
+    assert_eq!(near.expected, "a known key, the nearest is 'timeout'");
 }
 
 #[test]

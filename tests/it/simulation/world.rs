@@ -236,11 +236,7 @@ impl Source {
 impl Backend for Source {
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
         let kind = self.answers()?;
-        let width = query.step.span();
-        let first = (query.from + width - Span::seconds(1)).floor_to(width, Span::ZERO);
-        let count = if query.to < first { 0 } else { query.step.count_in(query.to.since(first)) + 1 };
-        let values = (0..count).map(|i| self.sample(first + query.step.times(i), kind).unwrap_or(f64::NAN));
-        Ok(Reading { series: Series::from_values(first, query.step, values), warnings: Vec::new() })
+        Ok(query.answer(|at| self.sample(at, kind)))
     }
 
     async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {
