@@ -39,11 +39,6 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Reads a duration argument.
-pub(crate) fn parse_span(text: &str) -> Result<crate::units::Span, String> {
-    crate::units::Span::parse(text).map_err(|e| e.to_string())
-}
-
 /// Predictive autoscaling for Kubernetes, as a KEDA external scaler.
 #[derive(Debug, Parser)]
 #[command(name = "forescale", version, about, propagate_version = true)]

@@ -38,7 +38,7 @@ pub(super) struct BacktestArgs {
     #[arg(long, value_name = "PROMQL", requires = "prometheus")]
     query: Option<String>,
     /// How much history to read from Prometheus.
-    #[arg(long, value_name = "D", default_value = "28d", value_parser = super::parse_span)]
+    #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
     /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
@@ -50,13 +50,13 @@ pub(super) struct BacktestArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Scored from here (RFC 3339). A third of the load lies before by default, at most 28 days.
-    #[arg(long, value_name = "T", value_parser = parse_time, conflicts_with = "last")]
+    #[arg(long, value_name = "T", value_parser = Time::parse, conflicts_with = "last")]
     from: Option<Time>,
     /// Scored until here; the end of the load by default.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     to: Option<Time>,
     /// Scored over this much before the end.
-    #[arg(long, value_name = "D", value_parser = super::parse_span)]
+    #[arg(long, value_name = "D", value_parser = Span::parse)]
     last: Option<Span>,
     /// Strategies to compare, comma-separated.
     #[arg(
@@ -71,7 +71,7 @@ pub(super) struct BacktestArgs {
     #[arg(long, value_name = "FILE|PROMQL")]
     actual_replicas: Option<String>,
     /// From a decision to a ready pod; the policy's leadTime by default.
-    #[arg(long, value_name = "D", value_parser = super::parse_span)]
+    #[arg(long, value_name = "D", value_parser = Span::parse)]
     lead: Option<Span>,
     /// Money for one hour of one replica.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
@@ -105,8 +105,4 @@ pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
     }
     let failed = gate::judge(&args.gates, &results)?;
     Ok(if failed || contest.was_interrupted() { Outcome::Failed } else { Outcome::Fine })
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
 }

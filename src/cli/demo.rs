@@ -33,7 +33,7 @@ use crate::units::{Span, Threshold, Time};
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// How long it shows; half a minute is a day of the workload.
-    #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = super::parse_span)]
+    #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = Span::parse)]
     duration: Span,
     /// Lines or a picture for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]

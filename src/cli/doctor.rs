@@ -15,7 +15,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::api::{Api, Place};
-use super::{Format, Outcome, parse_span};
+use super::{Format, Outcome};
 use crate::serve::{Clock, SystemClock};
 use crate::source::ServerConfig;
 use crate::source::config::{DataSourceConfig, Limits};
@@ -54,7 +54,7 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
     /// How far back to look for flapping, lag and spare pods.
-    #[arg(long, value_name = "D", default_value = "1h", value_parser = parse_span)]
+    #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     over: Span,
     /// Form of the output.
     #[arg(long, default_value = "text")]

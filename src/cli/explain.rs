@@ -41,7 +41,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
     /// The instant to decide for (RFC 3339), past or future; the end of the trace, or now, by default.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
     /// Form of the output.
     #[arg(long, default_value = "text")]
@@ -63,8 +63,4 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
 struct Told {
     text: String,
     is_decision: bool,
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
 }

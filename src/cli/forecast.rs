@@ -4,6 +4,9 @@
 //! belongs to the last point of the 6-hour grid before the origin and is folded forward to it, as in the
 //! server.
 
+mod origins;
+mod print;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,9 +15,11 @@ use anyhow::{Context, bail};
 use chrono::NaiveDate;
 use clap::Args;
 
+use origins::forecast_all;
+pub(super) use print::explanation_json;
+use print::{write_csv, write_explanations, write_json};
+
 use super::{Outcome, live};
-use crate::decide::FIT_GRID;
-use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
 use crate::policy::{Faults, ical};
 use crate::serve::{Clock, SystemClock};
@@ -34,28 +39,28 @@ pub(super) struct ForecastArgs {
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
     /// Distance of the samples that are asked of Prometheus.
-    #[arg(long, value_name = "D", default_value = "1m", value_parser = parse_step)]
+    #[arg(long, value_name = "D", default_value = "1m", value_parser = |text: &str| Span::parse(text).and_then(Step::new))]
     step: Step,
     /// First origin (RFC 3339). The last sample by default.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     from: Option<Time>,
     /// Distance between origins.
-    #[arg(long, value_name = "D", default_value = "1h", value_parser = parse_span)]
+    #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     every: Span,
     /// Number of origins.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "to")]
     count: usize,
     /// Last instant an origin may have, in place of their number.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     to: Option<Time>,
     /// How far ahead, comma-separated: multiples of the step. By default 5m,15m,30m,1h as far as they are.
-    #[arg(long, value_delimiter = ',', value_parser = parse_span)]
+    #[arg(long, value_delimiter = ',', value_parser = Span::parse)]
     horizons: Vec<Span>,
     /// Probabilities, comma-separated.
     #[arg(long, default_value = PUBLISHED, value_delimiter = ',', value_parser = parse_quantile)]
     quantiles: Vec<Quantile>,
     /// How much history each origin sees.
-    #[arg(long, default_value = "28d", value_parser = parse_span)]
+    #[arg(long, default_value = "28d", value_parser = Span::parse)]
     history: Span,
     /// Where to write; standard output by default or for '-'.
     #[arg(long, value_name = "F")]
@@ -83,17 +88,8 @@ enum Format {
     Json,
 }
 
-/// One origin with what was forecast from it: by horizon, then by quantile.
-struct Origin {
-    at: Time,
-    values: Vec<Vec<f64>>,
-    explanations: Vec<Explanation>,
-}
-
 /// The quantiles that are published with each forecast.
 const PUBLISHED: &str = "0.5,0.8,0.9,0.95,0.99";
-/// Origins are shared by at most so many threads.
-const THREADS: usize = 2;
 /// More origins than this are a typing mistake.
 const MOST_ORIGINS: usize = 1_000_000;
 
@@ -178,148 +174,6 @@ fn origins(args: &ForecastArgs, series: &Series) -> anyhow::Result<Vec<Time>> {
         bail!("--every {}: expected a multiple of the trace's step {}", args.every, series.step());
     }
     Ok((0..count).map(|k| from + Span::seconds(args.every.as_seconds() * k as i64)).collect())
-}
-
-/// All origins in order. Those that share a grid point share a fit; grid points are dealt to the threads.
-fn forecast_all(
-    series: &Series,
-    calendar: &Calendar,
-    args: &ForecastArgs,
-    origins: &[Time],
-) -> anyhow::Result<Vec<Origin>> {
-    let groups: Vec<&[Time]> = origins
-        .chunk_by(|a, b| a.floor_to(FIT_GRID, Span::ZERO) == b.floor_to(FIT_GRID, Span::ZERO))
-        .collect();
-    let work = |first: usize| -> anyhow::Result<Vec<(usize, Vec<Origin>)>> {
-        let mine = groups.iter().enumerate().skip(first).step_by(THREADS);
-        mine.map(|(i, group)| Ok((i, forecast_group(series, calendar, args, group)?))).collect()
-    };
-    let work = &work;
-    let parts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|t| scope.spawn(move || work(t))).collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|_| bail!("a worker failed"))).collect::<Vec<_>>()
-    });
-    let mut all = Vec::new();
-    for part in parts {
-        all.extend(part?);
-    }
-    all.sort_by_key(|(i, _)| *i);
-    Ok(all.into_iter().flat_map(|(_, group)| group).collect())
-}
-
-/// Origins after one grid point, ascending.
-fn forecast_group(
-    series: &Series,
-    calendar: &Calendar,
-    args: &ForecastArgs,
-    group: &[Time],
-) -> anyhow::Result<Vec<Origin>> {
-    let mut tracker: Option<Tracker> = None;
-    let mut out = Vec::new();
-    for &at in group {
-        if tracker.is_none() {
-            tracker =
-                Some(start(series, calendar, at, args.history).with_context(|| format!("origin {at}"))?);
-        }
-        let Some(tracker) = tracker.as_mut() else { continue };
-        tracker.follow(series, at);
-        // A trace may end before the origin: the horizon then grows.
-        let late = at.since(tracker.at());
-        let values = args.horizons.iter().map(|&h| {
-            if args.peak {
-                tracker.peak(h + late, &args.quantiles)
-            } else {
-                tracker.quantiles(h + late, &args.quantiles)
-            }
-        });
-        let explanations = args.horizons.iter().filter(|_| args.explain).map(|&h| tracker.explain(h + late));
-        out.push(Origin { at, values: values.collect(), explanations: explanations.collect() });
-    }
-    Ok(out)
-}
-
-/// The fit at the grid point before an origin; where too little was known then, at the origin itself.
-fn start(series: &Series, calendar: &Calendar, origin: Time, history: Span) -> Result<Tracker, FitError> {
-    let grid = origin.floor_to(FIT_GRID, Span::ZERO);
-    // Only samples newer than origin − history may be seen, also by the fit.
-    let window = grid.since(origin - history);
-    match fit(series, calendar, grid, window) {
-        Ok(fitted) => Ok(fitted.tracker()),
-        Err(_) => fit(series, calendar, origin, history).map(|f| f.tracker()),
-    }
-}
-
-fn write_csv(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) -> anyhow::Result<()> {
-    writeln!(out, "origin,horizon_seconds,quantile,value")?;
-    for origin in forecasts {
-        for (horizon, values) in args.horizons.iter().zip(&origin.values) {
-            for (q, value) in args.quantiles.iter().zip(values) {
-                writeln!(out, "{},{},{q},{value}", origin.at, horizon.as_seconds())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn write_explanations(out: &mut dyn Write, forecasts: &[Origin]) -> anyhow::Result<()> {
-    for explanation in forecasts.iter().flat_map(|origin| &origin.explanations) {
-        writeln!(out, "{explanation}\n")?;
-    }
-    Ok(())
-}
-
-fn write_json(out: &mut dyn Write, args: &ForecastArgs, forecasts: &[Origin]) -> anyhow::Result<()> {
-    let rows: Vec<_> = forecasts
-        .iter()
-        .flat_map(|origin| {
-            args.horizons.iter().zip(&origin.values).flat_map(move |(horizon, values)| {
-                args.quantiles.iter().zip(values).map(move |(q, value)| {
-                    serde_json::json!({
-                        "origin": origin.at.to_string(), "horizon_seconds": horizon.as_seconds(),
-                        "quantile": q.get(), "value": value,
-                    })
-                })
-            })
-        })
-        .collect();
-    let explanations: Vec<_> = forecasts.iter().flat_map(|o| &o.explanations).map(explanation_json).collect();
-    let document = serde_json::json!({
-        "schema": 1, "peak": args.peak, "forecasts": rows, "explanations": explanations,
-    });
-    serde_json::to_writer(&mut *out, &document)?;
-    writeln!(out)?;
-    Ok(())
-}
-
-pub(super) fn explanation_json(e: &Explanation) -> serde_json::Value {
-    let experts = e.experts.iter().map(|x| {
-        serde_json::json!({
-            "name": x.name, "expects": x.expects, "weight_median": x.in_median, "weight_upper": x.in_upper,
-        })
-    });
-    serde_json::json!({
-        "origin": e.at.to_string(), "horizon_seconds": e.horizon.as_seconds(), "level": e.level,
-        "profile": e.profile, "last": e.last, "missing_slots": e.missing, "scale": e.scale,
-        "correction": e.correction, "why": e.why, "experts": experts.collect::<Vec<_>>(),
-        "trust": {
-            "state": e.trust.state.as_str(), "window_seconds": e.trust.window.as_seconds(),
-            "quantile": e.trust.quantile, "forecast_loss": e.trust.forecast_loss,
-            "persistence_loss": e.trust.persistence_loss, "naive_loss": e.trust.naive_loss,
-            "ratio": e.trust.ratio,
-        },
-    })
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
-}
-
-fn parse_span(text: &str) -> Result<Span, String> {
-    Span::parse(text).map_err(|e| e.to_string())
-}
-
-fn parse_step(text: &str) -> Result<Step, String> {
-    Span::parse(text).and_then(Step::new).map_err(|e| e.to_string())
 }
 
 fn parse_quantile(text: &str) -> Result<Quantile, String> {

@@ -15,7 +15,7 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::backtest::workload::{Level, read_live};
-use super::{Format, Outcome, parse_span};
+use super::{Format, Outcome};
 use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
 use crate::serve::{Clock, SystemClock};
@@ -39,7 +39,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "PROMQL")]
     query: Option<String>,
     /// How much history to read from Prometheus.
-    #[arg(long, value_name = "D", default_value = "28d", value_parser = parse_span)]
+    #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
     /// Name of the ScaledObject and of the Deployment that it scales.
     #[arg(long, value_name = "NAME", default_value = "web")]
@@ -58,7 +58,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "FILE|PROMQL")]
     actual_replicas: Option<String>,
     /// From a decision to a ready pod.
-    #[arg(long, value_name = "D", default_value = "2m", value_parser = parse_span)]
+    #[arg(long, value_name = "D", default_value = "2m", value_parser = Span::parse)]
     lead: Span,
     /// Fewest replicas.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use super::Outcome;
 use super::serve::{load_catalogue, policy_files};
-use super::{Outcome, parse_span};
 use crate::lint::{self, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, ServerConfig};
@@ -26,13 +26,13 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// How often Prometheus scrapes.
-    #[arg(long, value_name = "D", default_value = "15s", value_parser = parse_span)]
+    #[arg(long, value_name = "D", default_value = "15s", value_parser = Span::parse)]
     scrape_interval: Span,
     /// How far back Prometheus remembers.
-    #[arg(long, value_name = "D", value_parser = parse_span)]
+    #[arg(long, value_name = "D", value_parser = Span::parse)]
     retention: Option<Span>,
     /// Judge as of this instant (RFC 3339), in place of now.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
     /// Form of the output.
     #[arg(long, default_value = "text")]
@@ -129,8 +129,4 @@ fn read(path: &Path) -> std::io::Result<String> {
         return Ok(text);
     }
     std::fs::read_to_string(path)
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
 }

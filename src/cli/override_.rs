@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::{ArgGroup, Args};
 
-use super::{Format, Outcome, parse_span};
+use super::{Format, Outcome};
 use crate::policy::Override;
 use crate::serve::{Clock, SystemClock};
 use crate::source::manifest::{ScaledObject, scaled_objects};
@@ -34,10 +34,10 @@ pub(super) struct OverrideArgs {
     #[arg(long, conflicts_with = "end")]
     lift: bool,
     /// How long it holds, from now on: 2h, 90m.
-    #[arg(long = "for", value_name = "D", value_parser = parse_span)]
+    #[arg(long = "for", value_name = "D", value_parser = Span::parse)]
     for_: Option<Span>,
     /// The instant at which it ends (RFC 3339).
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     until: Option<Time>,
     /// Why, for whoever wonders; repeated in every decision.
     #[arg(long, value_name = "WORDS", default_value = "")]
@@ -197,8 +197,4 @@ fn from_file(
         address: trigger.metadata.get("scalerAddress").cloned(),
         metric_name: trigger.metadata.get("metricName").cloned(),
     })
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
 }

@@ -44,7 +44,7 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=370))]
     days: u16,
     /// Where to begin (RFC 3339): now, or the last sample of --trace.
-    #[arg(long, value_name = "T", value_parser = parse_time)]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     from: Option<Time>,
     /// A trace of the load to forecast from: CSV with timestamp,value or a saved range query.
     #[arg(long, value_name = "FILE")]
@@ -86,10 +86,6 @@ pub(super) fn run(args: &TimelineArgs) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(Outcome::Fine)
-}
-
-fn parse_time(text: &str) -> Result<Time, String> {
-    Time::parse(text).map_err(|e| e.to_string())
 }
 
 fn parse_named(text: &str) -> Result<(String, PathBuf), String> {

@@ -1,0 +1,88 @@
+//! Forecasts from many origins: those that share a grid point share a fit, and none sees a sample after itself.
+
+use anyhow::{Context, bail};
+
+use super::ForecastArgs;
+use crate::decide::FIT_GRID;
+use crate::forecast::{Explanation, FitError, Tracker, fit};
+use crate::history::{Calendar, Series};
+use crate::units::{Span, Time};
+
+/// One origin with what was forecast from it: by horizon, then by quantile.
+pub(super) struct Origin {
+    pub at: Time,
+    pub values: Vec<Vec<f64>>,
+    pub explanations: Vec<Explanation>,
+}
+
+/// Origins are shared by at most so many threads.
+const THREADS: usize = 2;
+
+/// All origins in order. Those that share a grid point share a fit; grid points are dealt to the threads.
+pub(super) fn forecast_all(
+    series: &Series,
+    calendar: &Calendar,
+    args: &ForecastArgs,
+    origins: &[Time],
+) -> anyhow::Result<Vec<Origin>> {
+    let groups: Vec<&[Time]> = origins
+        .chunk_by(|a, b| a.floor_to(FIT_GRID, Span::ZERO) == b.floor_to(FIT_GRID, Span::ZERO))
+        .collect();
+    let work = |first: usize| -> anyhow::Result<Vec<(usize, Vec<Origin>)>> {
+        let mine = groups.iter().enumerate().skip(first).step_by(THREADS);
+        mine.map(|(i, group)| Ok((i, forecast_group(series, calendar, args, group)?))).collect()
+    };
+    let work = &work;
+    let parts = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|t| scope.spawn(move || work(t))).collect();
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|_| bail!("a worker failed"))).collect::<Vec<_>>()
+    });
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend(part?);
+    }
+    all.sort_by_key(|(i, _)| *i);
+    Ok(all.into_iter().flat_map(|(_, group)| group).collect())
+}
+
+/// Origins after one grid point, ascending.
+fn forecast_group(
+    series: &Series,
+    calendar: &Calendar,
+    args: &ForecastArgs,
+    group: &[Time],
+) -> anyhow::Result<Vec<Origin>> {
+    let mut tracker: Option<Tracker> = None;
+    let mut out = Vec::new();
+    for &at in group {
+        if tracker.is_none() {
+            tracker =
+                Some(start(series, calendar, at, args.history).with_context(|| format!("origin {at}"))?);
+        }
+        let Some(tracker) = tracker.as_mut() else { continue };
+        tracker.follow(series, at);
+        // A trace may end before the origin: the horizon then grows.
+        let late = at.since(tracker.at());
+        let values = args.horizons.iter().map(|&h| {
+            if args.peak {
+                tracker.peak(h + late, &args.quantiles)
+            } else {
+                tracker.quantiles(h + late, &args.quantiles)
+            }
+        });
+        let explanations = args.horizons.iter().filter(|_| args.explain).map(|&h| tracker.explain(h + late));
+        out.push(Origin { at, values: values.collect(), explanations: explanations.collect() });
+    }
+    Ok(out)
+}
+
+/// The fit at the grid point before an origin; where too little was known then, at the origin itself.
+fn start(series: &Series, calendar: &Calendar, origin: Time, history: Span) -> Result<Tracker, FitError> {
+    let grid = origin.floor_to(FIT_GRID, Span::ZERO);
+    // Only samples newer than origin − history may be seen, also by the fit.
+    let window = grid.since(origin - history);
+    match fit(series, calendar, grid, window) {
+        Ok(fitted) => Ok(fitted.tracker()),
+        Err(_) => fit(series, calendar, origin, history).map(|f| f.tracker()),
+    }
+}
