@@ -1,15 +1,18 @@
 //! What is measured, in the names and base units of Prometheus. Labels are bounded: a workload's identity, and the
 //! names of enums.
 
+mod labels;
+mod names;
+
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use labels::{Answered, Called, Contributing, Decided, Quantiled, Queried, Workload};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 use crate::decide::{Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Trust, TrustState};
@@ -44,58 +47,6 @@ pub struct Metrics {
     prepare: Histogram,
     query: Family<Queried, Histogram, fn() -> Histogram>,
     grpc: Family<Called, Histogram, fn() -> Histogram>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Workload {
-    namespace: String,
-    name: String,
-    metric: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Contributing {
-    namespace: String,
-    name: String,
-    metric: String,
-    contributor: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    namespace: String,
-    name: String,
-    metric: String,
-    answer: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decided {
-    namespace: String,
-    name: String,
-    metric: String,
-    direction: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Quantiled {
-    namespace: String,
-    name: String,
-    metric: String,
-    quantile: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Queried {
-    datasource: String,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Called {
-    method: &'static str,
-    code: String,
 }
 
 /// Which way a decision goes.
@@ -143,87 +94,6 @@ impl Metrics {
         metrics.register_workloads();
         metrics.register_server();
         metrics
-    }
-
-    fn register_workloads(&mut self) {
-        let r = &mut self.registry;
-        r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
-        r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
-        r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
-        r.register("load", "Newest load, in the unit of the first query", self.load.clone());
-        r.register(
-            "forecast_load",
-            "Quantile of the load's peak in the lead window",
-            self.forecast_load.clone(),
-        );
-        r.register(
-            "forecast_coverage_ratio",
-            "Share of samples at or below the forecast quantile, recently",
-            self.coverage.clone(),
-        );
-        r.register(
-            "forecast_skill_ratio",
-            "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
-            self.skill.clone(),
-        );
-        r.register("trust", "1 trusted, 0.5 on probation, 0 distrusted", self.trust.clone());
-        r.register_with_unit(
-            "history_age",
-            "Age of the newest sample",
-            Unit::Seconds,
-            self.history_age.clone(),
-        );
-        r.register("history_points", "Samples of the history in use", self.history_points.clone());
-        r.register_with_unit(
-            "capped_in",
-            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
-            Unit::Seconds,
-            self.capped_in.clone(),
-        );
-        r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());
-        r.register_with_unit(
-            "scaling_lag",
-            "From the need for more replicas to as many running",
-            Unit::Seconds,
-            self.scaling_lag.clone(),
-        );
-        r.register(
-            "replica_seconds_saved",
-            "Replica-seconds less than with a purely reactive trigger, in twins that are answered both ways",
-            self.saved.clone(),
-        );
-        r.register_with_unit(
-            "short",
-            "Time with fewer pods ready than the load needs, in the same twins, by how they are answered",
-            Unit::Seconds,
-            self.short.clone(),
-        );
-    }
-
-    fn register_server(&mut self) {
-        let r = &mut self.registry;
-        r.register("workloads", "Workloads known", self.workloads.clone());
-        r.register("series", "Distinct series kept", self.series.clone());
-        r.register_with_unit("series", "Memory of the series kept", Unit::Bytes, self.series_bytes.clone());
-        r.register_with_unit(
-            "clock_skew",
-            "Largest difference between a data source's clock and ours",
-            Unit::Seconds,
-            self.clock_skew.clone(),
-        );
-        r.register_with_unit(
-            "prepare_duration",
-            "Time of fitting and calibrating",
-            Unit::Seconds,
-            self.prepare.clone(),
-        );
-        r.register_with_unit(
-            "query_duration",
-            "Time of queries to data sources",
-            Unit::Seconds,
-            self.query.clone(),
-        );
-        r.register_with_unit("grpc_duration", "Time of answering KEDA", Unit::Seconds, self.grpc.clone());
     }
 
     /// The metrics as text in the OpenMetrics format.
@@ -368,40 +238,4 @@ fn query_histogram() -> Histogram {
 
 fn grpc_histogram() -> Histogram {
     Histogram::new([0.0001, 0.001, 0.01, 0.1, 1.0])
-}
-
-// === impl labels ===
-
-impl Workload {
-    fn of(id: &WorkloadId) -> Self {
-        Workload { namespace: id.namespace.clone(), name: id.name.clone(), metric: id.metric.clone() }
-    }
-}
-
-impl Answered {
-    fn of(id: &WorkloadId, answer: &'static str) -> Self {
-        let Workload { namespace, name, metric } = Workload::of(id);
-        Answered { namespace, name, metric, answer }
-    }
-}
-
-impl Contributing {
-    fn of(id: &WorkloadId, contributor: Contributor) -> Self {
-        let Workload { namespace, name, metric } = Workload::of(id);
-        Contributing { namespace, name, metric, contributor: contributor.as_str() }
-    }
-}
-
-impl Decided {
-    fn of(id: &WorkloadId, direction: &'static str, reason: &'static str) -> Self {
-        let Workload { namespace, name, metric } = Workload::of(id);
-        Decided { namespace, name, metric, direction, reason }
-    }
-}
-
-impl Quantiled {
-    fn of(id: &WorkloadId, quantile: Quantile) -> Self {
-        let Workload { namespace, name, metric } = Workload::of(id);
-        Quantiled { namespace, name, metric, quantile: quantile.to_string() }
-    }
 }

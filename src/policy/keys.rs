@@ -3,20 +3,27 @@
 //! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
 //! comes out only where there is none.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod names;
+mod signal;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+use names::{DEFAULT_METRIC_NAME, is_metric_name};
+pub use names::{KNOWN_KEYS, is_unread_key, may_be_secret, metric_name_or_default};
+use signal::{read_signal, read_source};
 
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Drain, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, ServiceRate, Signal, SignalKind,
-    SourceRef, WorkloadQueries, ZeroRule,
+    Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, SourceRef, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
-use crate::units::{Quantile, Replicas, Span, Step, Threshold};
+use crate::units::{Quantile, Replicas, Span};
 
 /// The keys of a workload as they came in, strings throughout.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,59 +46,6 @@ pub struct Keys {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Faults(pub Vec<Fault>);
-
-/// Every key that a workload may use, sorted.
-pub const KNOWN_KEYS: &[&str] = &[
-    "activationThreshold",
-    "arrivalQuery",
-    "calendar",
-    "completionsQuery",
-    "datasource",
-    "desiredReplicas",
-    "drainGrace",
-    "drainWithin",
-    "end",
-    "errorQuery",
-    "historyTimeWindow",
-    "inFlightQuery",
-    "leadTime",
-    "maskedSpans",
-    "maxReplicas",
-    "maxStale",
-    "metricName",
-    "minReplicas",
-    "mode",
-    "objective",
-    "override",
-    "policy",
-    "pollStep",
-    "quantile",
-    "query",
-    "queryStep",
-    "rejectedQuery",
-    "replicaStep",
-    "replicasQuery",
-    "scaleToZeroAfter",
-    "schedule",
-    "serverAddress",
-    "serviceRate",
-    "settle",
-    "signal",
-    "start",
-    "threshold",
-    "timezone",
-    "tolerance",
-    "underProvisionCost",
-    "underProvisionTarget",
-    "wakeAhead",
-];
-
-/// Keys that KEDA reads itself and passes on.
-const KEDA_KEYS: &[&str] =
-    &["caCert", "enableTLS", "scalerAddress", "tlsClientCert", "tlsClientKey", "unsafeSsl"];
-
-/// The longest history that is asked of a server: two years.
-const LONGEST_WINDOW: Span = Span::days(731);
 
 // === impl Keys ===
 
@@ -180,17 +134,6 @@ impl Policy {
     }
 }
 
-/// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
-/// value may be a secret.
-pub fn is_unread_key(name: &str) -> bool {
-    KEDA_KEYS.contains(&name) || may_be_secret(name)
-}
-
-/// Whether the value of a key is shown nowhere: KEDA took it from an environment, or it is a private key.
-pub fn may_be_secret(name: &str) -> bool {
-    name.ends_with("FromEnv") || name == "tlsClientKey"
-}
-
 fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {
     names
         .filter(|name| !KNOWN_KEYS.contains(&name.as_str()) && !is_unread_key(name))
@@ -258,132 +201,12 @@ fn calendars(reader: &Reader<'_>, keys: &Keys) -> Calendars {
     Calendars { sundays: Arc::new(own.cloned().unwrap_or_default()), named: keys.calendars.clone() }
 }
 
-fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Option<Signal> {
-    let Some(query) = reader.text("query").map(str::to_owned) else {
-        let needless = [
-            "threshold",
-            "activationThreshold",
-            "arrivalQuery",
-            "serviceRate",
-            "completionsQuery",
-            "drainWithin",
-        ];
-        if !may_be_absent || needless.iter().any(|k| reader.has(k)) {
-            reader.fault("query", "", "PromQL that yields one series, or a schedule");
-        }
-        return None;
-    };
-    let threshold = reader.number("threshold", "a number above 0: the load of one replica", |v| v > 0.0);
-    if threshold.is_none() && !reader.has("threshold") {
-        reader.fault("threshold", "", "a number above 0: the load of one replica");
-    }
-    let step = reader.span("queryStep", Span::seconds(10), Span::HOUR).unwrap_or(Span::MINUTE);
-    let window = reader.span("historyTimeWindow", Span::HOUR, LONGEST_WINDOW).unwrap_or(Span::days(28));
-    let signal = Signal {
-        source: read_source(reader),
-        query,
-        threshold: Threshold::new(threshold.unwrap_or(1.0)).ok()?,
-        activation: reader
-            .number("activationThreshold", "a number of at least 0", |v| v >= 0.0)
-            .unwrap_or(0.0),
-        kind: read_kind(reader),
-        window,
-        step: Step::new(step).ok()?,
-        poll_step: reader
-            .span("pollStep", Span::seconds(5), Span::minutes(5))
-            .and_then(|s| Step::new(s).ok())
-            .unwrap_or(DEFAULT_POLL_STEP),
-        settle: reader.span("settle", Span::ZERO, Span::minutes(10)).unwrap_or(Span::seconds(30)),
-    };
-    if 3 * step.as_seconds() > window.as_seconds() {
-        reader.fault("historyTimeWindow", &window.to_string(), format!("at least three steps of {step}"));
-    }
-    Some(signal)
-}
-
-/// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.
-const DEFAULT_POLL_STEP: Step = Step::QUARTER_MINUTE;
-
-fn read_source(reader: &mut Reader<'_>) -> SourceRef {
-    let named = reader.text("datasource");
-    let address = reader.text("serverAddress");
-    match (named, address) {
-        (Some(_), Some(_)) => {
-            reader.fault("serverAddress", "beside datasource", "one of the two");
-            SourceRef::Named(String::new())
-        }
-        (_, Some(address)) => SourceRef::Address(address.to_owned()),
-        (named, None) => SourceRef::Named(named.unwrap_or("default").to_owned()),
-    }
-}
-
-fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
-    let is_queue = reader
-        .parsed("signal", "rate or queue", |t| match t {
-            "rate" => Some(false),
-            "queue" => Some(true),
-            _ => None,
-        })
-        .unwrap_or(false);
-    let arrivals = reader.text("arrivalQuery").map(str::to_owned);
-    let rate = reader.number("serviceRate", "a number above 0: work per second of one replica", |v| v > 0.0);
-    let completions = reader.text("completionsQuery").map(str::to_owned);
-    let within = reader.span("drainWithin", Span::seconds(10), Span::DAY);
-    if !is_queue {
-        for key in ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"] {
-            if reader.has(key) {
-                reader.fault(key, "given", "signal: queue beside it");
-            }
-        }
-        return SignalKind::Rate;
-    }
-    let any =
-        ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"].iter().any(|k| reader.has(k));
-    if !any {
-        return SignalKind::Queue(None);
-    }
-    if reader.has("serviceRate") == reader.has("completionsQuery") {
-        let found = if reader.has("serviceRate") { "both" } else { "neither" };
-        reader.fault(
-            "serviceRate",
-            found,
-            "exactly one of serviceRate and completionsQuery for a drain deadline",
-        );
-    }
-    if reader.has("completionsQuery") && !reader.has("replicasQuery") {
-        reader.fault("replicasQuery", "", "PromQL for the replicas that run, to divide completions by");
-    }
-    for key in ["arrivalQuery", "drainWithin"] {
-        if !reader.has(key) {
-            reader.fault(key, "", "a value: a drain deadline needs arrivals, a service rate and drainWithin");
-        }
-    }
-    let service = rate.map(ServiceRate::Given).or(completions.map(ServiceRate::Measured));
-    let drain = (|| Some(Drain { arrivals: arrivals?, service: service?, within: within? }))();
-    SignalKind::Queue(drain)
-}
-
 fn read_metric_name(reader: &mut Reader<'_>) -> String {
     reader
         .parsed("metricName", "1 to 63 characters of a-z, 0-9 and -", |t| {
             is_metric_name(t).then(|| t.to_owned())
         })
         .unwrap_or_else(|| DEFAULT_METRIC_NAME.to_owned())
-}
-
-/// The name of the HPA metric where `metricName` is not given.
-const DEFAULT_METRIC_NAME: &str = "forescale";
-
-/// The metric's name by the metadata alone, the default where `metricName` is missing or faulty: `GetMetricSpec`
-/// must succeed even then.
-pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> &str {
-    metadata.get("metricName").map(|t| t.trim()).filter(|t| is_metric_name(t)).unwrap_or(DEFAULT_METRIC_NAME)
-}
-
-/// Whether the text may name an HPA metric: it becomes a segment of a URL path.
-fn is_metric_name(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn read_calendar(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Calendar {
@@ -454,6 +277,3 @@ fn read_override(reader: &mut Reader<'_>) -> Option<Override> {
     let text = reader.text("override")?;
     Override::parse("override", text).map_err(|faults| reader.faults.extend(faults)).ok()
 }
-
-#[cfg(test)]
-mod tests;

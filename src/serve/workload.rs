@@ -1,29 +1,26 @@
 //! One workload's loop: observe, fit where a new grid point has come, follow, decide, publish.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+mod observe;
+mod publish;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use observe::{feed_key, forecast_key};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::forecasts::{Common, ForecastKey, Forecasts};
+use super::forecasts::{Common, Forecasts};
 use super::registry::Shared;
-use super::starts::start_queries;
-use crate::decide::{
-    Blind, CONTEXT_WINDOW, Contributor, Decision, Need, Prepared, Session, SignalPlan, State, forecast,
-};
-use crate::history::{Observations, Sample, Series, SignalHistory};
+use crate::decide::{Blind, Decision, Prepared, Session, State, forecast};
+use crate::history::Observations;
 use crate::http::{Change, Story};
-use crate::plan;
-use crate::policy::{
-    Insurance, LeadTime, Mode, Policy, ServiceRate, Signal, SignalKind, WorkloadId, may_be_secret,
-};
-use crate::simulate::{Ledger, TwinConfig};
+use crate::policy::{Insurance, Policy, Signal, WorkloadId, may_be_secret};
+use crate::simulate::Ledger;
 use crate::source::Backend;
-use crate::source::feed::{FeedKey, grid_phase};
+use crate::source::feed::grid_phase;
 use crate::units::{Replicas, Span, Step, Time};
 
 /// A workload that is served.
@@ -62,10 +59,6 @@ struct Carried {
 const MOST_CHANGES: usize = 64;
 /// A workload that was asked for within so long is waited for: KEDA polls each 30 s.
 const URGENT: Span = Span::seconds(90);
-
-/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
-/// 30 s, and more than a healthy Prometheus takes for weeks of history.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 // === impl Workload ===
 
@@ -129,31 +122,6 @@ impl Workload {
 
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every query it asks.
-    pub(super) fn queries(&self) -> HashSet<String> {
-        let q = &self.policy.queries;
-        let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
-        let signals = self.policy.signals.iter().flat_map(|signal| {
-            let drain = match &signal.kind {
-                SignalKind::Queue(Some(drain)) => {
-                    let measured = match &drain.service {
-                        ServiceRate::Measured(query) => Some(query.clone()),
-                        ServiceRate::Given(_) => None,
-                    };
-                    vec![Some(drain.arrivals.clone()), measured]
-                }
-                _ => Vec::new(),
-            };
-            std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
-        });
-        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
-    }
-
-    /// What `leadTime: auto` asks.
-    fn start_queries(&self) -> Option<[String; 2]> {
-        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
     }
 
     /// Decides at every instant of the poll grid until `stop` fires.
@@ -271,160 +239,6 @@ impl Workload {
         shared.metrics.prepared(begun.elapsed().as_secs_f64());
         done.ok()
     }
-
-    async fn observe(&self, shared: &Shared, at: Time) -> Observations {
-        let by = Instant::now() + PATIENCE;
-        let mut observations = Observations::none(0, self.warm_by);
-        for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
-        }
-        let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
-            return observations;
-        };
-        let context = |query: &Option<String>| {
-            let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
-        };
-        let q = &self.policy.queries;
-        observations.replicas = context(&q.replicas).await;
-        observations.errors = context(&q.errors).await;
-        observations.rejected = context(&q.rejected).await;
-        if let Some(query) = &q.in_flight {
-            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
-        }
-        if let Some([lately, ready]) = self.start_queries() {
-            let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
-            let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
-            observations.lead_samples = Arc::new(starts.unwrap_or_default());
-        }
-        let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
-        observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
-        shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
-        observations
-    }
-
-    async fn observe_signal(
-        &self,
-        shared: &Shared,
-        signal: &Signal,
-        backend: &Arc<dyn Backend>,
-        at: Time,
-        by: Instant,
-    ) -> SignalHistory {
-        let series = |query: &str| {
-            let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
-        };
-        let (load, newest) = tokio::join!(
-            series(&signal.query),
-            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
-        );
-        let mut history =
-            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
-        if let SignalKind::Queue(Some(drain)) = &signal.kind {
-            history.arrivals = series(&drain.arrivals).await;
-            if let ServiceRate::Measured(query) = &drain.service {
-                history.completions = series(query).await;
-            }
-        }
-        history
-    }
-
-    fn publish(
-        &self,
-        shared: &Shared,
-        carried: &mut Carried,
-        observations: &Observations,
-        before: Option<Replicas>,
-        answer: Result<Decision, Blind>,
-        at: Time,
-    ) {
-        match answer {
-            Ok(decision) => {
-                shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
-                self.judge(shared, carried, observations, &decision, at);
-                if before != Some(decision.replicas) {
-                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
-                    tracing::info!(workload = %self.id, replicas, reason, "decided");
-                }
-                drop(self.state.send_replace(Ok(Arc::new(decision))));
-            }
-            Err(blind) => {
-                // What was decided once is not taken back by warming up again.
-                let keeps = |state: &State| state.is_ok() && matches!(blind, Blind::Warming { .. });
-                self.state.send_if_modified(|state| {
-                    if keeps(state) || *state == Err(blind.clone()) {
-                        return false;
-                    }
-                    match &blind {
-                        // Every workload begins so.
-                        Blind::Warming { .. } => tracing::debug!(workload = %self.id, %blind, "no decision"),
-                        Blind::NoData { .. } => tracing::warn!(workload = %self.id, %blind, "no decision"),
-                    }
-                    *state = Err(blind.clone());
-                    true
-                });
-            }
-        }
-    }
-
-    /// Forecast quality, the ledger and scaling lag.
-    fn judge(
-        &self,
-        shared: &Shared,
-        carried: &mut Carried,
-        observations: &Observations,
-        decision: &Decision,
-        at: Time,
-    ) {
-        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
-        for (plan, history) in plans.take(1) {
-            if let SignalPlan::Ready { tracker, .. } = plan {
-                let points = history.load.as_deref().map_or(0, Series::observed);
-                shared.metrics.judged(&self.id, &tracker.trust(), &tracker.accuracy(), points);
-            }
-        }
-        let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);
-        self.enter(shared, &mut carried.ledger, running, decision, at);
-        let Some(running) = running else { return };
-        if running < f64::from(decision.replicas.get()) {
-            carried.short_since.get_or_insert(at);
-        } else if let Some(since) = carried.short_since.take() {
-            shared.metrics.lagged(&self.id, at.since(since).as_seconds() as f64);
-        }
-    }
-
-    /// Enters a decision into the ledger: what the answer with the forecast, and what the reactive one, would have
-    /// come to. After a long silence it is begun anew.
-    fn enter(
-        &self,
-        shared: &Shared,
-        ledger: &mut Option<Ledger>,
-        running: Option<f64>,
-        decision: &Decision,
-        at: Time,
-    ) {
-        const SILENCE: Span = Span::HOUR;
-        if self.policy.signals.is_empty() {
-            return;
-        }
-        let counts = |need: &&Need| need.contributor.is_reactive();
-        let reactive = match self.policy.mode {
-            Mode::Predictive => decision.needs.iter().filter(counts).map(|n| n.replicas).max(),
-            Mode::Shadow | Mode::Reactive => None,
-        };
-        // No more than is answered: the ceilings are the same for both.
-        let reactive = reactive.map_or(decision.replicas, |need| need.min(decision.replicas));
-        if ledger.as_ref().is_none_or(|ledger| ledger.at() + SILENCE < at) {
-            let running = running.map_or(decision.replicas.get(), |r| Replicas::covering(r).get());
-            *ledger = Ledger::new(&TwinConfig::of(&self.policy), running, at).ok();
-        }
-        if let Some(ledger) = ledger {
-            let demand = decision.need(Contributor::Reactive).map_or(0, Replicas::get);
-            let balance = ledger.decided(at, decision.predictive.get(), reactive.get(), demand);
-            shared.metrics.entered(&self.id, &balance);
-        }
-    }
 }
 
 // === impl Told ===
@@ -453,25 +267,4 @@ pub(super) fn shown_keys(metadata: &HashMap<String, String>) -> BTreeMap<String,
         (key.clone(), if may_be_secret(key) { "***".to_owned() } else { value.clone() })
     };
     metadata.iter().map(shown).collect()
-}
-
-fn forecast_key(backend: &Arc<dyn Backend>, signal: &Signal, policy: &Policy, phase: Span) -> ForecastKey {
-    let arrivals = match &signal.kind {
-        SignalKind::Queue(Some(drain)) => Some(drain.arrivals.clone()),
-        SignalKind::Rate | SignalKind::Queue(None) => None,
-    };
-    ForecastKey {
-        series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
-        settle: signal.settle,
-        phase,
-        fresh: (signal.poll_step, policy.max_stale),
-        rejected: policy.queries.rejected.clone(),
-        errors: policy.queries.errors.clone(),
-        masked: policy.masked.clone(),
-        calendar: policy.calendar.clone(),
-    }
-}
-
-fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
-    FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
 }

@@ -1,6 +1,10 @@
 //! Keys against tables: what is good becomes which policy, what is bad becomes which faults.
 
+use std::collections::HashMap;
+
 use super::*;
+use crate::policy::{ServiceRate, SignalKind};
+use crate::units::Step;
 
 fn keys(pairs: &[(&str, &str)]) -> Keys {
     let values = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -29,7 +33,7 @@ fn nothing_but_a_query_and_a_threshold_has_the_documented_defaults() {
     assert_eq!((policy.limits.min.get(), policy.limits.max.get()), (1, 100));
     assert_eq!(
         (signal.window, signal.step, signal.poll_step),
-        (Span::days(28), Step::MINUTE, DEFAULT_POLL_STEP)
+        (Span::days(28), Step::MINUTE, Step::QUARTER_MINUTE)
     );
     assert_eq!((signal.settle, policy.max_stale), (Span::seconds(30), Span::HOUR));
     assert_eq!(signal.source, SourceRef::Named("default".to_owned()));

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::facts::Names;
+use crate::units::Span;
 
 fn facts(trust: &str) -> Facts {
     let decision = json!({ "replicas": 4, "rung": "fresh", "notes": [], "capped_in_seconds": null });
@@ -67,7 +68,7 @@ fn a_capped_day_ahead_and_a_dear_day_are_worth_a_look() {
 fn without_prometheus_nothing_is_said_of_the_cluster() {
     let seen = Facts { prometheus: Some(Err("refused".into())), cost: Some(9.0), ..facts("trusted") };
     assert_eq!(status(&seen, "data_source"), "fail");
-    for name in IN_PROMETHEUS {
+    for (name, ..) in LINKS.iter().filter(|link| link.2 == InPrometheus) {
         assert_eq!(status(&seen, name), "skipped", "{name}");
         assert_eq!(status(&Facts { prometheus: None, ..facts("trusted") }, name), "skipped", "{name}");
     }

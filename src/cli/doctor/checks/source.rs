@@ -1,0 +1,170 @@
+//! The links up to the forecast: the server, KEDA's calls, the keys, the data source and what is learned from it.
+
+use super::super::facts::Facts;
+use super::super::finding::{Finding, fail, ok, skipped, warn};
+use super::{note, row};
+use crate::draw::number;
+use crate::source::SourceError;
+use crate::units::Time;
+
+/// KEDA polls each 30 s unless told otherwise; two minutes are no accident.
+const SILENT: i64 = 120;
+/// From this difference on the server does not lower its answers.
+const SKEW: i64 = 60;
+
+pub(super) fn server(facts: &Facts) -> Finding {
+    match &facts.row {
+        Ok(_) => ok("it answers"),
+        Err(error) => fail(
+            error.clone(),
+            "an answer of the server's HTTP API",
+            "see that its pods run (kubectl get pods), and that --server names its HTTP port, 8080 unless configured",
+        ),
+    }
+}
+
+pub(super) fn keda_calls(facts: &Facts) -> Finding {
+    let row = match &facts.row {
+        Err(_) => return skipped("the server does not answer"),
+        Ok(None) => {
+            return fail(
+                "KEDA never asked this server for it",
+                "a call each pollingInterval",
+                "kubectl describe scaledobject: is it ready, not paused, is scalerAddress this server's? A \
+                 NetworkPolicy must let the KEDA operator reach the gRPC port",
+            );
+        }
+        Ok(Some(row)) => row,
+    };
+    let Some(last) = row["last_asked"].as_str().and_then(|text| Time::parse(text).ok()) else {
+        return skipped("the server does not tell when it was asked");
+    };
+    let ago = facts.now.since(last);
+    if ago.as_seconds() > SILENT {
+        return fail(
+            format!("KEDA asked last {ago} ago"),
+            "a call each pollingInterval",
+            "is the ScaledObject paused or gone? Does another replica of the server get the calls (its Service must be \
+             headless)?",
+        );
+    }
+    ok(format!("asked {ago} ago"))
+}
+
+pub(super) fn metadata(facts: &Facts) -> Finding {
+    let Some(row) = row(facts) else { return skipped("the workload is not known") };
+    match row["unavailable"].as_str() {
+        Some(text) if text.starts_with("faulty metadata") || text.contains(", expected ") => fail(
+            text,
+            "keys that forescale lint accepts",
+            "run forescale lint on the ScaledObject; the whole text stands in its events",
+        ),
+        _ => ok("accepted"),
+    }
+}
+
+pub(super) fn data_source(facts: &Facts) -> Finding {
+    match &facts.prometheus {
+        None => skipped("no --prometheus or --config was given"),
+        Some(Ok(())) => ok("it answers"),
+        Some(Err(error)) => fail(
+            error.clone(),
+            "an answer to `vector(1)`",
+            "see that Prometheus runs and that its address, credentials and NetworkPolicy are right; Forescale follows \
+             its plan meanwhile and never scales down for it",
+        ),
+    }
+}
+
+pub(super) fn one_series(facts: &Facts) -> Finding {
+    match &facts.load {
+        None => skipped("no --query was given"),
+        Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
+        Some(Ok(None)) => fail(
+            "no series, or no number",
+            "one series",
+            "is the metric scraped and named right? Ask it in Prometheus; where absence means nothing to do, add \
+             `or vector(0)`",
+        ),
+        Some(Err(error)) => fail(
+            error.to_string(),
+            "one series",
+            match error {
+                SourceError::ManySeries => "wrap the query in sum(...) or another aggregation",
+                _ => "ask the query in Prometheus and mend it",
+            },
+        ),
+    }
+}
+
+pub(super) fn clock_skew(facts: &Facts) -> Finding {
+    let told = facts.skew.map(i64::abs);
+    let noted = note(facts, "clock_skew");
+    match (told, noted) {
+        (_, Some(text)) => fail(text, "clocks within a minute", SKEW_ADVICE),
+        (Some(skew), None) if skew > SKEW => fail(
+            format!("Prometheus' clock differs by {skew} s from this one"),
+            "clocks within a minute",
+            SKEW_ADVICE,
+        ),
+        (Some(skew), None) => ok(format!("{skew} s apart")),
+        (None, None) => skipped("Prometheus did not tell its time"),
+    }
+}
+
+const SKEW_ADVICE: &str =
+    "mend the time service of the nodes; while clocks differ, no answer of Forescale goes down";
+
+pub(super) fn fresh(facts: &Facts) -> Finding {
+    let Some(row) = row(facts) else { return skipped("the workload is not known") };
+    let Some(rung) = row["decision"]["rung"].as_str() else {
+        let text = row["unavailable"].as_str().unwrap_or("no decision");
+        return fail(
+            text,
+            "a decision",
+            "warming up ends when the history was read; no data means that the query yields nothing: see one_series",
+        );
+    };
+    match rung {
+        "held" | "stale" => fail(
+            format!("{rung}: the newest sample is {} s old", row["decision"]["history_age_seconds"]),
+            "a sample each queryStep",
+            "the metric has ended or Prometheus fails: see data_source and one_series",
+        ),
+        _ => ok(rung),
+    }
+}
+
+pub(super) fn history(facts: &Facts) -> Finding {
+    let Some(row) = row(facts).filter(|row| row["decision"].is_object()) else {
+        return skipped("there is no decision");
+    };
+    let advice = "keep at least two weeks in Prometheus (--storage.tsdb.retention.time), or name a data source that \
+                  does; until then the reactive need stands";
+    if row["decision"]["rung"] == "schedule_only" {
+        return skipped("the clock or a person decides");
+    }
+    match (note(facts, "no_forecast"), note(facts, "history_short")) {
+        (Some(text), _) => fail(text, "days of history", advice),
+        (None, Some(text)) => warn(text, "the history that was asked for", advice),
+        (None, None) => ok("as much as was asked for"),
+    }
+}
+
+pub(super) fn forecast(facts: &Facts) -> Finding {
+    let told = facts.forecast.as_ref().filter(|told| told["trust"].is_string());
+    let Some(told) = told else { return skipped("there is no forecast") };
+    let skill = told["skill_ratio"].as_f64().unwrap_or(f64::NAN);
+    let found = format!(
+        "{}, loss {} of that of the same time a week ago",
+        told["trust"].as_str().unwrap_or_default(),
+        number(skill)
+    );
+    let advice = "the load has no pattern, or changed: forescale backtest shows it; the reactive need and the schedule \
+                  stand meanwhile, and trust comes back by itself";
+    match told["trust"].as_str() {
+        Some("distrusted") => fail(found, "a forecast better than plain rules", advice),
+        Some("probation") => warn(found, "a forecast better than plain rules", advice),
+        _ => ok(found),
+    }
+}

@@ -1,0 +1,95 @@
+//! The labels of every family. They are bounded: a workload's identity, and the names of enums.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+use crate::decide::Contributor;
+use crate::policy::WorkloadId;
+use crate::units::Quantile;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Workload {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Contributing {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub contributor: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Answered {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Decided {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub direction: &'static str,
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Quantiled {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub quantile: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Queried {
+    pub datasource: String,
+    pub outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Called {
+    pub method: &'static str,
+    pub code: String,
+}
+
+// === impl labels ===
+
+impl Workload {
+    pub(super) fn of(id: &WorkloadId) -> Self {
+        Workload { namespace: id.namespace.clone(), name: id.name.clone(), metric: id.metric.clone() }
+    }
+}
+
+impl Answered {
+    pub(super) fn of(id: &WorkloadId, answer: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Answered { namespace, name, metric, answer }
+    }
+}
+
+impl Contributing {
+    pub(super) fn of(id: &WorkloadId, contributor: Contributor) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Contributing { namespace, name, metric, contributor: contributor.as_str() }
+    }
+}
+
+impl Decided {
+    pub(super) fn of(id: &WorkloadId, direction: &'static str, reason: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Decided { namespace, name, metric, direction, reason }
+    }
+}
+
+impl Quantiled {
+    pub(super) fn of(id: &WorkloadId, quantile: Quantile) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Quantiled { namespace, name, metric, quantile: quantile.to_string() }
+    }
+}

@@ -1,0 +1,88 @@
+//! What every metric is called, and what it says.
+
+use prometheus_client::registry::Unit;
+
+use super::Metrics;
+
+impl Metrics {
+    pub(super) fn register_workloads(&mut self) {
+        let r = &mut self.registry;
+        r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
+        r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
+        r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
+        r.register("load", "Newest load, in the unit of the first query", self.load.clone());
+        r.register(
+            "forecast_load",
+            "Quantile of the load's peak in the lead window",
+            self.forecast_load.clone(),
+        );
+        r.register(
+            "forecast_coverage_ratio",
+            "Share of samples at or below the forecast quantile, recently",
+            self.coverage.clone(),
+        );
+        r.register(
+            "forecast_skill_ratio",
+            "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
+            self.skill.clone(),
+        );
+        r.register("trust", "1 trusted, 0.5 on probation, 0 distrusted", self.trust.clone());
+        r.register_with_unit(
+            "history_age",
+            "Age of the newest sample",
+            Unit::Seconds,
+            self.history_age.clone(),
+        );
+        r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register_with_unit(
+            "capped_in",
+            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
+            Unit::Seconds,
+            self.capped_in.clone(),
+        );
+        r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());
+        r.register_with_unit(
+            "scaling_lag",
+            "From the need for more replicas to as many running",
+            Unit::Seconds,
+            self.scaling_lag.clone(),
+        );
+        r.register(
+            "replica_seconds_saved",
+            "Replica-seconds less than with a purely reactive trigger, in twins that are answered both ways",
+            self.saved.clone(),
+        );
+        r.register_with_unit(
+            "short",
+            "Time with fewer pods ready than the load needs, in the same twins, by how they are answered",
+            Unit::Seconds,
+            self.short.clone(),
+        );
+    }
+
+    pub(super) fn register_server(&mut self) {
+        let r = &mut self.registry;
+        r.register("workloads", "Workloads known", self.workloads.clone());
+        r.register("series", "Distinct series kept", self.series.clone());
+        r.register_with_unit("series", "Memory of the series kept", Unit::Bytes, self.series_bytes.clone());
+        r.register_with_unit(
+            "clock_skew",
+            "Largest difference between a data source's clock and ours",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        r.register_with_unit(
+            "prepare_duration",
+            "Time of fitting and calibrating",
+            Unit::Seconds,
+            self.prepare.clone(),
+        );
+        r.register_with_unit(
+            "query_duration",
+            "Time of queries to data sources",
+            Unit::Seconds,
+            self.query.clone(),
+        );
+        r.register_with_unit("grpc_duration", "Time of answering KEDA", Unit::Seconds, self.grpc.clone());
+    }
+}

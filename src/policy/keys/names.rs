@@ -1,0 +1,79 @@
+//! What keys are called, which of them are looked at, and what a metric may be called.
+
+use std::collections::HashMap;
+
+/// Every key that a workload may use, sorted.
+pub const KNOWN_KEYS: &[&str] = &[
+    "activationThreshold",
+    "arrivalQuery",
+    "calendar",
+    "completionsQuery",
+    "datasource",
+    "desiredReplicas",
+    "drainGrace",
+    "drainWithin",
+    "end",
+    "errorQuery",
+    "historyTimeWindow",
+    "inFlightQuery",
+    "leadTime",
+    "maskedSpans",
+    "maxReplicas",
+    "maxStale",
+    "metricName",
+    "minReplicas",
+    "mode",
+    "objective",
+    "override",
+    "policy",
+    "pollStep",
+    "quantile",
+    "query",
+    "queryStep",
+    "rejectedQuery",
+    "replicaStep",
+    "replicasQuery",
+    "scaleToZeroAfter",
+    "schedule",
+    "serverAddress",
+    "serviceRate",
+    "settle",
+    "signal",
+    "start",
+    "threshold",
+    "timezone",
+    "tolerance",
+    "underProvisionCost",
+    "underProvisionTarget",
+    "wakeAhead",
+];
+
+/// Keys that KEDA reads itself and passes on.
+const KEDA_KEYS: &[&str] =
+    &["caCert", "enableTLS", "scalerAddress", "tlsClientCert", "tlsClientKey", "unsafeSsl"];
+
+/// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
+/// value may be a secret.
+pub fn is_unread_key(name: &str) -> bool {
+    KEDA_KEYS.contains(&name) || may_be_secret(name)
+}
+
+/// Whether the value of a key is shown nowhere: KEDA took it from an environment, or it is a private key.
+pub fn may_be_secret(name: &str) -> bool {
+    name.ends_with("FromEnv") || name == "tlsClientKey"
+}
+
+/// The name of the HPA metric where `metricName` is not given.
+pub(super) const DEFAULT_METRIC_NAME: &str = "forescale";
+
+/// The metric's name by the metadata alone, the default where `metricName` is missing or faulty: `GetMetricSpec`
+/// must succeed even then.
+pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> &str {
+    metadata.get("metricName").map(|t| t.trim()).filter(|t| is_metric_name(t)).unwrap_or(DEFAULT_METRIC_NAME)
+}
+
+/// Whether the text may name an HPA metric: it becomes a segment of a URL path.
+pub(super) fn is_metric_name(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}

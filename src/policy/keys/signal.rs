@@ -1,0 +1,115 @@
+//! From keys to one signal: its query, its source, its grid, and for a queue what drains it.
+
+use crate::policy::reader::Reader;
+use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef};
+use crate::units::{Span, Step, Threshold};
+
+/// The longest history that is asked of a server: two years.
+const LONGEST_WINDOW: Span = Span::days(731);
+
+/// Reads a signal; a fault where there is none and there has to be one.
+pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Option<Signal> {
+    let Some(query) = reader.text("query").map(str::to_owned) else {
+        let needless = [
+            "threshold",
+            "activationThreshold",
+            "arrivalQuery",
+            "serviceRate",
+            "completionsQuery",
+            "drainWithin",
+        ];
+        if !may_be_absent || needless.iter().any(|k| reader.has(k)) {
+            reader.fault("query", "", "PromQL that yields one series, or a schedule");
+        }
+        return None;
+    };
+    let threshold = reader.number("threshold", "a number above 0: the load of one replica", |v| v > 0.0);
+    if threshold.is_none() && !reader.has("threshold") {
+        reader.fault("threshold", "", "a number above 0: the load of one replica");
+    }
+    let step = reader.span("queryStep", Span::seconds(10), Span::HOUR).unwrap_or(Span::MINUTE);
+    let window = reader.span("historyTimeWindow", Span::HOUR, LONGEST_WINDOW).unwrap_or(Span::days(28));
+    let signal = Signal {
+        source: read_source(reader),
+        query,
+        threshold: Threshold::new(threshold.unwrap_or(1.0)).ok()?,
+        activation: reader
+            .number("activationThreshold", "a number of at least 0", |v| v >= 0.0)
+            .unwrap_or(0.0),
+        kind: read_kind(reader),
+        window,
+        step: Step::new(step).ok()?,
+        poll_step: reader
+            .span("pollStep", Span::seconds(5), Span::minutes(5))
+            .and_then(|s| Step::new(s).ok())
+            .unwrap_or(DEFAULT_POLL_STEP),
+        settle: reader.span("settle", Span::ZERO, Span::minutes(10)).unwrap_or(Span::seconds(30)),
+    };
+    if 3 * step.as_seconds() > window.as_seconds() {
+        reader.fault("historyTimeWindow", &window.to_string(), format!("at least three steps of {step}"));
+    }
+    Some(signal)
+}
+
+/// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.
+const DEFAULT_POLL_STEP: Step = Step::QUARTER_MINUTE;
+
+/// Where the signal is measured.
+pub(super) fn read_source(reader: &mut Reader<'_>) -> SourceRef {
+    let named = reader.text("datasource");
+    let address = reader.text("serverAddress");
+    match (named, address) {
+        (Some(_), Some(_)) => {
+            reader.fault("serverAddress", "beside datasource", "one of the two");
+            SourceRef::Named(String::new())
+        }
+        (_, Some(address)) => SourceRef::Address(address.to_owned()),
+        (named, None) => SourceRef::Named(named.unwrap_or("default").to_owned()),
+    }
+}
+
+fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
+    let is_queue = reader
+        .parsed("signal", "rate or queue", |t| match t {
+            "rate" => Some(false),
+            "queue" => Some(true),
+            _ => None,
+        })
+        .unwrap_or(false);
+    let arrivals = reader.text("arrivalQuery").map(str::to_owned);
+    let rate = reader.number("serviceRate", "a number above 0: work per second of one replica", |v| v > 0.0);
+    let completions = reader.text("completionsQuery").map(str::to_owned);
+    let within = reader.span("drainWithin", Span::seconds(10), Span::DAY);
+    if !is_queue {
+        for key in ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"] {
+            if reader.has(key) {
+                reader.fault(key, "given", "signal: queue beside it");
+            }
+        }
+        return SignalKind::Rate;
+    }
+    let any =
+        ["arrivalQuery", "serviceRate", "completionsQuery", "drainWithin"].iter().any(|k| reader.has(k));
+    if !any {
+        return SignalKind::Queue(None);
+    }
+    if reader.has("serviceRate") == reader.has("completionsQuery") {
+        let found = if reader.has("serviceRate") { "both" } else { "neither" };
+        reader.fault(
+            "serviceRate",
+            found,
+            "exactly one of serviceRate and completionsQuery for a drain deadline",
+        );
+    }
+    if reader.has("completionsQuery") && !reader.has("replicasQuery") {
+        reader.fault("replicasQuery", "", "PromQL for the replicas that run, to divide completions by");
+    }
+    for key in ["arrivalQuery", "drainWithin"] {
+        if !reader.has(key) {
+            reader.fault(key, "", "a value: a drain deadline needs arrivals, a service rate and drainWithin");
+        }
+    }
+    let service = rate.map(ServiceRate::Given).or(completions.map(ServiceRate::Measured));
+    let drain = (|| Some(Drain { arrivals: arrivals?, service: service?, within: within? }))();
+    SignalKind::Queue(drain)
+}

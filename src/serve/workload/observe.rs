@@ -1,0 +1,135 @@
+//! What a workload sees at an instant, and by which keys it shares the questions with others.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Workload;
+use crate::decide::CONTEXT_WINDOW;
+use crate::history::{Observations, Sample, SignalHistory};
+use crate::plan;
+use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind};
+use crate::serve::forecasts::ForecastKey;
+use crate::serve::registry::Shared;
+use crate::serve::starts::start_queries;
+use crate::source::Backend;
+use crate::source::feed::FeedKey;
+use crate::units::{Span, Time};
+
+/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
+/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Workload {
+    /// Every query it asks.
+    pub(in crate::serve) fn queries(&self) -> HashSet<String> {
+        let q = &self.policy.queries;
+        let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
+        let signals = self.policy.signals.iter().flat_map(|signal| {
+            let drain = match &signal.kind {
+                SignalKind::Queue(Some(drain)) => {
+                    let measured = match &drain.service {
+                        ServiceRate::Measured(query) => Some(query.clone()),
+                        ServiceRate::Given(_) => None,
+                    };
+                    vec![Some(drain.arrivals.clone()), measured]
+                }
+                _ => Vec::new(),
+            };
+            std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
+        });
+        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+    }
+
+    /// What `leadTime: auto` asks.
+    fn start_queries(&self) -> Option<[String; 2]> {
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
+    }
+
+    /// Everything that is known at `at`.
+    pub(super) async fn observe(&self, shared: &Shared, at: Time) -> Observations {
+        let by = Instant::now() + PATIENCE;
+        let mut observations = Observations::none(0, self.warm_by);
+        for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
+            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
+        }
+        let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
+            return observations;
+        };
+        let context = |query: &Option<String>| {
+            let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
+            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
+        };
+        let q = &self.policy.queries;
+        observations.replicas = context(&q.replicas).await;
+        observations.errors = context(&q.errors).await;
+        observations.rejected = context(&q.rejected).await;
+        if let Some(query) = &q.in_flight {
+            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
+        }
+        if let Some([lately, ready]) = self.start_queries() {
+            let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
+            let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
+            observations.lead_samples = Arc::new(starts.unwrap_or_default());
+        }
+        let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
+        observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
+        shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
+        observations
+    }
+
+    async fn observe_signal(
+        &self,
+        shared: &Shared,
+        signal: &Signal,
+        backend: &Arc<dyn Backend>,
+        at: Time,
+        by: Instant,
+    ) -> SignalHistory {
+        let series = |query: &str| {
+            let key = feed_key(backend, signal, query, signal.window);
+            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
+        };
+        let (load, newest) = tokio::join!(
+            series(&signal.query),
+            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
+        );
+        let mut history =
+            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
+        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+            history.arrivals = series(&drain.arrivals).await;
+            if let ServiceRate::Measured(query) = &drain.service {
+                history.completions = series(query).await;
+            }
+        }
+        history
+    }
+}
+
+pub(super) fn forecast_key(
+    backend: &Arc<dyn Backend>,
+    signal: &Signal,
+    policy: &Policy,
+    phase: Span,
+) -> ForecastKey {
+    let arrivals = match &signal.kind {
+        SignalKind::Queue(Some(drain)) => Some(drain.arrivals.clone()),
+        SignalKind::Rate | SignalKind::Queue(None) => None,
+    };
+    ForecastKey {
+        series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
+        settle: signal.settle,
+        phase,
+        fresh: (signal.poll_step, policy.max_stale),
+        rejected: policy.queries.rejected.clone(),
+        errors: policy.queries.errors.clone(),
+        masked: policy.masked.clone(),
+        calendar: policy.calendar.clone(),
+    }
+}
+
+pub(super) fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
+    FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
+}

@@ -1,0 +1,110 @@
+//! What becomes of an answer: the state that KEDA's calls read, the metrics, the ledger.
+
+use std::sync::Arc;
+
+use super::{Carried, Workload};
+use crate::decide::{Blind, Contributor, Decision, Need, SignalPlan, State};
+use crate::history::{Observations, Series};
+use crate::policy::Mode;
+use crate::serve::registry::Shared;
+use crate::simulate::{Ledger, TwinConfig};
+use crate::units::{Replicas, Span, Time};
+
+impl Workload {
+    /// Makes an answer known.
+    pub(super) fn publish(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        before: Option<Replicas>,
+        answer: Result<Decision, Blind>,
+        at: Time,
+    ) {
+        match answer {
+            Ok(decision) => {
+                shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
+                self.judge(shared, carried, observations, &decision, at);
+                if before != Some(decision.replicas) {
+                    let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
+                    tracing::info!(workload = %self.id, replicas, reason, "decided");
+                }
+                drop(self.state.send_replace(Ok(Arc::new(decision))));
+            }
+            Err(blind) => {
+                // What was decided once is not taken back by warming up again.
+                let keeps = |state: &State| state.is_ok() && matches!(blind, Blind::Warming { .. });
+                self.state.send_if_modified(|state| {
+                    if keeps(state) || *state == Err(blind.clone()) {
+                        return false;
+                    }
+                    match &blind {
+                        // Every workload begins so.
+                        Blind::Warming { .. } => tracing::debug!(workload = %self.id, %blind, "no decision"),
+                        Blind::NoData { .. } => tracing::warn!(workload = %self.id, %blind, "no decision"),
+                    }
+                    *state = Err(blind.clone());
+                    true
+                });
+            }
+        }
+    }
+
+    /// Forecast quality, the ledger and scaling lag.
+    fn judge(
+        &self,
+        shared: &Shared,
+        carried: &mut Carried,
+        observations: &Observations,
+        decision: &Decision,
+        at: Time,
+    ) {
+        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
+        for (plan, history) in plans.take(1) {
+            if let SignalPlan::Ready { tracker, .. } = plan {
+                let points = history.load.as_deref().map_or(0, Series::observed);
+                shared.metrics.judged(&self.id, &tracker.trust(), &tracker.accuracy(), points);
+            }
+        }
+        let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);
+        self.enter(shared, &mut carried.ledger, running, decision, at);
+        let Some(running) = running else { return };
+        if running < f64::from(decision.replicas.get()) {
+            carried.short_since.get_or_insert(at);
+        } else if let Some(since) = carried.short_since.take() {
+            shared.metrics.lagged(&self.id, at.since(since).as_seconds() as f64);
+        }
+    }
+
+    /// Enters a decision into the ledger: what the answer with the forecast, and what the reactive one, would have
+    /// come to. After a long silence it is begun anew.
+    fn enter(
+        &self,
+        shared: &Shared,
+        ledger: &mut Option<Ledger>,
+        running: Option<f64>,
+        decision: &Decision,
+        at: Time,
+    ) {
+        const SILENCE: Span = Span::HOUR;
+        if self.policy.signals.is_empty() {
+            return;
+        }
+        let counts = |need: &&Need| need.contributor.is_reactive();
+        let reactive = match self.policy.mode {
+            Mode::Predictive => decision.needs.iter().filter(counts).map(|n| n.replicas).max(),
+            Mode::Shadow | Mode::Reactive => None,
+        };
+        // No more than is answered: the ceilings are the same for both.
+        let reactive = reactive.map_or(decision.replicas, |need| need.min(decision.replicas));
+        if ledger.as_ref().is_none_or(|ledger| ledger.at() + SILENCE < at) {
+            let running = running.map_or(decision.replicas.get(), |r| Replicas::covering(r).get());
+            *ledger = Ledger::new(&TwinConfig::of(&self.policy), running, at).ok();
+        }
+        if let Some(ledger) = ledger {
+            let demand = decision.need(Contributor::Reactive).map_or(0, Replicas::get);
+            let balance = ledger.decided(at, decision.predictive.get(), reactive.get(), demand);
+            shared.metrics.entered(&self.id, &balance);
+        }
+    }
+}
