@@ -24,7 +24,7 @@ use crate::history::{Calendar, Series};
 use crate::policy::{Faults, ical};
 use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
-use crate::units::{Quantile, Span, Step, Time};
+use crate::units::{Quantile, Span, Step, Time, UnitError};
 
 /// Quantile forecasts from a trace or a live Prometheus.
 #[derive(Debug, Clone, Args)]
@@ -39,7 +39,7 @@ pub(super) struct ForecastArgs {
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
     /// Distance of the samples that are asked of Prometheus.
-    #[arg(long, value_name = "D", default_value = "1m", value_parser = |text: &str| Span::parse(text).and_then(Step::new))]
+    #[arg(long, value_name = "D", default_value = "1m", value_parser = parse_step)]
     step: Step,
     /// First origin (RFC 3339). The last sample by default.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
@@ -174,6 +174,10 @@ fn origins(args: &ForecastArgs, series: &Series) -> anyhow::Result<Vec<Time>> {
         bail!("--every {}: expected a multiple of the trace's step {}", args.every, series.step());
     }
     Ok((0..count).map(|k| from + Span::seconds(args.every.as_seconds() * k as i64)).collect())
+}
+
+fn parse_step(text: &str) -> Result<Step, UnitError> {
+    Span::parse(text).and_then(Step::new)
 }
 
 fn parse_quantile(text: &str) -> Result<Quantile, String> {
