@@ -15,7 +15,7 @@ pub mod schedule;
 
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
-pub use keys::{Faults, KNOWN_KEYS, Keys, is_unread_key, may_be_secret, metric_name_or_default};
+pub use keys::{Faults, KNOWN_KEYS, Keys, metric_name_or_default, read_keys};
 pub use local::{ClockChange, clock_changes};
 pub use override_::Override;
 pub use schedule::{Bounds, RawRule, Schedule};

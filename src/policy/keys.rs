@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use names::{DEFAULT_METRIC_NAME, is_metric_name};
-pub use names::{KNOWN_KEYS, is_unread_key, may_be_secret, metric_name_or_default};
+use names::{DEFAULT_METRIC_NAME, is_metric_name, is_unread_key};
+pub use names::{KNOWN_KEYS, metric_name_or_default, read_keys};
 use signal::{read_signal, read_source};
 
 use super::reader::Reader;

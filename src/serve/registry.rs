@@ -14,13 +14,13 @@ use super::forecasts::Forecasts;
 use super::gate::Gate;
 use super::hub::Hub;
 use super::store::{Store, row};
-use super::workload::{Workload, shown_keys};
+use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, Prepared, State, decide};
 use crate::history::Observations;
 use crate::http::{Known, Metrics, Overview, Standing, Story};
 use crate::keda::{Desk, Refusal};
-use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, is_unread_key};
+use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, read_keys};
 use crate::source::{Backend, Backends, Catalogue, SourceError};
 use crate::units::{Span, Time};
 
@@ -180,7 +180,7 @@ impl Registry {
             let nothing = Observations::none(0, warm_by);
             state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
         }
-        let keys = if self.shared.exposes_queries { shown_keys(metadata) } else { BTreeMap::default() };
+        let keys = if self.shared.exposes_queries { read_keys(metadata) } else { BTreeMap::default() };
         let forecasts = &self.shared.forecasts;
         let workload = Workload::new(id.clone(), policy, backends, forecasts, state, warm_by, keys);
         self.shared.workers.spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
@@ -384,9 +384,8 @@ fn starting() -> Blind {
 
 /// A value that differs where the keys differ that are read; never 0, which stands for "to be read again".
 fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
-    let sorted: BTreeMap<_, _> = metadata.iter().filter(|(key, _)| !is_unread_key(key)).collect();
     let mut hasher = DefaultHasher::new();
-    sorted.hash(&mut hasher);
+    read_keys(metadata).hash(&mut hasher);
     hasher.finish().max(1)
 }
 

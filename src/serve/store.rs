@@ -7,7 +7,7 @@
 
 mod frame;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Value, json};
 
 use crate::history::Series;
-use crate::policy::{KNOWN_KEYS, WorkloadId};
+use crate::policy::{WorkloadId, read_keys};
 use crate::source::feed::FeedKey;
 use crate::units::{Span, Time};
 
@@ -172,12 +172,12 @@ impl Store {
     }
 }
 
-/// What is kept of a workload: only the keys that a policy is made of.
+/// What is kept of a workload: who it is, and the keys that a policy is made of.
 pub(super) fn row(id: &WorkloadId, metadata: &HashMap<String, String>) -> Arc<str> {
-    let kept: BTreeMap<_, _> =
-        metadata.iter().filter(|(key, _)| KNOWN_KEYS.contains(&key.as_str())).collect();
     let WorkloadId { namespace, name, metric } = id;
-    json!({ "namespace": namespace, "name": name, "metric": metric, "metadata": kept }).to_string().into()
+    json!({ "namespace": namespace, "name": name, "metric": metric, "metadata": read_keys(metadata) })
+        .to_string()
+        .into()
 }
 
 fn known(row: &Value) -> Option<Known> {

@@ -3,7 +3,7 @@
 mod observe;
 mod publish;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ use super::registry::Shared;
 use crate::decide::{Blind, Decision, Prepared, Session, State, forecast};
 use crate::history::Observations;
 use crate::http::{Change, Story};
-use crate::policy::{Insurance, Policy, Signal, WorkloadId, may_be_secret};
+use crate::policy::{Insurance, Policy, Signal, WorkloadId};
 use crate::simulate::Ledger;
 use crate::source::Backend;
 use crate::source::feed::grid_phase;
@@ -259,12 +259,4 @@ impl Told {
             rung: decision.rung.as_str(),
         });
     }
-}
-
-/// Keys of metadata as they may be shown.
-pub(super) fn shown_keys(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
-    let shown = |(key, value): (&String, &String)| {
-        (key.clone(), if may_be_secret(key) { "***".to_owned() } else { value.clone() })
-    };
-    metadata.iter().map(shown).collect()
 }

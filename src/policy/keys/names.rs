@@ -1,6 +1,6 @@
 //! What keys are called, which of them are looked at, and what a metric may be called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Every key that a workload may use, sorted.
 pub const KNOWN_KEYS: &[&str] = &[
@@ -54,13 +54,15 @@ const KEDA_KEYS: &[&str] =
 
 /// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
 /// value may be a secret.
-pub fn is_unread_key(name: &str) -> bool {
-    KEDA_KEYS.contains(&name) || may_be_secret(name)
+pub(super) fn is_unread_key(name: &str) -> bool {
+    KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
 }
 
-/// Whether the value of a key is shown nowhere: KEDA took it from an environment, or it is a private key.
-pub fn may_be_secret(name: &str) -> bool {
-    name.ends_with("FromEnv") || name == "tlsClientKey"
+/// The keys that are looked at; what may hold a credential is not among them, and is neither shown nor kept.
+pub fn read_keys<S: std::hash::BuildHasher>(
+    metadata: &HashMap<String, String, S>,
+) -> BTreeMap<String, String> {
+    metadata.iter().filter(|(key, _)| !is_unread_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 /// The name of the HPA metric where `metricName` is not given.
