@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::units::Time;
+use crate::units::{Span, Time};
 
 /// A future that ends at an instant.
 pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -15,7 +15,8 @@ pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Time;
-    /// Ends when the present has reached `until`.
+    /// Ends when the present has reached `until`, or was set back behind the instant of the call: who waits then looks
+    /// at the clock anew.
     fn wait_until(&self, until: Time) -> Wait<'_>;
 }
 
@@ -32,6 +33,9 @@ pub struct SteppedClock {
 /// The longest single sleep: a clock that was set back or forth is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
+/// A present so far before what was done already means that the clock was set back: no turn is late by as much.
+pub(super) const SET_BACK: Span = Span::minutes(10);
+
 // === impl SystemClock ===
 
 impl Clock for SystemClock {
@@ -42,10 +46,12 @@ impl Clock for SystemClock {
     }
 
     fn wait_until(&self, until: Time) -> Wait<'_> {
+        let begun = self.now();
         Box::pin(async move {
             loop {
-                let rest = until.since(self.now()).as_seconds();
-                if rest == 0 {
+                let now = self.now();
+                let rest = until.since(now).as_seconds();
+                if rest == 0 || now < begun {
                     return;
                 }
                 let rest = Duration::from_secs(u64::try_from(rest).unwrap_or(0));
@@ -76,9 +82,10 @@ impl Clock for SteppedClock {
 
     fn wait_until(&self, until: Time) -> Wait<'_> {
         let mut now = self.now.subscribe();
+        let begun = *now.borrow_and_update();
         Box::pin(async move {
             // The sender lives as long as the clock, which this future borrows.
-            let _ = now.wait_for(|now| *now >= until).await;
+            let _ = now.wait_for(|now| *now >= until || *now < begun).await;
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
+use super::clock::SET_BACK;
 use crate::units::Time;
 
 /// A value that is renewed for ever later instants, by at most one task at a time, from a state `S` that only
@@ -52,7 +53,9 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
         F: Future<Output = V> + Send + 'static,
     {
         let mut view = self.view.subscribe();
-        let is_there = |view: &View<V>| view.tried.is_some_and(|tried| tried >= at);
+        // What was tried long after `at` was tried by a clock that has been set back since.
+        let is_there =
+            |view: &View<V>| view.tried.is_some_and(|tried| tried >= at && tried.since(at) <= SET_BACK);
         let wait = async {
             tokio::select! {
                 biased;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking::Locked;
 use tokio::time::Instant;
 
+use super::clock::SET_BACK;
 use super::flight::Flight;
 use super::store::{SeriesKey, Store};
 use crate::history::{Sample, Series};
@@ -59,6 +60,9 @@ struct Kept {
     until: Option<Time>,
 }
 
+/// The longest wait after a failure.
+const MOST_WAIT: Span = Span::minutes(11);
+
 /// How often a series is written: what is missing after a crash is read within the first answer anyway.
 const KEEP_EACH: Span = Span::HOUR;
 
@@ -106,8 +110,9 @@ impl Hub {
                 async move {
                     let Reader { feed, retries, until, kept } = &mut *state;
                     kept.take_up(feed, now).await;
-                    // Nothing new can have settled within a step.
-                    if until.is_some_and(|until| until >= settled) || retries.must_wait(now) {
+                    // Nothing new can have settled within a step, unless the clock was set back.
+                    let is_read = until.is_some_and(|until| until >= settled && until.since(now) <= SET_BACK);
+                    if is_read || retries.must_wait(now) {
                         return old;
                     }
                     let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
@@ -245,7 +250,8 @@ impl Retries {
     }
 
     fn must_wait(&self, now: Time) -> bool {
-        self.not_before.is_some_and(|at| now < at)
+        // No wait is as long as from a clock that was set back since.
+        self.not_before.is_some_and(|at| now < at && at.since(now) <= MOST_WAIT)
     }
 
     /// The answer; a failure is logged and sets when to ask again.

@@ -77,6 +77,9 @@ const MOST_SETS: usize = 4;
 /// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
 const FORGOTTEN: Span = Span::minutes(10);
 
+/// A minute's wait that took longer was a clock that was set, or a machine that stood still.
+const JUMPED: Span = Span::minutes(5);
+
 // === impl Registry ===
 
 impl Registry {
@@ -204,11 +207,16 @@ impl Registry {
     async fn sweep(self: Arc<Self>) {
         let clock = Arc::clone(&self.shared.clock);
         loop {
+            let begun = clock.now();
             tokio::select! {
-                () = clock.wait_until(clock.now() + Span::MINUTE) => {}
+                () = clock.wait_until(begun + Span::MINUTE) => {}
                 () = self.shutdown.cancelled() => return,
             }
             let now = clock.now();
+            if now.since(begun) > JUMPED {
+                // That nobody asked meanwhile says nothing.
+                continue;
+            }
             let mut gone = Vec::new();
             let mut entries = self.lock();
             entries.retain(|id, sets| {

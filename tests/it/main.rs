@@ -17,6 +17,7 @@ mod init;
 mod lint;
 mod manual;
 mod migration;
+mod own_clock;
 mod presets;
 mod properties;
 mod push;

@@ -1,0 +1,138 @@
+//! Our own clock jumps an hour forth or back, and later comes right again: no answer goes down, and all is fresh soon.
+//!
+//! The source tells the time of its own and knows no sample from its future; the server sees the clock that jumps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forescale::decide::{Decision, Rung};
+use forescale::keda::Desk;
+use forescale::policy::{SourceRef, WorkloadId};
+use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
+use forescale::source::prometheus::{RangeQuery, Reading};
+use forescale::source::{Backend, Backends, Catalogue, ServerConfig, SourceError};
+use forescale::units::{Span, Time};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::until;
+
+/// A Tuesday at noon, UTC.
+const NOON: Time = Time::from_epoch(1_792_497_600);
+const JUMP: Span = Span::HOUR;
+const POLL: Span = Span::seconds(15);
+/// A loaded machine is slow, and time here stands still until it has caught up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The load: ten replicas' worth since an hour before noon, half of it earlier.
+fn load(at: Time) -> f64 {
+    if at < NOON - Span::minutes(55) { 45.0 } else { 95.0 }
+}
+
+struct Truth(Arc<SteppedClock>);
+
+struct Sources(Arc<Truth>);
+
+impl Truth {
+    fn value(&self, at: Time) -> Option<f64> {
+        (at <= self.0.now()).then(|| load(at))
+    }
+}
+
+#[tonic::async_trait]
+impl Backend for Truth {
+    async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
+        Ok(query.answer(|at| self.value(at)))
+    }
+
+    async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {
+        Ok(self.value(at))
+    }
+
+    fn clock_skew(&self, now: Time) -> Span {
+        let truth = self.0.now();
+        truth.since(now).max(now.since(truth))
+    }
+
+    fn label(&self) -> &str {
+        "truth"
+    }
+}
+
+impl Backends for Sources {
+    fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Backend>)
+    }
+}
+
+/// A server, the time that is, and the time it believes.
+struct Bench {
+    registry: Arc<Registry>,
+    truth: Arc<SteppedClock>,
+    believed: Arc<SteppedClock>,
+    offset: i64,
+}
+
+impl Bench {
+    fn new(shutdown: &CancellationToken) -> Self {
+        let (truth, believed) = (Arc::new(SteppedClock::new(NOON)), Arc::new(SteppedClock::new(NOON)));
+        let parts = Parts {
+            config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
+            catalogue: Catalogue::default(),
+            backends: Arc::new(Sources(Arc::new(Truth(Arc::clone(&truth))))),
+            clock: believed.clone(),
+            workers: tokio::runtime::Handle::current(),
+            shutdown: shutdown.clone(),
+        };
+        Bench { registry: serve::registry(&parts), truth, believed, offset: 0 }
+    }
+
+    /// The decision of the present poll, once it is there.
+    async fn decision(&self) -> Arc<Decision> {
+        let id = WorkloadId { namespace: "shop".into(), name: "web".into(), metric: "forescale".into() };
+        let keys = [("query", "load"), ("threshold", "10"), ("leadTime", "1m"), ("historyTimeWindow", "1d")];
+        let keys: HashMap<_, _> = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let now = self.believed.now();
+        let ask = async || {
+            let Ok(state) = self.registry.state(&id, &keys) else { panic!("good keys are refused") };
+            let decision = state.borrow().clone().ok();
+            decision.filter(|decision| decision.at == now)
+        };
+        until(PATIENCE, &format!("a decision for {now}"), ask).await.0
+    }
+
+    /// One poll later.
+    async fn next(&mut self) -> Arc<Decision> {
+        let truth = self.truth.now() + POLL;
+        self.truth.set(truth);
+        self.believed.set(truth + Span::seconds(self.offset));
+        self.decision().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_and_comes_right_lowers_nothing() {
+    for offset in [JUMP.as_seconds(), -JUMP.as_seconds()] {
+        let shutdown = CancellationToken::new();
+        let mut bench = Bench::new(&shutdown);
+        let before = bench.decision().await;
+        assert!(before.replicas.get() >= 10 && before.rung == Rung::Fresh, "{before}");
+        for _ in 0..8 {
+            bench.next().await;
+        }
+        bench.offset = offset;
+        for poll in 0..12 {
+            let decision = bench.next().await;
+            assert!(decision.replicas >= before.replicas, "{offset} s, poll {poll}: {decision}");
+        }
+        bench.offset = 0;
+        for poll in 0..12 {
+            let decision = bench.next().await;
+            assert!(decision.replicas >= before.replicas, "right again, poll {poll}: {decision}");
+            let age = decision.history_age.expect("known");
+            let is_well = decision.rung == Rung::Fresh && age <= Span::MINUTE;
+            assert!(is_well, "{offset} s, right again, poll {poll}: {decision}, {age} old");
+        }
+        shutdown.cancel();
+    }
+}
