@@ -265,3 +265,32 @@ async fn no_fault_lowers_an_answer_in_any_state() {
     }
     assert!(failures.is_empty(), "{failures:#?}");
 }
+
+#[tokio::test]
+async fn a_counter_that_restarts_is_neither_a_dip_nor_a_peak() {
+    let now = load::now() / 60;
+    // Yesterday, three hours ago, and within the window of the newest rate.
+    let restarts = [now - 1_440, now - 180, now - 2];
+    let mut count = 0.0;
+    let points = (now - 2 * 1_440..=now + 30).map(|minute| {
+        count = if restarts.contains(&minute) { 0.0 } else { count } + LOAD * 60.0;
+        (minute * 60, count)
+    });
+    let counter = Backfill { metric: "requests_total".to_owned(), points: points.collect() };
+    let prometheus = Prometheus::start(&[counter]).await;
+    let grpc = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let http = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (address, page) = (grpc.local_addr().expect("bound"), http.local_addr().expect("bound"));
+    let _server =
+        server::start(&format!("datasources: {{default: {{url: '{}'}}}}", prometheus.url()), grpc, http);
+    let keys: Vec<_> = SETTINGS.into_iter().chain([("query", "sum(rate(requests_total[5m]))")]).collect();
+    let mut keda = Keda::connect(address, "shop", "counted", &keys).await;
+    let page = format!("http://{page}");
+    until(PATIENCE, "fresh", async || {
+        // Nobody asked before.
+        let number = keda.replicas().await.ok()?;
+        assert!((NEED..=NEED + 1).contains(&number), "{number} for a steady load");
+        (rung(&page, "counted").await? == "fresh").then_some(())
+    })
+    .await;
+}

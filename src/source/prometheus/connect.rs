@@ -12,7 +12,7 @@ use prometheus_http_query::Client;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Certificate, Identity};
 
-use super::resolve::Guarded;
+use super::resolve::{Guarded, System};
 use crate::source::SourceError;
 use crate::source::config::{Auth, DataSourceConfig};
 use crate::source::secret::{Secret, read_small};
@@ -155,7 +155,7 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
         .connect_timeout(CONNECT.min(timeout))
         .timeout(timeout);
     if config.is_guarded {
-        builder = builder.dns_resolver(std::sync::Arc::new(Guarded));
+        builder = builder.dns_resolver(std::sync::Arc::new(Guarded(System)));
     }
     if let Some(pem) = &pems.ca {
         let authorities = Certificate::from_pem_bundle(pem).map_err(|e| chain(&e))?;

@@ -5,16 +5,33 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// The system's resolver without what no data source has.
-pub(super) struct Guarded;
+/// A resolver without what no data source has; it is asked anew for each connection.
+pub(super) struct Guarded<L>(pub(super) L);
+
+/// Where names lead.
+pub(super) trait Lookup: Clone + Send + Sync + 'static {
+    /// Every address of a name.
+    fn addresses(&self, name: &str) -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> + Send;
+}
+
+/// The system's resolver.
+#[derive(Clone, Copy)]
+pub(super) struct System;
 
 /// Amazon's metadata service by IPv6, in a range that is otherwise private.
 const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
-impl Resolve for Guarded {
+impl Lookup for System {
+    async fn addresses(&self, name: &str) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    }
+}
+
+impl<L: Lookup> Resolve for Guarded<L> {
     fn resolve(&self, name: Name) -> Resolving {
+        let lookup = self.0.clone();
         Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = lookup.addresses(name.as_str()).await?;
             let admitted: Vec<SocketAddr> = found.into_iter().filter(|at| may_be_source(at.ip())).collect();
             if admitted.is_empty() {
                 return Err("the name leads to no address that a data source may have".into());
@@ -33,6 +50,8 @@ fn may_be_source(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -51,7 +70,52 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_elsewhere_is_resolved() {
         let name = "localhost".parse().expect("a name");
-        let addresses = Guarded.resolve(name).await.expect("found");
+        let addresses = Guarded(System).resolve(name).await.expect("found");
         assert!(addresses.into_iter().all(|address| address.ip().is_loopback()));
+    }
+
+    /// What a name leads to at present; nothing where it is not known any more.
+    #[derive(Clone, Default)]
+    struct Zone(Arc<Mutex<Vec<SocketAddr>>>);
+
+    impl Lookup for Zone {
+        async fn addresses(&self, _name: &str) -> std::io::Result<Vec<SocketAddr>> {
+            let known = self.0.lock().expect("not poisoned").clone();
+            if known.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(known) }
+        }
+    }
+
+    /// A server that answers with its name, a connection for each question.
+    async fn named(name: &'static str) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let answer = move || async move { ([("connection", "close")], name) };
+        let app = axum::Router::new().route("/", axum::routing::get(answer));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn each_connection_goes_where_the_name_leads_by_then() {
+        let (old, new, zone) = (named("old").await, named("new").await, Zone::default());
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().tls_certs_only([]).no_proxy();
+        let client = client.dns_resolver(Arc::new(Guarded(zone.clone()))).build().expect("a client");
+        let ask = async |port: u16| {
+            let answer = client.get(format!("http://prometheus.example:{port}/")).send().await.ok()?;
+            answer.text().await.ok()
+        };
+        let metadata: SocketAddr = "169.254.169.254:80".parse().expect("an address");
+        for (leads_to, asked, answered) in [
+            (vec![old], old, Some("old")),
+            (vec![new], new, Some("new")),
+            (vec![], new, None),
+            (vec![metadata], new, None),
+            (vec![metadata, new], new, Some("new")),
+            (vec![old], old, Some("old")),
+        ] {
+            *zone.0.lock().expect("not poisoned") = leads_to.clone();
+            assert_eq!(ask(asked.port()).await.as_deref(), answered, "{leads_to:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use forescale::source::SourceError;
 use forescale::source::config::ServerConfig;
@@ -14,6 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig as TlsServerConfig, ServerConnection, StreamOwned};
+
+use crate::support::authority::{Authority, Signed};
 
 /// Certificates for 127.0.0.1 by an authority of their own, good for a hundred years.
 fn pem(name: &str) -> PathBuf {
@@ -40,12 +42,17 @@ fn server_config(wants_client: bool) -> Arc<TlsServerConfig> {
 
 /// A server that answers each request with the value 7; its thread ends with the test.
 fn serve(wants_client: bool) -> u16 {
+    serve_with(Arc::new(Mutex::new(server_config(wants_client))))
+}
+
+/// The same with a configuration that may be changed.
+fn serve_with(config: Arc<Mutex<Arc<TlsServerConfig>>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
-    let config = server_config(wants_client);
     std::thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let config = Arc::clone(&config.lock().expect("not poisoned"));
+            let connection = ServerConnection::new(config).expect("a connection");
             // A handshake that fails is what some tests are about.
             let _ = answer(StreamOwned::new(connection, socket));
         }
@@ -126,5 +133,30 @@ async fn a_client_certificate_is_shown_and_may_come_late_and_be_rotated() {
     assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
     std::fs::copy(pem("server.pem"), &cert).expect("copied");
     std::fs::copy(pem("server.key"), &key).expect("copied");
+    assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_until_it_is_renewed() {
+    let authority = Authority::new("a test's authority");
+    let config = |signed: Signed| {
+        let certificate = CertificateDer::from_pem_slice(signed.cert.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = TlsServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.expect("versions").with_no_client_auth();
+        Arc::new(builder.with_single_cert(vec![certificate], key).expect("a pair"))
+    };
+    let current = Arc::new(Mutex::new(config(authority.server())));
+    let port = serve_with(Arc::clone(&current));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let ca = dir.path().join("ca.crt");
+    std::fs::write(&ca, authority.pem()).expect("written");
+    let sources = sources(port, &format!("ca: '{}'", ca.display()));
+    assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
+    *current.lock().expect("not poisoned") = config(authority.expired_server());
+    let error = ask(&sources).await.expect_err("expired");
+    assert!(error.kind() == "unreachable" && error.to_string().contains("expired"), "{error}");
+    *current.lock().expect("not poisoned") = config(authority.server());
     assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
 }

@@ -34,18 +34,25 @@ impl Authority {
 
     /// A certificate for servers on this machine.
     pub fn server(&self) -> Signed {
-        self.sign(&["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth)
+        self.sign(&["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, 2100)
+    }
+
+    /// The same, good for 2020 only.
+    pub fn expired_server(&self) -> Signed {
+        self.sign(&["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, 2021)
     }
 
     /// A certificate for a client.
     pub fn client(&self) -> Signed {
-        self.sign(&["keda-operator"], ExtendedKeyUsagePurpose::ClientAuth)
+        self.sign(&["keda-operator"], ExtendedKeyUsagePurpose::ClientAuth, 2100)
     }
 
-    fn sign(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose) -> Signed {
+    fn sign(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose, until: i32) -> Signed {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         params.extended_key_usages = vec![purpose];
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.issuer).expect("signed");
         Signed { cert: cert.pem(), key: key.serialize_pem() }
