@@ -92,7 +92,7 @@ pub enum Reason {
     MaxReplicas,
     /// The schedule commands zero.
     CommandedZero,
-    /// No load, none expected.
+    /// Nothing asks for a replica.
     Idle,
 }
 
@@ -324,7 +324,7 @@ impl fmt::Display for Reason {
             Reason::Ceiling => "the schedule's ceiling",
             Reason::MaxReplicas => "maxReplicas",
             Reason::CommandedZero => "the schedule commands zero",
-            Reason::Idle => "no load, and none expected",
+            Reason::Idle => "nothing asks for a replica",
         })
     }
 }

@@ -276,15 +276,15 @@ impl Desk for Registry {
             sets.push(self.set(id, metadata, state, now));
         }
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
-        let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
+        let Some(served) = set.filter(|_| overlap(sets) <= PATCHING) else {
             return Err(Refusal::Conflict(format!(
-                "{} different sets of metadata for metric '{}' of one ScaledObject are in use for longer than \
-                 {PATCHING}: expected one; give the triggers different metricName keys",
-                sets.len(),
+                "{} different sets of metadata for metric '{}' of one ScaledObject are in use at once, more or for \
+                 longer than a patch explains ({PATCHING}): expected one; give the triggers different metricName keys",
+                sets.len() + usize::from(set.is_none()),
                 id.metric
             )));
         };
-        match &set.serving {
+        match &served.serving {
             Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
             Serving::Running { workload, .. } => {
                 workload.ask(now);

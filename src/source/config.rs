@@ -6,6 +6,7 @@
 
 mod keys;
 mod read;
+pub(super) mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -221,7 +221,7 @@ pub fn policy_schema() -> String {
     format!("{schema:#}\n", schema = schema.as_value())
 }
 
-/// Every key of a policy and of a schedule's rule in words, as Markdown.
+/// Every key of a policy, of a schedule's rule and of the server's configuration in words, as Markdown.
 pub fn reference() -> String {
     let schema = schemars::schema_for!(PolicyFile).to_value();
     let mut out = String::from(
@@ -239,6 +239,9 @@ pub fn reference() -> String {
             out += &format!("| `{key}` | {} | {meaning} |\n", form(value));
         }
     }
+    out += "\n## The server's configuration\n\nA YAML file, given by `forescale serve --config`. `${NAME}` is replaced from \
+            the environment. NAME is yours to choose.\n\n";
+    out += &super::config::reference::table();
     out + "\n## Forms\n\n- duration: as Prometheus and Kubernetes write it, `30s`, `1h30m`, `28d`\n\
            - number: plain or as text; also `1%`, `500m` and `2k` as Kubernetes writes quantities\n\
            - list: one text, or several\n"

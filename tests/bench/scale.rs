@@ -16,6 +16,8 @@ mod fake;
 mod prometheus;
 #[path = "scale/rpc.rs"]
 mod rpc;
+#[path = "scale/soak.rs"]
+mod soak;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -82,6 +84,9 @@ async fn main() {
         return server.serve(address).await.expect("served");
     }
     let part = std::env::var("SCALE_PART").unwrap_or_default();
+    if part == "soak" {
+        return soak::run().await;
+    }
     if part != "cold" {
         steady().await;
     }

@@ -26,6 +26,7 @@ mod scenarios;
 mod security;
 mod serve;
 mod simulation;
+mod soak;
 mod source;
 mod support;
 mod tidy;
