@@ -20,10 +20,10 @@ pub(super) const NAIVE: usize = 4;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
 /// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = 11;
-pub(super) const RIDGE_SHORT: usize = 12;
+pub(super) const RIDGE: usize = EXPERTS - 3;
+pub(super) const RIDGE_SHORT: usize = EXPERTS - 2;
 /// The experts before it, weighed by non-negative least squares.
-pub(super) const STACK: usize = 13;
+pub(super) const STACK: usize = EXPERTS - 1;
 
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
