@@ -13,6 +13,7 @@ mod outlook;
 mod prepared;
 mod promise;
 mod quiet;
+mod reason;
 mod recording;
 mod replay;
 mod rules;
@@ -20,13 +21,14 @@ mod session;
 mod spread;
 
 pub use ahead::{Stretch, ahead, allowed};
-pub use decision::{Blind, Contributor, Decision, ForecastView, Need, Note, Reason, Rung, State};
+pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;
 pub use prepared::{
     Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, prepare,
     usable_from,
 };
+pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use replay::Day;
 pub use session::Session;

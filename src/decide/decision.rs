@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::reason::{Contributor, Note, Reason};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// How many replicas, and why.
@@ -43,29 +44,6 @@ pub struct Need {
     pub counts: bool,
 }
 
-/// Who can ask for replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Contributor {
-    /// The load now.
-    Reactive,
-    /// The forecast peak of the lead window.
-    Forecast,
-    /// Replicas that would be needed again before a restart pays.
-    Plan,
-    /// Capacity held through an outage for the retries that follow it.
-    Outage,
-    /// The schedule's floor.
-    Schedule,
-    /// `minReplicas`.
-    Minimum,
-    /// A person.
-    Override,
-    /// Work in flight while a commanded zero drains.
-    Drain,
-    /// The answer before, while clocks differ.
-    ClockSkew,
-}
-
 /// Which rung of the ladder of failures a decision stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rung {
@@ -79,84 +57,6 @@ pub enum Rung {
     ReactiveOnly,
     /// No load is measured; the schedule, an override or the minimum decides.
     ScheduleOnly,
-}
-
-/// Why the answer is what it is. The name is also the label of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// This contributor asked for the most.
-    Need(Contributor),
-    /// The schedule's ceiling.
-    Ceiling,
-    /// `maxReplicas`.
-    MaxReplicas,
-    /// The schedule commands zero.
-    CommandedZero,
-    /// Nothing asks for a replica.
-    Idle,
-}
-
-/// What a reader should know beside the number.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Note {
-    /// More was needed than is allowed.
-    Capped {
-        /// What was needed.
-        needed: Replicas,
-    },
-    /// The history covers less than was asked for.
-    HistoryShort {
-        /// What it covers.
-        covers: Span,
-        /// What was asked for.
-        asked: Span,
-    },
-    /// There is no forecast.
-    NoForecast {
-        /// Why.
-        why: String,
-    },
-    /// The forecast is not trusted and does not count.
-    Distrusted,
-    /// The forecast is not trusted; the plain rule that beats it is insured in its place, so that a promised share of
-    /// time is kept.
-    PlainRule,
-    /// Raised to a multiple of `replicaStep`.
-    Stepped,
-    /// Raised beyond the HPA's tolerance, within which it would have been ignored.
-    BeyondTolerance {
-        /// Replicas that run.
-        running: Replicas,
-    },
-    /// The last sample is this old.
-    Stale {
-        /// Its age.
-        age: Span,
-    },
-    /// The clocks of the data source and ours differ by this.
-    ClockSkew {
-        /// The difference.
-        skew: Span,
-    },
-    /// The lead time was learned from observed pods.
-    LearnedLead {
-        /// The lead time in use.
-        lead: Span,
-    },
-    /// Pods take markedly longer to start than they did.
-    LeadGrown {
-        /// The lead time learned before.
-        before: Span,
-        /// The lead time of the newest starts.
-        lead: Span,
-    },
-    /// The schedule's floor stands above its ceiling; the floor wins.
-    CrossingRules,
-    /// The forecast would have asked for this many, and the mode keeps it out.
-    Shadow {
-        /// What the forecast asked for.
-        predictive: Replicas,
-    },
 }
 
 /// What the forecast said when the decision was made.
@@ -228,59 +128,6 @@ impl fmt::Display for Decision {
     }
 }
 
-// === impl Contributor ===
-
-impl Contributor {
-    /// Everybody who can ask.
-    pub const ALL: [Contributor; 9] = [
-        Contributor::Reactive,
-        Contributor::Forecast,
-        Contributor::Plan,
-        Contributor::Outage,
-        Contributor::Schedule,
-        Contributor::Minimum,
-        Contributor::Override,
-        Contributor::Drain,
-        Contributor::ClockSkew,
-    ];
-
-    /// The name in metrics and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Contributor::Reactive => "reactive",
-            Contributor::Forecast => "forecast",
-            Contributor::Plan => "plan",
-            Contributor::Outage => "outage",
-            Contributor::Schedule => "schedule",
-            Contributor::Minimum => "minimum",
-            Contributor::Override => "override",
-            Contributor::Drain => "drain",
-            Contributor::ClockSkew => "clock_skew",
-        }
-    }
-
-    /// Whether a purely reactive trigger, with the same schedule and limits, would know it too.
-    pub fn is_reactive(self) -> bool {
-        !matches!(self, Contributor::Forecast | Contributor::Plan)
-    }
-}
-
-impl fmt::Display for Contributor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Contributor::Reactive => "the load now needs it",
-            Contributor::Forecast => "the forecast peak of the lead window needs it",
-            Contributor::Plan => "it would be needed again before a restart pays",
-            Contributor::Outage => "an outage hides the demand, and retries will follow it",
-            Contributor::Schedule => "the schedule's floor",
-            Contributor::Minimum => "minReplicas",
-            Contributor::Override => "an override",
-            Contributor::Drain => "work in flight, before a commanded zero",
-            Contributor::ClockSkew => "clocks differ, so not below the answer before",
-        })
-    }
-}
-
 // === impl Rung ===
 
 impl Rung {
@@ -292,90 +139,6 @@ impl Rung {
             Rung::Stale => "stale",
             Rung::ReactiveOnly => "reactive_only",
             Rung::ScheduleOnly => "schedule_only",
-        }
-    }
-}
-
-// === impl Reason ===
-
-impl Reason {
-    /// Every reason, as metrics name them.
-    pub fn all() -> impl Iterator<Item = Reason> {
-        let limits = [Reason::Ceiling, Reason::MaxReplicas, Reason::CommandedZero, Reason::Idle];
-        Contributor::ALL.map(Reason::Need).into_iter().chain(limits)
-    }
-
-    /// The name in metrics and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Need(contributor) => contributor.as_str(),
-            Reason::Ceiling => "ceiling",
-            Reason::MaxReplicas => "max_replicas",
-            Reason::CommandedZero => "commanded_zero",
-            Reason::Idle => "idle",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Need(contributor) => return contributor.fmt(f),
-            Reason::Ceiling => "the schedule's ceiling",
-            Reason::MaxReplicas => "maxReplicas",
-            Reason::CommandedZero => "the schedule commands zero",
-            Reason::Idle => "nothing asks for a replica",
-        })
-    }
-}
-
-impl Note {
-    /// The name in metrics and JSON.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Note::Capped { .. } => "capped",
-            Note::HistoryShort { .. } => "history_short",
-            Note::NoForecast { .. } => "no_forecast",
-            Note::Distrusted => "distrusted",
-            Note::PlainRule => "plain_rule",
-            Note::Stepped => "stepped",
-            Note::BeyondTolerance { .. } => "beyond_tolerance",
-            Note::Stale { .. } => "stale",
-            Note::ClockSkew { .. } => "clock_skew",
-            Note::LearnedLead { .. } => "learned_lead",
-            Note::LeadGrown { .. } => "lead_grown",
-            Note::CrossingRules => "crossing_rules",
-            Note::Shadow { .. } => "shadow",
-        }
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Note::Capped { needed } => write!(f, "capped: {needed} needed"),
-            Note::HistoryShort { covers, asked } => {
-                write!(f, "history_short: {covers} of the {asked} asked for")
-            }
-            Note::NoForecast { why } => write!(f, "no forecast: {why}"),
-            Note::Distrusted => f.write_str("the forecast is not trusted and does not count"),
-            Note::PlainRule => f.write_str(
-                "the forecast is not trusted: the plain rule that beats it is insured in its place",
-            ),
-            Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
-            Note::BeyondTolerance { running } => {
-                write!(f, "raised beyond the HPA's tolerance around the {running} that run")
-            }
-            Note::Stale { age } => write!(f, "the last sample is {age} old"),
-            Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
-            Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
-            Note::LeadGrown { before, lead } => {
-                write!(f, "pods take longer to start: {lead}, {before} before")
-            }
-            Note::CrossingRules => {
-                f.write_str("the schedule's floor stands above its ceiling; the floor wins")
-            }
-            Note::Shadow { predictive } => write!(f, "shadow: the forecast asks for {predictive}"),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
 use super::deadline::drain_of;
-use super::decision::{Blind, ForecastView, Note, Rung};
+use super::decision::{Blind, ForecastView, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, is_trusted};
+use super::reason::Note;
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal, SignalKind};

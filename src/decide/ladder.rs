@@ -1,8 +1,9 @@
 //! The decision: override, needs, floors, ceilings, zero, in the order of precedence that users are told.
 
-use super::decision::{Blind, Contributor, Decision, Need, Note, Reason, Rung};
+use super::decision::{Blind, Decision, Need, Rung};
 use super::evaluate::{Question, SignalNeed, evaluate};
 use super::prepared::{Prepared, SignalPlan};
+use super::reason::{Contributor, Note, Reason};
 use super::rules::{beyond_tolerance, in_steps};
 use crate::history::{Observations, Sample, Series};
 use crate::plan;

@@ -1,6 +1,6 @@
 //! What is done to a number of replicas between what is needed and what is answered.
 
-use super::decision::Note;
+use super::reason::Note;
 use crate::units::Replicas;
 
 /// Raised to a multiple of `step`, never above `ceiling`.

@@ -1,6 +1,6 @@
 //! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,12 +74,6 @@ const PATCHING: Span = Span::minutes(2);
 /// Sets of keys under one identity: a patch makes two, a patch that is corrected at once three; more are a mistake,
 /// and each would be one more loop.
 const MOST_SETS: usize = 4;
-/// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
-const FORGOTTEN: Span = Span::minutes(10);
-
-/// A minute's wait that took longer was a clock that was set, or a machine that stood still.
-const JUMPED: Span = Span::minutes(5);
-
 // === impl Registry ===
 
 impl Registry {
@@ -200,52 +194,6 @@ impl Registry {
             last_asked: now,
             serving,
             row: is_kept.then(|| row(id, metadata)),
-        }
-    }
-
-    /// Lets go of workloads that nobody asks for, and of the series only they used.
-    async fn sweep(self: Arc<Self>) {
-        let clock = Arc::clone(&self.shared.clock);
-        loop {
-            let begun = clock.now();
-            tokio::select! {
-                () = clock.wait_until(begun + Span::MINUTE) => {}
-                () = self.shutdown.cancelled() => return,
-            }
-            let now = clock.now();
-            if now.since(begun) > JUMPED {
-                // That nobody asked meanwhile says nothing.
-                continue;
-            }
-            let mut gone = Vec::new();
-            let mut entries = self.lock();
-            entries.retain(|id, sets| {
-                sets.retain(|set| {
-                    let keep = now.since(set.last_asked) <= FORGOTTEN;
-                    if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
-                        stop.cancel();
-                    }
-                    keep
-                });
-                if sets.is_empty() {
-                    gone.push(id.clone());
-                    self.changed.store(true, Ordering::Relaxed);
-                }
-                !sets.is_empty()
-            });
-            let running = entries.values().flatten().filter_map(|set| match &set.serving {
-                Serving::Running { workload, .. } => Some(Arc::clone(workload)),
-                Serving::Faulty(_) => None,
-            });
-            let (running, count) = (running.collect::<Vec<_>>(), entries.len());
-            // No call waits while the queries of thousands are gathered.
-            drop(entries);
-            let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
-            gone.iter().for_each(|id| self.shared.metrics.forget(id));
-            self.shared.hub.retain(|query| used.contains(query));
-            self.shared.forecasts.tidy();
-            let (series, bytes) = self.shared.hub.size();
-            self.shared.metrics.sized(count, series, bytes);
         }
     }
 }
@@ -398,5 +346,6 @@ fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
 }
 
 mod recall;
+mod sweep;
 #[cfg(test)]
 mod tests;

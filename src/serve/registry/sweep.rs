@@ -1,0 +1,62 @@
+//! Letting go of workloads that nobody asks for any more, and of what only they used.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Registry, Serving};
+use crate::units::Span;
+
+/// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
+const FORGOTTEN: Span = Span::minutes(10);
+
+/// A minute's wait that took longer was a clock that was set, or a machine that stood still.
+const JUMPED: Span = Span::minutes(5);
+
+impl Registry {
+    /// Lets go of workloads that nobody asks for, and of the series only they used.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        let clock = Arc::clone(&self.shared.clock);
+        loop {
+            let begun = clock.now();
+            tokio::select! {
+                () = clock.wait_until(begun + Span::MINUTE) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            let now = clock.now();
+            if now.since(begun) > JUMPED {
+                // That nobody asked meanwhile says nothing.
+                continue;
+            }
+            let mut gone = Vec::new();
+            let mut entries = self.lock();
+            entries.retain(|id, sets| {
+                sets.retain(|set| {
+                    let keep = now.since(set.last_asked) <= FORGOTTEN;
+                    if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
+                        stop.cancel();
+                    }
+                    keep
+                });
+                if sets.is_empty() {
+                    gone.push(id.clone());
+                    self.changed.store(true, Ordering::Relaxed);
+                }
+                !sets.is_empty()
+            });
+            let running = entries.values().flatten().filter_map(|set| match &set.serving {
+                Serving::Running { workload, .. } => Some(Arc::clone(workload)),
+                Serving::Faulty(_) => None,
+            });
+            let (running, count) = (running.collect::<Vec<_>>(), entries.len());
+            // No call waits while the queries of thousands are gathered.
+            drop(entries);
+            let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
+            gone.iter().for_each(|id| self.shared.metrics.forget(id));
+            self.shared.hub.retain(|query| used.contains(query));
+            self.shared.forecasts.tidy();
+            let (series, bytes) = self.shared.hub.size();
+            self.shared.metrics.sized(count, series, bytes);
+        }
+    }
+}
