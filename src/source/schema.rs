@@ -239,8 +239,8 @@ pub fn reference() -> String {
             out += &format!("| `{key}` | {} | {meaning} |\n", form(value));
         }
     }
-    out += "\n## The server's configuration\n\nA YAML file, given by `forescale serve --config`. `${NAME}` is replaced from \
-            the environment. NAME is yours to choose.\n\n";
+    out += "\n## The server's configuration\n\nA YAML file, given by `forescale serve --config`. `${NAME}` is replaced \
+            from the environment. NAME is yours to choose.\n\n";
     out += &super::config::reference::table();
     out + "\n## Forms\n\n- duration: as Prometheus and Kubernetes write it, `30s`, `1h30m`, `28d`\n\
            - number: plain or as text; also `1%`, `500m` and `2k` as Kubernetes writes quantities\n\
