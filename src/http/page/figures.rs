@@ -71,7 +71,8 @@ pub(super) fn replicas(story: &Story, decision: &Decision, ahead: &[Stretch], no
     // A ceiling far above everything would press the rest flat.
     let is_near = ceiling.iter().any(|p| p.1 <= most * 2.0);
     let top = if is_near { ceiling.iter().map(|p| p.1.min(most * 2.0)).fold(most, f64::max) } else { most };
-    let mut plane = Plane::new(true, range, (0.0, top * 1.1));
+    // At least four, so that every mark of the scale is a whole number.
+    let mut plane = Plane::new(true, range, (0.0, (top * 1.1).max(4.0)));
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
     let mut keys = vec![("load", "answered".to_owned())];
