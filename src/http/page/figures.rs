@@ -16,8 +16,8 @@ fn x(at: Time) -> f64 {
     at.epoch() as f64
 }
 
-/// The load of the last day and the band of the coming half; `None` without a load.
-pub(super) fn load(story: &Story, ahead: &[Stretch], now: Time) -> Option<Figure> {
+/// The load of the last day and the band of the coming half, with the newest load in words; `None` without a load.
+pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: Time) -> Option<Figure> {
     let series = story.load.as_deref()?;
     let points = (0..series.len()).filter_map(|i| Some((x(series.time(i)), series.get(i)?)));
     let line = thinned(points.filter(|p| p.0 > x(now - BACK)).collect());
@@ -40,7 +40,7 @@ pub(super) fn load(story: &Story, ahead: &[Stretch], now: Time) -> Option<Figure
     }
     plane.line("load", &line);
     plane.upright(x(now), "now");
-    let now_load = line.last().map_or(0.0, |p| p.1);
+    let now_load = newest.unwrap_or_else(|| line.last().map_or(0.0, |p| p.1));
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
         Some(first) => format!(

@@ -56,7 +56,8 @@ pub(super) fn write(
             tiles(out, story, decision, now)?;
         }
         out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
-        if let Some(figure) = figures::load(story, &fine, now) {
+        if let Some(figure) = figures::load(story, known.standing.decision().and_then(|d| d.load), &fine, now)
+        {
             figure.write(out)?;
         }
         if let Some(decision) = known.standing.decision() {
