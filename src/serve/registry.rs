@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +41,7 @@ pub(super) struct Shared {
 /// Knows every workload that KEDA asks for, and keeps its decision current.
 pub struct Registry {
     entries: Mutex<BTreeMap<WorkloadId, Vec<Set>>>,
-    catalogue: ArcSwap<Catalogue>,
+    catalogue: watch::Sender<Catalogue>,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
     metadata_bytes: usize,
@@ -82,7 +81,7 @@ impl Registry {
         let store = parts.config.state.as_deref().and_then(|dir| Store::open(dir, now)).map(Arc::new);
         let registry = Arc::new(Registry {
             entries: Mutex::default(),
-            catalogue: ArcSwap::from_pointee(parts.catalogue.clone()),
+            catalogue: watch::Sender::new(parts.catalogue.clone()),
             shared: Arc::new(Shared {
                 hub: Hub::new(Arc::clone(&metrics), store.clone()),
                 forecasts: Forecasts::default(),
@@ -110,7 +109,7 @@ impl Registry {
 
     /// Takes a new catalogue into use; running workloads go on with their new policies without warming up again.
     pub fn reload(&self, catalogue: Catalogue) {
-        self.catalogue.store(Arc::new(catalogue));
+        self.catalogue.send_replace(catalogue);
         for set in self.lock().values_mut().flatten() {
             // Everything is read again with the next call; a running loop is handed its new policy then.
             set.fingerprint = 0;
@@ -149,7 +148,7 @@ impl Registry {
             let expected = format!("at most {} bytes", self.metadata_bytes);
             return Err(Faults(vec![Fault::new("metadata", &format!("{bytes} bytes"), expected)]));
         }
-        let keys = self.catalogue.load().keys(metadata);
+        let keys = self.catalogue.borrow().keys(metadata);
         let resolve = |source: &SourceRef| {
             self.shared.backends.resolve(source, &id.namespace).map_err(|error| refused(source, &error))
         };

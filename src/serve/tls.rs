@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Shakes hands with the newest certificate.
 #[derive(Clone)]
 pub(super) struct Tls {
-    current: Arc<ArcSwap<rustls::ServerConfig>>,
+    current: watch::Receiver<Arc<rustls::ServerConfig>>,
 }
 
 /// The content of the files.
@@ -50,13 +50,14 @@ impl Tls {
     /// done, is logged and the former certificate stays.
     pub(super) fn load(files: GrpcTls, shutdown: CancellationToken) -> Result<Self, String> {
         let pems = Pems::read(&files)?;
-        let current = Arc::new(ArcSwap::new(pems.build()?));
-        tokio::spawn(renew(files, pems, Arc::clone(&current), shutdown));
+        let (newest, current) = watch::channel(pems.build()?);
+        tokio::spawn(renew(files, pems, newest, shutdown));
         Ok(Tls { current })
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(self.current.load_full()).accept(stream);
+        let config = Arc::clone(&self.current.borrow());
+        let handshake = TlsAcceptor::from(config).accept(stream);
         tokio::time::timeout(HANDSHAKE, handshake).await.unwrap_or_else(|late| Err(late.into()))
     }
 }
@@ -64,7 +65,7 @@ impl Tls {
 async fn renew(
     files: GrpcTls,
     mut known: Pems,
-    current: Arc<ArcSwap<rustls::ServerConfig>>,
+    current: watch::Sender<Arc<rustls::ServerConfig>>,
     shutdown: CancellationToken,
 ) {
     let mut refused = None;
@@ -76,7 +77,7 @@ async fn renew(
         let result = match Pems::read(&files) {
             Ok(pems) if pems == known => Ok(()),
             Ok(pems) => pems.build().map(|config| {
-                current.store(config);
+                current.send_replace(config);
                 known = pems;
                 tracing::info!("certificates of grpc.tls renewed");
             }),
