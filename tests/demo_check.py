@@ -1,4 +1,4 @@
-"""Checks what the demo promises: less time short of replicas, for at most a tenth more of them."""
+"""Checks what the demo promises over its whole day: less time short of replicas, for at most a tenth more of them."""
 
 import json
 import sys
