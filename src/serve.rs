@@ -20,6 +20,7 @@ pub use listen::Door;
 pub use registry::Registry;
 pub use tls::check as check_tls;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ pub async fn run(
              set grpc.tls, or close the port to all but KEDA by a NetworkPolicy"
         );
     }
+    let address = |found: std::io::Result<SocketAddr>| found.map_err(|e| ServeError::Listener(e.to_string()));
+    let (grpc_at, http_at) = (address(door.local_addr())?, address(http.local_addr())?);
     let router = http::router(registry.clone());
     let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
@@ -106,7 +109,8 @@ pub async fn run(
         .add_service(health_service)
         .add_service(reflection()?)
         .serve_with_incoming_shutdown(connections, shutdown.clone().cancelled_owned());
-    tracing::info!("serving");
+    // Not before: who reads this may call.
+    tracing::info!(grpc = %grpc_at, http = %http_at, "listening");
     let mut grpc = tokio::spawn(grpc);
     // A listener that ends by itself has failed: everything ends with it.
     let early = tokio::select! {

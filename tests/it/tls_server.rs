@@ -179,7 +179,7 @@ fn plaintext_warns_unless_on_loopback() {
         let mut log = String::new();
         for line in lines.map_while(Result::ok) {
             log.push_str(&line);
-            if line.contains("serving") {
+            if line.contains("listening") {
                 // The end of the start; the log ends with the process.
                 assert!(Command::new("kill").arg(&id).status().expect("kill runs").success());
             }
