@@ -20,7 +20,6 @@ pub use listen::Door;
 pub use registry::Registry;
 pub use tls::check as check_tls;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,8 +91,8 @@ pub async fn run(
              set grpc.tls, or close the port to all but KEDA by a NetworkPolicy"
         );
     }
-    let address = |found: std::io::Result<SocketAddr>| found.map_err(|e| ServeError::Listener(e.to_string()));
-    let (grpc_at, http_at) = (address(door.local_addr())?, address(http.local_addr())?);
+    let failed = |error: std::io::Error| ServeError::Listener(error.to_string());
+    let (grpc_at, http_at) = (door.local_addr().map_err(failed)?, http.local_addr().map_err(failed)?);
     let router = http::router(registry.clone());
     let http = Limited::new(http, config.limits.connections).reading_for(HTTP_AGE);
     let http = axum::serve(http, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
@@ -103,7 +102,7 @@ pub async fn run(
     for name in ["", "externalscaler.ExternalScaler", "liveness", "readiness"] {
         health.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
-    let listener = door.open().map_err(|error| ServeError::Listener(error.to_string()))?;
+    let listener = door.open().map_err(failed)?;
     let connections = Limited::new(listener, config.limits.connections).connections(tls);
     let grpc = transport(&config, registry.clone(), shutdown.clone())
         .add_service(health_service)

@@ -71,7 +71,6 @@ async fn serve_until_signal(
     let http = TcpListener::bind(config.listen.http)
         .await
         .with_context(|| format!("http on {}", config.listen.http))?;
-    tracing::debug!(grpc = %grpc.local_addr()?, http = %http.local_addr()?, "addresses taken");
     tokio::spawn(on_signal(shutdown.clone()));
     let parts = Parts {
         backends: Arc::new(DataSources::new(&config)),

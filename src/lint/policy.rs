@@ -212,8 +212,7 @@ pub(super) fn add_fault(
     findings: &mut Findings<'_>,
 ) {
     let at = locate(node, &fault.key, &findings.lines, otherwise);
-    let found = if fault.found.is_empty() { "nothing" } else { &fault.found };
-    findings.add(rule, at, format!("{}: found {found}", fault.key), format!("expected {}", fault.expected));
+    findings.add(rule, at, fault.seen(), format!("expected {}", fault.expected));
 }
 
 fn rule_of(fault: &Fault) -> &'static Rule {

@@ -97,13 +97,17 @@ impl Fault {
         let place = if parent.is_empty() { shown(key) } else { format!("{parent}.{}", shown(key)) };
         Fault::new(place, key, expected)
     }
+
+    /// Where it is and what stands there, in words that "expected" may follow.
+    pub fn seen(&self) -> String {
+        let found = if self.found.is_empty() { "nothing" } else { &self.found };
+        format!("{}: found {found}", self.key)
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault { key, found, expected } = self;
-        let found = if found.is_empty() { "nothing" } else { found };
-        write!(f, "{key}: found {found}, expected {expected}")
+        write!(f, "{}, expected {}", self.seen(), self.expected)
     }
 }
 

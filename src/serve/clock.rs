@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::units::{Span, Time};
+use crate::units::Time;
 
 /// A future that ends at an instant.
 pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -32,9 +32,6 @@ pub struct SteppedClock {
 
 /// The longest single sleep: a clock that was set back or forth is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-
-/// A present so far before what was done already means that the clock was set back: no turn is late by as much.
-pub(super) const SET_BACK: Span = Span::minutes(10);
 
 // === impl SystemClock ===
 

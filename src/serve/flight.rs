@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
-use super::clock::SET_BACK;
+use crate::source::feed::SET_BACK;
 use crate::units::Time;
 
 /// A value that is renewed for ever later instants, by at most one task at a time, from a state `S` that only

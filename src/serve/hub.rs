@@ -6,12 +6,11 @@ use std::sync::Arc;
 use parking::Locked;
 use tokio::time::Instant;
 
-use super::clock::SET_BACK;
 use super::flight::Flight;
 use super::store::{SeriesKey, Store};
 use crate::history::{Sample, Series};
 use crate::http::Metrics;
-use crate::source::feed::{Feed, FeedKey, grid_phase};
+use crate::source::feed::{Feed, FeedKey, SET_BACK, grid_phase};
 use crate::source::prometheus::Backoff;
 use crate::source::{Backend, Shared, SourceError};
 use crate::units::{Span, Step, Time};
@@ -59,9 +58,6 @@ struct Kept {
     /// Everything up to this instant was written.
     until: Option<Time>,
 }
-
-/// The longest wait after a failure.
-const MOST_WAIT: Span = Span::minutes(11);
 
 /// How often a series is written: what is missing after a crash is read within the first answer anyway.
 const KEEP_EACH: Span = Span::HOUR;
@@ -251,7 +247,8 @@ impl Retries {
 
     fn must_wait(&self, now: Time) -> bool {
         // No wait is as long as from a clock that was set back since.
-        self.not_before.is_some_and(|at| now < at && at.since(now) <= MOST_WAIT)
+        let longest = i64::try_from(Backoff::LONGEST.as_secs()).unwrap_or(i64::MAX);
+        self.not_before.is_some_and(|at| now < at && at.since(now) <= Span::seconds(longest))
     }
 
     /// The answer; a failure is logged and sets when to ask again.

@@ -118,15 +118,8 @@ impl Registry {
 
     /// Ends when every workload known now has decided for `at` or later.
     pub async fn decided(&self, at: Time) {
-        let receivers: Vec<_> = self
-            .lock()
-            .values()
-            .flatten()
-            .filter_map(|set| match &set.serving {
-                Serving::Running { workload, .. } => Some(workload.ticked()),
-                Serving::Faulty(_) => None,
-            })
-            .collect();
+        let receivers: Vec<_> =
+            self.lock().values().flatten().filter_map(|set| Some(set.workload()?.ticked())).collect();
         for mut receiver in receivers {
             // A loop that ended decides nothing any more.
             let _ = receiver.wait_for(|ticked| ticked.is_some_and(|t| t >= at)).await;
@@ -176,7 +169,8 @@ impl Registry {
             let nothing = Observations::none(0, warm_by);
             state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
         }
-        let keys = if self.shared.exposes_queries { read_keys(metadata) } else { BTreeMap::default() };
+        let shown = if self.shared.exposes_queries { read_keys(metadata) } else { BTreeMap::default() };
+        let keys = shown.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let forecasts = &self.shared.forecasts;
         let workload = Workload::new(id.clone(), policy, backends, forecasts, state, warm_by, keys);
         self.shared.workers.spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));

@@ -127,7 +127,8 @@ impl Backend for Recorded {
     }
 }
 
-impl Backends for Arc<Recorded> {
+/// One for everybody.
+impl<B: Backend> Backends for Arc<B> {
     fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
         Ok(Arc::clone(self) as Arc<dyn Backend>)
     }

@@ -75,8 +75,9 @@ struct Held {
     taken_up: Option<Time>,
 }
 
-/// What is held so far beyond the present was read by a clock that was set back since: no refresh is late by as much.
-const SET_BACK: Span = Span::minutes(10);
+/// What was done so far beyond the present was done by a clock that has been set back since: no refresh, and no turn of a
+/// workload, is late by as much.
+pub const SET_BACK: Span = Span::minutes(10);
 
 /// The phase of the 6-hour grid of a series: whole minutes below 6 h, the same on every machine.
 pub fn grid_phase(identity: &str) -> Span {
@@ -159,7 +160,7 @@ impl<S: RangeSource> Feed<S> {
             |held: &Held| held.series.time(held.series.len()) >= begin && held.series.start() <= settled;
         self.held = self.held.take().filter(usable);
         if let Some(held) = &mut self.held {
-            held.forget_after(settled + SET_BACK, settled, due);
+            held.forget_after(settled, due);
         }
         let step = self.key.step;
         let held = self.held.get_or_insert_with(|| Held {
@@ -202,10 +203,10 @@ impl<S: RangeSource> Feed<S> {
 // === impl Held ===
 
 impl Held {
-    /// Lets go of what lies after `settled` where anything lies after `beyond`: it was read by a clock that has been
-    /// set back, as gaps that were none or as samples that are still to come.
-    fn forget_after(&mut self, beyond: Time, settled: Time, due: Time) {
-        if self.series.end().is_some_and(|end| end > beyond) {
+    /// Lets go of what lies after `settled` where any of it was read by a clock that has been set back: as gaps that
+    /// were none, or as samples that are still to come.
+    fn forget_after(&mut self, settled: Time, due: Time) {
+        if self.series.end().is_some_and(|end| end > settled + SET_BACK) {
             let series = self.series.window(self.series.start() - Span::seconds(1), settled);
             self.series = Arc::new(series.compact());
             self.read_again = self.read_again.min(due);

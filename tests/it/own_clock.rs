@@ -2,19 +2,20 @@
 //!
 //! The source tells the time of its own and knows no sample from its future; the server sees the clock that jumps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forescale::decide::{Decision, Rung};
 use forescale::keda::Desk;
-use forescale::policy::{SourceRef, WorkloadId};
-use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
+use forescale::policy::WorkloadId;
+use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::source::prometheus::{RangeQuery, Reading};
-use forescale::source::{Backend, Backends, Catalogue, ServerConfig, SourceError};
+use forescale::source::{Backend, SourceError};
 use forescale::units::{Span, Time};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::server::parts;
 use crate::support::until;
 
 /// A Tuesday at noon, UTC.
@@ -30,8 +31,6 @@ fn load(at: Time) -> f64 {
 }
 
 struct Truth(Arc<SteppedClock>);
-
-struct Sources(Arc<Truth>);
 
 impl Truth {
     fn value(&self, at: Time) -> Option<f64> {
@@ -59,12 +58,6 @@ impl Backend for Truth {
     }
 }
 
-impl Backends for Sources {
-    fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Backend>)
-    }
-}
-
 /// A server, the time that is, and the time it believes.
 struct Bench {
     registry: Arc<Registry>,
@@ -76,14 +69,8 @@ struct Bench {
 impl Bench {
     fn new(shutdown: &CancellationToken) -> Self {
         let (truth, believed) = (Arc::new(SteppedClock::new(NOON)), Arc::new(SteppedClock::new(NOON)));
-        let parts = Parts {
-            config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
-            catalogue: Catalogue::default(),
-            backends: Arc::new(Sources(Arc::new(Truth(Arc::clone(&truth))))),
-            clock: believed.clone(),
-            workers: tokio::runtime::Handle::current(),
-            shutdown: shutdown.clone(),
-        };
+        let source = Arc::new(Arc::new(Truth(Arc::clone(&truth))));
+        let parts = parts(source, believed.clone(), shutdown);
         Bench { registry: serve::registry(&parts), truth, believed, offset: 0 }
     }
 

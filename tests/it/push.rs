@@ -3,18 +3,18 @@
 //! The real server over a socket, with a recorded load and a clock that the test moves, so that the instant of the
 //! sample is known exactly; what is measured is real time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forescale::history::Series;
-use forescale::serve::{self, Parts, SteppedClock};
-use forescale::source::{Catalogue, Recorded, ServerConfig};
+use forescale::serve::{self, SteppedClock};
+use forescale::source::Recorded;
 use forescale::units::{Span, Step, Time};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::keda::Keda;
+use crate::support::server::parts;
 
 /// A Tuesday morning.
 const BEGIN: Time = Time::from_epoch(1_792_483_200);
@@ -37,14 +37,8 @@ fn load() -> Series {
 async fn a_sample_that_wakes_reaches_a_waiting_stream_within_a_second() {
     let clock = Arc::new(SteppedClock::new(BEGIN));
     let shutdown = CancellationToken::new();
-    let parts = Parts {
-        config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
-        catalogue: Catalogue::default(),
-        backends: Arc::new(Recorded::new("recorded", load())),
-        clock: clock.clone(),
-        workers: tokio::runtime::Handle::current(),
-        shutdown: shutdown.clone(),
-    };
+    let source = Arc::new(Recorded::new("recorded", load()));
+    let parts = parts(source, clock.clone(), &shutdown);
     let registry = serve::registry(&parts);
     let grpc = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
     let http = TcpListener::bind("127.0.0.1:0").await.expect("a socket");

@@ -14,12 +14,12 @@ use chrono::{Datelike, Timelike};
 use forescale::decide::{Contributor, Decision, Reason, Rung, State};
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
-use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
-use forescale::source::{Catalogue, ServerConfig};
+use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::units::{Span, Time};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::world::{Fault, Kind, LENGTH, Source, Sources, Trigger, World};
+use self::world::{Fault, Kind, LENGTH, Source, Trigger, World};
+use crate::support::server::parts;
 
 /// Seeds of the plain run.
 const SEEDS: std::ops::Range<u64> = 1..9;
@@ -116,14 +116,8 @@ impl<'a> Play<'a> {
 
     fn process(&self) -> Process {
         let stop = CancellationToken::new();
-        let parts = Parts {
-            config: ServerConfig::parse("", &std::collections::BTreeMap::new()).expect("valid"),
-            catalogue: Catalogue::default(),
-            backends: Arc::new(Sources(Source::new(self.world, &self.clock))),
-            clock: self.clock.clone(),
-            workers: tokio::runtime::Handle::current(),
-            shutdown: stop.clone(),
-        };
+        let source = Arc::new(Source::new(self.world, &self.clock));
+        let parts = parts(source, self.clock.clone(), &stop);
         let registry = serve::registry(&parts);
         Process { registry, begun: self.clock.now(), _stop: stop.drop_guard(), before: HashMap::new() }
     }

@@ -3,19 +3,21 @@
 //! The clock is moved by the test, the load is a function of the instant and the query. Short by default; how long and
 //! how many is set by `SOAK_DAYS`, `SOAK_WORKLOADS`, `SOAK_QUERIES`, and `SOAK_SERVERS` (see `tests/full/soak`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 
 use forescale::decide::State;
 use forescale::keda::Desk;
-use forescale::policy::{SourceRef, WorkloadId};
-use forescale::serve::{self, Clock, Parts, Registry, SteppedClock};
+use forescale::policy::WorkloadId;
+use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::source::prometheus::{RangeQuery, Reading};
-use forescale::source::{Backend, Backends, Catalogue, ServerConfig, SourceError};
+use forescale::source::{Backend, SourceError};
 use forescale::units::{Span, Time};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::support::server::parts;
 
 /// A Monday, UTC.
 const BEGIN: Time = Time::from_epoch(1_791_763_200);
@@ -41,8 +43,6 @@ fn load(query: &str, at: Time) -> f64 {
 
 struct Waves(Arc<SteppedClock>);
 
-struct Sources(Arc<Waves>);
-
 #[tonic::async_trait]
 impl Backend for Waves {
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
@@ -63,12 +63,6 @@ impl Backend for Waves {
     }
 }
 
-impl Backends for Sources {
-    fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Backend>)
-    }
-}
-
 /// One server and what KEDA holds of it.
 struct Server {
     registry: Arc<Registry>,
@@ -79,14 +73,8 @@ struct Server {
 impl Server {
     fn new(clock: &Arc<SteppedClock>) -> Self {
         let stop = CancellationToken::new();
-        let parts = Parts {
-            config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
-            catalogue: Catalogue::default(),
-            backends: Arc::new(Sources(Arc::new(Waves(Arc::clone(clock))))),
-            clock: clock.clone(),
-            workers: tokio::runtime::Handle::current(),
-            shutdown: stop.clone(),
-        };
+        let source = Arc::new(Arc::new(Waves(Arc::clone(clock))));
+        let parts = parts(source, clock.clone(), &stop);
         Server { registry: serve::registry(&parts), states: Vec::new(), _stop: stop.drop_guard() }
     }
 

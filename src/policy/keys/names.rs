@@ -59,10 +59,8 @@ pub(super) fn is_unread_key(name: &str) -> bool {
 }
 
 /// The keys that are looked at; what may hold a credential is not among them, and is neither shown nor kept.
-pub fn read_keys<S: std::hash::BuildHasher>(
-    metadata: &HashMap<String, String, S>,
-) -> BTreeMap<String, String> {
-    metadata.iter().filter(|(key, _)| !is_unread_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+pub fn read_keys<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> BTreeMap<&str, &str> {
+    metadata.iter().filter(|(key, _)| !is_unread_key(key)).map(|(k, v)| (k.as_str(), v.as_str())).collect()
 }
 
 /// The name of the HPA metric where `metricName` is not given.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Registry, Serving};
+use super::{Registry, Serving, Set};
 use crate::units::Span;
 
 /// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
@@ -44,11 +44,8 @@ impl Registry {
                 }
                 !sets.is_empty()
             });
-            let running = entries.values().flatten().filter_map(|set| match &set.serving {
-                Serving::Running { workload, .. } => Some(Arc::clone(workload)),
-                Serving::Faulty(_) => None,
-            });
-            let (running, count) = (running.collect::<Vec<_>>(), entries.len());
+            let running: Vec<_> = entries.values().flatten().filter_map(Set::workload).collect();
+            let count = entries.len();
             // No call waits while the queries of thousands are gathered.
             drop(entries);
             let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();

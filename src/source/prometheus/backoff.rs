@@ -26,6 +26,8 @@ impl Backoff {
     pub const MOST: Duration = Duration::from_secs(15);
     /// The longest wait that a server may ask for; a mistaken header must not silence us for days.
     pub const MOST_ASKED: Duration = Duration::from_secs(600);
+    /// The longest wait there is: the longest that may be asked for, with its spread.
+    pub const LONGEST: Duration = Duration::from_secs(Self::MOST_ASKED.as_secs() * 11 / 10);
 
     /// Waits of 1 s, 2 s, … 15 s, half of each jittered by the seed.
     pub fn new(seed: u64) -> Self {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forescale::history::Series;
-use forescale::policy::SourceRef;
 use forescale::serve::{Clock, SteppedClock};
 use forescale::simulate::Dice;
 use forescale::source::prometheus::{RangeQuery, Reading};
 use forescale::source::synthetic::{Profile, Recipe};
-use forescale::source::{Backend, Backends, SourceError};
+use forescale::source::{Backend, SourceError};
 use forescale::units::{Span, Step, Time};
 
 /// What can go wrong with a source.
@@ -251,14 +250,5 @@ impl Backend for Source {
 
     fn label(&self) -> &str {
         "world"
-    }
-}
-
-/// Every workload may ask it.
-pub struct Sources(pub Arc<Source>);
-
-impl Backends for Sources {
-    fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Backend>)
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forescale::serve::{self, Parts, SystemClock};
+use forescale::serve::{self, Clock, Parts, SystemClock};
 use forescale::source::prometheus::DataSources;
-use forescale::source::{Catalogue, ServerConfig};
+use forescale::source::{Backends, Catalogue, ServerConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -13,15 +13,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub fn start(config: &str, grpc: TcpListener, http: TcpListener) -> DropGuard {
     let config = ServerConfig::parse(config, &BTreeMap::new()).expect("a configuration");
     let shutdown = CancellationToken::new();
-    let parts = Parts {
-        backends: Arc::new(DataSources::new(&config)),
-        config,
-        catalogue: Catalogue::default(),
-        clock: Arc::new(SystemClock),
-        workers: tokio::runtime::Handle::current(),
-        shutdown: shutdown.clone(),
-    };
+    let sources = Arc::new(DataSources::new(&config));
+    let parts = Parts { config, ..parts(sources, Arc::new(SystemClock), &shutdown) };
     let registry = serve::registry(&parts);
     tokio::spawn(serve::run(parts, registry, grpc, http));
     shutdown.drop_guard()
+}
+
+/// What a server without a configuration is made of, on the present runtime.
+pub fn parts(backends: Arc<dyn Backends>, clock: Arc<dyn Clock>, shutdown: &CancellationToken) -> Parts {
+    Parts {
+        config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
+        catalogue: Catalogue::default(),
+        backends,
+        clock,
+        workers: tokio::runtime::Handle::current(),
+        shutdown: shutdown.clone(),
+    }
 }
