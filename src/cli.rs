@@ -6,6 +6,7 @@
 mod api;
 mod backtest;
 mod demo;
+mod described;
 mod doctor;
 mod explain;
 mod forecast;

@@ -12,6 +12,7 @@ mod explain;
 mod fitted;
 mod ladder;
 mod learn;
+mod levels;
 mod models;
 mod now;
 mod outlook;

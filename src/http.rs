@@ -3,6 +3,7 @@
 //! Everything is answered from memory and nothing can be changed from here. Queries and metadata are not shown
 //! unless the server is told to.
 
+mod answers;
 mod metrics;
 mod overview;
 mod page;

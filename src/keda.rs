@@ -17,12 +17,12 @@ use tokio::sync::watch;
 use crate::decide::State;
 use crate::policy::{Faults, WorkloadId};
 
-/// The generated types of `proto/externalscaler.proto`.
+/// The types of `proto/externalscaler.proto`, generated when it changes (`tests/it/wire.rs`) and not at each build.
 #[allow(missing_docs, clippy::all, rust_2018_idioms)]
 pub mod wire {
-    tonic::include_proto!("externalscaler");
+    include!("../proto/externalscaler.rs");
     /// The descriptors, for gRPC reflection.
-    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/externalscaler.bin"));
+    pub const DESCRIPTORS: &[u8] = include_bytes!("../proto/externalscaler.bin");
 }
 
 /// Why a workload is not served at all.

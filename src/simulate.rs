@@ -8,6 +8,7 @@
 //!
 //! Replica counts are plain `u32` here: this module is about the controllers' arithmetic on them.
 
+mod behavior;
 mod clock;
 mod config;
 mod dice;
@@ -25,10 +26,10 @@ mod score;
 mod strategy;
 mod twin;
 
+pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{
-    Amount, Behavior, ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming,
-    Policy, Rules, Select, Trigger, TwinConfig,
+    ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming, Trigger, TwinConfig,
 };
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};

@@ -43,7 +43,7 @@ pub(super) struct BacktestArgs {
     /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
     threshold: Option<Level>,
-    /// Policy to follow (YAML with the keys of a trigger).
+    /// Policy to follow, or a file with a ScaledObject.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// One key of the policy, such as underProvisionTarget=1%. Repeatable; wins over the file.

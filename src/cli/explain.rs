@@ -28,7 +28,7 @@ pub(super) struct ExplainArgs {
     /// Which metric of the workload, where it has several.
     #[arg(long, value_name = "M", requires = "server")]
     metric: Option<String>,
-    /// A policy file (YAML), keys as in a trigger's metadata.
+    /// A policy, or a file with a ScaledObject.
     #[arg(long, value_name = "FILE", required_unless_present = "server")]
     policy: Option<PathBuf>,
     /// A trace of the load of the policy's first signal.

@@ -3,8 +3,9 @@
 use anyhow::Context;
 
 use crate::history::Series;
+use crate::source::RangeQuery;
 use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::prometheus::{Prometheus, RangeQuery, base_url};
+use crate::source::prometheus::{Prometheus, base_url};
 use crate::units::{Span, Step, Time};
 
 /// The series of a query from its first sample on; the range is read in as many pieces as the server allows.

@@ -12,7 +12,7 @@ mod workload;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{ArgGroup, Args};
 
 use super::{Format, Outcome};
@@ -22,17 +22,12 @@ use outlook::Outlook;
 
 /// Schedules, calendars and forecast of the coming days.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("subject").required(true).args(["policy", "file"])))]
 #[command(group(ArgGroup::new("history_from").args(["trace", "prometheus"])))]
 pub(super) struct TimelineArgs {
-    /// A policy file (YAML), keys as in a trigger's metadata.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// A file with a ScaledObject.
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// A file with a ScaledObject, or a policy.
+    file: PathBuf,
     /// Which ScaledObject of the file, where it holds several.
-    #[arg(long, value_name = "NAME", requires = "file")]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The server's configuration: its policies and calendars may be named.
     #[arg(long, value_name = "FILE")]
@@ -91,10 +86,4 @@ pub(super) fn run(args: &TimelineArgs) -> anyhow::Result<Outcome> {
 fn parse_named(text: &str) -> Result<(String, PathBuf), String> {
     let (name, path) = text.split_once('=').ok_or("expected NAME=FILE")?;
     Ok((name.trim().to_owned(), PathBuf::from(path)))
-}
-
-/// Refuses more documents than a command can mean.
-fn one<T>(mut found: Vec<T>, what: &str) -> anyhow::Result<T> {
-    ensure!(found.len() == 1, "found {} {what}, expected one; say which by --name", found.len());
-    found.pop().context("one was counted")
 }

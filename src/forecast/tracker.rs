@@ -13,9 +13,10 @@ use super::backcast::{keep, own_memory};
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::{DAY, Task};
+use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::outlook;
-use super::pool::{L, LEVELS, Pending, Standing};
+use super::pool::{L, Pending, Standing};
 use super::transform::even;
 
 /// A fit followed up to an instant.
@@ -145,7 +146,7 @@ impl Tracker {
     fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
         let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
-            q.iter().map(|q| self.fit.transform.load(between_levels(levels, q.get()).min(top))).collect();
+            q.iter().map(|q| self.fit.transform.load(between(levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
         let mut order: Vec<usize> = (0..q.len()).collect();
         order.sort_by(|&a, &b| q[a].get().total_cmp(&q[b].get()));
@@ -294,55 +295,4 @@ impl Tracker {
 
 pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
     Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, bin: fit.plan.bin }
-}
-
-/// The quantile at any probability, between the modelled ones by normal scores.
-fn between_levels(values: &[f64; L], q: f64) -> f64 {
-    let score = normal_score(q);
-    let place = LEVELS.iter().position(|&l| l >= q).unwrap_or(L - 1).clamp(1, L - 1);
-    let (a, b) = (normal_score(LEVELS[place - 1]), normal_score(LEVELS[place]));
-    // Beyond the outermost levels the line goes on, by at most as much again.
-    let share = ((score - a) / (b - a)).clamp(-1.0, 2.0);
-    (values[place - 1] + share * (values[place] - values[place - 1])).max(0.0)
-}
-
-/// Standard normal quantiles of the levels, in their order.
-const SCORES: [f64; L] = [-0.674_489_750, 0.0, 0.841_621_234, 1.281_551_566, 1.644_853_627, 2.326_347_874];
-
-/// The standard normal quantile: exact at the levels, by Hastings' rational approximation (Abramowitz & Stegun
-/// 26.2.23) between them.
-fn normal_score(p: f64) -> f64 {
-    if let Some(i) = LEVELS.iter().position(|&l| l == p) {
-        return SCORES[i];
-    }
-    let p = p.clamp(1e-9, 1.0 - 1e-9);
-    let tail = |t: f64| {
-        let r = (-2.0 * t.ln()).sqrt();
-        // 4.5e-4 absolute: enough between calibrated levels.
-        r - (2.515_517 + 0.802_853 * r + 0.010_328 * r * r)
-            / (1.0 + 1.432_788 * r + 0.189_269 * r * r + 0.001_308 * r * r * r)
-    };
-    if p < 0.5 { -tail(p) } else { tail(1.0 - p) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_normal_distribution_is_read_back_between_its_levels() {
-        let values = SCORES.map(|score| 10.0 + score);
-        for (q, score) in [
-            (0.3, -0.524_4),
-            (0.65, 0.385_3),
-            (0.85, 1.036_4),
-            (0.92, 1.405_1),
-            (0.975, 1.960_0),
-            (0.98, 2.053_7),
-            (0.995, 2.575_8),
-        ] {
-            let read = between_levels(&values, q) - 10.0;
-            assert!((read - score).abs() < 2e-3, "{q}: {read}, expected {score}");
-        }
-    }
 }

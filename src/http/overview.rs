@@ -13,6 +13,8 @@ use crate::units::{Replicas, Span, Time};
 pub trait Overview: Send + Sync + 'static {
     /// Every workload with its newest state, sorted by identity.
     fn workloads(&self) -> Vec<Known>;
+    /// The workloads of one ScaledObject, one for each metric.
+    fn triggers(&self, namespace: &str, name: &str) -> Vec<Known>;
     /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
     fn story(&self, id: &WorkloadId) -> Option<Story>;
     /// Whether the server can answer KEDA: it is neither warming up nor shutting down.

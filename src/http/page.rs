@@ -124,7 +124,7 @@ fn write_fleet(
         return Ok(());
     }
     let wanted = choice.q.clone().unwrap_or_default();
-    let place = |k: &Known| format!("{}/{}", k.id.namespace, k.id.name);
+    let place = |k: &Known| format!("{}/{}", k.id.namespace(), k.id.name());
     let mut rows: Vec<&Known> = known.iter().filter(|k| place(k).contains(&wanted)).collect();
     // Stable: among equals the order of names stays.
     rows.sort_by_key(|k| match mark(k, now).class {
@@ -161,7 +161,7 @@ fn write_fleet(
 fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::Result {
     let id = &known.id;
     let several =
-        if id.metric == "forescale" { String::new() } else { format!(" ({})", escaped(&id.metric)) };
+        if id.metric() == "forescale" { String::new() } else { format!(" ({})", escaped(id.metric())) };
     let decision = known.standing.decision();
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let Mark { class, word } = mark(known, now);
@@ -173,12 +173,12 @@ fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::R
          <td class=\"words\">{}</td></tr>",
         escaped(&format!(
             "workloads/{}/{}?metric={}",
-            encoded(&id.namespace),
-            encoded(&id.name),
-            encoded(&id.metric)
+            encoded(id.namespace()),
+            encoded(id.name()),
+            encoded(id.metric())
         )),
-        escaped(&id.namespace),
-        escaped(&id.name),
+        escaped(id.namespace()),
+        escaped(id.name()),
         decision.map_or_else(|| "-".to_owned(), |d| d.replicas.to_string()),
         cell(decision.and_then(|d| d.load)),
         cell(decision.and_then(|d| d.forecast.as_ref()).map(|f| f.load)),

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answers::{Answers, Failure};
 use super::overview::{Known, Overview, Story};
 use super::{page, view};
 use crate::units::Span;
@@ -22,13 +23,15 @@ struct Choice {
     hours: Option<u16>,
 }
 
+/// Namespace and name, as the path has them.
+type Place = Path<(String, String)>;
+type Answer = Result<Response, Failure>;
+
 /// Hours shown where nothing else is asked for, and the most that may be.
 const HOURS: (u16, u16) = (24, 168);
 /// Nothing but our own style is loaded, nothing runs, nobody may frame the page.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-type Server = State<Arc<dyn Overview>>;
 
 /// The router over an overview. Only GET; everything else is refused.
 pub fn router(overview: Arc<dyn Overview>) -> Router {
@@ -45,7 +48,7 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/api/v1/workloads/{namespace}/{name}/history", get(history))
         .route("/api/v1/workloads/{namespace}/{name}/forecast", get(forecast))
         .layer(middleware::from_fn(guarded))
-        .with_state(overview)
+        .with_state(Answers::new(overview))
 }
 
 async fn guarded(request: Request, next: Next) -> Response {
@@ -58,20 +61,11 @@ async fn guarded(request: Request, next: Next) -> Response {
     answer
 }
 
-async fn ready(State(overview): Server) -> Response {
-    if overview.ready() {
+async fn ready(State(answers): State<Answers>) -> Response {
+    if answers.overview.ready() {
         "ok\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
-    }
-}
-
-async fn metrics(State(overview): Server) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    // Tens of megabytes where thousands of workloads are served: no other answer waits for them.
-    match tokio::task::spawn_blocking(move || overview.metrics().encode()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"),
     }
 }
 
@@ -81,89 +75,96 @@ async fn style() -> Response {
     (headers, page::style()).into_response()
 }
 
-async fn fleet(State(overview): Server, Query(choice): Query<page::Choice>) -> Response {
-    Html(page::fleet(&overview.workloads(), &choice, overview.now(), overview.exposes_queries()))
-        .into_response()
+async fn metrics(State(answers): State<Answers>) -> Answer {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    answers
+        .make(move |overview| ([(header::CONTENT_TYPE, kind)], overview.metrics().encode()).into_response())
+        .await
 }
 
-async fn story(
-    State(overview): Server,
-    Path((namespace, name)): Path<(String, String)>,
-    Query(choice): Query<Choice>,
-) -> Response {
-    match find(&*overview, &namespace, &name, choice.metric.as_deref()) {
-        Ok(known) => {
-            // A forecast of half a day takes a moment: not on the threads that answer KEDA.
-            let page = tokio::task::spawn_blocking(move || {
+async fn fleet(State(answers): State<Answers>, Query(choice): Query<page::Choice>) -> Answer {
+    answers
+        .make(move |overview| {
+            Html(page::fleet(&overview.workloads(), &choice, overview.now(), overview.exposes_queries()))
+                .into_response()
+        })
+        .await
+}
+
+async fn story(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
+    answers
+        .make(move |overview| match find(overview, &place, &choice) {
+            Ok(known) => {
                 let story = overview.story(&known.id);
-                page::story(&known, story.as_ref(), overview.now(), overview.exposes_queries())
-            });
-            match page.await {
-                Ok(text) => Html(text).into_response(),
-                Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "an internal error"),
+                Html(page::story(&known, story.as_ref(), overview.now(), overview.exposes_queries()))
+                    .into_response()
             }
-        }
-        Err((status, choices)) => (status, Html(page::lost(&namespace, &name, &choices))).into_response(),
-    }
+            Err((status, choices)) => {
+                (status, Html(page::lost(&place.0, &place.1, &choices))).into_response()
+            }
+        })
+        .await
 }
 
-async fn workloads(State(overview): Server) -> Response {
-    Json(view::workloads_json(&overview.workloads(), overview.exposes_queries())).into_response()
+async fn workloads(State(answers): State<Answers>) -> Answer {
+    answers
+        .make(|overview| {
+            Json(view::workloads_json(&overview.workloads(), overview.exposes_queries())).into_response()
+        })
+        .await
 }
 
 async fn decision(
-    State(overview): Server,
-    Path((namespace, name)): Path<(String, String)>,
+    State(answers): State<Answers>,
+    Path(place): Place,
     Query(choice): Query<Choice>,
 ) -> Response {
-    let known = match find(&*overview, &namespace, &name, choice.metric.as_deref()) {
+    let known = match find(&*answers.overview, &place, &choice) {
         Ok(known) => known,
         Err(lost) => return not_one(&lost),
     };
-    match (known.standing.decision(), known.standing.trouble(overview.exposes_queries())) {
+    match (known.standing.decision(), known.standing.trouble(answers.overview.exposes_queries())) {
         (Some(decision), _) => Json(view::decision_json(decision)).into_response(),
         (None, trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble.unwrap_or_default()),
     }
 }
 
-async fn history(
-    State(overview): Server,
-    Path((namespace, name)): Path<(String, String)>,
-    Query(choice): Query<Choice>,
-) -> Response {
-    let span = hours(&choice);
-    let since = overview.now() - span;
-    told(overview, &namespace, &name, &choice, move |story| view::history_json(story, since)).await
+async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
+    let since = answers.overview.now() - hours(&choice);
+    told(answers, place, choice, move |story| view::history_json(story, since)).await
 }
 
 async fn forecast(
-    State(overview): Server,
-    Path((namespace, name)): Path<(String, String)>,
+    State(answers): State<Answers>,
+    Path(place): Place,
     Query(choice): Query<Choice>,
-) -> Response {
-    let (from, span) = (overview.now(), hours(&choice));
-    told(overview, &namespace, &name, &choice, move |story| view::forecast_json(story, from, from + span))
-        .await
+) -> Answer {
+    let (from, span) = (answers.overview.now(), hours(&choice));
+    told(answers, place, choice, move |story| view::forecast_json(story, from, from + span)).await
 }
 
-/// What is told of one workload's story, made away from the threads that answer KEDA.
+/// What is told of one workload's story.
 async fn told(
-    overview: Arc<dyn Overview>,
-    namespace: &str,
-    name: &str,
-    choice: &Choice,
+    answers: Answers,
+    place: (String, String),
+    choice: Choice,
     tell: impl FnOnce(&Story) -> Value + Send + 'static,
-) -> Response {
-    let known = match find(&*overview, namespace, name, choice.metric.as_deref()) {
-        Ok(known) => known,
-        Err(lost) => return not_one(&lost),
-    };
-    let trouble = known.standing.trouble(overview.exposes_queries()).unwrap_or_default();
-    match tokio::task::spawn_blocking(move || overview.story(&known.id).map(|story| tell(&story))).await {
-        Ok(Some(value)) => Json(value).into_response(),
-        Ok(None) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "an internal error"),
-    }
+) -> Answer {
+    answers
+        .make(move |overview| {
+            let known = match find(overview, &place, &choice) {
+                Ok(known) => known,
+                Err(lost) => return not_one(&lost),
+            };
+            match overview.story(&known.id) {
+                Some(story) => Json(tell(&story)).into_response(),
+                None => {
+                    let trouble = known.standing.trouble(overview.exposes_queries()).unwrap_or_default();
+                    problem(StatusCode::SERVICE_UNAVAILABLE, &trouble)
+                }
+            }
+        })
+        .await
 }
 
 fn hours(choice: &Choice) -> Span {
@@ -173,20 +174,17 @@ fn hours(choice: &Choice) -> Span {
 /// The one workload of that name, or the metrics to choose from.
 fn find(
     overview: &dyn Overview,
-    namespace: &str,
-    name: &str,
-    metric: Option<&str>,
+    (namespace, name): &(String, String),
+    choice: &Choice,
 ) -> Result<Known, (StatusCode, Vec<String>)> {
-    let is_meant = |known: &Known| {
-        known.id.namespace == namespace
-            && known.id.name == name
-            && metric.is_none_or(|m| m == known.id.metric)
-    };
-    let mut found: Vec<_> = overview.workloads().into_iter().filter(is_meant).collect();
+    let mut found = overview.triggers(namespace, name);
+    found.retain(|known| choice.metric.as_deref().is_none_or(|metric| metric == known.id.metric()));
     match found.len() {
         0 => Err((StatusCode::NOT_FOUND, Vec::new())),
         1 => Ok(found.remove(0)),
-        _ => Err((StatusCode::CONFLICT, found.into_iter().map(|known| known.id.metric).collect())),
+        _ => {
+            Err((StatusCode::CONFLICT, found.into_iter().map(|known| known.id.metric().to_owned()).collect()))
+        }
     }
 }
 
@@ -200,4 +198,16 @@ fn not_one((status, choices): &(StatusCode, Vec<String>)) -> Response {
 
 fn problem(status: StatusCode, text: &str) -> Response {
     (status, Json(view::problem_json(text))).into_response()
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Failure::Busy => problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many answers are being read, ask again in a moment",
+            ),
+            Failure::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, "an internal error"),
+        }
+    }
 }

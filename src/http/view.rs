@@ -29,9 +29,9 @@ pub fn decision_json(decision: &Decision) -> Value {
 /// Every workload.
 pub(super) fn workloads_json(known: &[Known], exposes: bool) -> Value {
     let row = |known: &Known| WorkloadView {
-        namespace: known.id.namespace.clone(),
-        name: known.id.name.clone(),
-        metric: known.id.metric.clone(),
+        namespace: known.id.namespace().to_owned(),
+        name: known.id.name().to_owned(),
+        metric: known.id.metric().to_owned(),
         last_asked: known.last_asked.to_string(),
         decision: known.standing.decision().map(DecisionView::of),
         unavailable: known.standing.trouble(exposes),

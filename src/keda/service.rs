@@ -151,16 +151,9 @@ impl ExternalScaler for ExternalScalerService {
 }
 
 fn identify(reference: &ScaledObjectRef) -> Result<WorkloadId, Status> {
-    if reference.name.is_empty() || reference.namespace.is_empty() {
-        return Err(Status::invalid_argument(
-            "name and namespace: found nothing, expected those of the ScaledObject",
-        ));
-    }
-    Ok(WorkloadId {
-        namespace: reference.namespace.clone(),
-        name: reference.name.clone(),
-        metric: metric_name_or_default(&reference.scaler_metadata).to_owned(),
-    })
+    let metric = metric_name_or_default(&reference.scaler_metadata);
+    WorkloadId::new(&reference.namespace, &reference.name, metric)
+        .map_err(|faults| refused(Refusal::Faulty(faults)))
 }
 
 fn spec(reference: &ScaledObjectRef) -> GetMetricSpecResponse {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use names::{DEFAULT_METRIC_NAME, is_metric_name, is_unread_key};
+use names::{DEFAULT_METRIC_NAME, is_unread_key};
 pub use names::{KNOWN_KEYS, metric_name_or_default, read_keys};
+pub(super) use names::{METRIC_NAME, is_metric_name};
 use signal::{read_signal, read_source};
 
 use super::reader::Reader;
@@ -203,9 +204,7 @@ fn calendars(reader: &Reader<'_>, keys: &Keys) -> Calendars {
 
 fn read_metric_name(reader: &mut Reader<'_>) -> String {
     reader
-        .parsed("metricName", "1 to 63 characters of a-z, 0-9 and -", |t| {
-            is_metric_name(t).then(|| t.to_owned())
-        })
+        .parsed("metricName", METRIC_NAME, |t| is_metric_name(t).then(|| t.to_owned()))
         .unwrap_or_else(|| DEFAULT_METRIC_NAME.to_owned())
 }
 

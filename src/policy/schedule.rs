@@ -58,9 +58,6 @@ pub struct Calendars {
 
 /// Most rules in one schedule; more are a generator's mistake, and each costs time at every decision.
 const MAX_RULES: usize = 200;
-/// How far [`Schedule::next_change`] looks, in days, by stages: most changes are near, and a near one is
-/// cheap.
-const SEARCH_DAYS: [i64; 4] = [2, 9, 40, 400];
 
 // === impl Schedule ===
 
@@ -135,12 +132,10 @@ impl Schedule {
         Cursor::new(self)
     }
 
-    /// The first instant after `after` from which on the schedule asks for something else, within 400 days.
-    pub fn next_change(&self, after: Time) -> Option<Time> {
-        SEARCH_DAYS.iter().find_map(|&days| {
-            let until = after + Span::days(days) + Span::seconds(1);
-            self.changes(after, until).get(1).map(|&(at, _)| at)
-        })
+    /// The first instant after `after` from which on the schedule asks for something else, and for what; `None` where
+    /// there is none within `span`. Costs as much as [`Schedule::changes`] over it.
+    pub fn next_change(&self, after: Time, span: Span) -> Option<(Time, Bounds)> {
+        self.changes(after, after + span + Span::seconds(1)).get(1).copied()
     }
 
     /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in

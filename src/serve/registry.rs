@@ -1,5 +1,11 @@
 //! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
 
+mod overview;
+mod recall;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +23,7 @@ use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, Prepared, State, decide};
 use crate::history::Observations;
-use crate::http::{Known, Metrics, Overview, Standing, Story};
+use crate::http::Metrics;
 use crate::keda::{Desk, Refusal};
 use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, read_keys};
 use crate::source::{Backend, Backends, Catalogue, SourceError};
@@ -73,6 +79,7 @@ const PATCHING: Span = Span::minutes(2);
 /// Sets of keys under one identity: a patch makes two, a patch that is corrected at once three; more are a mistake,
 /// and each would be one more loop.
 const MOST_SETS: usize = 4;
+
 // === impl Registry ===
 
 impl Registry {
@@ -143,7 +150,7 @@ impl Registry {
         }
         let keys = self.catalogue.borrow().keys(metadata);
         let resolve = |source: &SourceRef| {
-            self.shared.backends.resolve(source, &id.namespace).map_err(|error| refused(source, &error))
+            self.shared.backends.resolve(source, id.namespace()).map_err(|error| refused(source, &error))
         };
         let unusable = keys.sources().iter().filter_map(|source| resolve(source).err()).collect();
         let policy = Policy::from_keys(&keys).and_then(|policy| {
@@ -222,7 +229,7 @@ impl Desk for Registry {
                 "{} different sets of metadata for metric '{}' of one ScaledObject are in use at once, more or for \
                  longer than a patch explains ({PATCHING}): expected one; give the triggers different metricName keys",
                 sets.len() + usize::from(set.is_none()),
-                id.metric
+                id.metric()
             )));
         };
         match &served.serving {
@@ -236,44 +243,6 @@ impl Desk for Registry {
 
     fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64) {
         self.shared.metrics.called(method, format!("{code:?}"), seconds);
-    }
-}
-
-impl Overview for Registry {
-    fn workloads(&self) -> Vec<Known> {
-        let known = |(id, sets): (&WorkloadId, &Vec<Set>)| {
-            let newest = sets.iter().max_by_key(|set| set.last_asked)?;
-            let standing = match &newest.serving {
-                Serving::Faulty(faults) => Standing::Faulty(faults.clone()),
-                Serving::Running { workload, .. } => match workload.state().borrow().clone() {
-                    Ok(decision) => Standing::Decided(decision),
-                    Err(blind) => Standing::Blind(blind),
-                },
-            };
-            Some(Known { id: id.clone(), standing, last_asked: newest.last_asked })
-        };
-        self.lock().iter().filter_map(known).collect()
-    }
-
-    fn story(&self, id: &WorkloadId) -> Option<Story> {
-        let newest = self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()?;
-        Some(newest.story(&self.shared))
-    }
-
-    fn now(&self) -> Time {
-        self.shared.clock.now()
-    }
-
-    fn exposes_queries(&self) -> bool {
-        self.shared.exposes_queries
-    }
-
-    fn ready(&self) -> bool {
-        !self.shutdown.is_cancelled() && !self.warming.load(Ordering::Relaxed)
-    }
-
-    fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
     }
 }
 
@@ -337,8 +306,3 @@ fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
     read_keys(metadata).hash(&mut hasher);
     hasher.finish().max(1)
 }
-
-mod recall;
-mod sweep;
-#[cfg(test)]
-mod tests;

@@ -174,15 +174,15 @@ impl Store {
 
 /// What is kept of a workload: who it is, and the keys that a policy is made of.
 pub(super) fn row(id: &WorkloadId, metadata: &HashMap<String, String>) -> Arc<str> {
-    let WorkloadId { namespace, name, metric } = id;
+    let (namespace, name, metric) = (id.namespace(), id.name(), id.metric());
     json!({ "namespace": namespace, "name": name, "metric": metric, "metadata": read_keys(metadata) })
         .to_string()
         .into()
 }
 
 fn known(row: &Value) -> Option<Known> {
-    let text = |key: &str| row[key].as_str().map(str::to_owned);
-    let id = WorkloadId { namespace: text("namespace")?, name: text("name")?, metric: text("metric")? };
+    let text = |key: &str| row[key].as_str();
+    let id = WorkloadId::new(text("namespace")?, text("name")?, text("metric")?).ok()?;
     let pairs = row["metadata"].as_object()?.iter();
     let metadata = pairs.map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect::<Option<_>>()?;
     Some(Known { id, metadata })

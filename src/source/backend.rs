@@ -1,12 +1,39 @@
-//! Who answers questions about load: a Prometheus server, or a recorded series that stands in for one.
+//! Questions about load and who answers them: a Prometheus server, or a recorded series that stands in for one.
 
 use std::sync::Arc;
 
 use super::SourceError;
-use super::prometheus::{DataSources, Prometheus, RangeQuery, RangeSource, Reading};
 use crate::history::Series;
 use crate::policy::SourceRef;
-use crate::units::{Span, Time};
+use crate::units::{Span, Step, Time};
+
+/// A question for a series on a grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeQuery {
+    /// PromQL that yields one series.
+    pub query: String,
+    /// The first instant; moved up to the next multiple of the step since the epoch.
+    pub from: Time,
+    /// The last instant; moved down to a multiple of the step since the epoch.
+    pub to: Time,
+    /// The distance of instants.
+    pub step: Step,
+}
+
+/// What a question yielded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// One slot for each instant of the grid, gaps where there is no sample.
+    pub series: Series,
+    /// What the server warned of, such as a partial answer.
+    pub warnings: Vec<String>,
+}
+
+/// What can answer range questions; the feeds are written against this.
+pub trait RangeSource: Send + Sync {
+    /// Reads the series of a query over a range.
+    fn read(&self, query: &RangeQuery) -> impl Future<Output = Result<Reading, SourceError>> + Send;
+}
 
 /// Answers queries. Implementations bound their own time, bytes and concurrency.
 #[tonic::async_trait]
@@ -42,88 +69,28 @@ pub trait Backends: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Shared(pub Arc<dyn Backend>);
 
-/// A known series that answers every query as if it were being recorded: nothing after the instant asked at.
-pub struct Recorded {
-    label: String,
-    series: Series,
+// === impl RangeQuery ===
+
+impl RangeQuery {
+    /// The first instant of the grid, and how many there are.
+    pub fn grid(&self) -> (Time, usize) {
+        let width = self.step.span();
+        let floor = self.from.floor_to(width, Span::ZERO);
+        let from = if floor < self.from { floor + width } else { floor };
+        (from, if self.to < from { 0 } else { self.step.count_in(self.to.since(from)) + 1 })
+    }
+
+    /// The answer of a source that knows the value at every instant, or that there is none.
+    pub fn answer(&self, value: impl Fn(Time) -> Option<f64>) -> Reading {
+        let (from, points) = self.grid();
+        let values = (0..points).map(|i| value(from + self.step.times(i)).unwrap_or(f64::NAN));
+        Reading { series: Series::from_values(from, self.step, values), warnings: Vec::new() }
+    }
 }
 
 impl RangeSource for Shared {
     async fn read(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
         self.0.range(query).await
-    }
-}
-
-#[tonic::async_trait]
-impl Backend for Prometheus {
-    async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
-        RangeSource::read(self, query).await
-    }
-
-    async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
-        Prometheus::instant(self, query, at).await
-    }
-
-    fn clock_skew(&self, now: Time) -> Span {
-        Span::seconds(Prometheus::clock_skew(self, now).map_or(0, i64::abs))
-    }
-
-    fn label(&self) -> &str {
-        self.name()
-    }
-
-    fn origin(&self) -> String {
-        self.target().to_owned()
-    }
-
-    fn identity(&self) -> String {
-        // Sources that workloads name by address share one label, which bounds the metrics, and nothing else.
-        if self.name() == DataSources::BY_ADDRESS {
-            format!("{} {}", self.name(), self.target())
-        } else {
-            self.name().to_owned()
-        }
-    }
-}
-
-impl Backends for DataSources {
-    fn resolve(&self, source: &SourceRef, namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
-        Ok(match source {
-            SourceRef::Named(name) => self.get(name, namespace)?,
-            SourceRef::Address(address) => self.for_address(address)?,
-        })
-    }
-}
-
-// === impl Recorded ===
-
-impl Recorded {
-    /// A backend that knows `series`; the name is its label.
-    pub fn new(label: &str, series: Series) -> Arc<Self> {
-        Arc::new(Recorded { label: label.to_owned(), series })
-    }
-
-    fn value(&self, at: Time) -> Option<f64> {
-        self.series.get(self.series.slot_before(at)?)
-    }
-}
-
-#[tonic::async_trait]
-impl Backend for Recorded {
-    async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
-        Ok(query.answer(|at| self.value(at)))
-    }
-
-    async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {
-        Ok(self.value(at))
-    }
-
-    fn clock_skew(&self, _now: Time) -> Span {
-        Span::ZERO
-    }
-
-    fn label(&self) -> &str {
-        &self.label
     }
 }
 

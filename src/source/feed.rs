@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use super::SourceError;
-use super::prometheus::{POINTS_PER_REQUEST, Prometheus, RangeQuery, RangeSource, Reading};
+use super::prometheus::{POINTS_PER_REQUEST, Prometheus};
+use super::{RangeQuery, RangeSource, Reading, SourceError};
 use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};

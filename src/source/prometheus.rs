@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod backend;
 mod backoff;
 mod connect;
 mod datasources;
@@ -30,44 +31,16 @@ use tokio::time::Instant;
 use self::answer::ServerDate;
 use self::connect::{Connector, Ready};
 use self::decode::{Answer, Bounds};
-use super::SourceError;
 use super::config::{DataSourceConfig, Limits};
+use super::{RangeQuery, RangeSource, Reading, SourceError};
 use crate::history::Series;
-use crate::units::{Span, Step, Time};
+use crate::units::{Step, Time};
 
 /// Samples asked for in one request: Prometheus refuses more than 11,000 per series, and some of its kin
 /// count both ends of the range once more.
 pub const POINTS_PER_REQUEST: usize = 10_000;
 /// The shortest piece a range is cut into when the server finds it too large.
 const LEAST_POINTS: usize = 60;
-
-/// A question for a series on a grid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RangeQuery {
-    /// PromQL that yields one series.
-    pub query: String,
-    /// The first instant; moved up to the next multiple of the step since the epoch.
-    pub from: Time,
-    /// The last instant; moved down to a multiple of the step since the epoch.
-    pub to: Time,
-    /// The distance of instants.
-    pub step: Step,
-}
-
-/// What a question yielded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// One slot for each instant of the grid, gaps where there is no sample.
-    pub series: Series,
-    /// What the server warned of, such as a partial answer.
-    pub warnings: Vec<String>,
-}
-
-/// What can answer range questions; the feeds are written against this.
-pub trait RangeSource: Send + Sync {
-    /// Reads the series of a query over a range.
-    fn read(&self, query: &RangeQuery) -> impl Future<Output = Result<Reading, SourceError>> + Send;
-}
 
 /// One data source with its connections and limits.
 #[derive(Debug)]
@@ -90,25 +63,6 @@ pub struct Prometheus {
 enum Question<'a> {
     Range { query: &'a str, from: Time, to: Time, step: Step },
     Instant { query: &'a str, at: Time },
-}
-
-// === impl RangeQuery ===
-
-impl RangeQuery {
-    /// The first instant of the grid, and how many there are.
-    pub fn grid(&self) -> (Time, usize) {
-        let width = self.step.span();
-        let floor = self.from.floor_to(width, Span::ZERO);
-        let from = if floor < self.from { floor + width } else { floor };
-        (from, if self.to < from { 0 } else { self.step.count_in(self.to.since(from)) + 1 })
-    }
-
-    /// The answer of a source that knows the value at every instant, or that there is none.
-    pub fn answer(&self, value: impl Fn(Time) -> Option<f64>) -> Reading {
-        let (from, points) = self.grid();
-        let values = (0..points).map(|i| value(from + self.step.times(i)).unwrap_or(f64::NAN));
-        Reading { series: Series::from_values(from, self.step, values), warnings: Vec::new() }
-    }
 }
 
 // === impl Prometheus ===

@@ -143,7 +143,6 @@ fn schedules_open_and_shut_at_the_same_minute() {
                 "--days",
                 &DAYS.to_string(),
             ])
-            .arg("--file")
             .arg(folder().join(format!("{name}.after.yaml")))
             .output()
             .expect("it runs");

@@ -10,8 +10,7 @@ use forescale::decide::{Decision, Rung};
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
-use forescale::source::prometheus::{RangeQuery, Reading};
-use forescale::source::{Backend, SourceError};
+use forescale::source::{Backend, RangeQuery, Reading, SourceError};
 use forescale::units::{Span, Time};
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +75,7 @@ impl Bench {
 
     /// The decision of the present poll, once it is there.
     async fn decision(&self) -> Arc<Decision> {
-        let id = WorkloadId { namespace: "shop".into(), name: "web".into(), metric: "forescale".into() };
+        let id = WorkloadId::new("shop", "web", "forescale").expect("names");
         let keys = [("query", "load"), ("threshold", "10"), ("leadTime", "1m"), ("historyTimeWindow", "1d")];
         let keys: HashMap<_, _> = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let now = self.believed.now();

@@ -277,11 +277,7 @@ fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
 
 /// KEDA asks, and the answer of this minute is waited for.
 async fn answer(process: &Process, trigger: &Trigger, now: Time) -> State {
-    let id = WorkloadId {
-        namespace: "shop".to_owned(),
-        name: trigger.name.to_owned(),
-        metric: "forescale".to_owned(),
-    };
+    let id = WorkloadId::new("shop", trigger.name, "forescale").expect("names");
     let metadata = trigger.metadata(now);
     let Ok(state) = process.registry.state(&id, &metadata) else {
         panic!("{}: refused at {now}", trigger.name)

@@ -11,8 +11,7 @@ use forescale::decide::State;
 use forescale::keda::Desk;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
-use forescale::source::prometheus::{RangeQuery, Reading};
-use forescale::source::{Backend, SourceError};
+use forescale::source::{Backend, RangeQuery, Reading, SourceError};
 use forescale::units::{Span, Time};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -82,7 +81,7 @@ impl Server {
     async fn ask(&mut self, workloads: usize, queries: usize, now: Time) {
         let state = |i: usize| {
             let name = format!("web-{i}");
-            let id = WorkloadId { namespace: "shop".into(), name, metric: "forescale".into() };
+            let id = WorkloadId::new("shop", &name, "forescale").expect("names");
             let query = format!("load_{}", i % queries);
             let pairs = [
                 ("query", query.as_str()),

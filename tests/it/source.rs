@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use forescale::source::RangeQuery;
 use forescale::source::config::ServerConfig;
 use forescale::source::feed::{Feed, FeedKey};
-use forescale::source::prometheus::{DataSources, Prometheus, RangeQuery};
+use forescale::source::prometheus::{DataSources, Prometheus};
 use forescale::units::{Span, Step, Time};
 
 use crate::support::prometheus::{Backfill, Prometheus as Server};

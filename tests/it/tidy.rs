@@ -124,7 +124,6 @@ fn files_say_what_they_are_and_stay_small() {
     let mut faults = Vec::new();
     let mut all = files("src", "rs");
     all.extend(files("tests", "rs"));
-    all.extend(files("proto", "rs"));
     for (file, text) in &all {
         if !text.starts_with("//!") && !text.starts_with("#![doc") {
             faults.push(format!("{file}: no //! at its head"));

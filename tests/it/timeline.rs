@@ -17,7 +17,7 @@ fn clock_change(more: &[&str]) -> String {
     let policy = format!("{GOLDEN}/clock-change.yaml");
     let calendar = format!("holidays={GOLDEN}/holidays.ics");
     let span = ["--from", "2026-10-24T06:00:00Z", "--days", "5"];
-    run(&[&["--policy", &policy, "--calendar", &calendar][..], &span, more].concat())
+    run(&[&[&policy, "--calendar", &calendar][..], &span, more].concat())
 }
 
 #[test]
@@ -60,7 +60,7 @@ async fn the_forecast_of_a_live_prometheus_fills_the_hours() {
     )
     .expect("written");
     let url = prometheus.url();
-    let args = ["--prometheus", &url, "--policy", text(&policy), "--days", "3", "--format", "json"];
+    let args = ["--prometheus", &url, text(&policy), "--days", "3", "--format", "json"];
     let document: Value = serde_json::from_str(&run(&args)).expect("JSON");
     let hours = document["hours"].as_array().expect("hours");
     assert_eq!(hours.len(), 72);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
-use crate::cli::live;
+use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
@@ -117,14 +117,11 @@ pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<T
 
 /// The policy of the file and the keys given beside it, for this load.
 fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Policy> {
-    const GIVEN: &str = "given";
     let mut catalogue = Catalogue::default();
-    let mut keys: HashMap<String, String> = HashMap::new();
-    if let Some(path) = &args.policy {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        catalogue.add(GIVEN, &text).with_context(|| path.display().to_string())?;
-        keys.insert("policy".to_owned(), GIVEN.to_owned());
-    }
+    let mut keys = match &args.policy {
+        Some(path) => described::read(path, None, &mut catalogue)?.metadata,
+        None => HashMap::new(),
+    };
     for pair in &args.set {
         let (key, value) =
             pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;

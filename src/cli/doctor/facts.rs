@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use crate::cli::api::{Api, Place};
 use crate::history::Series;
+use crate::source::RangeQuery;
 use crate::source::SourceError;
-use crate::source::prometheus::{Prometheus, RangeQuery};
+use crate::source::prometheus::Prometheus;
 use crate::units::{Span, Step, Time};
 
 /// What is asked, and whom.

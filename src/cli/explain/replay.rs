@@ -1,13 +1,11 @@
 //! The decision of any instant, made again from what was known then.
 
-use std::collections::HashMap;
-
 use anyhow::Context;
 use serde_json::json;
 
 use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
-use crate::cli::{Format, live};
+use crate::cli::{Format, described, live};
 use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces};
 use crate::forecast::Explanation;
 use crate::history::Series;
@@ -86,10 +84,8 @@ fn forecasts(session: &Session, policy: &Policy, at: Time) -> Vec<Explanation> {
 fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Result<Policy> {
     let path = args.policy.as_ref().context("expected --policy")?;
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| shown.clone())?;
     let mut catalogue = Catalogue::new(args.at.unwrap_or(now));
-    catalogue.add("explained", &text).with_context(|| shown.clone())?;
-    let mut metadata = HashMap::from([("policy".to_owned(), "explained".to_owned())]);
+    let mut metadata = described::read(path, None, &mut catalogue)?.metadata;
     if let Some(query) = &args.query {
         metadata.insert("query".to_owned(), query.clone());
     }

@@ -62,7 +62,11 @@ pub(super) struct Called {
 
 impl Workload {
     pub(super) fn of(id: &WorkloadId) -> Self {
-        Workload { namespace: id.namespace.clone(), name: id.name.clone(), metric: id.metric.clone() }
+        Workload {
+            namespace: id.namespace().to_owned(),
+            name: id.name().to_owned(),
+            metric: id.metric().to_owned(),
+        }
     }
 }
 

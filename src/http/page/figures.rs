@@ -3,14 +3,17 @@
 use chrono_tz::Tz;
 
 use super::super::overview::Story;
-use crate::decide::{Decision, Stretch};
+use crate::decide::{Decision, Stretch, allowed};
 use crate::draw::{Figure, Plane, number, stairs, thinned, time_marks};
+use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
 
 /// How far a story looks back.
 pub(super) const BACK: Span = Span::hours(24);
 /// How far it looks ahead.
 pub(super) const AHEAD: Span = Span::hours(12);
+/// Distance of the points ahead.
+pub(super) const FINE: Span = Span::minutes(15);
 
 fn x(at: Time) -> f64 {
     at.epoch() as f64
@@ -64,15 +67,17 @@ pub(super) fn replicas(story: &Story, decision: &Decision, ahead: &[Stretch], no
     let from = story.changes.iter().rposition(|c| c.at <= now - BACK).unwrap_or(0);
     let changes = story.changes.iter().skip(from).map(|c| (x(c.at).max(range.0), count(c.replicas)));
     let answered: Vec<(f64, f64)> = changes.chain([(x(now), count(decision.replicas))]).collect();
-    let coming: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.replicas))).collect();
-    let floor: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.allowed.0))).collect();
-    let ceiling: Vec<(f64, f64)> = ahead.iter().map(|s| (x(s.from), count(s.allowed.1))).collect();
+    let expected = expected(&story.policy, ahead, now);
+    let coming: Vec<(f64, f64)> = expected.iter().map(|e| (x(e.from), count(e.replicas))).collect();
+    let floor: Vec<(f64, f64)> = expected.iter().map(|e| (x(e.from), count(e.allowed.0))).collect();
+    let ceiling: Vec<(f64, f64)> = expected.iter().map(|e| (x(e.from), count(e.allowed.1))).collect();
     let most = answered.iter().chain(&coming).map(|p| p.1).fold(1.0, f64::max);
     // A ceiling far above everything would press the rest flat.
     let is_near = ceiling.iter().any(|p| p.1 <= most * 2.0);
     let top = if is_near { ceiling.iter().map(|p| p.1.min(most * 2.0)).fold(most, f64::max) } else { most };
-    // At least four, so that every mark of the scale is a whole number.
-    let mut plane = Plane::new(true, range, (0.0, (top * 1.1).max(4.0)));
+    // At least four, so that every mark of the scale is a whole number; a line at zero stands clear of the edge.
+    let top = (top * 1.1).max(4.0);
+    let mut plane = Plane::new(true, range, (-0.03 * top, top));
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
     let mut keys = vec![("load", "answered".to_owned())];
@@ -89,11 +94,37 @@ pub(super) fn replicas(story: &Story, decision: &Decision, ahead: &[Stretch], no
     }
     plane.line("load", &stairs(&answered));
     plane.upright(x(now), "now");
-    let peak = ahead.iter().map(|s| s.replicas).max();
+    let peak = expected.iter().map(|e| e.replicas).max();
     let told = match peak {
         Some(peak) => format!("Now {}; up to {peak} in the coming 12 hours.", decision.replicas),
         None => format!("Now {}.", decision.replicas),
     };
     let title = "Replicas, answered and expected".to_owned();
     Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true }
+}
+
+/// What a quarter of an hour is expected to bring.
+struct Expected {
+    from: Time,
+    replicas: Replicas,
+    allowed: (Replicas, Replicas),
+}
+
+/// By the forecast; a workload that follows its schedule alone needs none.
+fn expected(policy: &Policy, ahead: &[Stretch], now: Time) -> Vec<Expected> {
+    if !policy.is_schedule_only() {
+        let of = |s: &Stretch| Expected { from: s.from, replicas: s.replicas, allowed: s.allowed };
+        return ahead.iter().map(of).collect();
+    }
+    let first = now.floor_to(FINE, Span::ZERO);
+    let starts =
+        (0..).map(|i| first + Span::seconds(i * FINE.as_seconds())).take_while(|&at| at < now + AHEAD);
+    starts
+        .map(|from| {
+            let middle = from + Span::seconds(FINE.as_seconds() / 2);
+            let word = policy.r#override.as_ref().filter(|word| word.holds_at(middle));
+            let allowed = allowed(&policy.schedule.at(middle), &policy.limits, word);
+            Expected { from, replicas: allowed.0, allowed }
+        })
+        .collect()
 }

@@ -72,8 +72,11 @@ pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<Stri
     metadata.get("metricName").map(|t| t.trim()).filter(|t| is_metric_name(t)).unwrap_or(DEFAULT_METRIC_NAME)
 }
 
+/// What [`is_metric_name`] admits, in words.
+pub(in crate::policy) const METRIC_NAME: &str = "1 to 63 characters of a-z, 0-9 and -";
+
 /// Whether the text may name an HPA metric: it becomes a segment of a URL path.
-pub(super) fn is_metric_name(text: &str) -> bool {
+pub(in crate::policy) fn is_metric_name(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

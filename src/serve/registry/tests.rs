@@ -6,9 +6,9 @@ use tonic::Code;
 
 use super::*;
 use crate::history::Series;
+use crate::http::Overview as _;
 use crate::serve::SteppedClock;
-use crate::source::prometheus::{RangeQuery, Reading};
-use crate::source::{Recorded, ServerConfig};
+use crate::source::{RangeQuery, Reading, Recorded, ServerConfig};
 use crate::units::Step;
 
 const BEGIN: Time = Time::from_epoch(1_764_000_000);
@@ -65,7 +65,7 @@ fn bench(catalogue: Catalogue, config: &str) -> Bench {
 }
 
 fn id(name: &str) -> WorkloadId {
-    WorkloadId { namespace: "shop".to_owned(), name: name.to_owned(), metric: "forescale".to_owned() }
+    WorkloadId::new("shop", name, "forescale").expect("names")
 }
 
 fn metadata(pairs: &[(&str, &str)]) -> HashMap<String, String> {
@@ -238,9 +238,11 @@ async fn a_schedule_alone_is_answered_by_the_first_call() {
         ("desiredReplicas", "2"),
     ];
     let metadata = cron.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    for (at, want) in [("2026-11-24T12:00:00-08:00", 2), ("2026-11-24T20:00:00-08:00", 0)] {
+    for (name, at, want) in
+        [("noon", "2026-11-24T12:00:00-08:00", 2), ("evening", "2026-11-24T20:00:00-08:00", 0)]
+    {
         bench.clock.set(Time::parse(at).expect("valid"));
-        let state = bench.registry.state(&id(at), &metadata).expect("served").borrow().clone();
+        let state = bench.registry.state(&id(name), &metadata).expect("served").borrow().clone();
         assert_eq!(state.expect("never warming up").replicas.get(), want, "{at}");
     }
     bench.registry.answered("GetMetrics", Code::Ok, 0.001);

@@ -60,7 +60,7 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 #[test]
 fn workloads_come_back_without_what_may_be_secret() {
     let (_dir, store) = open();
-    let id = WorkloadId { namespace: "shop".into(), name: "web".into(), metric: "forescale".into() };
+    let id = WorkloadId::new("shop", "web", "forescale").expect("names");
     let secrets = ["caCert", "tlsClientCert", "tlsClientKey", "tokenFromEnv", "scalerAddress"];
     let pairs = secrets.iter().map(|key| (*key, "hunter2")).chain([("query", "up"), ("threshold", "1")]);
     let metadata: HashMap<String, String> = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();

@@ -45,7 +45,7 @@ impl Workload {
 
     /// What `leadTime: auto` asks.
     fn start_queries(&self) -> Option<[String; 2]> {
-        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id.namespace, &self.id.name))?
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id))
     }
 
     /// Everything that is known at `at`.

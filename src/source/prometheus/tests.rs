@@ -11,6 +11,7 @@ use axum::response::Response as Canned;
 use super::*;
 use crate::source::config::{Auth, ServerConfig};
 use crate::source::secret::{Secret, SecretSource};
+use crate::units::Span;
 
 /// One request as the server saw it.
 #[derive(Debug, Clone)]

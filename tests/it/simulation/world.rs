@@ -7,9 +7,8 @@ use std::time::Duration;
 use forescale::history::Series;
 use forescale::serve::{Clock, SteppedClock};
 use forescale::simulate::Dice;
-use forescale::source::prometheus::{RangeQuery, Reading};
 use forescale::source::synthetic::{Profile, Recipe};
-use forescale::source::{Backend, SourceError};
+use forescale::source::{Backend, RangeQuery, Reading, SourceError};
 use forescale::units::{Span, Step, Time};
 
 /// What can go wrong with a source.

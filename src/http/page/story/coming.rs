@@ -1,0 +1,119 @@
+//! What comes: the forecast of the coming hours, and what people said of the coming days.
+
+use std::fmt::Write;
+
+use super::{Story, local};
+use crate::decide::{SignalPlan, Stretch};
+use crate::draw::{escaped, number};
+use crate::policy::schedule::{Bound, Bounds};
+use crate::policy::{Policy, Schedule};
+use crate::units::{Span, Time};
+
+/// How far the schedule is told.
+const SCHEDULE_AHEAD: Span = Span::days(3);
+/// How far its next change is looked for: a weekly rule has one.
+const WEEK: Span = Span::days(8);
+
+pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now: Time) -> std::fmt::Result {
+    let zone = story.policy.schedule.zone();
+    out.push_str("<section><h2>The next hours</h2>\n");
+    let Some(first) = hours.first() else {
+        return writeln!(out, "<p>There is no forecast{}.</p></section>", no_forecast(story));
+    };
+    write!(
+        out,
+        "<div class=\"scroll\"><table>\n<caption>Times in {zone}; the load in the middle of each hour.</caption>\n\
+         <thead><tr><th scope=\"col\">from</th><th scope=\"col\">median load</th><th scope=\"col\">at most ({})</th>\
+         <th scope=\"col\">replicas</th></tr></thead>\n<tbody>\n",
+        first.quantile
+    )?;
+    for hour in hours {
+        let capped = hour.capped.map_or_else(String::new, |needed| format!(" (capped, {needed} needed)"));
+        writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}{capped}</td></tr>",
+            local(zone, hour.from, now),
+            number(hour.load[1]),
+            number(hour.load[2]),
+            hour.replicas
+        )?;
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    Ok(())
+}
+
+fn no_forecast(story: &Story) -> String {
+    match story.prepared.as_ref().and_then(|p| p.signals.first()) {
+        Some(SignalPlan::Unfit(why)) => format!(": {}", escaped(&why.to_string())),
+        Some(_) => ": the history is being read".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What people said: the override and the schedule.
+pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Result {
+    let zone = policy.schedule.zone();
+    out.push_str("<section><h2>Override and schedule</h2>\n");
+    match policy.r#override.as_ref().filter(|word| word.holds_at(now)) {
+        Some(word) => writeln!(
+            out,
+            "<p class=\"notice calm\">Override: <strong>{} replicas</strong> until {}{}</p>",
+            word.replicas,
+            local(zone, word.until, now),
+            if word.reason.is_empty() { ".".to_owned() } else { format!(": {}", escaped(&word.reason)) }
+        )?,
+        None => out.push_str("<p>No override.</p>\n"),
+    }
+    if policy.schedule.rules().is_empty() {
+        writeln!(
+            out,
+            "<p>No schedule: {} to {} replicas at all times.</p>",
+            policy.limits.min, policy.limits.max
+        )?;
+        out.push_str("</section>\n");
+        return Ok(());
+    }
+    write!(
+        out,
+        "<div class=\"scroll\"><table>\n<caption>The coming three days, times in {zone}; \
+         within {} to {} replicas.</caption>\n\
+         <thead><tr><th scope=\"col\">from</th><th scope=\"col\">floor</th><th scope=\"col\">ceiling</th>\
+         <th scope=\"col\" class=\"words\">rules</th></tr></thead>\n<tbody>\n",
+        policy.limits.min, policy.limits.max
+    )?;
+    for (at, bounds) in policy.schedule.changes(now, now + SCHEDULE_AHEAD) {
+        let count = |bound: Option<Bound>| bound.map_or("-".to_owned(), |b| b.replicas.to_string());
+        let mut rules: Vec<&str> = [bounds.floor, bounds.ceiling]
+            .into_iter()
+            .flatten()
+            .filter_map(|b| policy.schedule.rules().get(b.rule).map(|rule| rule.label()))
+            .collect();
+        rules.dedup();
+        let factor =
+            if bounds.factor == 1.0 { String::new() } else { format!(" load × {}", number(bounds.factor)) };
+        writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"words\">{}{factor}</td></tr>",
+            if at == now { "now".to_owned() } else { local(zone, at, now) },
+            count(bounds.floor),
+            count(bounds.ceiling),
+            escaped(&rules.join(" and "))
+        )?;
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    Ok(())
+}
+
+/// The next instant at which the schedule asks for something else, and for what; `None` within a week.
+pub(super) fn next_change(schedule: &Schedule, now: Time) -> Option<(String, String)> {
+    let (at, bounds) = schedule.next_change(now, WEEK)?;
+    Some((local(schedule.zone(), at, now), in_words(&bounds)))
+}
+
+fn in_words(bounds: &Bounds) -> String {
+    let bound = |name: &str, bound: Option<Bound>| Some(format!("{name} {}", bound?.replicas));
+    let factor = (bounds.factor != 1.0).then(|| format!("load × {}", number(bounds.factor)));
+    let parts = [bound("floor", bounds.floor), bound("ceiling", bounds.ceiling), factor];
+    let words = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if words.is_empty() { "no floor and no ceiling".to_owned() } else { words }
+}
