@@ -11,21 +11,15 @@ use crate::history::HistoryError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// No data source of that name is configured.
-    #[error("unknown datasource '{name}', expected one of the server's configuration: {known}")]
-    UnknownDatasource {
-        /// The name asked for.
-        name: String,
-        /// The names that this namespace may use, joined by commas.
-        known: String,
-    },
-    /// The configuration keeps the data source for other namespaces.
-    #[error("namespace '{namespace}' may not use datasource '{name}'")]
-    NamespaceRefused {
+    /// No data source of that name that the namespace may use: whether there is one for others is nobody's business.
+    #[error("namespace '{namespace}' may use no datasource '{name}', {admitted}")]
+    DatasourceRefused {
         /// The name asked for.
         name: String,
         /// The namespace of the workload.
         namespace: String,
+        /// Those that it may use, in words.
+        admitted: String,
     },
     /// `serverAddress` is not in the server's allow-list.
     #[error("serverAddress '{address}' is not admitted by serverAddressAllow of the server's configuration")]
@@ -186,8 +180,7 @@ impl SourceError {
     /// A short fixed word for a metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
-            SourceError::UnknownDatasource { .. } => "unknown_datasource",
-            SourceError::NamespaceRefused { .. } | SourceError::AddressRefused { .. } => "refused",
+            SourceError::DatasourceRefused { .. } | SourceError::AddressRefused { .. } => "refused",
             SourceError::TooManyAddresses { .. } => "too_many_addresses",
             SourceError::Credentials { .. } => "credentials",
             SourceError::Unreachable { .. } => "unreachable",

@@ -52,18 +52,19 @@ impl DataSources {
 
     /// The source of that name, for a workload of the namespace.
     pub fn get(&self, name: &str, namespace: &str) -> Result<Arc<Prometheus>, SourceError> {
-        match self.named.get(name) {
-            Some(named) if named.admits(namespace) => Ok(Arc::clone(&named.source)),
-            Some(_) => {
-                Err(SourceError::NamespaceRefused { name: name.to_owned(), namespace: namespace.to_owned() })
-            }
-            None => {
-                let known: Vec<&str> =
-                    self.named.iter().filter(|(_, n)| n.admits(namespace)).map(|(n, _)| n.as_str()).collect();
-                let known = if known.is_empty() { "none is configured".to_owned() } else { known.join(", ") };
-                Err(SourceError::UnknownDatasource { name: name.to_owned(), known })
-            }
+        let admitted = self.named.iter().filter(|(_, named)| named.admits(namespace));
+        if let Some((_, named)) = admitted.clone().find(|(known, _)| *known == name) {
+            return Ok(Arc::clone(&named.source));
         }
+        let known: Vec<&str> = admitted.map(|(known, _)| known.as_str()).collect();
+        Err(SourceError::DatasourceRefused {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            admitted: match known.as_slice() {
+                [] => "and no other".to_owned(),
+                known => format!("only {}", known.join(", ")),
+            },
+        })
     }
 
     /// The source at an address that a workload names; equal addresses share one while it is in use.
