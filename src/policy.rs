@@ -190,6 +190,30 @@ impl Policy {
     }
 }
 
+// === impl Signal ===
+
+impl Signal {
+    /// The deadline that sizes it; `None` for whatever is sized by its load alone.
+    pub fn drain(&self) -> Option<&Drain> {
+        match &self.kind {
+            SignalKind::Queue(drain) => drain.as_ref(),
+            SignalKind::Rate => None,
+        }
+    }
+}
+
+// === impl Drain ===
+
+impl Drain {
+    /// What is asked to measure the work of a replica, where it is not given.
+    pub fn completions(&self) -> Option<&str> {
+        match &self.service {
+            ServiceRate::Measured(query) => Some(query),
+            ServiceRate::Given(_) => None,
+        }
+    }
+}
+
 // === impl Insurance ===
 
 impl Insurance {

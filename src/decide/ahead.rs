@@ -4,7 +4,7 @@
 
 use crate::forecast::Tracker;
 use crate::plan::replicas_for;
-use crate::policy::{Bounds, Limits, Override, Policy, SignalKind};
+use crate::policy::{Bounds, Limits, Override, Policy};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What a stretch of time is expected to bring.
@@ -31,7 +31,7 @@ pub struct Stretch {
 pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Span) -> Vec<Stretch> {
     let Some(signal) = policy.signals.first() else { return Vec::new() };
     let insured = policy.insurance.quantile();
-    let has_deadline = matches!(signal.kind, SignalKind::Queue(Some(_)));
+    let has_deadline = signal.drain().is_some();
     let need = |load: f64, factor: f64| {
         if has_deadline {
             return Replicas::ZERO;

@@ -2,7 +2,7 @@
 
 use crate::history::{Observations, SignalHistory};
 use crate::plan;
-use crate::policy::{Drain, ServiceRate, Signal, SignalKind};
+use crate::policy::{Drain, ServiceRate, Signal};
 use crate::units::Time;
 
 /// The deadline of a signal's queue with the items per second that one replica does; `None` for other signals, and
@@ -13,7 +13,7 @@ pub(super) fn drain_of<'a>(
     signal: &'a Signal,
     now: Time,
 ) -> Option<(&'a Drain, f64)> {
-    let SignalKind::Queue(Some(drain)) = &signal.kind else { return None };
+    let drain = signal.drain()?;
     let service = match &drain.service {
         ServiceRate::Given(rate) => Some(*rate),
         ServiceRate::Measured(_) => plan::service_rate(

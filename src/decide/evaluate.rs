@@ -8,7 +8,7 @@ use super::promise::{Need, View, is_trusted};
 use super::reason::Note;
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
-use crate::policy::{Drain, Limits, Mode, Policy, Signal, SignalKind};
+use crate::policy::{Drain, Limits, Mode, Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
@@ -35,7 +35,7 @@ pub(super) struct Question<'a> {
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
-    /// The first signal is the one that rejected demand belongs to.
+    /// The first signal is the one that rejected load belongs to.
     pub is_first: bool,
     pub factor: f64,
     pub lead: Span,
@@ -104,7 +104,7 @@ impl Question<'_> {
 
     /// False for a queue whose arrivals could not be read: then an empty queue says nothing about the next minute.
     fn knows_arrivals(&self) -> bool {
-        !matches!(self.signal.kind, SignalKind::Queue(Some(_))) || self.history.arrivals.is_some()
+        self.signal.drain().is_none() || self.history.arrivals.is_some()
     }
 
     fn rung(&self, plan: &SignalPlan, age: Span) -> Rung {

@@ -11,7 +11,7 @@ use super::replay::{Day, Queue, Replay};
 use crate::forecast::{FitError, TrustState, fit};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{self, BALANCED_WORTH, Backlog, Insured};
-use crate::policy::{Insurance, Policy, Signal, SignalKind};
+use crate::policy::{Insurance, Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What is kept for one workload.
@@ -111,9 +111,9 @@ fn insure(
         within: drain.within,
     });
     let learned = learned(observations, history, policy, signal, at - signal.window);
-    match (&signal.kind, queue, learned) {
+    match (signal.drain(), queue, learned) {
         // Nothing can be replayed before the speed of a replica is known.
-        (SignalKind::Queue(Some(_)), None, _) | (_, _, None) => unknown,
+        (Some(_), None, _) | (_, _, None) => unknown,
         (_, queue, Some(learned)) => {
             let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
             (Insured::Worth(worth), days)
@@ -122,7 +122,7 @@ fn insure(
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
-/// `after`, cleaned of what is no demand. `None` before the first read.
+/// `after`, cleaned of what is not the load. `None` before the first read.
 fn learned(
     observations: &Observations,
     history: &SignalHistory,
@@ -130,12 +130,9 @@ fn learned(
     signal: &Signal,
     after: Time,
 ) -> Option<Series> {
-    let series = match &signal.kind {
-        SignalKind::Queue(Some(_)) => history.arrivals.as_deref()?,
-        SignalKind::Rate | SignalKind::Queue(None) => history.load.as_deref()?,
-    };
+    let series = if signal.drain().is_some() { &history.arrivals } else { &history.load };
     let (rejected, errors) = (observations.rejected.as_deref(), observations.errors.as_deref());
-    Some(plan::learnable(series, after, rejected, errors, &policy.masked))
+    Some(plan::learnable(series.as_deref()?, after, rejected, errors, &policy.masked))
 }
 
 // === impl Prepared ===
@@ -194,7 +191,7 @@ impl Prepared {
             let SignalPlan::Ready { tracker, .. } = plan else { continue };
             let Some(news) = learned(observations, history, policy, signal, tracker.at()) else { continue };
             // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
-            // What is taken for no demand while samples do come is followed as a gap once it is `maxStale` old.
+            // What is not taken for the load while samples do come is followed as a gap once it is `maxStale` old.
             let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
             let last = news.last().map_or(Time::MIN, |(at, _)| at);
             let end = news.end().map(|end| end.min(known).max(last));
@@ -246,7 +243,7 @@ impl Prepared {
             let chances = policy.signals.iter().zip(&self.signals).zip(&services);
             let probability = chances.filter_map(|((signal, plan), drain)| {
                 let SignalPlan::Ready { tracker, .. } = plan else { return None };
-                let is_deadline = matches!(signal.kind, SignalKind::Queue(Some(_)));
+                let is_deadline = signal.drain().is_some();
                 if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
                     return None;
                 }

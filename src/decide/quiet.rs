@@ -1,4 +1,4 @@
-//! Low load that is no low demand, and low load that is: outages and idleness.
+//! Low samples that are not the load, and those that are: outages and idleness.
 //!
 //! Both err to one side. Where errors, or the lack of an answer, leave room for doubt, capacity is kept.
 
@@ -6,7 +6,6 @@ use super::evaluate::Question;
 use super::prepared::SignalPlan;
 use crate::history::{Sample, Series};
 use crate::plan::OUTAGE_ERROR_SHARE;
-use crate::policy::SignalKind;
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// Load below this share of what was there or is expected, with errors, is an outage.
@@ -17,14 +16,14 @@ const BEFORE_OUTAGE: Span = Span::minutes(30);
 const LONGEST_OUTAGE: Span = Span::hours(6);
 
 impl Question<'_> {
-    /// Capacity to hold while errors say that the load is low for want of service, not of demand.
+    /// Capacity to hold while errors say that the load is low for want of service, not of requests.
     pub(super) fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
         let Some(began) = self.outage_began(present.at) else { return Replicas::ZERO };
         let before = self.history.load.as_deref().map_or(0.0, |load| {
             load.window(began - BEFORE_OUTAGE, self.now).values().into_iter().fold(0.0, f64::max)
         });
         let expected = match plan {
-            SignalPlan::Ready { tracker, .. } if !matches!(self.signal.kind, SignalKind::Queue(Some(_))) => {
+            SignalPlan::Ready { tracker, .. } if self.signal.drain().is_none() => {
                 tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
             }
             _ => before,

@@ -148,7 +148,7 @@ impl fmt::Display for Contributor {
             Contributor::Reactive => "the load now needs it",
             Contributor::Forecast => "the forecast peak of the lead window needs it",
             Contributor::Plan => "it would be needed again before a restart pays",
-            Contributor::Outage => "an outage hides the demand, and retries will follow it",
+            Contributor::Outage => "an outage hides the load, and retries will follow it",
             Contributor::Schedule => "the schedule's floor",
             Contributor::Minimum => "minReplicas",
             Contributor::Override => "an override",

@@ -20,7 +20,7 @@ pub struct Traces {
     pub replicas: Option<Series>,
     /// Share of requests that failed.
     pub errors: Option<Series>,
-    /// Demand turned away.
+    /// Load turned away.
     pub rejected: Option<Series>,
     /// Work being done.
     pub in_flight: Option<Series>,

@@ -47,7 +47,7 @@ pub struct Observations {
     pub replicas: Option<Arc<Series>>,
     /// Share of requests that fail, 0 to 1.
     pub errors: Option<Arc<Series>>,
-    /// Demand turned away, in the unit of the first signal's load.
+    /// Load turned away, in the unit of the first signal's load.
     pub rejected: Option<Arc<Series>>,
     /// Work being done now.
     pub in_flight: Option<Sample>,

@@ -1,12 +1,12 @@
-//! What an outage hides: samples that are no demand, and demand that left no sample.
+//! What an outage hides: samples that are not the load, and load that left no sample.
 
 use crate::history::Series;
 use crate::units::Time;
 
-/// The share of failed requests from which low load is taken for an outage and not for low demand.
+/// The share of failed requests from which low load is taken for an outage and not for a quiet time.
 pub const OUTAGE_ERROR_SHARE: f64 = 0.2;
 
-/// The part of `load` after `after` that may be learned from: demand turned away added, masked spans `(from, to]`
+/// The part of `load` after `after` that may be learned from: load turned away added, masked spans `(from, to]`
 /// and slots in which errors say outage taken out as gaps.
 pub fn learnable(
     load: &Series,

@@ -21,7 +21,7 @@ pub(super) struct ForecastKey {
     pub phase: Span,
     /// How far it is followed when the source fails.
     pub fresh: (Step, Span),
-    /// What is taken for no demand.
+    /// What is not learned from, and what is added to the load.
     pub rejected: Option<String>,
     pub errors: Option<String>,
     pub masked: Vec<(Time, Time)>,

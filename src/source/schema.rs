@@ -61,7 +61,7 @@ struct PolicyFile {
     replicas_query: Option<String>,
     /// PromQL: share of requests that fail, 0 to 1; from 0.2 on low load is not believed.
     error_query: Option<String>,
-    /// PromQL: demand turned away, in the unit of the load; added to it.
+    /// PromQL: load turned away, in the unit of `query`; added to it.
     rejected_query: Option<String>,
     /// PromQL: work being done now; no zero while above 0.
     in_flight_query: Option<String>,

@@ -96,6 +96,14 @@ fn mutated(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// The inputs of a corpus file: many in one, as `tests/full/fuzz` found them, have lines of `%%%` between them.
+fn inputs(text: &[u8]) -> Vec<Vec<u8>> {
+    const BETWEEN: &[u8] = b"\n%%%\n";
+    let ends = (0..text.len()).filter(|&i| text[i..].starts_with(BETWEEN)).chain([text.len()]);
+    let begins = (0..text.len()).filter(|&i| text[i..].starts_with(BETWEEN)).map(|i| i + BETWEEN.len());
+    [0].into_iter().chain(begins).zip(ends).map(|(begin, end)| text[begin..end].to_vec()).collect()
+}
+
 /// Replays a corpus, then mutates it until the time is over.
 fn fuzz(target: &str) {
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|t| t.parse().ok()).unwrap_or(1.0);
@@ -104,7 +112,8 @@ fn fuzz(target: &str) {
     let mut files: Vec<_> =
         std::fs::read_dir(&folder).expect("a corpus").map(|f| f.expect("a file").path()).collect();
     files.sort();
-    let mut corpus: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).expect("readable")).collect();
+    let texts = files.iter().map(|file| std::fs::read(file).expect("readable"));
+    let mut corpus: Vec<Vec<u8>> = texts.flat_map(|text| inputs(&text)).collect();
     assert!(!corpus.is_empty(), "no corpus for {target}");
     let begun = Instant::now();
     let mut executions = 0_usize;

@@ -10,7 +10,7 @@ use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, Sig
 use crate::forecast::Explanation;
 use crate::history::Series;
 use crate::http::decision_json;
-use crate::policy::{Policy, ServiceRate, SignalKind};
+use crate::policy::Policy;
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
@@ -108,9 +108,9 @@ fn from_prometheus(url: &str, policy: &Policy, to: Time) -> anyhow::Result<Trace
         let window = signal.window + Span::hours(7);
         let ask = |query: &str| live::read(url, query, signal.step, to - window, to);
         let mut seen = SignalTraces { load: Some(ask(&signal.query)?), ..SignalTraces::default() };
-        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+        if let Some(drain) = signal.drain() {
             seen.arrivals = Some(ask(&drain.arrivals)?);
-            if let ServiceRate::Measured(query) = &drain.service {
+            if let Some(query) = drain.completions() {
                 seen.completions = Some(ask(query)?);
             }
         }

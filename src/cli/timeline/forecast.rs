@@ -7,7 +7,7 @@ use crate::cli::live;
 use crate::decide::{Stretch, ahead};
 use crate::forecast::{Tracker, fit};
 use crate::history::Series;
-use crate::policy::{Policy, SignalKind};
+use crate::policy::Policy;
 use crate::source::trace;
 use crate::units::{Span, Step, Time};
 
@@ -28,7 +28,7 @@ pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow
 /// The band of every whole hour from `from` on.
 pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> anyhow::Result<Vec<Stretch>> {
     let signal = policy.signals.first().context("the workload has no query: nothing to forecast")?;
-    if matches!(signal.kind, SignalKind::Queue(Some(_))) {
+    if signal.drain().is_some() {
         bail!(
             "a queue with a deadline is sized by its arrivals; expected a rate or a queue without drainWithin"
         );

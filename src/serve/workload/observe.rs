@@ -10,7 +10,7 @@ use super::Workload;
 use crate::decide::CONTEXT_WINDOW;
 use crate::history::{Observations, Sample, SignalHistory};
 use crate::plan;
-use crate::policy::{LeadTime, Policy, ServiceRate, Signal, SignalKind};
+use crate::policy::{Drain, LeadTime, Policy, Signal};
 use crate::serve::forecasts::ForecastKey;
 use crate::serve::registry::Shared;
 use crate::serve::starts::start_queries;
@@ -28,17 +28,13 @@ impl Workload {
         let q = &self.policy.queries;
         let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
         let signals = self.policy.signals.iter().flat_map(|signal| {
-            let drain = match &signal.kind {
-                SignalKind::Queue(Some(drain)) => {
-                    let measured = match &drain.service {
-                        ServiceRate::Measured(query) => Some(query.clone()),
-                        ServiceRate::Given(_) => None,
-                    };
-                    vec![Some(drain.arrivals.clone()), measured]
-                }
-                _ => Vec::new(),
-            };
-            std::iter::once(signal.query.clone()).chain(drain.into_iter().flatten())
+            let drain = signal.drain();
+            let queries = [
+                Some(signal.query.as_str()),
+                drain.map(|d| d.arrivals.as_str()),
+                drain.and_then(Drain::completions),
+            ];
+            queries.into_iter().flatten().map(str::to_owned)
         });
         context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
     }
@@ -98,9 +94,9 @@ impl Workload {
         );
         let mut history =
             SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
-        if let SignalKind::Queue(Some(drain)) = &signal.kind {
+        if let Some(drain) = signal.drain() {
             history.arrivals = series(&drain.arrivals).await;
-            if let ServiceRate::Measured(query) = &drain.service {
+            if let Some(query) = drain.completions() {
                 history.completions = series(query).await;
             }
         }
@@ -114,10 +110,7 @@ pub(super) fn forecast_key(
     policy: &Policy,
     phase: Span,
 ) -> ForecastKey {
-    let arrivals = match &signal.kind {
-        SignalKind::Queue(Some(drain)) => Some(drain.arrivals.clone()),
-        SignalKind::Rate | SignalKind::Queue(None) => None,
-    };
+    let arrivals = signal.drain().map(|drain| drain.arrivals.clone());
     ForecastKey {
         series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
         settle: signal.settle,
