@@ -199,29 +199,45 @@ impl Backend for InTime {
 
 /// Asks for every workload at each instant that comes in, and tells what was decided.
 async fn serve_by_line(source: &str) {
-    let config = format!("datasources: {{default: {{url: '{source}', maxPerSecond: 100000}}}}");
+    let config =
+        format!("datasources: {{default: {{url: '{source}', maxConcurrent: 16, maxPerSecond: 100000}}}}");
     let config = ServerConfig::parse(&config, &BTreeMap::new()).expect("a configuration");
     let source =
         DataSources::new(&config).resolve(&SourceRef::Named("default".to_owned()), "shop").expect("known");
-    let (mut registry, mut states) = (None, Vec::new());
+    let source = Arc::new(Arc::new(InTime(source)));
     let stop = CancellationToken::new();
-    let mut clock: Option<Arc<SteppedClock>> = None;
+    let clock = Arc::new(SteppedClock::new(Time::MIN));
+    let mut registry: Option<Arc<Registry>> = None;
     for line in std::io::stdin().lines() {
         let at = Time::from_epoch(line.expect("a line").parse().expect("an instant"));
-        let clock = clock.get_or_insert_with(|| Arc::new(SteppedClock::new(at)));
-        clock.set(at);
-        let registry: &Arc<Registry> = registry.get_or_insert_with(|| {
-            let source = Arc::new(Arc::new(InTime(Arc::clone(&source))));
-            serve::registry(&server::parts(source, Arc::clone(clock) as Arc<dyn Clock>, &stop))
-        });
-        // What KEDA holds stays held, as by a connection of its own.
-        states = (0..count("TWINS_WORKLOADS", 1_000)).map(|i| ask(registry, i)).collect();
-        registry.decided(at).await;
-        let said: Vec<_> =
-            states.iter().map(|state: &watch::Receiver<State>| told(&state.borrow(), at)).collect();
+        let registry = match &registry {
+            Some(registry) => registry,
+            None => {
+                // It begins an hour before it has to answer: four weeks of two hundred queries are no matter of a moment.
+                clock.set(at - Span::HOUR);
+                let begun = serve::registry(&server::parts(
+                    source.clone(),
+                    Arc::clone(&clock) as Arc<dyn Clock>,
+                    &stop,
+                ));
+                for minutes in (5..=60).rev().step_by(5) {
+                    decided(&begun, &clock, at - Span::minutes(minutes)).await;
+                }
+                registry.insert(begun)
+            }
+        };
+        let states = decided(registry, &clock, at).await;
+        let said: Vec<_> = states.iter().map(|state| told(state, at)).collect();
         println!("{}", said.join(" "));
     }
-    drop(states);
+}
+
+/// What is decided for each workload at an instant.
+async fn decided(registry: &Registry, clock: &SteppedClock, at: Time) -> Vec<State> {
+    clock.set(at);
+    let states: Vec<_> = (0..count("TWINS_WORKLOADS", 1_000)).map(|i| ask(registry, i)).collect();
+    registry.decided(at).await;
+    states.iter().map(|state| state.borrow().clone()).collect()
 }
 
 fn ask(registry: &Registry, i: usize) -> watch::Receiver<State> {
