@@ -12,6 +12,7 @@ mod report;
 mod table;
 pub(super) mod workload;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -102,6 +103,13 @@ pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
     match args.format {
         super::Format::Json => table::print_json(&summary)?,
         super::Format::Text => table::print(&results, contest.was_interrupted())?,
+    }
+    if let Some(folder) = &args.out {
+        writeln!(
+            std::io::stderr(),
+            "report: {}",
+            if many { folder.clone() } else { folder.join("report.html") }.display()
+        )?;
     }
     let failed = gate::judge(&args.gates, &results)?;
     Ok(if failed || contest.was_interrupted() { Outcome::Failed } else { Outcome::Fine })

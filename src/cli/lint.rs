@@ -57,19 +57,14 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
     let inputs = inputs(&args.files)?;
     let report = lint::lint(&inputs, &settings);
     write(&report, args.format)?;
-    if report.judged == 0 && report.unreadable.is_empty() {
-        nothing_judged();
-    }
     if !report.unreadable.is_empty() {
         anyhow::bail!("{} of {} files cannot be read as YAML", report.unreadable.len(), inputs.len());
     }
+    // Silence about files that were not meant for us would read as praise.
+    if report.judged == 0 {
+        anyhow::bail!("nothing to judge: expected whole ScaledObjects, policies or a server's configuration");
+    }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
-}
-
-/// Silence about a file that was not meant for us would read as praise.
-#[expect(clippy::print_stderr, reason = "a hint beside the result")]
-fn nothing_judged() {
-    eprintln!("nothing to judge: expected whole ScaledObjects, policies or a server's configuration");
 }
 
 fn write(report: &Report, format: LintFormat) -> anyhow::Result<()> {

@@ -178,13 +178,8 @@ fn from_file(
         trigger.index,
         trigger.kind
     );
-    if matches!(action, Action::Lift) {
-        ensure!(
-            trigger.metadata.contains_key("override"),
-            "{}: trigger {} of '{name}' has no override to lift",
-            path.display(),
-            trigger.index
-        );
+    if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
+        warnings.push(format!("{} has no override: this lifts what was set by kubectl", path.display()));
     }
     warnings.extend(patch::limits_of(object, trigger, action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());

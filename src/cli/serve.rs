@@ -1,6 +1,7 @@
 //! `forescale serve`: the scaler.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         serve::check_tls(files).map_err(anyhow::Error::msg)?;
     }
     if args.check {
+        let sources: Vec<&str> = config.datasources.keys().map(String::as_str).collect();
+        let told =
+            if sources.is_empty() { "none: only schedules work".to_owned() } else { sources.join(", ") };
+        writeln!(std::io::stdout(), "{} is fine; data sources: {told}", args.config.display())?;
         return Ok(Outcome::Fine);
     }
     log_as(&config.log)?;

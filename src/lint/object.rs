@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::place::key_of;
 use super::{Findings, Settings, rules, trigger};
-use crate::policy::nearest;
+use crate::policy::{nearest, quoted};
 use crate::source::manifest::ScaledObject;
 use crate::source::yaml::Node;
 
@@ -30,6 +30,7 @@ const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
 
 /// Checks a ScaledObject, if a trigger of it asks Forescale.
 pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
+    check_types(object, findings);
     let (Some(spec), true) = (object.spec(), object.ours().next().is_some()) else { return };
     unknown_fields(spec, &SPEC, "spec", findings);
     for found in &object.triggers {
@@ -63,6 +64,17 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
     }
     for ours in object.ours() {
         trigger::check_trigger(object, ours, settings, findings);
+    }
+}
+
+/// A trigger with the address of an external scaler, and of no type that asks one.
+fn check_types(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
+    for trigger in &object.triggers {
+        if !trigger.is_external() && trigger.metadata.contains_key("scalerAddress") {
+            let message = format!("a trigger with scalerAddress is of type {}", quoted(&trigger.kind));
+            let mend = "write external, or external-push for what wakes from zero";
+            findings.add(&rules::TRIGGER_TYPE, key_of(trigger.node, "type"), message, mend);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ macro_rules! rules {
 
 rules! {
     UNKNOWN_KEY Error "unknown-key" "A key that nobody reads does nothing."
+    TRIGGER_TYPE Error "trigger-type" "KEDA knows no trigger of that type, and refuses the whole object."
     UNKNOWN_FIELD Error "unknown-field" "The API server drops or refuses fields that KEDA does not know."
     INVALID_VALUE Error "invalid-value" "The scaler refuses the value, and KEDA holds."
     MISSING_KEY Error "missing-key" "Without the key the scaler refuses the workload."

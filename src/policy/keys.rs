@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use names::{DEFAULT_METRIC_NAME, is_unread_key};
+use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, metric_name_or_default, read_keys};
 pub(super) use names::{METRIC_NAME, is_metric_name};
 use signal::{read_signal, read_source};
@@ -138,7 +138,7 @@ impl Policy {
 fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {
     names
         .filter(|name| !KNOWN_KEYS.contains(&name.as_str()) && !is_unread_key(name))
-        .map(|name| Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().copied()))
+        .map(|name| Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().chain(KEDA_KEYS).copied()))
         .collect()
 }
 

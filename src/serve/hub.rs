@@ -33,6 +33,8 @@ mod parking {
 pub(super) struct Hub {
     ranges: Locked<HashMap<(FeedKey, Span), Arc<RangeFlight>>>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
+    /// Why a query failed when it was asked last; none where it did not.
+    troubles: Arc<Locked<HashMap<String, String>>>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
 }
@@ -79,7 +81,8 @@ struct Retries {
 
 impl Hub {
     pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>) -> Self {
-        Hub { ranges: Locked::default(), instants: Locked::default(), metrics, store }
+        let (ranges, instants, troubles) = (Locked::default(), Locked::default(), Arc::default());
+        Hub { ranges, instants, troubles, metrics, store }
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
@@ -100,9 +103,11 @@ impl Hub {
         }));
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
         let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
+        let (troubles, query) = (Arc::clone(&self.troubles), key.query.clone());
         flight
             .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
+                let (troubles, query) = (Arc::clone(&troubles), query.clone());
                 async move {
                     let Reader { feed, retries, until, kept } = &mut *state;
                     kept.take_up(feed, now).await;
@@ -112,6 +117,7 @@ impl Hub {
                         return old;
                     }
                     let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
+                    keep_trouble(&troubles, &query, &refreshed);
                     match retries.noted(refreshed, now, &label) {
                         Some(update) => {
                             *until = Some(update.read_until);
@@ -163,10 +169,17 @@ impl Hub {
             .await
     }
 
+    /// Why one of the queries failed when it was asked last.
+    pub(super) fn trouble<'a>(&self, mut queries: impl Iterator<Item = &'a String>) -> Option<String> {
+        let troubles = self.troubles.lock();
+        queries.find_map(|query| troubles.get(query).cloned())
+    }
+
     /// Lets go of what no workload asks for any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
         self.ranges.lock().retain(|(key, _), _| is_used(&key.query));
         self.instants.lock().retain(|key, _| is_used(&key.query));
+        self.troubles.lock().retain(|query, _| is_used(query));
     }
 
     /// Writes every series that has grown since it was written last; those being read now are left as they are.
@@ -186,6 +199,14 @@ impl Hub {
         let ranges = self.ranges.lock();
         let bytes = ranges.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
         (ranges.len(), bytes)
+    }
+}
+
+fn keep_trouble<T>(troubles: &Locked<HashMap<String, String>>, query: &str, answer: &Result<T, SourceError>) {
+    let mut troubles = troubles.lock();
+    match answer {
+        Ok(_) => drop(troubles.remove(query)),
+        Err(error) => drop(troubles.insert(query.to_owned(), error.to_string())),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Faults {
 
 /// More faults than this are counted only.
 const SHOWN: usize = 10;
+/// The end of the year 4999: seconds beyond it are milliseconds, or no instants at all.
+const LATEST: f64 = 95_617_584_000.0;
 /// A file that unpacks to more is no trace: eleven years of minutes are 200 MB.
 const MOST_BYTES: u64 = 1 << 30;
 
@@ -92,6 +94,7 @@ pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
         }
     };
     let mut points: Vec<(Time, f64)> = Vec::new();
+    let width = reader.headers().map_or(0, csv::StringRecord::len);
     if let Some((t, v)) = columns {
         for record in reader.records() {
             let record = match record {
@@ -103,6 +106,10 @@ pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
                 }
             };
             let line = record.position().map_or(0, |p| p.line());
+            if record.len() != width {
+                faults.add(line, &format!("{} fields", record.len()), "as many as the header has");
+                continue;
+            }
             match row(record.get(t).unwrap_or(""), record.get(v).unwrap_or("")) {
                 Ok(Some(point)) => points.push(point),
                 Ok(None) => {}
@@ -171,6 +178,9 @@ fn row(at: &str, value: &str) -> Result<Option<(Time, f64)>, (String, &'static s
     let at = match Time::parse(at) {
         Ok(time) => time,
         Err(_) => match at.parse::<f64>() {
+            Ok(seconds) if seconds.abs() > LATEST => {
+                return Err((at.to_owned(), "seconds since 1970, no milliseconds"));
+            }
             Ok(seconds) if seconds.is_finite() => Time::from_epoch(seconds.round() as i64),
             _ => return Err((at.to_owned(), AT)),
         },

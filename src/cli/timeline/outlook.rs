@@ -24,6 +24,8 @@ pub(super) struct Outlook {
     /// Labels of the schedule's rules.
     pub rules: Vec<String>,
     pub r#override: Option<Override>,
+    /// Nothing but the schedule asks for replicas.
+    pub is_schedule_only: bool,
 }
 
 /// A stretch of time in which the schedule asks for the same.
@@ -53,6 +55,7 @@ impl Outlook {
             changes.iter().zip(ends).map(|(&(from, bounds), to)| Stretch { from, to, bounds }).collect();
         let mut outlook = Outlook {
             title: workload.title.clone(),
+            is_schedule_only: policy.is_schedule_only(),
             zone: schedule.zone(),
             from,
             to,
@@ -129,6 +132,22 @@ impl Outlook {
         let seconds = if at.epoch() % 60 == 0 { "" } else { ":%S" };
         let year = if local.year() == first.year() { "" } else { " %Y" };
         local.format(&format!("%a %d %b{year} %H:%M{seconds}")).to_string()
+    }
+
+    /// What a stretch leaves: one number for what follows its schedule alone, else the least and the most; and what an
+    /// override makes of it.
+    pub(super) fn replicas(&self, stretch: &Stretch) -> String {
+        let (least, most) = allowed(&stretch.bounds, &self.limits, None);
+        let left = if self.is_schedule_only || least == most {
+            least.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
+        match self.r#override.as_ref().filter(|word| word.holds_at(stretch.from)) {
+            Some(word) if word.until >= stretch.to => self.range_at(stretch.from).0.to_string(),
+            Some(_) => format!("{} then {left}", self.range_at(stretch.from).0),
+            None => left,
+        }
     }
 
     /// What binds at an instant: the least and the most replicas.

@@ -52,15 +52,20 @@ fn write_stretches(out: &mut String, outlook: &Outlook) -> std::fmt::Result {
     if outlook.rules.is_empty() {
         return writeln!(out, "No schedule.");
     }
-    writeln!(out, "{:<22} {:<22} {:>6} {:>8} {:>7}  rules", "from", "to", "floor", "ceiling", "factor")?;
+    writeln!(
+        out,
+        "{:<22} {:<22} {:>9} {:>6} {:>8} {:>7}  rules",
+        "from", "to", "replicas", "floor", "ceiling", "factor"
+    )?;
     for stretch in &outlook.stretches {
         let bound = |bound: Option<Bound>| bound.map_or("-".to_owned(), |b| b.replicas.to_string());
         let Stretch { from, to, bounds } = stretch;
         let factor = if bounds.factor == 1.0 { "-".to_owned() } else { format!("×{}", bounds.factor) };
         let mut line = format!(
-            "{:<22} {:<22} {:>6} {:>8} {factor:>7}  {}",
+            "{:<22} {:<22} {:>9} {:>6} {:>8} {factor:>7}  {}",
             outlook.shown(*from),
             outlook.shown(*to),
+            outlook.replicas(stretch),
             bound(bounds.floor),
             bound(bounds.ceiling),
             rules(outlook, stretch)

@@ -47,7 +47,8 @@ pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: T
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
         Some(first) => format!(
-            "Now {}; in the coming 12 hours it stays below {} with probability {}. Hour by hour in the table below.",
+            "Now {}; at any moment of the coming 12 hours it is below {} with probability {}. Hour by hour in the \
+             table below.",
             number(now_load),
             number(peak),
             first.quantile

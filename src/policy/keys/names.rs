@@ -49,7 +49,7 @@ pub const KNOWN_KEYS: &[&str] = &[
 ];
 
 /// Keys that KEDA reads itself and passes on.
-const KEDA_KEYS: &[&str] =
+pub(super) const KEDA_KEYS: &[&str] =
     &["caCert", "enableTLS", "scalerAddress", "tlsClientCert", "tlsClientKey", "unsafeSsl"];
 
 /// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its

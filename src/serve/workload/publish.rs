@@ -10,6 +10,9 @@ use crate::serve::registry::Shared;
 use crate::simulate::{Ledger, TwinConfig};
 use crate::units::{Replicas, Span, Time};
 
+/// Of a cause so many characters are told: what a server says of a query, not the page that a proxy sends.
+const CAUSE: usize = 200;
+
 impl Workload {
     /// Makes an answer known.
     pub(super) fn publish(
@@ -32,6 +35,7 @@ impl Workload {
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
+                let blind = self.with_cause(shared, blind);
                 // What was decided once is not taken back by warming up again.
                 let keeps = |state: &State| state.is_ok() && matches!(blind, Blind::Warming { .. });
                 self.state.send_if_modified(|state| {
@@ -47,6 +51,19 @@ impl Workload {
                     true
                 });
             }
+        }
+    }
+
+    /// What is missing, with the reason why it cannot be had where a question for it failed.
+    fn with_cause(&self, shared: &Shared, blind: Blind) -> Blind {
+        let trouble = shared.hub.trouble(self.queries().iter());
+        let with = |text: String, trouble: &str| {
+            format!("{text}: {}", trouble.chars().take(CAUSE).collect::<String>())
+        };
+        match (blind, trouble) {
+            (Blind::Warming { missing }, Some(why)) => Blind::Warming { missing: with(missing, &why) },
+            (Blind::NoData { why: what }, Some(why)) => Blind::NoData { why: with(what, &why) },
+            (blind, None) => blind,
         }
     }
 

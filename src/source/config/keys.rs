@@ -149,12 +149,16 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn span(&self, key: &'static str, default: Span, least: Span, most: Span) -> Span {
+        let expected = || format!("a duration from {least} to {most}, such as {default}");
+        if let Some(other) = self.get(key).filter(|value| !value.is_string()) {
+            self.fault(key, kind(other), expected());
+            return default;
+        }
         let Some(text) = self.text(key) else { return default };
         match Span::parse(&text.value).ok().filter(|s| (least..=most).contains(s)) {
             Some(span) => span,
             None => {
-                let expected = format!("a duration from {least} to {most}, such as {default}");
-                self.fault(key, quoted(&text.shown), expected);
+                self.fault(key, quoted(&text.shown), expected());
                 default
             }
         }

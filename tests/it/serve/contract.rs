@@ -16,6 +16,7 @@ use crate::support::forescale::Forescale;
 use crate::support::keda::Keda;
 use crate::support::load;
 use crate::support::prometheus::Prometheus;
+use crate::support::until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const METADATA: [(&str, &str); 4] =
@@ -41,6 +42,7 @@ async fn the_contract_is_kept_to_the_letter() {
 
     nameless_and_empty(&keda).await;
     sources_are_guarded(&keda, &prometheus.url()).await;
+    a_query_that_cannot_work_is_told_with_its_cause(&keda).await;
     faults_come_all_at_once(&keda).await;
     too_large(&keda).await;
     let said = nothing_secret_is_said(&keda).await;
@@ -66,6 +68,17 @@ async fn nameless_and_empty(keda: &Keda) {
     assert!(status.message().starts_with("query: found nothing, expected PromQL"), "{status}");
     let status = empty.stream().await.expect_err("no query");
     assert_eq!(status.code(), Code::InvalidArgument);
+}
+
+async fn a_query_that_cannot_work_is_told_with_its_cause(keda: &Keda) {
+    let typo = keda.like("typo", &[("query", "sum(load"), ("threshold", "10")]);
+    let told = async || {
+        let status = typo.clone().replicas().await.expect_err("nothing is known");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        status.message().contains("parse error").then(|| status.message().to_owned())
+    };
+    let (text, _) = until(PATIENCE, "the cause", told).await;
+    assert!(text.starts_with("warming up: history of 'sum(load': "), "{text}");
 }
 
 async fn sources_are_guarded(keda: &Keda, url: &str) {

@@ -30,8 +30,8 @@ pub(super) fn keda_calls(facts: &Facts) -> Finding {
             return fail(
                 "KEDA never asked this server for it",
                 "a call each pollingInterval",
-                "kubectl describe scaledobject: is it ready, not paused, is scalerAddress this server's? A \
-                 NetworkPolicy must let the KEDA operator reach the gRPC port",
+                "kubectl describe scaledobject, in its namespace: is it ready, not paused, is scalerAddress this \
+                 server's? A NetworkPolicy must let the KEDA operator reach the gRPC port",
             );
         }
         Ok(Some(row)) => row,
@@ -78,7 +78,7 @@ pub(super) fn data_source(facts: &Facts) -> Finding {
 
 pub(super) fn one_series(facts: &Facts) -> Finding {
     match &facts.load {
-        None => skipped("no --query was given"),
+        None => skipped("no query was given: add --query with that of the trigger"),
         Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
         Some(Ok(None)) => fail(
             "no series, or no number",
