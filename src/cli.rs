@@ -1,7 +1,7 @@
 //! The commands. The only place that prints, and the only place that ends the process.
 //!
-//! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input. Results go to standard output, progress
-//! and errors to standard error.
+//! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input, 141 = the reader of the result went away.
+//! Results go to standard output, progress and errors to standard error.
 
 mod api;
 mod backtest;
@@ -133,8 +133,8 @@ fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
-        // Whoever read the result has read enough of it.
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        // Whoever read the result has read enough of it; a check that comes after it was not made.
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(UNREAD),
         Err(error) => {
             // Nobody is left to be told where this fails.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -142,6 +142,9 @@ fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
         }
     }
 }
+
+/// What a shell calls the end of a program whose reader went away: 128 and SIGPIPE's number.
+const UNREAD: u8 = 141;
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let kind = |cause: &(dyn std::error::Error + 'static)| {

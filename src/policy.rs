@@ -15,7 +15,7 @@ pub mod schedule;
 
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
-pub use keys::{Faults, KNOWN_KEYS, Keys, metric_name_or_default, read_keys};
+pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
 pub use local::{ClockChange, clock_changes};
 pub use override_::Override;
 pub use schedule::{Bounds, RawRule, Schedule};
@@ -188,6 +188,11 @@ impl Policy {
     pub fn is_schedule_only(&self) -> bool {
         self.signals.is_empty()
     }
+
+    /// The word of a person that holds at an instant.
+    pub fn override_at(&self, at: Time) -> Option<&Override> {
+        self.r#override.as_ref().filter(|word| word.holds_at(at))
+    }
 }
 
 // === impl Signal ===
@@ -199,6 +204,13 @@ impl Signal {
             SignalKind::Queue(drain) => drain.as_ref(),
             SignalKind::Rate => None,
         }
+    }
+
+    /// Every query that it takes: its own, and those of its deadline.
+    pub fn queries(&self) -> impl Iterator<Item = &str> {
+        let drain = self.drain();
+        let arrivals = drain.map(|drain| drain.arrivals.as_str());
+        [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten()
     }
 }
 

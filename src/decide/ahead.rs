@@ -46,7 +46,7 @@ pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Sp
         let load = tracker.quantiles(horizon, &[Quantile::LIKELY, Quantile::MEDIAN, insured]);
         let [low, median, high] = *load.as_slice() else { return stretches };
         let bounds = policy.schedule.at(middle);
-        let word = policy.r#override.as_ref().filter(|word| word.holds_at(middle));
+        let word = policy.override_at(middle);
         let (least, most) = allowed(&bounds, &policy.limits, word);
         let wanted = need(high, bounds.factor);
         stretches.push(Stretch {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::Fault;
-use super::keys::{Faults, METRIC_NAME, is_metric_name};
+use super::keys::{Faults, LABEL, is_label};
 
 /// What KEDA means by one trigger of one ScaledObject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +31,9 @@ impl WorkloadId {
                 faults.push(Fault::new(key, text, expected));
             }
         };
-        // A namespace may be written as a metric may.
-        check("namespace", namespace, is_metric_name(namespace), METRIC_NAME);
+        check("namespace", namespace, is_label(namespace), LABEL);
         check("name", name, is_object_name(name), "1 to 253 characters of a-z, 0-9, - and .");
-        check("metricName", metric, is_metric_name(metric), METRIC_NAME);
+        check("metricName", metric, is_label(metric), LABEL);
         if !faults.is_empty() {
             return Err(Faults(faults));
         }

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
-pub use names::{KNOWN_KEYS, metric_name_or_default, read_keys};
-pub(super) use names::{METRIC_NAME, is_metric_name};
+pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
 use signal::{read_signal, read_source};
 
 use super::reader::Reader;
@@ -204,7 +204,7 @@ fn calendars(reader: &Reader<'_>, keys: &Keys) -> Calendars {
 
 fn read_metric_name(reader: &mut Reader<'_>) -> String {
     reader
-        .parsed("metricName", METRIC_NAME, |t| is_metric_name(t).then(|| t.to_owned()))
+        .parsed("metricName", LABEL, |t| is_label(t).then(|| t.to_owned()))
         .unwrap_or_else(|| DEFAULT_METRIC_NAME.to_owned())
 }
 

@@ -33,12 +33,13 @@ mod parking {
 pub(super) struct Hub {
     ranges: Locked<HashMap<(FeedKey, Span), Arc<RangeFlight>>>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
-    /// Why a query failed when it was asked last; none where it did not.
-    troubles: Arc<Locked<HashMap<String, String>>>,
+    troubles: Arc<Troubles>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
 }
 
+/// Why a query failed when its data source was asked last, by both; none where it did not.
+type Troubles = Locked<HashMap<(String, String), String>>;
 type InstantFlight = Flight<Retries, Option<Sample>>;
 type RangeFlight = Flight<Reader, Option<Arc<Series>>>;
 
@@ -103,11 +104,11 @@ impl Hub {
         }));
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
         let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
-        let (troubles, query) = (Arc::clone(&self.troubles), key.query.clone());
+        let (troubles, asked) = (Arc::clone(&self.troubles), (key.datasource.clone(), key.query.clone()));
         flight
             .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
-                let (troubles, query) = (Arc::clone(&troubles), query.clone());
+                let (troubles, asked) = (Arc::clone(&troubles), asked.clone());
                 async move {
                     let Reader { feed, retries, until, kept } = &mut *state;
                     kept.take_up(feed, now).await;
@@ -117,7 +118,7 @@ impl Hub {
                         return old;
                     }
                     let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
-                    keep_trouble(&troubles, &query, &refreshed);
+                    keep_trouble(&troubles, asked, &refreshed);
                     match retries.noted(refreshed, now, &label) {
                         Some(update) => {
                             *until = Some(update.read_until);
@@ -169,17 +170,16 @@ impl Hub {
             .await
     }
 
-    /// Why one of the queries failed when it was asked last.
-    pub(super) fn trouble<'a>(&self, mut queries: impl Iterator<Item = &'a String>) -> Option<String> {
-        let troubles = self.troubles.lock();
-        queries.find_map(|query| troubles.get(query).cloned())
+    /// Why the series of `query` could not be read from `backend` when it was asked last.
+    pub(super) fn trouble(&self, backend: &dyn Backend, query: &str) -> Option<String> {
+        self.troubles.lock().get(&(backend.identity(), query.to_owned())).cloned()
     }
 
     /// Lets go of what no workload asks for any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
         self.ranges.lock().retain(|(key, _), _| is_used(&key.query));
         self.instants.lock().retain(|key, _| is_used(&key.query));
-        self.troubles.lock().retain(|query, _| is_used(query));
+        self.troubles.lock().retain(|(_, query), _| is_used(query));
     }
 
     /// Writes every series that has grown since it was written last; those being read now are left as they are.
@@ -202,11 +202,11 @@ impl Hub {
     }
 }
 
-fn keep_trouble<T>(troubles: &Locked<HashMap<String, String>>, query: &str, answer: &Result<T, SourceError>) {
+fn keep_trouble<T>(troubles: &Troubles, asked: (String, String), answer: &Result<T, SourceError>) {
     let mut troubles = troubles.lock();
     match answer {
-        Ok(_) => drop(troubles.remove(query)),
-        Err(error) => drop(troubles.insert(query.to_owned(), error.to_string())),
+        Ok(_) => drop(troubles.remove(&asked)),
+        Err(error) => drop(troubles.insert(asked, error.to_string())),
     }
 }
 

@@ -277,6 +277,10 @@ mod tests {
             "{error}"
         );
         assert!(csv("time,load\n").expect_err("header").contains("found 'time,load', expected a header"));
+        let millis = csv("timestamp,value\n1793279160000,1\n1793279220000,2\n").expect_err("milliseconds");
+        assert!(millis.contains("line 2: found '1793279160000', expected seconds since 1970"), "{millis}");
+        let comma = csv("timestamp,value\n0,474\n60,475,1\n").expect_err("a decimal comma");
+        assert!(comma.contains("line 3: found 3 fields, expected as many as the header has"), "{comma}");
         let many = format!("timestamp,value\n{}", "x,1\n".repeat(25));
         assert!(csv(&many).expect_err("many").ends_with("and 15 more"));
     }

@@ -123,8 +123,7 @@ fn expected(policy: &Policy, ahead: &[Stretch], now: Time) -> Vec<Expected> {
     starts
         .map(|from| {
             let middle = from + Span::seconds(FINE.as_seconds() / 2);
-            let word = policy.r#override.as_ref().filter(|word| word.holds_at(middle));
-            let allowed = allowed(&policy.schedule.at(middle), &policy.limits, word);
+            let allowed = allowed(&policy.schedule.at(middle), &policy.limits, policy.override_at(middle));
             Expected { from, replicas: allowed.0, allowed }
         })
         .collect()

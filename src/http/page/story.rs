@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use chrono::TimeZone;
 use chrono_tz::Tz;
+use coming::Change;
 
 use super::super::overview::{Known, SILENT, Standing, Story};
 use super::{FOOT, figures, head, mark};
@@ -48,8 +49,9 @@ pub(super) fn write(
             tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
         };
         let (fine, hours) = (look(figures::FINE), look(Span::HOUR));
+        let change = coming::next_change(&story.policy.schedule, now);
         if let Some(decision) = known.standing.decision() {
-            tiles(out, story, decision, now)?;
+            tiles(out, story, decision, change.as_ref(), now)?;
         }
         out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
         if let Some(figure) = figures::load(story, known.standing.decision().and_then(|d| d.load), &fine, now)
@@ -61,7 +63,7 @@ pub(super) fn write(
         }
         out.push_str("</section>\n<div class=\"two\">\n");
         if let Some(decision) = known.standing.decision() {
-            why(out, story, decision, now)?;
+            why(out, decision, change.as_ref())?;
         }
         if !story.policy.is_schedule_only() {
             coming::next_hours(out, story, &hours, now)?;
@@ -105,7 +107,13 @@ fn trouble(out: &mut String, known: &Known, exposes: bool) -> std::fmt::Result {
     )
 }
 
-fn tiles(out: &mut String, story: &Story, decision: &Decision, now: Time) -> std::fmt::Result {
+fn tiles(
+    out: &mut String,
+    story: &Story,
+    decision: &Decision,
+    change: Option<&Change>,
+    now: Time,
+) -> std::fmt::Result {
     out.push_str("<section class=\"tiles\" aria-label=\"Now\">\n");
     let mut tile = |title: &str, value: String, note: String| {
         let note = escaped(&note);
@@ -126,8 +134,8 @@ fn tiles(out: &mut String, story: &Story, decision: &Decision, now: Time) -> std
         tile("peak to come", number(view.load), note)?;
         tile("forecast", view.trust.to_owned(), format!("fitted {}", crate::draw::moment(view.fitted_at)))?;
     }
-    if let Some((at, change)) = coming::next_change(&story.policy.schedule, now) {
-        tile("schedule changes", at, change)?;
+    if let Some(Change { at, to }) = change {
+        tile("schedule changes", at.clone(), to.clone())?;
     }
     if let Some((span, probability)) = decision.capped_in {
         tile("capped in", span.to_string(), format!("probability {}", number(probability)))?;
@@ -136,10 +144,10 @@ fn tiles(out: &mut String, story: &Story, decision: &Decision, now: Time) -> std
     Ok(())
 }
 
-fn why(out: &mut String, story: &Story, decision: &Decision, now: Time) -> std::fmt::Result {
+fn why(out: &mut String, decision: &Decision, change: Option<&Change>) -> std::fmt::Result {
     writeln!(out, "<section><h2>Why {}</h2>", decision.replicas)?;
     if decision.needs.is_empty() {
-        writeln!(out, "<p>{}</p>", asleep(story, decision, now))?;
+        writeln!(out, "<p>{}</p>", asleep(decision, change))?;
     } else {
         needs(out, decision)?;
     }
@@ -174,11 +182,11 @@ fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
 }
 
 /// Why nobody asks, and when somebody will.
-fn asleep(story: &Story, decision: &Decision, now: Time) -> String {
+fn asleep(decision: &Decision, change: Option<&Change>) -> String {
     let reason = escaped(&decision.reason.to_string());
-    match coming::next_change(&story.policy.schedule, now) {
-        Some((at, change)) => {
-            format!("For now, {reason}. At {at} the schedule changes: {}.", escaped(&change))
+    match change {
+        Some(Change { at, to }) => {
+            format!("For now, {reason}. At {at} the schedule changes: {}.", escaped(to))
         }
         None => format!("For now, {reason}."),
     }

@@ -69,14 +69,15 @@ pub(super) const DEFAULT_METRIC_NAME: &str = "forescale";
 /// The metric's name by the metadata alone, the default where `metricName` is missing or faulty: `GetMetricSpec`
 /// must succeed even then.
 pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> &str {
-    metadata.get("metricName").map(|t| t.trim()).filter(|t| is_metric_name(t)).unwrap_or(DEFAULT_METRIC_NAME)
+    metadata.get("metricName").map(|t| t.trim()).filter(|t| is_label(t)).unwrap_or(DEFAULT_METRIC_NAME)
 }
 
-/// What [`is_metric_name`] admits, in words.
-pub(in crate::policy) const METRIC_NAME: &str = "1 to 63 characters of a-z, 0-9 and -";
+/// What [`is_label`] admits, in words.
+pub(in crate::policy) const LABEL: &str = "1 to 63 characters of a-z, 0-9 and -";
 
-/// Whether the text may name an HPA metric: it becomes a segment of a URL path.
-pub(in crate::policy) fn is_metric_name(text: &str) -> bool {
+/// Whether the text may name an HPA metric, a namespace or a data source: by its letters and its length an RFC 1123
+/// label, which may stand in a URL path as it is.
+pub fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

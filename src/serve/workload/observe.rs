@@ -10,7 +10,7 @@ use super::Workload;
 use crate::decide::CONTEXT_WINDOW;
 use crate::history::{Observations, Sample, SignalHistory};
 use crate::plan;
-use crate::policy::{Drain, LeadTime, Policy, Signal};
+use crate::policy::{LeadTime, Policy, Signal};
 use crate::serve::forecasts::ForecastKey;
 use crate::serve::registry::Shared;
 use crate::serve::starts::start_queries;
@@ -27,15 +27,7 @@ impl Workload {
     pub(in crate::serve) fn queries(&self) -> HashSet<String> {
         let q = &self.policy.queries;
         let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
-        let signals = self.policy.signals.iter().flat_map(|signal| {
-            let drain = signal.drain();
-            let queries = [
-                Some(signal.query.as_str()),
-                drain.map(|d| d.arrivals.as_str()),
-                drain.and_then(Drain::completions),
-            ];
-            queries.into_iter().flatten().map(str::to_owned)
-        });
+        let signals = self.policy.signals.iter().flat_map(Signal::queries).map(str::to_owned);
         context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
     }
 

@@ -56,7 +56,10 @@ impl Workload {
 
     /// What is missing, with the reason why it cannot be had where a question for it failed.
     fn with_cause(&self, shared: &Shared, blind: Blind) -> Blind {
-        let trouble = shared.hub.trouble(self.queries().iter());
+        let signals = self.policy.signals.iter().zip(&self.backends);
+        let mut asked =
+            signals.flat_map(|(signal, backend)| signal.queries().map(move |query| (backend, query)));
+        let trouble = asked.find_map(|(backend, query)| shared.hub.trouble(backend.as_ref(), query));
         let with = |text: String, trouble: &str| {
             format!("{text}: {}", trouble.chars().take(CAUSE).collect::<String>())
         };

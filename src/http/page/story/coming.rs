@@ -54,7 +54,7 @@ fn no_forecast(story: &Story) -> String {
 pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Result {
     let zone = policy.schedule.zone();
     out.push_str("<section><h2>Override and schedule</h2>\n");
-    match policy.r#override.as_ref().filter(|word| word.holds_at(now)) {
+    match policy.override_at(now) {
         Some(word) => writeln!(
             out,
             "<p class=\"notice calm\">Override: <strong>{} replicas</strong> until {}{}</p>",
@@ -104,10 +104,17 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
     Ok(())
 }
 
-/// The next instant at which the schedule asks for something else, and for what; `None` within a week.
-pub(super) fn next_change(schedule: &Schedule, now: Time) -> Option<(String, String)> {
+/// When the schedule asks for something else, in words.
+pub(super) struct Change {
+    pub at: String,
+    /// What it asks for then.
+    pub to: String,
+}
+
+/// The next change of the schedule; `None` where there is none within a week.
+pub(super) fn next_change(schedule: &Schedule, now: Time) -> Option<Change> {
     let (at, bounds) = schedule.next_change(now, WEEK)?;
-    Some((local(schedule.zone(), at, now), in_words(&bounds)))
+    Some(Change { at: local(schedule.zone(), at, now), to: in_words(&bounds) })
 }
 
 fn in_words(bounds: &Bounds) -> String {

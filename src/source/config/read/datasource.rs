@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::path;
-use crate::policy::quoted;
+use crate::policy::{is_label, quoted};
 use crate::source::config::keys::{Section, note};
 use crate::source::config::{Auth, DataSourceConfig, TlsConfig};
 use crate::source::prometheus::base_url;
@@ -21,7 +21,7 @@ pub(super) fn all(top: &Section<'_>) -> BTreeMap<String, DataSourceConfig> {
     let mut all = BTreeMap::new();
     for (name, value) in top.table("datasources") {
         let key = format!("datasources.{name}");
-        if !is_name(name) {
+        if !is_label(name) {
             note(top.context(), &key, format!("the name '{name}'"), "1 to 63 of a-z, 0-9 and -");
         }
         let section = Section::new(key, Some(value), top.context());
@@ -31,11 +31,6 @@ pub(super) fn all(top: &Section<'_>) -> BTreeMap<String, DataSourceConfig> {
         section.finish();
     }
     all
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn datasource(section: &Section<'_>) -> Option<DataSourceConfig> {
