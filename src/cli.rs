@@ -9,6 +9,7 @@ mod demo;
 mod described;
 mod doctor;
 mod explain;
+mod files;
 mod forecast;
 mod init;
 mod lint;

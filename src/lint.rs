@@ -5,7 +5,6 @@
 
 mod conflict;
 mod object;
-mod place;
 mod policy;
 mod query;
 mod report;
@@ -22,9 +21,8 @@ pub use rules::{Rule, Severity};
 use crate::policy::KNOWN_KEYS;
 use crate::source::Catalogue;
 use crate::source::manifest::scaled_objects;
-use crate::source::yaml::{Node, documents};
+use crate::source::yaml::{Node, Place, documents};
 use crate::units::{Span, Time};
-use place::Place;
 
 /// A file to look at.
 #[derive(Debug, Clone)]
@@ -95,6 +93,9 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
             report.judged += 1;
             object::check(&object, settings, &mut findings);
         }
+        for document in documents {
+            report.judged += usize::from(object::check_kind(document, &mut findings));
+        }
         for document in documents.iter().filter(|d| d.get("kind").is_none()) {
             if is_server(document) {
                 report.judged += 1;
@@ -111,7 +112,8 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
     report
 }
 
-fn is_server(document: &Node) -> bool {
+/// Whether a document without a kind is a server's configuration: it has a key that no policy has.
+pub fn is_server(document: &Node) -> bool {
     ["datasources", "listen", "calendars", "policies", "serverAddressAllow", "startupGrace", "grpc", "state"]
         .iter()
         .any(|key| document.entry(key).is_some())

@@ -9,6 +9,12 @@ mod time;
 pub use quantities::{Quantile, Replicas, Threshold};
 pub use time::{Span, Step, Time};
 
+/// A count with its noun: `1 replica`, `3 replicas`.
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// A text or number that is no such quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UnitError {

@@ -5,6 +5,7 @@
 //! A strategy never sees a sample before it could have been collected.
 
 mod contest;
+mod doubts;
 mod files;
 mod gate;
 mod progress;

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
+use super::files;
+use crate::lint::is_server;
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, scaled_objects};
 use crate::source::yaml::documents;
@@ -22,7 +24,7 @@ pub(super) struct Described {
 
 /// Reads a file; a policy in it is added to the catalogue. `name` chooses among several ScaledObjects.
 pub(super) fn read(path: &Path, name: Option<&str>, catalogue: &mut Catalogue) -> anyhow::Result<Described> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = files::text(path)?;
     of(path, &text, name, catalogue).with_context(|| path.display().to_string())
 }
 
@@ -30,6 +32,9 @@ fn of(path: &Path, text: &str, name: Option<&str>, catalogue: &mut Catalogue) ->
     let documents = documents(text).map_err(anyhow::Error::msg)?;
     if documents.iter().any(|document| document.get("kind").is_some()) {
         return trigger(&scaled_objects(&documents), name);
+    }
+    if documents.iter().any(is_server) {
+        bail!("found a server's configuration, expected a ScaledObject or a policy");
     }
     if let Some(name) = name {
         bail!("--name {name}: a policy has no name; expected a file with ScaledObjects");
@@ -111,6 +116,11 @@ mod tests {
                 "kind: Deployment\n",
                 None,
                 "found no ScaledObject with a trigger that asks Forescale; it holds: none",
+            ),
+            (
+                "datasources: {default: {url: 'http://p'}}\n",
+                None,
+                "found a server's configuration, expected a ScaledObject or a policy",
             ),
             ("query: up\n", Some("x"), "--name x: a policy has no name; expected a file with ScaledObjects"),
         ];

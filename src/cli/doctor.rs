@@ -15,9 +15,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::api::{Api, Place};
-use super::{Format, Outcome};
+use super::{Format, Outcome, files};
 use crate::serve::{Clock, SystemClock};
-use crate::source::ServerConfig;
 use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::prometheus::{Prometheus, base_url};
 use crate::units::Span;
@@ -90,9 +89,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
 
 fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Prometheus>> {
     if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let config = ServerConfig::parse(&text, &std::env::vars().collect())
-            .with_context(|| path.display().to_string())?;
+        let config = files::config(path)?;
         let source = config.datasources.get(&args.datasource).with_context(|| {
             let known: Vec<_> = config.datasources.keys().map(String::as_str).collect();
             format!("--datasource: found '{}', expected one of {}", args.datasource, known.join(", "))
@@ -123,8 +120,16 @@ fn document(workload: &str, checks: &[Check]) -> serde_json::Value {
 
 fn text(workload: &str, checks: &[Check]) -> String {
     let mut out = format!("{workload}\n\n");
-    for check in checks {
-        out += &format!("{:<8} {:<17} {}\n", check.finding.as_str(), check.name, check.finding.found());
+    let is_same = |a: &Check, b: &Check| match (&a.finding, &b.finding) {
+        // What is not seen for one reason is said once.
+        (Finding::Skipped(a), Finding::Skipped(b)) => a == b,
+        _ => false,
+    };
+    for alike in checks.chunk_by(is_same) {
+        let Some((check, others)) = alike.split_first() else { continue };
+        let more = others.iter().map(|other| other.name).collect::<Vec<_>>().join(", ");
+        let more = if more.is_empty() { more } else { format!("; the same of {more}") };
+        out += &format!("{:<8} {:<17} {}{more}\n", check.finding.as_str(), check.name, check.finding.found());
         if let Some(trouble) = check.finding.trouble() {
             out += &format!("{:<8} {:<17} expected: {}\n", "", "", trouble.expected);
             out += &format!("{:<8} {:<17} do: {}\n", "", "", trouble.advice);

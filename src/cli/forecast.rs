@@ -19,7 +19,7 @@ use origins::forecast_all;
 pub(super) use print::explanation_json;
 use print::{write_csv, write_explanations, write_json};
 
-use super::{Outcome, live};
+use super::{Outcome, files, live};
 use crate::history::{Calendar, Series};
 use crate::policy::{Faults, ical};
 use crate::serve::{Clock, SystemClock};
@@ -124,7 +124,7 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
 /// The dates of the calendar that lie where the series does, and a year around.
 fn sundays(args: &ForecastArgs, series: &Series) -> anyhow::Result<BTreeSet<NaiveDate>> {
     let Some(path) = &args.calendar else { return Ok(BTreeSet::new()) };
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = files::text(path)?;
     let date = |at: Time| at.to_utc().date_naive();
     let within = date(series.start() - Span::days(366))
         ..=date(series.end().unwrap_or(series.start()) + Span::days(366));

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::Outcome;
 use super::serve::{load_catalogue, policy_files};
+use super::{Outcome, files};
 use crate::lint::{self, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
-use crate::source::{Catalogue, ServerConfig};
+use crate::source::Catalogue;
 use crate::units::{Span, Time};
 
 /// ScaledObjects, policies and server configuration checked before they are applied.
@@ -83,18 +83,13 @@ fn settings(args: &LintArgs) -> anyhow::Result<Settings> {
     let now = args.at.unwrap_or_else(|| SystemClock.now());
     let env = std::env::vars().collect();
     let mut catalogue = match &args.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let config = ServerConfig::parse(&text, &env).with_context(|| path.display().to_string())?;
-            Some(load_catalogue(&config)?)
-        }
+        Some(path) => Some(load_catalogue(&files::config(path)?)?),
         None => None,
     };
     if let Some(folder) = &args.policies {
         let catalogue = catalogue.get_or_insert_with(|| Catalogue::new(now));
         for (name, path) in policy_files(folder) {
-            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            catalogue.add(&name, &text).with_context(|| path.display().to_string())?;
+            catalogue.add(&name, &files::text(&path)?).with_context(|| path.display().to_string())?;
         }
     }
     Ok(Settings { now, scrape_interval: args.scrape_interval, retention: args.retention, catalogue, env })
@@ -110,18 +105,18 @@ fn inputs(files: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
         };
         for path in paths {
             let name = path.display().to_string();
-            let text = read(&path).with_context(|| format!("cannot read {name}"))?;
+            let text = read(&path)?;
             inputs.push(Input { name, text });
         }
     }
     Ok(inputs)
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+fn read(path: &Path) -> anyhow::Result<String> {
     if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;
         return Ok(text);
     }
-    std::fs::read_to_string(path)
+    files::text(path)
 }

@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use crate::history::Series;
+use crate::policy::quoted;
 use crate::source::RangeQuery;
 use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::prometheus::{Prometheus, base_url};
@@ -16,7 +17,8 @@ pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> 
     let source = Prometheus::new("default", DataSourceConfig::at(url), &Limits::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let question = RangeQuery { query: query.to_owned(), from, to, step };
-    let series = runtime.block_on(source.range(&question)).context("--query")?;
+    let series =
+        runtime.block_on(source.range(&question)).with_context(|| format!("query {}", quoted(query)))?;
     let first = (0..series.len()).find(|&slot| series.get(slot).is_some());
     Ok(match (first, series.last()) {
         (Some(first), Some((last, _))) => series.window(series.time(first) - Span::seconds(1), last),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::{ArgGroup, Args};
 
-use super::{Format, Outcome};
+use super::{Format, Outcome, files};
 use crate::policy::Override;
 use crate::serve::{Clock, SystemClock};
 use crate::source::manifest::{ScaledObject, scaled_objects};
@@ -134,7 +134,7 @@ fn from_file(
     action: &Action,
     warnings: &mut Vec<String>,
 ) -> anyhow::Result<Target> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = files::text(path)?;
     let documents =
         documents(&text).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())?;
     let objects = scaled_objects(&documents);

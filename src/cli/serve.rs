@@ -1,6 +1,6 @@
 //! `forescale serve`: the scaler.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::Outcome;
+use super::{Outcome, files};
 use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::prometheus::DataSources;
@@ -37,9 +37,7 @@ const RELOAD: Duration = Duration::from_secs(10);
 
 /// Runs the server until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
-    let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
-    let env: BTreeMap<String, String> = std::env::vars().collect();
-    let mut config = ServerConfig::parse(&text, &env).with_context(|| args.config.display().to_string())?;
+    let mut config = files::config(&args.config)?;
     config.expose_queries = args.expose_queries;
     let catalogue = load_catalogue(&config)?;
     if let Some(files) = &config.grpc.tls {

@@ -112,7 +112,7 @@ impl Decision {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} replicas at {}: {}", self.replicas, self.at, self.reason)?;
+        write!(f, "{} at {}: {}", self.replicas.in_words(), self.at, self.reason)?;
         for need in &self.needs {
             let aside = if need.counts { "" } else { " (does not count)" };
             write!(f, "\n  {} asks for {}{aside}", need.contributor.as_str(), need.replicas)?;

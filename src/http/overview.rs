@@ -34,6 +34,8 @@ pub struct Known {
     pub id: WorkloadId,
     /// How it stands.
     pub standing: Standing,
+    /// How it is to be scaled; `None` where its keys are faulty.
+    pub policy: Option<Arc<Policy>>,
     /// When KEDA last asked for it.
     pub last_asked: Time,
 }
@@ -101,8 +103,8 @@ impl Standing {
             Standing::Blind(Blind::NoData { .. }) => "no data".to_owned(),
             Standing::Faulty(faults) if exposes => faults.to_string(),
             Standing::Faulty(Faults(faults)) => {
-                let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
-                format!("faulty metadata: {}", keys.join(", "))
+                let told = faults.iter().map(|fault| format!("{}: expected {}", fault.key, fault.expected));
+                format!("faulty metadata: {}", told.collect::<Vec<_>>().join("; "))
             }
         })
     }

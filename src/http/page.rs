@@ -11,9 +11,9 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::overview::{Known, SILENT, Standing, Story};
-use crate::decide::{Decision, Note, Rung};
+use crate::decide::{Contributor, Decision, Note, Reason, Rung};
 use crate::draw::{escaped, number};
-use crate::units::Time;
+use crate::units::{Time, counted};
 
 /// What may stand behind the `?` of the fleet's path.
 #[derive(Deserialize)]
@@ -108,9 +108,8 @@ fn write_fleet(
     let troubled = known.iter().filter(|k| mark(k, now).class != "good").count();
     writeln!(
         out,
-        "<h1>{} {}</h1>\n<p>{}</p>",
-        known.len(),
-        if known.len() == 1 { "workload" } else { "workloads" },
+        "<h1>{}</h1>\n<p>{}</p>",
+        counted(known.len(), "workload"),
         match (known.len(), troubled) {
             (0, _) => "KEDA has asked for none yet. Apply a ScaledObject whose trigger names this server; \
                        it appears within its polling interval."
@@ -165,7 +164,7 @@ fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::R
     let decision = known.standing.decision();
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let Mark { class, word } = mark(known, now);
-    let why = decision.map(|d| d.reason.to_string()).or_else(|| known.standing.trouble(exposes));
+    let why = decision.map(|d| why(d, known, now)).or_else(|| known.standing.trouble(exposes));
     writeln!(
         out,
         "<tr><th scope=\"row\"><a href=\"{}\">{}/{}</a>{several}</th><td class=\"words\"><span class=\"mark {class}\">\
@@ -184,6 +183,22 @@ fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::R
         cell(decision.and_then(|d| d.forecast.as_ref()).map(|f| f.load)),
         escaped(&why.unwrap_or_default()),
     )
+}
+
+/// The reason of an answer; where people said it, until when they did.
+fn why(decision: &Decision, known: &Known, now: Time) -> String {
+    let is_said = match decision.reason {
+        Reason::Need(by) => {
+            matches!(by, Contributor::Schedule | Contributor::Override | Contributor::Minimum)
+        }
+        Reason::Ceiling | Reason::CommandedZero | Reason::Idle => true,
+        Reason::MaxReplicas => false,
+    };
+    let coming = known.policy.as_ref().filter(|_| is_said).and_then(|policy| policy.coming(now));
+    match coming {
+        Some(coming) => format!("{}; {coming}", decision.reason),
+        None => decision.reason.to_string(),
+    }
 }
 
 fn pages(out: &mut String, page: usize, rows: usize, wanted: &str) -> std::fmt::Result {

@@ -124,7 +124,10 @@ async fn decision(
         Err(lost) => return not_one(&lost),
     };
     match (known.standing.decision(), known.standing.trouble(answers.overview.exposes_queries())) {
-        (Some(decision), _) => Json(view::decision_json(decision)).into_response(),
+        (Some(decision), _) => {
+            let now = answers.overview.now();
+            Json(view::decision_json(decision, known.policy.as_deref(), now)).into_response()
+        }
         (None, trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble.unwrap_or_default()),
     }
 }

@@ -6,8 +6,8 @@
 mod forms;
 
 use forms::{
-    ChangeView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView, PeakView, PointView,
-    ProblemView, WorkloadView, WorkloadsView,
+    ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView, PeakView,
+    PointView, ProblemView, WorkloadView, WorkloadsView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -16,14 +16,17 @@ use serde_json::{Value, json};
 
 use super::overview::{Change, Known, Story};
 use crate::decide::{Decision, SignalPlan, Stretch};
+use crate::policy::{Coming, Policy};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// Version of every form.
 const VERSION: u32 = 1;
 
-/// The decision as JSON: the wire form of `explain` and of the API.
-pub fn decision_json(decision: &Decision) -> Value {
-    value(&DecisionView::of(decision))
+/// The decision as JSON: the wire form of `explain` and of the API. With the policy it also tells what people said
+/// changes next.
+pub fn decision_json(decision: &Decision, policy: Option<&Policy>, now: Time) -> Value {
+    let next_change = policy.and_then(|policy| policy.coming(now)).map(ComingView::of);
+    value(&DecisionView { next_change, ..DecisionView::of(decision) })
 }
 
 /// Every workload.
@@ -145,7 +148,15 @@ impl DecisionView {
             }),
             capped_in_seconds: decision.capped_in.map(|(span, _)| span.as_seconds()),
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
+            next_change: None,
         }
+    }
+}
+
+impl ComingView {
+    fn of(coming: Coming) -> Self {
+        let Coming { at, local, to } = coming;
+        ComingView { at: at.to_string(), local, to }
     }
 }
 

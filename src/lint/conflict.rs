@@ -1,9 +1,8 @@
 //! Conflicts between documents, across all files that were given: who else pulls at the same workload.
 
-use super::place::key_of;
 use super::{Findings, Input, rules};
 use crate::source::manifest::scaled_objects;
-use crate::source::yaml::Node;
+use crate::source::yaml::{Node, key_of};
 
 /// What an autoscaler points at: namespace, kind, name.
 type Target = (Option<String>, String, String);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::place::key_of;
 use super::{Findings, Settings, rules, trigger};
 use crate::policy::{nearest, quoted};
 use crate::source::manifest::ScaledObject;
-use crate::source::yaml::Node;
+use crate::source::yaml::{Node, key_of};
 
+/// Kinds of `keda.sh`.
+const KINDS: [&str; 4] =
+    ["ScaledObject", "ScaledJob", "TriggerAuthentication", "ClusterTriggerAuthentication"];
 /// Fields of `spec`.
 const SPEC: [&str; 10] = [
     "scaleTargetRef",
@@ -65,6 +67,24 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
     for ours in object.ours() {
         trigger::check_trigger(object, ours, settings, findings);
     }
+}
+
+/// A kind of KEDA's own that is misspelt; says whether it is.
+pub(super) fn check_kind(document: &Node, findings: &mut Findings<'_>) -> bool {
+    let is_kedas = document.text_of("apiVersion").is_some_and(|version| version.starts_with("keda.sh/"));
+    let kind = document.text_of("kind").unwrap_or_default();
+    let is_misspelt = is_kedas && !KINDS.contains(&kind.as_str());
+    if is_misspelt {
+        let meant = nearest(&kind, KINDS).unwrap_or(KINDS[0]);
+        let message = format!("KEDA has no kind {}", quoted(&kind));
+        findings.add(
+            &rules::UNKNOWN_KIND,
+            key_of(document, "kind"),
+            message,
+            format!("did you mean {meant}?"),
+        );
+    }
+    is_misspelt
 }
 
 /// A trigger with the address of an external scaler, and of no type that asks one.

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use chrono_tz::Tz;
 
-use super::place::{Place, locate};
-use super::query::{may_yield_many, short_windows};
+use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
 use super::{Findings, Settings, windows};
 use crate::policy::schedule::Effect;
 use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
 use crate::source::Catalogue;
-use crate::source::yaml::Node;
+use crate::source::yaml::{Node, Place, locate};
 use crate::units::{Replicas, Span};
 
 /// The name under which a file is looked at.
@@ -112,6 +111,11 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
             continue;
         }
         let at = locate(subject.node, &path, &findings.lines, subject.at);
+        if let Some(why) = unclosed(text) {
+            let mend = "ask the query in Prometheus, and mend it there";
+            findings.add(&rules::QUERY_UNCLOSED, at, format!("{path}: {why}"), mend);
+            continue;
+        }
         if let Some(window) = short_windows(text, least).first() {
             let interval = settings.scrape_interval;
             findings.add(

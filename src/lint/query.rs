@@ -1,4 +1,5 @@
-//! What can be told of PromQL without running it: windows too short for the scrape interval, and several series.
+//! What can be told of PromQL without running it: brackets that are not closed, windows too short for the scrape
+//! interval, and several series.
 
 use crate::units::Span;
 
@@ -11,6 +12,33 @@ pub(super) fn short_windows(query: &str, least: Span) -> Vec<Span> {
         .filter_map(|(window, _)| Span::parse(window.trim()).ok())
         .filter(|window| *window < least)
         .collect()
+}
+
+/// What is open at the end, or closes what is not open; `None` of a query whose brackets and quotes fit.
+pub(super) fn unclosed(query: &str) -> Option<String> {
+    let (plain, quote) = split_texts(query);
+    let mut open = Vec::new();
+    for c in plain.chars() {
+        match c {
+            '(' | '[' | '{' => open.push(c),
+            ')' | ']' | '}' => {
+                let begun = open.pop();
+                if begun.map(closing) != Some(c) {
+                    return Some(format!("'{c}' closes nothing"));
+                }
+            }
+            _ => {}
+        }
+    }
+    quote.or_else(|| open.pop()).map(|c| format!("'{c}' is not closed"))
+}
+
+fn closing(open: char) -> char {
+    match open {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    }
 }
 
 /// Whether nothing in the query joins several series into one.
@@ -30,27 +58,50 @@ pub(super) fn may_yield_many(query: &str) -> bool {
 
 /// The query without what stands in quotes.
 fn outside_texts(query: &str) -> String {
+    split_texts(query).0
+}
+
+/// The query without what stands in quotes, and the quote that is open at its end.
+fn split_texts(query: &str) -> (String, Option<char>) {
     let mut quote = None;
     let mut escaped = false;
     let mut out = String::new();
+    let mut is_comment = false;
     for c in query.chars() {
         match quote {
             Some(open) => {
                 if c == open && !escaped {
                     quote = None;
                 }
-                escaped = c == '\\' && !escaped;
+                escaped = c == '\\' && !escaped && open != '`';
             }
+            None if is_comment || c == '#' => is_comment = c != '\n',
             None if matches!(c, '"' | '\'' | '`') => quote = Some(c),
             None => out.push(c),
         }
     }
-    out
+    (out, quote)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brackets_and_quotes_are_closed() {
+        for (query, want) in [
+            ("sum(rate(a{x=\"(\"}[2m]))", None),
+            ("sum(rate(a[2m])", Some("'(' is not closed")),
+            ("sum(rate(a[2m))", Some("')' closes nothing")),
+            ("up)", Some("')' closes nothing")),
+            ("a{x=\"b}", Some("'\"' is not closed")),
+            ("a{x='\\''}", None),
+            ("a{x=`\\`}", None),
+            ("up # it's (\n+ 1", None),
+        ] {
+            assert_eq!(unclosed(query).as_deref(), want, "{query}");
+        }
+    }
 
     #[test]
     fn windows_and_series() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::rules::{ALL, Severity};
 use super::{Finding, Report};
+use crate::units::counted;
 
 /// One line for each finding, its mend below it, and a sum.
 pub fn text(report: &Report) -> String {
@@ -22,8 +23,11 @@ pub fn text(report: &Report) -> String {
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
     let _ = writeln!(
         out,
-        "{} documents judged: {errors} errors, {warnings} warnings, {infos} infos",
-        report.judged
+        "{} judged: {}, {}, {}",
+        counted(report.judged, "document"),
+        counted(errors, "error"),
+        counted(warnings, "warning"),
+        counted(infos, "info")
     );
     out
 }

@@ -35,6 +35,7 @@ macro_rules! rules {
 rules! {
     UNKNOWN_KEY Error "unknown-key" "A key that nobody reads does nothing."
     TRIGGER_TYPE Error "trigger-type" "KEDA knows no trigger of that type, and refuses the whole object."
+    UNKNOWN_KIND Error "unknown-kind" "The API server knows no such kind, and refuses the whole object."
     UNKNOWN_FIELD Error "unknown-field" "The API server drops or refuses fields that KEDA does not know."
     INVALID_VALUE Error "invalid-value" "The scaler refuses the value, and KEDA holds."
     MISSING_KEY Error "missing-key" "Without the key the scaler refuses the workload."
@@ -66,6 +67,7 @@ rules! {
     POLLING_TOO_SLOW Warning "polling-too-slow" "From zero, KEDA looks only once a pollingInterval."
     LEAD_TIME_TOO_SHORT Warning "lead-time-too-short" "No pod is ready sooner than the HPA looks again."
     WAKE_TOO_LATE Warning "wake-too-late" "Woken later than a pod takes to start."
+    QUERY_UNCLOSED Error "query-unclosed" "Prometheus refuses the query, and KEDA holds."
     RATE_WINDOW_SHORT Warning "rate-window-short" "A rate over fewer than four scrapes has gaps."
     QUERY_MANY_SERIES Warning "query-many-series" "A query must yield one series."
     HISTORY_EXCEEDS_RETENTION Warning "history-exceeds-retention" "What Prometheus forgot cannot be learned."

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::place::key_of;
-use super::policy::add_fault;
 use super::{Findings, Settings, rules};
 use crate::source::ServerConfig;
-use crate::source::config::ConfigError;
-use crate::source::yaml::Node;
+use crate::source::config::{ConfigError, Placed};
+use crate::source::yaml::{Node, key_of};
 
 /// Stands for a variable that is set where the server runs: valid as a URL and as a secret.
 const PLACEHOLDER: &str = "http://set-where-it-runs";
@@ -22,8 +20,8 @@ pub(super) fn check(document: &Node, settings: &Settings, findings: &mut Finding
             findings.add(&rules::CONFIG_FAULT, top, why, "expected one YAML document")
         }
         Err(ConfigError::Faults(faults)) => {
-            for fault in faults {
-                add_fault(&fault, &rules::CONFIG_FAULT, document, top, findings);
+            for Placed { at, fault } in faults {
+                findings.add(&rules::CONFIG_FAULT, at, fault.seen(), format!("expected {}", fault.expected));
             }
         }
     }

@@ -1,13 +1,12 @@
 //! Checks of one trigger that asks Forescale: its address, its metadata, and what else its ScaledObject says.
 
-use super::place::{Place, key_of, locate};
 use super::policy::{Subject, check};
 use super::{Findings, Settings, rules};
 use crate::policy::schedule::Effect;
 use crate::policy::{LeadTime, Policy};
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, Trigger};
-use crate::source::yaml::{Content, Node};
+use crate::source::yaml::{Content, Node, Place, key_of, locate};
 use crate::units::{Replicas, Span};
 
 /// KEDA's own defaults where a ScaledObject says nothing.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::place::{Place, locate};
 use super::policy::{Subject, zone_of};
 use super::{Findings, Settings, rules};
 use crate::policy::schedule::Calendars;
 use crate::policy::{Bounds, Keys, RawRule, Schedule, clock_changes};
+use crate::source::yaml::{Place, locate};
 use crate::units::{Span, Time};
 
 /// How far ahead: a year with both changes of the clock, and a holiday that moves.

@@ -31,11 +31,20 @@ mod parking {
 
 /// Every series and instant value in use.
 pub(super) struct Hub {
-    ranges: Locked<HashMap<(FeedKey, Span), Arc<RangeFlight>>>,
+    ranges: Locked<Ranges>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
     troubles: Arc<Troubles>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
+    /// The most points of all series together.
+    most_points: usize,
+}
+
+/// Every series in use, and the points that they may hold together.
+#[derive(Default)]
+struct Ranges {
+    flights: HashMap<(FeedKey, Span), Arc<RangeFlight>>,
+    points: usize,
 }
 
 /// Why a query failed when its data source was asked last, by both; none where it did not.
@@ -81,9 +90,9 @@ struct Retries {
 // === impl Hub ===
 
 impl Hub {
-    pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>, most_points: usize) -> Self {
         let (ranges, instants, troubles) = (Locked::default(), Locked::default(), Arc::default());
-        Hub { ranges, instants, troubles, metrics, store }
+        Hub { ranges, instants, troubles, metrics, store, most_points }
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
@@ -96,12 +105,7 @@ impl Hub {
         now: Time,
         by: Instant,
     ) -> Option<Arc<Series>> {
-        let flight = Arc::clone(self.ranges.lock().entry((key.clone(), settle)).or_insert_with(|| {
-            let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
-            let kept = SeriesKey::new(key, settle, &backend.origin());
-            let kept = Kept { store: self.store.clone(), key: kept, looked_up: false, until: None };
-            Flight::new(Reader { feed, retries: Retries::new(&key.query), until: None, kept }, None)
-        }));
+        let flight = self.flight(backend, key, settle)?;
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
         let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
         let (troubles, asked) = (Arc::clone(&self.troubles), (key.datasource.clone(), key.query.clone()));
@@ -135,9 +139,38 @@ impl Hub {
             .await
     }
 
+    /// The one reader of that series; `None` where all readers together would hold more than they may.
+    fn flight(&self, backend: &Arc<dyn Backend>, key: &FeedKey, settle: Span) -> Option<Arc<RangeFlight>> {
+        let mut ranges = self.ranges.lock();
+        let place = (key.clone(), settle);
+        if let Some(flight) = ranges.flights.get(&place) {
+            return Some(Arc::clone(flight));
+        }
+        let (held, own) = (ranges.points, key.points());
+        if held + own > self.most_points {
+            let why = format!(
+                "{own} points of history are beyond limits.historyPoints: {held} of {} are taken",
+                self.most_points
+            );
+            let asked = (key.datasource.clone(), key.query.clone());
+            if self.troubles.lock().insert(asked, why.clone()).is_none() {
+                tracing::warn!(datasource = backend.label(), why, "no history is kept of a query");
+            }
+            return None;
+        }
+        let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
+        let kept = SeriesKey::new(key, settle, &backend.origin());
+        let kept = Kept { store: self.store.clone(), key: kept, looked_up: false, until: None };
+        let reader = Reader { feed, retries: Retries::new(&key.query), until: None, kept };
+        let flight = Flight::new(reader, None);
+        ranges.flights.insert(place, Arc::clone(&flight));
+        ranges.points += own;
+        Some(flight)
+    }
+
     /// The series of `key` as it was read last; nothing is asked.
     pub(super) fn newest(&self, key: &FeedKey, settle: Span) -> Option<Arc<Series>> {
-        self.ranges.lock().get(&(key.clone(), settle))?.newest()
+        self.ranges.lock().flights.get(&(key.clone(), settle))?.newest()
     }
 
     /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
@@ -177,14 +210,17 @@ impl Hub {
 
     /// Lets go of what no workload asks for any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
-        self.ranges.lock().retain(|(key, _), _| is_used(&key.query));
+        let mut ranges = self.ranges.lock();
+        ranges.flights.retain(|(key, _), _| is_used(&key.query));
+        ranges.points = ranges.flights.keys().map(|(key, _)| key.points()).sum();
+        drop(ranges);
         self.instants.lock().retain(|key, _| is_used(&key.query));
         self.troubles.lock().retain(|(_, query), _| is_used(query));
     }
 
     /// Writes every series that has grown since it was written last; those being read now are left as they are.
     pub(super) async fn keep_all(&self) {
-        let flights: Vec<_> = self.ranges.lock().values().cloned().collect();
+        let flights: Vec<_> = self.ranges.lock().flights.values().cloned().collect();
         for flight in flights {
             let Some(mut state) = flight.idle() else { continue };
             let Reader { feed, until, kept, .. } = &mut *state;
@@ -197,8 +233,8 @@ impl Hub {
     /// Series kept, and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         let ranges = self.ranges.lock();
-        let bytes = ranges.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
-        (ranges.len(), bytes)
+        let bytes = ranges.flights.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
+        (ranges.flights.len(), bytes)
     }
 }
 

@@ -90,7 +90,7 @@ impl Registry {
             entries: Mutex::default(),
             catalogue: watch::Sender::new(parts.catalogue.clone()),
             shared: Arc::new(Shared {
-                hub: Hub::new(Arc::clone(&metrics), store.clone()),
+                hub: Hub::new(Arc::clone(&metrics), store.clone(), parts.config.limits.history_points),
                 forecasts: Forecasts::default(),
                 fits: Gate::new(cores()),
                 workers: parts.workers.clone(),

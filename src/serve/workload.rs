@@ -92,6 +92,10 @@ impl Workload {
         })
     }
 
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
     pub(super) fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }

@@ -102,6 +102,11 @@ impl FeedKey {
             self.window.as_seconds()
         )
     }
+
+    /// How many points it holds at most.
+    pub fn points(&self) -> usize {
+        usize::try_from(self.window.as_seconds() / self.step.as_seconds()).unwrap_or(0)
+    }
 }
 
 // === impl Feed ===

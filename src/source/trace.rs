@@ -4,13 +4,14 @@
 //! limit are reported at once, each with its line, what was found and what was expected. Nothing is repaired
 //! silently.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::history::{HistoryError, Series};
-use crate::units::{Span, Step, Time};
+use crate::units::{Span, Step, Time, counted};
 
 /// Why a trace cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +52,16 @@ pub enum TraceError {
     },
 }
 
-/// Faults of rows, the first few in words.
+/// Faults of rows, the first few of each kind in words.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     shown: Vec<String>,
-    more: usize,
+    /// How many there are of each kind, by what was expected.
+    kinds: BTreeMap<String, usize>,
 }
 
-/// More faults than this are counted only.
-const SHOWN: usize = 10;
+/// More faults of a kind than this are counted only: a file is mostly wrong in one way, on every line.
+const SHOWN: usize = 3;
 /// The end of the year 4999: seconds beyond it are milliseconds, or no instants at all.
 const LATEST: f64 = 95_617_584_000.0;
 /// A file that unpacks to more is no trace: eleven years of minutes are 200 MB.
@@ -224,10 +226,10 @@ fn gcd(a: i64, b: i64) -> i64 {
 
 impl Faults {
     fn add(&mut self, line: u64, found: &str, expected: &str) {
-        if self.shown.len() < SHOWN {
+        let count = self.kinds.entry(expected.to_owned()).or_default();
+        *count += 1;
+        if *count <= SHOWN {
             self.shown.push(format!("line {line}: found {found}, expected {expected}"));
-        } else {
-            self.more += 1;
         }
     }
 
@@ -239,7 +241,11 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown.join("; "))?;
-        if self.more > 0 { write!(f, "; and {} more", self.more) } else { Ok(()) }
+        for (expected, more) in self.kinds.iter().filter(|kind| *kind.1 > SHOWN) {
+            let lines = counted(more - SHOWN, "more line");
+            write!(f, "; and {lines} without {expected}")?;
+        }
+        Ok(())
     }
 }
 
@@ -282,7 +288,9 @@ mod tests {
         let comma = csv("timestamp,value\n0,474\n60,475,1\n").expect_err("a decimal comma");
         assert!(comma.contains("line 3: found 3 fields, expected as many as the header has"), "{comma}");
         let many = format!("timestamp,value\n{}", "x,1\n".repeat(25));
-        assert!(csv(&many).expect_err("many").ends_with("and 15 more"));
+        let many = csv(&many).expect_err("many");
+        assert!(many.contains("line 4: found 'x'") && !many.contains("line 5"), "{many}");
+        assert!(many.contains("and 22 more lines without an instant such as"), "{many}");
     }
 
     #[test]

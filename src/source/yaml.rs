@@ -4,10 +4,12 @@
 //! keys are refused, aliases and depth are bounded by the parser's budget.
 
 mod marked;
+mod place;
 
 use serde::de::DeserializeOwned;
 
 pub use marked::{Content, Entry, Node, documents};
+pub use place::{Place, key_of, locate};
 
 /// Reads one YAML document; the message names line and column of the first fault.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {

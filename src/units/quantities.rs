@@ -80,6 +80,11 @@ impl Replicas {
     pub const fn get(self) -> u32 {
         self.0
     }
+
+    /// With the noun: `1 replica`, `3 replicas`.
+    pub fn in_words(self) -> String {
+        super::counted(self.0 as usize, "replica")
+    }
 }
 
 impl fmt::Display for Replicas {

@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::Code;
 
 use crate::support::keda::Keda;
-use crate::support::{server, until};
+use crate::support::prometheus::Prometheus;
+use crate::support::{load, server, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Needs no data source.
@@ -199,4 +200,32 @@ async fn addresses_of_workloads_reach_nothing_that_is_not_allowed() {
     }
     let reached = tokio::time::timeout(Duration::from_millis(200), target.accept()).await;
     assert!(reached.is_err(), "nothing was contacted");
+}
+
+#[tokio::test]
+async fn histories_are_bounded_together_and_without_one_the_load_now_counts() {
+    let prometheus = Prometheus::start(&[load::going_on("load")]).await;
+    // One history of 28 days by the minute, and not a second one.
+    let config = format!(
+        "datasources: {{default: {{url: '{}'}}}}\nlimits: {{historyPoints: 50000}}\nstartupGrace: 1s",
+        prometheus.url()
+    );
+    let bench = bench(&config).await;
+    let keys = |query: &'static str| [("query", query), ("threshold", "10"), ("pollStep", "5s")];
+    let mut first = Keda::connect(bench.grpc, "shop", "first", &keys("sum(load)")).await;
+    let (replicas, _) = first.first_number(PATIENCE).await;
+    let second = first.like("second", &keys("sum(load) + 0"));
+    let rung = async |name: &str| {
+        second.clone().replicas().await.ok();
+        let text = bench.page(&format!("/api/v1/workloads/shop/{name}/decision")).await;
+        let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        Some((told["rung"].as_str()?.to_owned(), told["replicas"].as_u64()?))
+    };
+    let ((second_rung, reactive), _) = until(PATIENCE, "a number", async || rung("second").await).await;
+    assert_eq!(second_rung, "reactive_only");
+    assert!(
+        reactive >= 1 && reactive <= u64::from(replicas),
+        "{reactive} of the load now, {replicas} with the forecast"
+    );
+    assert_eq!(rung("first").await.map(|told| told.0).as_deref(), Some("fresh"), "what is served goes on");
 }

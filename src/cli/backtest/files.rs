@@ -9,6 +9,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::contest::{Entry, Outcome};
+use super::doubts;
 use super::workload::Workload;
 use crate::cli::rows::scorecard_json;
 use crate::simulate::MATCHED_TAU_U;
@@ -51,8 +52,12 @@ pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
     }
 }
 
-fn workload_json<'a>(_workload: &Workload, entries: impl Iterator<Item = &'a Entry>) -> Value {
-    json!({ "schema": SCHEMA, "strategies": entries.map(entry_json).collect::<Vec<_>>() })
+fn workload_json<'a>(workload: &Workload, entries: impl Iterator<Item = &'a Entry>) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "notes": doubts::of(workload),
+        "strategies": entries.map(entry_json).collect::<Vec<_>>(),
+    })
 }
 
 /// The mean of every figure over the workloads, strategy by strategy. A matched ratio that some workload never

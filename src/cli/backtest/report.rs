@@ -11,6 +11,7 @@ mod words;
 use std::fmt::Write;
 
 use super::contest::Entry;
+use super::doubts;
 use super::workload::Workload;
 use crate::draw::{STYLE, day, escaped, number};
 
@@ -37,6 +38,9 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
         day(measure.from),
         day(measure.until),
     )?;
+    for doubt in doubts::of(workload) {
+        writeln!(out, "<section class=\"notice\"><p>{}</p></section>", escaped(&doubt))?;
+    }
     tiles(out, workload, entries)?;
     out.push_str("<section class=\"charts\">\n");
     for figure in charts::all(workload, entries) {

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::contest::Outcome;
+use super::doubts;
 
 /// Prints the summary as one document.
 pub(super) fn print_json(summary: &Value) -> anyhow::Result<()> {
@@ -20,6 +21,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let span = target.measure(&result.workload.load);
         let (from, until) = (span.from, span.until);
         writeln!(out, "{}: {from} to {until}, {} per replica", result.workload.name, target.threshold.get())?;
+        for doubt in doubts::of(result.workload) {
+            writeln!(out, "note: {doubt}")?;
+        }
         writeln!(
             out,
             "{:<20}{:>9}{:>10}{:>10}{:>9}{:>10}{:>9}{:>9}{:>12}{:>12}",

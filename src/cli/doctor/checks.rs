@@ -19,9 +19,11 @@ use crate::units::Time;
 enum Seen {
     Anyhow,
     InPrometheus,
+    /// In the series of kube-state-metrics, which Prometheus must scrape.
+    InCluster,
 }
 
-use Seen::{Anyhow, InPrometheus};
+use Seen::{Anyhow, InCluster, InPrometheus};
 
 type Link = (&'static str, &'static str, Seen, fn(&Facts) -> Finding);
 
@@ -35,22 +37,26 @@ const LINKS: [Link; 17] = [
     ("fresh", "does the decision rest on fresh samples?", Anyhow, source::fresh),
     ("history", "is there enough history?", Anyhow, source::history),
     ("forecast", "is the forecast trusted?", Anyhow, source::forecast),
-    ("hpa_metric", "does the HPA see our metric?", InPrometheus, cluster::hpa_metric),
-    ("hpa_scales", "does the HPA want what we answer?", InPrometheus, cluster::hpa_scales),
-    ("replicas_follow", "do ready pods follow what the HPA wants?", InPrometheus, cluster::replicas_follow),
-    ("pending_pods", "are pods waiting for a node?", InPrometheus, cluster::pending_pods),
-    ("flapping", "does the number of replicas go up and down?", InPrometheus, cluster::flapping),
-    ("over_scaling", "do more pods run than we ask for?", InPrometheus, cluster::over_scaling),
+    ("hpa_metric", "does the HPA see our metric?", InCluster, cluster::hpa_metric),
+    ("hpa_scales", "does the HPA want what we answer?", InCluster, cluster::hpa_scales),
+    ("replicas_follow", "do ready pods follow what the HPA wants?", InCluster, cluster::replicas_follow),
+    ("pending_pods", "are pods waiting for a node?", InCluster, cluster::pending_pods),
+    ("flapping", "does the number of replicas go up and down?", InCluster, cluster::flapping),
+    ("over_scaling", "do more pods run than we ask for?", InCluster, cluster::over_scaling),
     ("capped", "is a limit in the way?", Anyhow, cluster::capped),
     ("cost", "is more answered than the load needs?", InPrometheus, cluster::cost),
 ];
+
+const NO_CLUSTER: &str =
+    "Prometheus has no series of kube-state-metrics: install it, and let Prometheus scrape it";
 
 /// Judges every link.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
     let judged = |&(name, asks, seen, judge): &Link| {
         let finding = match &facts.prometheus {
-            None if seen == InPrometheus => skipped("no --prometheus or --config was given"),
-            Some(Err(_)) if seen == InPrometheus => skipped("Prometheus does not answer"),
+            None if seen != Anyhow => skipped("no --prometheus or --config was given"),
+            Some(Err(_)) if seen != Anyhow => skipped("Prometheus does not answer"),
+            _ if seen == InCluster && !facts.sees_cluster => skipped(NO_CLUSTER),
             _ => judge(facts),
         };
         Check { name, asks, finding }

@@ -43,6 +43,8 @@ pub(super) struct Facts {
     pub skew: Option<i64>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,
+    /// Whether Prometheus scrapes kube-state-metrics at all.
+    pub sees_cluster: bool,
     /// Whether kube-state-metrics tells of the HPA.
     pub hpa: Seen,
     /// Whether the HPA holds our metric.
@@ -64,6 +66,9 @@ pub(super) struct Facts {
 /// A number in Prometheus, if it is there.
 pub(super) type Seen = Option<f64>;
 
+/// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
+const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
+                       kube_horizontalpodautoscaler_spec_max_replicas\"})";
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
@@ -157,6 +162,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
             (Some(source), Some(query)) => Some(source.instant(query, *now).await),
             _ => None,
         },
+        sees_cluster: look.at(CLUSTER).await.is_some(),
         hpa: look.at(&names.of_hpa("status_current_replicas", "")).await,
         hpa_metric: look.at(&names.of_hpa("status_target_metric", &ours)).await,
         hpa_active: look

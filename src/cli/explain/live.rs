@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Told;
 use crate::cli::Format;
 use crate::cli::api::{Api, Place};
+use crate::units::{Span, counted};
 
 /// Asks for the decision of NAMESPACE/NAME.
 pub(super) fn ask(
@@ -28,7 +29,8 @@ pub(super) fn ask(
 
 /// The same lines as a replayed decision has.
 fn in_words(d: &Value) -> String {
-    let mut out = format!("{} replicas at {}: {}", d["replicas"], text(d, "at"), text(d, "because"));
+    let replicas = counted(d["replicas"].as_u64().unwrap_or(0) as usize, "replica");
+    let mut out = format!("{replicas} at {}: {}", text(d, "at"), text(d, "because"));
     let each = |key: &str| d.get(key).and_then(Value::as_array).into_iter().flatten();
     let mut line = |text: String| out.extend(["\n  ", text.as_str()]);
     for need in each("needs") {
@@ -37,10 +39,10 @@ fn in_words(d: &Value) -> String {
     }
     if let Some(view) = d.get("forecast").filter(|view| !view.is_null()) {
         line(format!(
-            "forecast: at most {} with probability {} in the coming {}s, fitted at {}, {}",
-            view["load"],
+            "forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
+            view["load"].as_f64().unwrap_or(f64::NAN),
             view["quantile"],
-            view["window_seconds"],
+            seconds(&view["window_seconds"]),
             text(view, "fitted_at"),
             text(view, "trust")
         ));
@@ -48,10 +50,19 @@ fn in_words(d: &Value) -> String {
     for note in each("notes") {
         line(text(note, "text").to_owned());
     }
-    if let Some(seconds) = d.get("capped_in_seconds").and_then(Value::as_i64) {
-        line(format!("will be capped in {seconds}s with probability {}", d["capped_probability"]));
+    if d["capped_in_seconds"].is_i64() {
+        let probability = d["capped_probability"].as_f64().unwrap_or(f64::NAN);
+        let span = seconds(&d["capped_in_seconds"]);
+        line(format!("will be capped in {span} with probability {probability:.2}"));
+    }
+    if let Some(coming) = d.get("next_change").filter(|coming| !coming.is_null()) {
+        line(format!("next change: {}: {}", text(coming, "local"), text(coming, "to")));
     }
     out
+}
+
+fn seconds(value: &Value) -> Span {
+    Span::seconds(value.as_i64().unwrap_or(0))
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

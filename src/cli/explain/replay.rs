@@ -39,7 +39,9 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let forecasts = forecasts(&session, &policy, at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
-        Ok(decision) => Told { text: told(args.format, &decision, &forecasts, beyond), is_decision: true },
+        Ok(decision) => {
+            Told { text: told(args.format, &decision, &policy, &forecasts, beyond), is_decision: true }
+        }
         Err(blind) if args.format == Format::Json => Told {
             text: json!({ "schema": 1, "unavailable": blind.to_string() }).to_string(),
             is_decision: false,
@@ -48,9 +50,15 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     })
 }
 
-fn told(format: Format, decision: &Decision, forecasts: &[Explanation], beyond: Option<Span>) -> String {
+fn told(
+    format: Format,
+    decision: &Decision,
+    policy: &Policy,
+    forecasts: &[Explanation],
+    beyond: Option<Span>,
+) -> String {
     if format == Format::Json {
-        let mut document = decision_json(decision);
+        let mut document = decision_json(decision, Some(policy), decision.at);
         document["explanations"] = forecasts.iter().map(explanation_json).collect();
         document["beyond_history_seconds"] = json!(beyond.map(Span::as_seconds));
         return document.to_string();
@@ -58,6 +66,9 @@ fn told(format: Format, decision: &Decision, forecasts: &[Explanation], beyond: 
     let mut text = decision.to_string();
     if let Some((span, probability)) = decision.capped_in {
         text += &format!("\n  will be capped in {span} with probability {probability:.2}");
+    }
+    if let Some(coming) = policy.coming(decision.at) {
+        text += &format!("\n  next change: {coming}");
     }
     if let Some(beyond) = beyond {
         text += &format!("\n  {beyond} beyond the last sample: the forecast is followed from there");

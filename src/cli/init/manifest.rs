@@ -28,6 +28,9 @@ pub(super) struct Proposal {
     is_placeholder: bool,
 }
 
+/// Stands where a trace does not tell the query: a name that no Prometheus has, so that what is forgotten is seen.
+const PLACEHOLDER: &str = "REPLACE_WITH_YOUR_QUERY";
+
 // === impl Proposal ===
 
 impl Proposal {
@@ -51,12 +54,11 @@ impl Proposal {
             );
             (floor > min).then_some((rule, why))
         });
-        let asked = format!("sum(rate(http_requests_total{{job=\"{}\"}}[2m]))", args.name);
         Proposal {
             name: args.name.clone(),
             namespace: args.namespace.clone(),
             scaler: args.scaler.clone(),
-            query: args.query.clone().unwrap_or(asked),
+            query: args.query.clone().unwrap_or_else(|| PLACEHOLDER.to_owned()),
             threshold,
             lead: args.lead,
             timezone: args.timezone,
@@ -101,7 +103,7 @@ impl Proposal {
             told.push("schedule: none; there are no busy hours that stand out.".to_owned());
         }
         if self.is_placeholder {
-            told.push("query: a placeholder; name the one that the trace was taken with.".to_owned());
+            told.push(format!("query: not known from a trace; put yours in the place of {PLACEHOLDER}."));
         }
         told
     }

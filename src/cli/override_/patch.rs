@@ -43,7 +43,7 @@ pub(super) fn text(target: &Target, action: &Action) -> String {
     );
     let (does, line) = match action {
         Action::Set(word) => (
-            format!("# {name} runs at {} replicas until {}.", word.replicas, word.until),
+            format!("# {name} runs at {} until {}.", word.replicas.in_words(), word.until),
             format!("        override: {}   # spec.triggers[{trigger}].metadata", yaml(&word.to_string())),
         ),
         Action::Lift => (

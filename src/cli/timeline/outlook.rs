@@ -116,7 +116,7 @@ impl Outlook {
         }
         if let Some(word) = &self.r#override {
             let because = if word.reason.is_empty() { String::new() } else { format!(": {}", word.reason) };
-            let text = format!("the override of {} replicas ends{because}", word.replicas);
+            let text = format!("the override of {} ends{because}", word.replicas.in_words());
             self.events.push(Event { at: word.until, kind: "override_ends", text });
         }
         for stretch in self.stretches.iter().filter(|stretch| stretch.bounds.crossed) {

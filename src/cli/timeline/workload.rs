@@ -3,10 +3,10 @@
 use anyhow::Context;
 
 use super::TimelineArgs;
-use crate::cli::described;
 use crate::cli::serve::load_catalogue;
+use crate::cli::{described, files};
 use crate::policy::{Policy, RawRule};
-use crate::source::{Catalogue, ServerConfig};
+use crate::source::Catalogue;
 use crate::units::Time;
 
 /// A workload as its files describe it.
@@ -21,17 +21,11 @@ pub(super) struct Workload {
 /// Reads the workload that the arguments name.
 pub(super) fn read(args: &TimelineArgs, now: Time) -> anyhow::Result<Workload> {
     let mut catalogue = match &args.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let env = std::env::vars().collect();
-            let config = ServerConfig::parse(&text, &env).with_context(|| path.display().to_string())?;
-            load_catalogue(&config)?
-        }
+        Some(path) => load_catalogue(&files::config(path)?)?,
         None => Catalogue::new(args.from.unwrap_or(now)),
     };
     for (name, path) in &args.calendar {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        catalogue.add_calendar(name, &text).with_context(|| path.display().to_string())?;
+        catalogue.add_calendar(name, &files::text(path)?).with_context(|| path.display().to_string())?;
     }
     let described = described::read(&args.file, args.name.as_deref(), &mut catalogue)?;
     let keys = catalogue.keys(&described.metadata);

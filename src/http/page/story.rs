@@ -5,14 +5,11 @@ mod settled;
 
 use std::fmt::Write;
 
-use chrono::TimeZone;
-use chrono_tz::Tz;
-use coming::Change;
-
 use super::super::overview::{Known, SILENT, Standing, Story};
 use super::{FOOT, figures, head, mark};
 use crate::decide::{Decision, Prepared, SignalPlan, ahead};
 use crate::draw::{escaped, number};
+use crate::policy::Coming;
 use crate::units::{Span, Time};
 
 pub(super) fn write(
@@ -49,7 +46,7 @@ pub(super) fn write(
             tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
         };
         let (fine, hours) = (look(figures::FINE), look(Span::HOUR));
-        let change = coming::next_change(&story.policy.schedule, now);
+        let change = story.policy.coming(now);
         if let Some(decision) = known.standing.decision() {
             tiles(out, story, decision, change.as_ref(), now)?;
         }
@@ -89,9 +86,8 @@ fn trouble(out: &mut String, known: &Known, exposes: bool) -> std::fmt::Result {
     let Some(text) = known.standing.trouble(exposes) else { return Ok(()) };
     let told = match &known.standing {
         Standing::Faulty(_) => {
-            "The trigger's metadata is refused, and KEDA holds what runs. The whole text stands in \
-                                the events of the ScaledObject; <code>forescale lint</code> finds it before \
-             it is applied."
+            "The trigger's metadata is refused, and KEDA holds what runs. What was found stands in the events of \
+             the ScaledObject; <code>forescale lint</code> finds it before it is applied."
         }
         Standing::Blind(crate::decide::Blind::Warming { .. }) => {
             "KEDA is told to hold what runs until the history was read."
@@ -111,7 +107,7 @@ fn tiles(
     out: &mut String,
     story: &Story,
     decision: &Decision,
-    change: Option<&Change>,
+    change: Option<&Coming>,
     now: Time,
 ) -> std::fmt::Result {
     out.push_str("<section class=\"tiles\" aria-label=\"Now\">\n");
@@ -134,8 +130,8 @@ fn tiles(
         tile("peak to come", number(view.load), note)?;
         tile("forecast", view.trust.to_owned(), format!("fitted {}", crate::draw::moment(view.fitted_at)))?;
     }
-    if let Some(Change { at, to }) = change {
-        tile("schedule changes", at.clone(), to.clone())?;
+    if let Some(Coming { local, to, .. }) = change {
+        tile("next change", local.clone(), to.clone())?;
     }
     if let Some((span, probability)) = decision.capped_in {
         tile("capped in", span.to_string(), format!("probability {}", number(probability)))?;
@@ -144,7 +140,7 @@ fn tiles(
     Ok(())
 }
 
-fn why(out: &mut String, decision: &Decision, change: Option<&Change>) -> std::fmt::Result {
+fn why(out: &mut String, decision: &Decision, change: Option<&Coming>) -> std::fmt::Result {
     writeln!(out, "<section><h2>Why {}</h2>", decision.replicas)?;
     if decision.needs.is_empty() {
         writeln!(out, "<p>{}</p>", asleep(decision, change))?;
@@ -182,22 +178,10 @@ fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
 }
 
 /// Why nobody asks, and when somebody will.
-fn asleep(decision: &Decision, change: Option<&Change>) -> String {
+fn asleep(decision: &Decision, change: Option<&Coming>) -> String {
     let reason = escaped(&decision.reason.to_string());
     match change {
-        Some(Change { at, to }) => {
-            format!("For now, {reason}. At {at} the schedule changes: {}.", escaped(to))
-        }
+        Some(Coming { local, to, .. }) => format!("For now, {reason}. At {local}: {}.", escaped(to)),
         None => format!("For now, {reason}."),
     }
-}
-
-/// An instant as the wall clock of a zone shows it, with the day where it is another one.
-fn local(zone: Tz, at: Time, now: Time) -> String {
-    let day = |at: Time| shown(zone, at, "%a %-d %b");
-    if day(at) == day(now) { shown(zone, at, "%H:%M") } else { shown(zone, at, "%a %-d %b %H:%M") }
-}
-
-fn shown(zone: Tz, at: Time, form: &str) -> String {
-    zone.from_utc_datetime(&at.to_utc().naive_utc()).format(form).to_string()
 }

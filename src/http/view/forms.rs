@@ -37,6 +37,20 @@ pub(super) struct DecisionView {
     pub capped_in_seconds: Option<i64>,
     /// The probability of that.
     pub capped_probability: Option<f64>,
+    /// What people said changes next, within a week; told only where one workload is asked for.
+    pub next_change: Option<ComingView>,
+}
+
+/// The end of an override, or the schedule's next change.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Coming", deny_unknown_fields)]
+pub(super) struct ComingView {
+    /// When (RFC 3339, UTC).
+    pub at: String,
+    /// The same on the wall clock of the policy's zone.
+    pub local: String,
+    /// What holds from then on, in words.
+    pub to: String,
 }
 
 /// What one contributor asked for.

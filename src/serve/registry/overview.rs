@@ -42,12 +42,15 @@ impl Overview for Registry {
 /// How a workload stands, by the keys that it was asked with last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<Known> {
     let newest = sets.iter().max_by_key(|set| set.last_asked)?;
-    let standing = match &newest.serving {
-        Serving::Faulty(faults) => Standing::Faulty(faults.clone()),
-        Serving::Running { workload, .. } => match workload.state().borrow().clone() {
-            Ok(decision) => Standing::Decided(decision),
-            Err(blind) => Standing::Blind(blind),
-        },
+    let (standing, policy) = match &newest.serving {
+        Serving::Faulty(faults) => (Standing::Faulty(faults.clone()), None),
+        Serving::Running { workload, .. } => {
+            let standing = match workload.state().borrow().clone() {
+                Ok(decision) => Standing::Decided(decision),
+                Err(blind) => Standing::Blind(blind),
+            };
+            (standing, Some(workload.policy()))
+        }
     };
-    Some(Known { id: id.clone(), standing, last_asked: newest.last_asked })
+    Some(Known { id: id.clone(), standing, policy, last_asked: newest.last_asked })
 }

@@ -86,6 +86,7 @@ fn limits(section: &Section<'_>) -> Limits {
             default.series_points,
             crate::history::Series::MAX_SLOTS,
         ),
+        history_points: section.count("historyPoints", default.history_points, 100 * MOST),
         response_bytes: section.count("responseBytes", default.response_bytes, 1024 * MOST),
         streams: section.count("streams", default.streams, MOST),
         connections: section.count("connections", default.connections, MOST),

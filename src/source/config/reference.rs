@@ -64,6 +64,12 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ("limits.metadataBytes", "whole number", "65536", "Bytes of a trigger's metadata."),
     ("limits.responseBytes", "whole number", "16777216", "Bytes of one answer of a data source."),
     ("limits.seriesPoints", "whole number", "600000", "Points of one series."),
+    (
+        "limits.historyPoints",
+        "whole number",
+        "150000000",
+        "Points of all series together, window by step; a workload beyond it has no forecast.",
+    ),
     ("limits.streams", "whole number", "20000", "Streams of `external-push` at a time."),
     ("limits.workloads", "whole number", "10000", "Workloads at a time."),
     ("listen.grpc", "address", "0.0.0.0:6000", "Where KEDA calls."),
@@ -106,7 +112,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::KEYS;
-    use crate::source::config::{ConfigError, ServerConfig};
+    use crate::source::config::{ConfigError, Placed, ServerConfig};
 
     #[test]
     fn it_names_what_the_reader_reads() {
@@ -128,7 +134,8 @@ mod tests {
             let Err(ConfigError::Faults(faults)) = ServerConfig::parse(&text, &BTreeMap::new()) else {
                 panic!("{text} is taken");
             };
-            let fault = faults.iter().find(|fault| fault.key.ends_with(UNKNOWN)).expect("reported");
+            let is_it = |p: &&Placed| p.fault.key.ends_with(UNKNOWN);
+            let fault = &faults.iter().find(is_it).expect("reported").fault;
             let known = fault.expected.strip_prefix("one of ").expect("a list").split(", ");
             let known: BTreeSet<&str> = known.collect();
             let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
@@ -155,6 +162,7 @@ mod tests {
             ("limits.metadataBytes", limits.metadata_bytes.to_string()),
             ("limits.responseBytes", limits.response_bytes.to_string()),
             ("limits.seriesPoints", limits.series_points.to_string()),
+            ("limits.historyPoints", limits.history_points.to_string()),
             ("limits.streams", limits.streams.to_string()),
             ("limits.workloads", limits.workloads.to_string()),
             ("listen.grpc", config.listen.grpc.to_string()),

@@ -17,7 +17,7 @@ fn good(text: &str) -> ServerConfig {
 
 fn faults(text: &str) -> Vec<Fault> {
     match ServerConfig::parse(text, &env()) {
-        Err(ConfigError::Faults(faults)) => faults,
+        Err(ConfigError::Faults(faults)) => faults.into_iter().map(|placed| placed.fault).collect(),
         other => panic!("expected faults, got {other:?}"),
     }
 }
@@ -56,7 +56,7 @@ state: {path: /var/lib/forescale}
 startupGrace: 1m
 shutdownGrace: 5s
 limits:
-  {metadataBytes: 1000, workloads: 10, seriesPoints: 100000, responseBytes: 1000000}
+  {metadataBytes: 1000, workloads: 10, seriesPoints: 100000, historyPoints: 1000000, responseBytes: 1000000}
 grpc: {maxConnectionAge: 10m, keepalive: 15s, tls: {cert: /s.pem, key: /s.key, clientCa: /clients.pem}}
 log: {format: json, level: "info,forescale=debug"}
 "#;
@@ -175,10 +175,21 @@ serverAddressAllow: ['http://me:hunter2@x']
 ";
     let found = faults(text);
     assert!(found.len() >= 9, "{found:#?}");
-    let shown = ConfigError::Faults(found).to_string();
+    let shown = ServerConfig::parse(text, &env()).expect_err("faulty").to_string();
     assert!(!shown.contains("hunter"), "{shown}");
     let broken = ServerConfig::parse("a: hunter2\n  b: [hunter2", &env()).expect_err("no YAML").to_string();
     assert!(!broken.contains("hunter"), "{broken}");
+}
+
+#[test]
+fn every_fault_names_its_line() {
+    let text =
+        "datasources:\n  default:\n    url: http://p\n    timeuot: 3s\nlog:\n  level: info\n  format: xml\n";
+    let told = ServerConfig::parse(text, &env()).expect_err("faulty").to_string();
+    for part in ["2 faults in the configuration", "line 4: datasources.default.timeuot", "line 7: log.format"]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
 }
 
 #[test]

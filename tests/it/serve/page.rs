@@ -57,9 +57,26 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
     let Fleet { server, .. } = &fleet(&[]).await;
     let (status, page) = server.get("/").await;
     assert_eq!(status, 200);
-    for text in ["5 workloads", "shop/web", "faulty keys", "warming up", "treshold", "</html>"] {
+    for text in [
+        "5 workloads",
+        "shop/web",
+        "faulty keys",
+        "warming up",
+        "threshold: expected",
+        "the override ends (launch &amp; &lt;party&gt;)",
+        "</html>",
+    ] {
         assert!(page.contains(text), "{text} is not in {page}");
     }
+    // Whatever the hour: until when the schedule says so stands beside the answer.
+    let dev = page.split("<tr>").find(|row| row.contains("shop/dev")).expect("a row");
+    assert!(dev.contains(": floor 1<") != dev.contains(": no floor and no ceiling<"), "{dev}");
+    let explained = Command::new(env!("CARGO_BIN_EXE_forescale"))
+        .args(["explain", "shop/launched", "--server", &format!("http://{}", server.http)])
+        .output()
+        .expect("the binary runs");
+    let words = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(words.contains("5 replicas at ") && words.contains("next change: "), "{words}");
     let (status, story) = server.get("/workloads/shop/launched?metric=forescale").await;
     assert_eq!(status, 200);
     for text in [
@@ -145,6 +162,8 @@ async fn every_answer_of_the_api_has_the_form_of_its_schema() {
         conforms(&strange, &schema["$defs"][form], &schema, path, &mut faults);
         assert_eq!(faults.len(), 1, "{path}: {faults:?}");
     }
+    let (_, decision) = get("/api/v1/workloads/shop/launched/decision").await;
+    assert_eq!(decision["next_change"]["to"], "the override ends (launch & <party>)", "{decision}");
     let (_, forecast) = get("/api/v1/workloads/shop/web/forecast?hours=6").await;
     assert_eq!(forecast["hours"].as_array().map(Vec::len), Some(6), "{forecast}");
     let (_, history) = get("/api/v1/workloads/shop/web/history?hours=48").await;

@@ -16,6 +16,7 @@ fn facts(trust: &str) -> Facts {
         forecast: Some(json!({ "trust": trust, "skill_ratio": 1.4 })),
         prometheus: Some(Ok(())),
         skew: Some(0),
+        sees_cluster: true,
         load: None,
         hpa: Some(4.0),
         hpa_metric: Some(1.0),
@@ -68,8 +69,11 @@ fn a_capped_day_ahead_and_a_dear_day_are_worth_a_look() {
 fn without_prometheus_nothing_is_said_of_the_cluster() {
     let seen = Facts { prometheus: Some(Err("refused".into())), cost: Some(9.0), ..facts("trusted") };
     assert_eq!(status(&seen, "data_source"), "fail");
-    for (name, ..) in LINKS.iter().filter(|link| link.2 == InPrometheus) {
+    for (name, ..) in LINKS.iter().filter(|link| link.2 != Anyhow) {
         assert_eq!(status(&seen, name), "skipped", "{name}");
         assert_eq!(status(&Facts { prometheus: None, ..facts("trusted") }, name), "skipped", "{name}");
     }
+    let blind = Facts { sees_cluster: false, ..facts("trusted") };
+    let why: Vec<_> = all(&blind).into_iter().filter(|check| check.finding.found() == NO_CLUSTER).collect();
+    assert_eq!(why.len(), LINKS.iter().filter(|link| link.2 == InCluster).count());
 }

@@ -2,17 +2,15 @@
 
 use std::fmt::Write;
 
-use super::{Story, local};
+use super::Story;
 use crate::decide::{SignalPlan, Stretch};
 use crate::draw::{escaped, number};
-use crate::policy::schedule::{Bound, Bounds};
-use crate::policy::{Policy, Schedule};
+use crate::policy::schedule::Bound;
+use crate::policy::{Policy, wall_clock};
 use crate::units::{Span, Time};
 
 /// How far the schedule is told.
 const SCHEDULE_AHEAD: Span = Span::days(3);
-/// How far its next change is looked for: a weekly rule has one.
-const WEEK: Span = Span::days(8);
 
 pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now: Time) -> std::fmt::Result {
     let zone = story.policy.schedule.zone();
@@ -32,7 +30,7 @@ pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}{capped}</td></tr>",
-            local(zone, hour.from, now),
+            wall_clock(zone, hour.from, now),
             number(hour.load[1]),
             number(hour.load[2]),
             hour.replicas
@@ -57,9 +55,9 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
     match policy.override_at(now) {
         Some(word) => writeln!(
             out,
-            "<p class=\"notice calm\">Override: <strong>{} replicas</strong> until {}{}</p>",
-            word.replicas,
-            local(zone, word.until, now),
+            "<p class=\"notice calm\">Override: <strong>{}</strong> until {}{}</p>",
+            word.replicas.in_words(),
+            wall_clock(zone, word.until, now),
             if word.reason.is_empty() { ".".to_owned() } else { format!(": {}", escaped(&word.reason)) }
         )?,
         None => out.push_str("<p>No override.</p>\n"),
@@ -94,7 +92,7 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"words\">{}{factor}</td></tr>",
-            if at == now { "now".to_owned() } else { local(zone, at, now) },
+            if at == now { "now".to_owned() } else { wall_clock(zone, at, now) },
             count(bounds.floor),
             count(bounds.ceiling),
             escaped(&rules.join(" and "))
@@ -102,25 +100,4 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
     }
     out.push_str("</tbody></table></div></section>\n");
     Ok(())
-}
-
-/// When the schedule asks for something else, in words.
-pub(super) struct Change {
-    pub at: String,
-    /// What it asks for then.
-    pub to: String,
-}
-
-/// The next change of the schedule; `None` where there is none within a week.
-pub(super) fn next_change(schedule: &Schedule, now: Time) -> Option<Change> {
-    let (at, bounds) = schedule.next_change(now, WEEK)?;
-    Some(Change { at: local(schedule.zone(), at, now), to: in_words(&bounds) })
-}
-
-fn in_words(bounds: &Bounds) -> String {
-    let bound = |name: &str, bound: Option<Bound>| Some(format!("{name} {}", bound?.replicas));
-    let factor = (bounds.factor != 1.0).then(|| format!("load × {}", number(bounds.factor)));
-    let parts = [bound("floor", bounds.floor), bound("ceiling", bounds.ceiling), factor];
-    let words = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    if words.is_empty() { "no floor and no ceiling".to_owned() } else { words }
 }

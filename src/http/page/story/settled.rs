@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Story, shown, tracker};
+use chrono::TimeZone;
+
+use super::{Story, tracker};
 use crate::draw::{escaped, number};
 use crate::policy::{Insurance, LeadTime};
 
@@ -19,7 +21,7 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"words\">{}{rung}</td></tr>",
-            shown(zone, change.at, "%a %-d %b %H:%M:%S"),
+            zone.from_utc_datetime(&change.at.to_utc().naive_utc()).format("%a %-d %b %H:%M:%S"),
             change.replicas,
             change.reason
         )?;

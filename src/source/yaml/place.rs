@@ -1,18 +1,18 @@
 //! From the path of a key to the line it stands on, through texts that hold YAML themselves.
 
-use crate::source::yaml::{Content, Node, documents};
+use super::{Content, Node, documents};
 
 /// Line and column, from 1.
-pub(super) type Place = (usize, usize);
+pub type Place = (usize, usize);
 
 /// Where the path (`schedule[2].start`) leads below a node; as far as it can be followed, `otherwise` not at all.
 /// A text that holds YAML, as `schedule` in metadata does, is followed into.
-pub(super) fn locate(node: &Node, path: &str, lines: &[&str], otherwise: Place) -> Place {
+pub fn locate(node: &Node, path: &str, lines: &[&str], otherwise: Place) -> Place {
     walk(node, &segments(path), lines).unwrap_or(otherwise)
 }
 
 /// The place of a key in a mapping, or else of the mapping.
-pub(super) fn key_of(node: &Node, key: &str) -> Place {
+pub fn key_of(node: &Node, key: &str) -> Place {
     node.entry(key).map_or((node.line, node.column), |entry| (entry.line, entry.column))
 }
 

@@ -1,0 +1,84 @@
+//! What makes a backtest say less than it seems to, told beside its figures: little history, or a limit that binds.
+//!
+//! Nothing here changes a figure.
+
+use super::workload::Workload;
+use crate::draw::number;
+use crate::units::{Span, Time, counted};
+
+/// A weekly pattern is seen twice in so long; before, the forecast knows days at most.
+const TWO_WEEKS: Span = Span::days(14);
+
+/// What a reader should know of this workload before the figures.
+pub(super) fn of(workload: &Workload) -> Vec<String> {
+    [little_history(workload), binding_limit(workload)].into_iter().flatten().collect()
+}
+
+fn little_history(workload: &Workload) -> Option<String> {
+    let Workload { load, target, .. } = workload;
+    let before = target.measure(load).from.since(load.start());
+    (before < TWO_WEEKS).then(|| {
+        format!(
+            "{before} of the load lie before the scored time, and the forecast learns from no more: two weeks show what \
+             it knows of a week. A longer trace or --last gives them."
+        )
+    })
+}
+
+fn binding_limit(workload: &Workload) -> Option<String> {
+    let Workload { load, target, .. } = workload;
+    let (measure, most) = (target.measure(load), target.twin.max_replicas);
+    let step = load.step().as_seconds().max(1);
+    let slots = (measure.from.epoch()..measure.until.epoch()).step_by(step as usize).map(Time::from_epoch);
+    let (mut all, mut above, mut peak) = (0_u64, 0_u64, 0);
+    for at in slots.filter(|&at| load.is_observed(at)) {
+        let needed = target.threshold.replicas_for(load.at(at)).get();
+        all += 1;
+        above += u64::from(needed > most);
+        peak = peak.max(needed);
+    }
+    (above > 0).then(|| {
+        let share = 100.0 * above as f64 / all as f64;
+        format!(
+            "maxReplicas {most} binds: for {} % of the time the load needs more, up to {}; every strategy is short then. \
+             --set maxReplicas=N raises it, --threshold says what a replica carries.",
+            number(share.max(0.01)),
+            counted(peak as usize, "replica")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Series;
+    use crate::policy::{Keys, Policy};
+    use crate::simulate::{Load, Target};
+    use crate::units::{Step, Threshold};
+
+    fn doubts(days: i64, most: u32) -> Vec<String> {
+        let values = (0..days * 24).map(|hour| if hour % 24 == 12 { 50.0 } else { 10.0 });
+        let step = Step::new(Span::HOUR).expect("a step");
+        let load = Load::of(&Series::from_values(Time::from_epoch(0), step, values));
+        let mut target = Target::new(Threshold::new(10.0).expect("a threshold"));
+        target.from = Some(load.start() + Span::days(days - 1));
+        target.twin.max_replicas = most;
+        let mut keys = Keys::default();
+        keys.values.extend([("query", "q"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let policy = Policy::from_keys(&keys).expect("valid");
+        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None })
+    }
+
+    #[test]
+    fn little_history_and_a_limit_that_binds_are_told() {
+        assert_eq!(doubts(20, 5), Vec::<String>::new());
+        let told = doubts(5, 4);
+        assert!(told[0].starts_with("4d of the load lie before"), "{told:?}");
+        assert!(
+            told[1].starts_with(
+                "maxReplicas 4 binds: for 4.17 % of the time the load needs more, up to 5 replicas"
+            ),
+            "{told:?}"
+        );
+    }
+}
