@@ -1,13 +1,16 @@
 //! What is known of every query, asked once however many workloads share it.
 
+mod kept;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;
 
 use super::flight::Flight;
-use super::store::{SeriesKey, Store};
+use super::store::Store;
 use crate::history::{Sample, Series};
 use crate::http::Metrics;
 use crate::source::feed::{Feed, FeedKey, SET_BACK, grid_phase};
@@ -60,19 +63,6 @@ struct Reader {
     until: Option<Time>,
     kept: Kept,
 }
-
-/// Where a series outlives the process.
-struct Kept {
-    store: Option<Arc<Store>>,
-    key: SeriesKey,
-    /// Whether what an earlier process kept was looked for.
-    looked_up: bool,
-    /// Everything up to this instant was written.
-    until: Option<Time>,
-}
-
-/// How often a series is written: what is missing after a crash is read within the first answer anyway.
-const KEEP_EACH: Span = Span::HOUR;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct InstantKey {
@@ -159,8 +149,7 @@ impl Hub {
             return None;
         }
         let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
-        let kept = SeriesKey::new(key, settle, &backend.origin());
-        let kept = Kept { store: self.store.clone(), key: kept, looked_up: false, until: None };
+        let kept = Kept::new(self.store.clone(), key, settle, &backend.origin());
         let reader = Reader { feed, retries: Retries::new(&key.query), until: None, kept };
         let flight = Flight::new(reader, None);
         ranges.flights.insert(place, Arc::clone(&flight));
@@ -257,41 +246,6 @@ async fn timed<T>(
     let outcome = result.as_ref().map_or_else(SourceError::kind, |_| "ok");
     metrics.queried(datasource, outcome, begun.elapsed().as_secs_f64());
     result
-}
-
-// === impl Kept ===
-
-impl Kept {
-    /// Before the first question: what an earlier process read need not be read again.
-    async fn take_up(&mut self, feed: &mut Feed<Shared>, now: Time) {
-        if std::mem::replace(&mut self.looked_up, true) {
-            return;
-        }
-        let Some(store) = self.store.clone() else { return };
-        let key = self.key.clone();
-        if let Ok(Some(series)) = tokio::task::spawn_blocking(move || store.series(&key)).await {
-            self.until = feed.take_up(&series, now).then(|| series.end()).flatten();
-        }
-    }
-
-    /// Writes it once an hour, each series at a minute of its own; nobody waits for it.
-    fn keep_in_turn(&mut self, feed: &Feed<Shared>, until: Time) {
-        let hour = |at: Time| at.floor_to(KEEP_EACH, feed.phase());
-        if self.store.is_some() && self.until.is_none_or(|written| hour(written) < hour(until)) {
-            drop(tokio::spawn(self.keep(feed, until)));
-        }
-    }
-
-    fn keep(&mut self, feed: &Feed<Shared>, until: Time) -> impl Future<Output = ()> + Send + 'static {
-        self.until = Some(until);
-        let (store, key, series) = (self.store.clone(), self.key.clone(), feed.held());
-        async move {
-            if let (Some(store), Some(series)) = (store, series) {
-                // A panic would be one file that is not written.
-                let _ = tokio::task::spawn_blocking(move || store.keep_series(&key, &series)).await;
-            }
-        }
-    }
 }
 
 // === impl Retries ===

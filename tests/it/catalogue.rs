@@ -10,6 +10,8 @@ use forescale::source::{Catalogue, yaml};
 use forescale::units::{Replicas, Time};
 use serde_json::Value;
 
+use crate::support::{files, root};
+
 /// What the guide asks of a component: limits, CPU and memory in percent, load per replica, latency in seconds.
 struct Wanted {
     name: &'static str,
@@ -20,41 +22,37 @@ struct Wanted {
     latency: Option<&'static str>,
 }
 
-const fn wanted(
-    name: &'static str,
-    limits: (u32, u32),
-    cpu: &'static str,
-    memory: Option<&'static str>,
-    load: f64,
-    latency: Option<&'static str>,
-) -> Wanted {
-    Wanted { name, limits, cpu, memory, load, latency }
-}
-
 const GUIDE: [Wanted; 8] = [
-    wanted("orchestrator", (2, 10), "70", Some("80"), 10.0, Some("0.5")),
-    wanted("reflex-layer", (3, 20), "60", Some("75"), 500.0, None),
-    wanted("planner", (1, 5), "75", None, 5.0, None),
-    wanted("executor", (1, 10), "70", Some("80"), 8.0, None),
-    wanted("coder", (1, 8), "75", None, 6.0, None),
-    wanted("judge", (1, 5), "70", None, 0.7, None),
-    wanted("guardian", (2, 10), "65", None, 100.0, None),
-    wanted("retriever", (1, 8), "70", None, 0.7, Some("0.2")),
+    Wanted {
+        name: "orchestrator",
+        limits: (2, 10),
+        cpu: "70",
+        memory: Some("80"),
+        load: 10.0,
+        latency: Some("0.5"),
+    },
+    Wanted {
+        name: "reflex-layer",
+        limits: (3, 20),
+        cpu: "60",
+        memory: Some("75"),
+        load: 500.0,
+        latency: None,
+    },
+    Wanted { name: "planner", limits: (1, 5), cpu: "75", memory: None, load: 5.0, latency: None },
+    Wanted { name: "executor", limits: (1, 10), cpu: "70", memory: Some("80"), load: 8.0, latency: None },
+    Wanted { name: "coder", limits: (1, 8), cpu: "75", memory: None, load: 6.0, latency: None },
+    Wanted { name: "judge", limits: (1, 5), cpu: "70", memory: None, load: 0.7, latency: None },
+    Wanted { name: "guardian", limits: (2, 10), cpu: "65", memory: None, load: 100.0, latency: None },
+    Wanted { name: "retriever", limits: (1, 8), cpu: "70", memory: None, load: 0.7, latency: Some("0.2") },
 ];
-
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::new(Time::from_epoch(1_790_000_000));
-    for entry in fs::read_dir(root("models/octollm")).expect("the catalogue") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|e| e == "yaml") {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).expect("a policy");
-            catalogue.add(&format!("octollm/{name}"), &text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        }
+    for path in files(&root("models/octollm"), "yaml") {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a policy");
+        catalogue.add(&format!("octollm/{name}"), &text).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     catalogue
 }
@@ -66,19 +64,8 @@ fn documents(path: &Path) -> Vec<Value> {
 }
 
 fn manifests(below: &str) -> Vec<(PathBuf, Value)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root(below)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "yaml") {
-                found.extend(documents(&path).into_iter().map(|d| (path.clone(), d)));
-            }
-        }
-    }
-    found
+    let of = |path: PathBuf| documents(&path).into_iter().map(move |d| (path.clone(), d));
+    files(&root(below), "yaml").into_iter().flat_map(of).collect()
 }
 
 fn triggers<'a>(object: &'a Value, kind: &str) -> Vec<&'a Value> {

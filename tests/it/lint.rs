@@ -2,10 +2,12 @@
 //! nothing else may be. The files in `tests/lint/good`, the catalogue and the README's blocks have no such findings.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use forescale::lint::{Finding, Input, Report, Settings, Severity, github, json, lint, rules, sarif};
 use forescale::units::{Span, Time};
+
+use crate::support::{self, root};
 
 fn settings() -> Settings {
     Settings {
@@ -17,27 +19,13 @@ fn settings() -> Settings {
     }
 }
 
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// All YAML files below a folder; none where there is no such folder.
+/// All YAML files below a folder.
 fn files(folder: &str) -> Vec<Input> {
-    let mut found = Vec::new();
-    let mut folders = vec![root(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "yaml") {
-                let text = std::fs::read_to_string(&path).expect("readable");
-                found.push(Input { name: path.file_name().expect("a name").to_string_lossy().into(), text });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
+    let input = |path: PathBuf| Input {
+        name: path.file_name().expect("a name").to_string_lossy().into(),
+        text: std::fs::read_to_string(&path).expect("readable"),
+    };
+    support::files(&root(folder), "yaml").into_iter().map(input).collect()
 }
 
 /// What the comments of a file expect.

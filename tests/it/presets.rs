@@ -1,17 +1,16 @@
 //! The presets: each is a valid policy, names nothing that the schema does not know, and does what its comment says.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use forescale::policy::{LeadTime, Policy, SignalKind};
 use forescale::source::{Catalogue, schema, yaml};
 use forescale::units::{Replicas, Time};
 
+use crate::support::{files, root};
+
 fn presets() -> BTreeMap<String, (String, Policy)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/presets");
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).expect("the presets") {
-        let path = entry.expect("an entry").path();
+    for path in files(&root("models/presets"), "yaml") {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a preset");
         let mut catalogue = Catalogue::new(Time::from_epoch(1_790_000_000));
@@ -28,7 +27,7 @@ fn every_preset_is_a_policy_whose_keys_the_schema_knows() {
     let schema: serde_json::Value = serde_json::from_str(&schema::policy_schema()).expect("JSON");
     let presets = presets();
     assert!(presets.len() >= 6, "{:?}", presets.keys());
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/README.md"));
+    let readme = std::fs::read_to_string(root("models/README.md"));
     let readme = readme.expect("models/README.md");
     for (name, (text, _)) in &presets {
         assert!(text.starts_with("# "), "{name} begins with what it is for");

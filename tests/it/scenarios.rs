@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use script::Script;
 
+use crate::support;
+
 #[test]
 fn every_scenario_ends_as_it_is_written() {
     let only = std::env::var("SCENARIO").unwrap_or_default();
@@ -48,12 +50,5 @@ fn differences(written: &str, decided: &str) -> String {
 }
 
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("the scenarios' folder")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
-        .collect();
-    found.sort();
-    found
+    support::files(&support::root("tests/scenarios"), "txt")
 }

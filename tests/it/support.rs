@@ -8,7 +8,31 @@ pub mod prometheus;
 pub mod proxy;
 pub mod server;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// A path below the project's root.
+pub fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every file of a kind below a folder, in order; none where there is no such folder.
+pub fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == kind) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
 
 /// Asks until the answer is there, and tells how long that took. The wait between two questions is no wait in place
 /// of one.

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support;
+
 /// The pure core, each importing only what stands before it.
 const CORE: [&str; 7] = ["units", "history", "forecast", "policy", "plan", "decide", "simulate"];
 /// The edges, and the edges they may import. They meet in `serve` and `cli`.
@@ -31,20 +33,11 @@ fn root() -> PathBuf {
 
 /// Every file of a kind below a folder, as its path from the root, with its text.
 fn files(folder: &str, kind: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == kind) {
-                let name = path.strip_prefix(root()).expect("below the root").display().to_string();
-                found.insert(name, fs::read_to_string(&path).expect("UTF-8"));
-            }
-        }
-    }
-    found
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+        (name, fs::read_to_string(&path).expect("UTF-8"))
+    };
+    support::files(&root().join(folder), kind).into_iter().map(named).collect()
 }
 
 /// The module of a file: `src/policy/keys.rs` is of `policy`.
