@@ -147,7 +147,12 @@ fn log(section: &Section<'_>) -> LogConfig {
     };
     let level = match section.text("level") {
         None => "info".to_owned(),
-        Some(text) if text.value.parse::<tracing_subscriber::EnvFilter>().is_ok() => text.value,
+        // The reader of directives panics on other than ASCII (tracing-subscriber 0.3.23); no target has such a name.
+        Some(text)
+            if text.value.is_ascii() && text.value.parse::<tracing_subscriber::EnvFilter>().is_ok() =>
+        {
+            text.value
+        }
         Some(text) => {
             section.fault("level", quoted(&text.shown), "a level such as 'info', or 'info,forescale=debug'");
             "info".to_owned()

@@ -182,6 +182,14 @@ serverAddressAllow: ['http://me:hunter2@x']
 }
 
 #[test]
+fn a_level_of_other_than_ascii_is_a_fault_and_no_panic() {
+    // Found by fuzzing: the directive is cut in the middle of a character.
+    let text =
+        "log: {level: 'a, dlIste:::::::::::::::::::::::::::::::::z::\u{ff8d}\u{fffd}\u{fffd}=\u{fffd}'}";
+    assert_eq!(faults(text)[0].key, "log.level");
+}
+
+#[test]
 fn every_fault_names_its_line() {
     let text =
         "datasources:\n  default:\n    url: http://p\n    timeuot: 3s\nlog:\n  level: info\n  format: xml\n";
