@@ -5,6 +5,7 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod coming;
 mod deadline;
 mod decision;
 mod evaluate;
@@ -21,6 +22,7 @@ mod session;
 mod spread;
 
 pub use ahead::{Stretch, ahead, allowed};
+pub use coming::{Coming, coming, wall_clock};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
 pub use ladder::decide;
 pub use outlook::Outlook;

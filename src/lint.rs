@@ -24,6 +24,9 @@ use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, Place, documents};
 use crate::units::{Span, Time};
 
+/// Stands in a proposal where the query is not known: a name that no Prometheus has, so that what is forgotten is seen.
+pub const PLACEHOLDER: &str = "REPLACE_WITH_YOUR_QUERY";
+
 /// A file to look at.
 #[derive(Debug, Clone)]
 pub struct Input {

@@ -4,7 +4,6 @@
 //! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
 //! repairs anything. Nothing here reads a file or a clock.
 
-mod coming;
 mod fault;
 pub mod ical;
 mod identity;
@@ -14,7 +13,6 @@ mod override_;
 mod reader;
 pub mod schedule;
 
-pub use coming::{Coming, wall_clock};
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
 pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};

@@ -94,6 +94,9 @@ pub(super) struct BacktestArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
+    let actual = args.actual_replicas.iter().map(|_| "actual");
+    let names: Vec<&str> = args.strategies.iter().map(|entrant| entrant.name()).chain(actual).collect();
+    gate::check(&args.gates, &names)?;
     let workloads = workload::read_all(args)?;
     let many = workloads.len() > 1;
     let contest = Contest::new(args.strategies.clone(), !args.no_sweep);

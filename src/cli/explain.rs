@@ -41,7 +41,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
     /// The instant to decide for (RFC 3339), past or future; the end of the trace, or now, by default.
-    #[arg(long, value_name = "T", value_parser = Time::parse)]
+    #[arg(long, value_name = "T", value_parser = Time::parse, conflicts_with = "server")]
     at: Option<Time>,
     /// Form of the output.
     #[arg(long, default_value = "text")]

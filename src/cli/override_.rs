@@ -113,9 +113,12 @@ fn from_arguments(args: &OverrideArgs, warnings: &mut Vec<String>) -> anyhow::Re
     };
     if args.scaler_address.is_none() && args.metric_name.is_none() {
         warnings.push(
-            "only the trigger's type is tested; --file, --scaler-address or --metric-name makes a wrong \
-             index fail"
-                .to_owned(),
+            format!(
+                "the patch takes the trigger to be number {} and of type {}, and fails where it is of another type; \
+                 --file finds both, --type and --trigger say them",
+                args.trigger.unwrap_or(0),
+                args.kind
+            ),
         );
     }
     Ok(Target {
@@ -148,7 +151,11 @@ fn from_file(
     };
     let found: Vec<_> = objects.iter().filter(fits).collect();
     let [object] = found.as_slice() else {
-        let names: Vec<_> = objects.iter().map(|o| o.name.as_str()).collect();
+        let named = |o: &ScaledObject<'_>| match &o.namespace {
+            Some(namespace) => format!("{namespace}/{}", o.name),
+            None => o.name.clone(),
+        };
+        let names: Vec<_> = objects.iter().map(named).collect();
         bail!(
             "{}: {} ScaledObjects '{}', expected one; it holds: {}",
             path.display(),

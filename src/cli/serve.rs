@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, files};
@@ -74,7 +75,9 @@ async fn serve_until_signal(
     let http = TcpListener::bind(config.listen.http)
         .await
         .with_context(|| format!("http on {}", config.listen.http))?;
-    tokio::spawn(on_signal(shutdown.clone()));
+    // Before a port answers: a signal that comes at once must find somebody.
+    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(on_signal(signals, shutdown.clone()));
     let parts = Parts {
         backends: Arc::new(DataSources::new(&config)),
         config: config.clone(),
@@ -90,13 +93,7 @@ async fn serve_until_signal(
     Ok(())
 }
 
-async fn on_signal(shutdown: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be caught; only a kill will end this process");
-        return;
-    };
+async fn on_signal((mut term, mut int): (Signal, Signal), shutdown: CancellationToken) {
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
@@ -155,6 +152,9 @@ pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
         if let Err(error) = added {
             faults.push(format!("{}: {error:#}", path.display()));
         }
+    }
+    if let Some(folder) = config.policies.as_deref().filter(|folder| !folder.is_dir()) {
+        faults.push(format!("policies: found no folder {}, expected one with policies", folder.display()));
     }
     for (name, path) in config.policies.as_deref().map(policy_files).unwrap_or_default() {
         let added = std::fs::read_to_string(&path)

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::overview::{Known, SILENT, Standing, Story};
-use crate::decide::{Contributor, Decision, Note, Reason, Rung};
+use crate::decide::{Contributor, Decision, Note, Reason, Rung, coming};
 use crate::draw::{escaped, number};
 use crate::units::{Time, counted};
 
@@ -194,7 +194,7 @@ fn why(decision: &Decision, known: &Known, now: Time) -> String {
         Reason::Ceiling | Reason::CommandedZero | Reason::Idle => true,
         Reason::MaxReplicas => false,
     };
-    let coming = known.policy.as_ref().filter(|_| is_said).and_then(|policy| policy.coming(now));
+    let coming = known.policy.as_ref().filter(|_| is_said).and_then(|policy| coming(policy, now));
     match coming {
         Some(coming) => format!("{}; {coming}", decision.reason),
         None => decision.reason.to_string(),

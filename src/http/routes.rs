@@ -42,11 +42,15 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/v1", get(|| async { Json(view::api_schema()) }))
         .route("/api/v1/schema.json", get(|| async { Json(view::api_schema()) }))
         .route("/api/v1/workloads", get(workloads))
         .route("/api/v1/workloads/{namespace}/{name}/decision", get(decision))
         .route("/api/v1/workloads/{namespace}/{name}/history", get(history))
         .route("/api/v1/workloads/{namespace}/{name}/forecast", get(forecast))
+        .fallback(|| async {
+            problem(StatusCode::NOT_FOUND, "no such path; api/v1 describes those of the API")
+        })
         .layer(middleware::from_fn(guarded))
         .with_state(Answers::new(overview))
 }

@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::overview::{Change, Known, Story};
-use crate::decide::{Decision, SignalPlan, Stretch};
-use crate::policy::{Coming, Policy};
+use crate::decide::{Coming, Decision, SignalPlan, Stretch, coming};
+use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// Version of every form.
@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 /// The decision as JSON: the wire form of `explain` and of the API. With the policy it also tells what people said
 /// changes next.
 pub fn decision_json(decision: &Decision, policy: Option<&Policy>, now: Time) -> Value {
-    let next_change = policy.and_then(|policy| policy.coming(now)).map(ComingView::of);
+    let next_change = policy.and_then(|policy| coming(policy, now)).map(ComingView::of);
     value(&DecisionView { next_change, ..DecisionView::of(decision) })
 }
 
@@ -155,8 +155,8 @@ impl DecisionView {
 
 impl ComingView {
     fn of(coming: Coming) -> Self {
-        let Coming { at, local, to } = coming;
-        ComingView { at: at.to_string(), local, to }
+        let Coming { at, local, zone, to } = coming;
+        ComingView { at: at.to_string(), local: format!("{local} {zone}"), to }
     }
 }
 

@@ -33,6 +33,9 @@ const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
 /// Checks a ScaledObject, if a trigger of it asks Forescale.
 pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
     check_types(object, findings);
+    if let (Some(spec), true) = (object.spec(), object.triggers.is_empty()) {
+        unknown_fields(spec, &SPEC, "spec", findings);
+    }
     let (Some(spec), true) = (object.spec(), object.ours().next().is_some()) else { return };
     unknown_fields(spec, &SPEC, "spec", findings);
     for found in &object.triggers {

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
-use super::{Findings, Settings, windows};
+use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
 use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
 use crate::source::Catalogue;
@@ -111,6 +111,10 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
             continue;
         }
         let at = locate(subject.node, &path, &findings.lines, subject.at);
+        if text.contains(PLACEHOLDER) {
+            let mend = "write the query of the load";
+            findings.add(&rules::QUERY_PLACEHOLDER, at, format!("{path}: {PLACEHOLDER}"), mend);
+        }
         if let Some(why) = unclosed(text) {
             let mend = "ask the query in Prometheus, and mend it there";
             findings.add(&rules::QUERY_UNCLOSED, at, format!("{path}: {why}"), mend);

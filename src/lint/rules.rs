@@ -68,6 +68,7 @@ rules! {
     LEAD_TIME_TOO_SHORT Warning "lead-time-too-short" "No pod is ready sooner than the HPA looks again."
     WAKE_TOO_LATE Warning "wake-too-late" "Woken later than a pod takes to start."
     QUERY_UNCLOSED Error "query-unclosed" "Prometheus refuses the query, and KEDA holds."
+    QUERY_PLACEHOLDER Warning "query-placeholder" "Nothing is found by a name that stands for a query."
     RATE_WINDOW_SHORT Warning "rate-window-short" "A rate over fewer than four scrapes has gaps."
     QUERY_MANY_SERIES Warning "query-many-series" "A query must yield one series."
     HISTORY_EXCEEDS_RETENTION Warning "history-exceeds-retention" "What Prometheus forgot cannot be learned."

@@ -90,7 +90,8 @@ fn check_address(object: &ScaledObject<'_>, trigger: &Trigger<'_>, at: Place, fi
         findings.add(&rules::ADDRESS_MALFORMED, place, message, mend);
         return;
     }
-    let theirs = host.split('.').nth(1);
+    // The parts of an address are no names.
+    let theirs = host.split('.').nth(1).filter(|_| host.parse::<std::net::IpAddr>().is_err());
     let is_encrypted = trigger.metadata.get("enableTLS").is_some_and(|t| t.trim() == "true")
         || trigger.node.get("authenticationRef").is_some();
     if let (Some(theirs), Some(ours)) = (theirs, object.namespace.as_deref())
@@ -190,7 +191,9 @@ impl Both<'_> {
                 self.of_spec("minReplicaCount")
             }
         };
-        if least > 0 && (given("minReplicas") && min == 0 || self.commands_zero()) {
+        // A schedule alone goes to zero outside its windows unless told otherwise.
+        let asks_zero = min == 0 && (given("minReplicas") || self.policy.is_schedule_only());
+        if least > 0 && (asks_zero || self.commands_zero()) {
             let message = format!("zero is asked for, and minReplicaCount is {least}");
             findings.add(&rules::ZERO_UNREACHABLE, at(findings), message, "write minReplicaCount: 0");
         } else if min_count == Some(0) && min > 0 && !self.is_partial {

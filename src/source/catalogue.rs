@@ -54,7 +54,7 @@ impl Catalogue {
 
     /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Faults> {
-        let value: Value = yaml::from_str(text).map_err(|e| Faults(vec![Fault::new("policy", name, e)]))?;
+        let value: Value = yaml::from_str(text).map_err(|e| no_yaml(name, &e, "a policy"))?;
         let policy = policy_text(&value)?;
         self.policies.insert(name.to_owned(), policy);
         Ok(())
@@ -130,9 +130,13 @@ fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String,
     }
 }
 
+fn no_yaml(place: &str, why: &str, expected: &str) -> Faults {
+    Faults(vec![Fault::in_words(place, format!("no YAML ({why})"), expected)])
+}
+
 /// Reads the rules of `schedule` from YAML text.
 pub fn schedule_from(text: &str) -> Result<Vec<RawRule>, Faults> {
-    let value: Value = yaml::from_str(text).map_err(|e| Faults(vec![Fault::new("schedule", text, e)]))?;
+    let value: Value = yaml::from_str(text).map_err(|e| no_yaml("schedule", &e, "a list of rules"))?;
     let mut faults = Vec::new();
     let rules = rules(&value, &mut faults);
     if faults.is_empty() { Ok(rules) } else { Err(Faults(faults)) }

@@ -39,7 +39,7 @@ struct PolicyFile {
     min_replicas: Option<Count>,
     /// Most replicas used in planning. 100 unless given.
     max_replicas: Option<Count>,
-    /// IANA time zone of schedule and seasons, such as Europe/Berlin. UTC unless given.
+    /// IANA time zone of schedule and seasons, such as Europe/Berlin. UTC unless given; required beside `start`.
     timezone: Option<String>,
     /// Floors, ceilings and factors by the clock. Overlapping: highest floor, lowest ceiling, the floor wins.
     schedule: Option<Schedule>,

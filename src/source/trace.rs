@@ -243,7 +243,7 @@ impl fmt::Display for Faults {
         f.write_str(&self.shown.join("; "))?;
         for (expected, more) in self.kinds.iter().filter(|kind| *kind.1 > SHOWN) {
             let lines = counted(more - SHOWN, "more line");
-            write!(f, "; and {lines} without {expected}")?;
+            write!(f, "; and {lines} where {expected} was expected")?;
         }
         Ok(())
     }
@@ -290,7 +290,7 @@ mod tests {
         let many = format!("timestamp,value\n{}", "x,1\n".repeat(25));
         let many = csv(&many).expect_err("many");
         assert!(many.contains("line 4: found 'x'") && !many.contains("line 5"), "{many}");
-        assert!(many.contains("and 22 more lines without an instant such as"), "{many}");
+        assert!(many.contains("and 22 more lines where an instant such as"), "{many}");
     }
 
     #[test]

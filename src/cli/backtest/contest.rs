@@ -67,6 +67,19 @@ pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
     simple.or(own).ok_or_else(expected)
 }
 
+// === impl Entrant ===
+
+impl Entrant {
+    /// The name in results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Entrant::Simple(simple) => simple.name(),
+            Entrant::Forescale(name, _) => name,
+            Entrant::Actual => "actual",
+        }
+    }
+}
+
 // === impl Contest ===
 
 impl Contest {
@@ -170,7 +183,7 @@ impl Contest {
                 let at = |insurance| run(load, target, &mut *studied.insured(insurance));
                 let own = at(1.0)?;
                 let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
-                Ok(Entry { name: simple.name(), run: own, views: Vec::new(), frontier })
+                Ok(Entry { name: entrant.name(), run: own, views: Vec::new(), frontier })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
@@ -188,7 +201,7 @@ impl Contest {
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));
                 let run = run.unwrap_or_default();
-                Ok(Entry { name: "actual", run, views: Vec::new(), frontier: Frontier::default() })
+                Ok(Entry { name: entrant.name(), run, views: Vec::new(), frontier: Frontier::default() })
             }
         }
     }

@@ -6,8 +6,8 @@ use super::workload::Workload;
 use crate::draw::number;
 use crate::units::{Span, Time, counted};
 
-/// A weekly pattern is seen twice in so long; before, the forecast knows days at most.
-const TWO_WEEKS: Span = Span::days(14);
+/// Before it has seen a week, the forecast knows days at most.
+const WEEK: Span = Span::days(7);
 
 /// What a reader should know of this workload before the figures.
 pub(super) fn of(workload: &Workload) -> Vec<String> {
@@ -17,10 +17,10 @@ pub(super) fn of(workload: &Workload) -> Vec<String> {
 fn little_history(workload: &Workload) -> Option<String> {
     let Workload { load, target, .. } = workload;
     let before = target.measure(load).from.since(load.start());
-    (before < TWO_WEEKS).then(|| {
+    (before < WEEK).then(|| {
         format!(
-            "{before} of the load lie before the scored time, and the forecast learns from no more: two weeks show what \
-             it knows of a week. A longer trace or --last gives them."
+            "{before} of the load lie before the scored time: until a week was seen, the forecast knows days alone. A \
+             longer trace gives it more, or a later --from."
         )
     })
 }

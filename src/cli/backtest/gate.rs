@@ -6,6 +6,8 @@ use anyhow::bail;
 
 use super::contest::Outcome;
 use super::files::entry_json;
+use crate::cli::rows::scorecard_json;
+use crate::simulate::{MATCHED_TAU_U, Scorecard};
 
 /// A condition such as `predictive.tau_u <= 0.5`.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,34 +67,51 @@ impl Gate {
     }
 }
 
+/// Whether every condition names a strategy that takes part, and a figure that there is; before anything is run.
+pub(super) fn check(gates: &[Gate], strategies: &[&str]) -> anyhow::Result<()> {
+    let row = scorecard_json("", &Scorecard::default(), Some((MATCHED_TAU_U, None)));
+    for gate in gates {
+        if !strategies.contains(&gate.strategy.as_str()) {
+            let known = strategies.join(", ");
+            bail!(
+                "--assert '{}': no strategy '{}' was run, expected one of {known}",
+                gate.text,
+                gate.strategy
+            );
+        }
+        if !has_figure(&row, &gate.figure) {
+            let keys = row.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+            let known: Vec<_> = keys.filter(|key| *key != "name" && *key != "matched").collect();
+            let (figure, known) = (gate.figure.join("."), known.join(", "));
+            bail!(
+                "--assert '{}': there is no figure '{figure}', expected {known} or matched.rh_ratio",
+                gate.text
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Whether any condition fails on any workload; what was found is told on standard error.
 pub(super) fn judge(gates: &[Gate], results: &[Outcome<'_>]) -> anyhow::Result<bool> {
     let mut failed = false;
     let mut err = std::io::stderr().lock();
     for gate in gates {
-        let mut seen = false;
         for result in results {
             let Some(entry) = result.entries.iter().find(|entry| entry.name == gate.strategy) else {
                 continue;
             };
-            seen = true;
             let row = entry_json(entry);
             let mut value = &row;
             for part in &gate.figure {
                 value = &value[part];
             }
             let found = value.as_f64();
-            if value.is_null() && !has_figure(&row, &gate.figure) {
-                bail!("--assert '{}': there is no figure '{}'", gate.text, gate.figure.join("."));
-            }
             if !found.is_some_and(|found| gate.holds(found)) {
                 failed = true;
                 let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
                 writeln!(err, "assertion failed: {}: found {found} on {}", gate.text, result.workload.name)?;
             }
-        }
-        if !seen {
-            bail!("--assert '{}': no strategy '{}' was run", gate.text, gate.strategy);
         }
     }
     Ok(failed)

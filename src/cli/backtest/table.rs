@@ -59,7 +59,19 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         writeln!(out)?;
     }
     writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
-    writeln!(out, "x demand: replica-hours by the fewest possible; x at 1 %: the same where short is 1 %.")?;
+    writeln!(
+        out,
+        "x demand: replica-hours by the fewest possible; x at 1 %: the same where short is 1 %, at the"
+    )?;
+    writeln!(
+        out,
+        "insurance that a sweep finds (underProvisionTarget: 1% finds it by itself); -: never that safe."
+    )?;
+    writeln!(
+        out,
+        "flaps: changes undone within 10 min. In JSON and --assert: short tau_u, late slo_violations,"
+    )?;
+    writeln!(out, "x demand rh_ratio, x at 1 % matched.rh_ratio, flaps reversals.")?;
     if interrupted {
         writeln!(out, "Interrupted: what was finished until then is shown and kept.")?;
     }

@@ -125,6 +125,9 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Po
     for pair in &args.set {
         let (key, value) =
             pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;
+        if key.trim() == "threshold" && args.threshold.is_some() {
+            bail!("--set {pair}: found --threshold beside it, expected one of the two");
+        }
         keys.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     let mut set = |key: &str, value: String| keys.insert(key.to_owned(), value);

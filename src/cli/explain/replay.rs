@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
-use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces};
+use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces, coming};
 use crate::forecast::Explanation;
 use crate::history::Series;
 use crate::http::decision_json;
@@ -67,7 +67,7 @@ fn told(
     if let Some((span, probability)) = decision.capped_in {
         text += &format!("\n  will be capped in {span} with probability {probability:.2}");
     }
-    if let Some(coming) = policy.coming(decision.at) {
+    if let Some(coming) = coming(policy, decision.at) {
         text += &format!("\n  next change: {coming}");
     }
     if let Some(beyond) = beyond {

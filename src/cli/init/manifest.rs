@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::InitArgs;
 use super::survey::Survey;
+use crate::lint::PLACEHOLDER;
 use crate::units::{Span, Threshold};
 
 /// What is proposed; the quantile and the largest need come from the backtest.
@@ -24,12 +25,11 @@ pub(super) struct Proposal {
     pub quantile: f64,
     /// A rule, and why.
     schedule: Option<(String, String)>,
+    /// Most that the load ever needed.
+    needed: u32,
     /// Whether the query stands for one that is not known.
     is_placeholder: bool,
 }
-
-/// Stands where a trace does not tell the query: a name that no Prometheus has, so that what is forgotten is seen.
-const PLACEHOLDER: &str = "REPLACE_WITH_YOUR_QUERY";
 
 // === impl Proposal ===
 
@@ -67,6 +67,7 @@ impl Proposal {
             fallback: replicas(survey.typical()).clamp(min.max(1), max),
             quantile: 0.95,
             schedule,
+            needed: most,
             is_placeholder: args.query.is_none(),
         }
     }
@@ -101,6 +102,9 @@ impl Proposal {
         let mut told: Vec<String> = self.schedule.iter().map(|schedule| schedule.1.clone()).collect();
         if self.schedule.is_none() {
             told.push("schedule: none; there are no busy hours that stand out.".to_owned());
+        }
+        if self.needed > self.max {
+            told.push(format!("maxReplicas {} binds: the load needed up to {}.", self.max, self.needed));
         }
         if self.is_placeholder {
             told.push(format!("query: not known from a trace; put yours in the place of {PLACEHOLDER}."));

@@ -108,9 +108,9 @@ impl Trial {
     pub(super) fn told(&self, price: f64) -> Vec<String> {
         let Trial { days, quantile, forescale, wanted, .. } = self;
         let verdict = if forescale.tau_u <= *wanted {
-            format!("the least that is short at most {wanted} % of the time")
+            format!("the least of those tried ({}) that is short at most {wanted} % of the time", tried())
         } else {
-            format!("the safest tried; {wanted} % of the time is out of its reach")
+            format!("short least of those tried ({}); none is short at most {wanted} % of the time", tried())
         };
         let mut told = vec![
             format!("quantile {quantile}: {verdict} over the last {days:.1} days."),
@@ -137,8 +137,30 @@ impl Trial {
         told.extend(self.actual.map(|actual| {
             beside(&format!("what ran, short {:.2} % of the time", actual.tau_u), actual.replica_hours)
         }));
+        told.push(self.verdict());
         told
     }
+
+    /// Whether it is worth having, in a sentence.
+    fn verdict(&self) -> String {
+        /// What is saved below this share is lost again in the noise of another week.
+        const WORTH: f64 = 0.03;
+        match self.reactive.map(|hours| self.saved(hours)) {
+            Some(saved) if saved < WORTH => {
+                "verdict: on this load no better than a reactive trigger with a margin; what it \
+                                              saves is the work of finding that margin."
+                    .to_owned()
+            }
+            Some(saved) => {
+                format!("verdict: {:.0} % fewer replica-hours where both are as safe.", 100.0 * saved)
+            }
+            None => "verdict: as safe as no margin of a reactive trigger is.".to_owned(),
+        }
+    }
+}
+
+fn tried() -> String {
+    TRIED.map(|quantile| quantile.to_string()).join(", ")
 }
 
 /// The fewest replicas that, all the time, are short for at most `level` percent of it.

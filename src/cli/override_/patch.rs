@@ -70,7 +70,7 @@ pub(super) fn limits_of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action
     let wanted = word.replicas.get();
     let max = trigger.metadata.get("maxReplicas").and_then(|t| t.trim().parse::<u32>().ok());
     if let Some(max) = max.filter(|max| *max < wanted) {
-        notes.push(format!("maxReplicas is {max}: the override is cut to it"));
+        notes.push(format!("maxReplicas is {max}: it runs at {max}, not at {wanted}"));
     }
     // KEDA's own defaults where the ScaledObject says nothing.
     let count =

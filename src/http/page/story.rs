@@ -7,9 +7,8 @@ use std::fmt::Write;
 
 use super::super::overview::{Known, SILENT, Standing, Story};
 use super::{FOOT, figures, head, mark};
-use crate::decide::{Decision, Prepared, SignalPlan, ahead};
+use crate::decide::{self, Coming, Decision, Prepared, SignalPlan, ahead};
 use crate::draw::{escaped, number};
-use crate::policy::Coming;
 use crate::units::{Span, Time};
 
 pub(super) fn write(
@@ -46,7 +45,7 @@ pub(super) fn write(
             tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
         };
         let (fine, hours) = (look(figures::FINE), look(Span::HOUR));
-        let change = story.policy.coming(now);
+        let change = decide::coming(&story.policy, now);
         if let Some(decision) = known.standing.decision() {
             tiles(out, story, decision, change.as_ref(), now)?;
         }
@@ -181,7 +180,7 @@ fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
 fn asleep(decision: &Decision, change: Option<&Coming>) -> String {
     let reason = escaped(&decision.reason.to_string());
     match change {
-        Some(Coming { local, to, .. }) => format!("For now, {reason}. At {local}: {}.", escaped(to)),
+        Some(coming) => format!("For now, {reason}. {}.", escaped(&coming.to_string())),
         None => format!("For now, {reason}."),
     }
 }

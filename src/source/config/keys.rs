@@ -166,7 +166,8 @@ impl<'a> Section<'a> {
 
     /// Notes every key that nobody asked for; to be called once, after the last read.
     pub(super) fn finish(&self) {
-        let known = self.known.borrow();
+        let mut known = self.known.borrow().clone();
+        known.dedup();
         for key in self.entries.into_iter().flat_map(Map::keys) {
             if known.iter().all(|k| k != key) {
                 let fault = Fault::unknown_key(&self.path, key, known.iter().copied());

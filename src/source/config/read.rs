@@ -149,7 +149,9 @@ fn log(section: &Section<'_>) -> LogConfig {
         None => "info".to_owned(),
         // The reader of directives panics on other than ASCII (tracing-subscriber 0.3.23); no target has such a name.
         Some(text)
-            if text.value.is_ascii() && text.value.parse::<tracing_subscriber::EnvFilter>().is_ok() =>
+            if text.value.is_ascii()
+                && text.value.split(',').all(says_level)
+                && text.value.parse::<tracing_subscriber::EnvFilter>().is_ok() =>
         {
             text.value
         }
@@ -160,6 +162,11 @@ fn log(section: &Section<'_>) -> LogConfig {
     };
     section.finish();
     LogConfig { format, level }
+}
+
+/// A word alone is a level: a misspelt one would be taken for the name of a module, and silence all others.
+fn says_level(directive: &str) -> bool {
+    directive.contains(['=', '[']) || directive.trim().parse::<tracing::level_filters::LevelFilter>().is_ok()
 }
 
 fn path(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {

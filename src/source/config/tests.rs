@@ -187,6 +187,10 @@ fn a_level_of_other_than_ascii_is_a_fault_and_no_panic() {
     let text =
         "log: {level: 'a, dlIste:::::::::::::::::::::::::::::::::z::\u{ff8d}\u{fffd}\u{fffd}=\u{fffd}'}";
     assert_eq!(faults(text)[0].key, "log.level");
+    assert_eq!(faults("log: {level: verbose}")[0].key, "log.level");
+    for level in ["debug", "off", "info,forescale=debug"] {
+        assert_eq!(good(&format!("log: {{level: '{level}'}}")).log.level, level);
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn load(entries: &[&Entry]) -> Option<Figure> {
     plane.line("load", &line);
     columns(&mut plane, steps, |part| {
         let most = part.iter().map(|s| s.load).fold(0.0, f64::max);
-        format!("load up to {}", number(most))
+        let from = part.first().map_or_else(String::new, |first| moment(first.timestamp));
+        format!("from {from}\nload up to {}", number(most))
     });
     let title = "Load and what was expected".to_owned();
     Some(Figure {
@@ -67,7 +68,8 @@ fn replicas(entries: &[&Entry]) -> Option<Figure> {
     let drawn: Vec<&&Entry> =
         DRAWN.iter().filter_map(|name| entries.iter().find(|entry| entry.name == *name)).collect();
     over_time("Replicas ready against replicas needed", steps, &drawn, true).map(|figure| Figure {
-        caption: "Where a line dips into the grey, pods were missing; what lies above it is spare."
+        caption: "Where a line dips into the grey, pods were missing; what lies above it is spare. Lines show the most \
+                  of each stretch; under the pointer stand the numbers of the one instant that needed most."
             .to_owned(),
         ..figure
     })
@@ -93,6 +95,8 @@ fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
         let busiest = (0..steps.len()).max_by_key(|&i| steps[i].demand)?;
         worst.1 = busiest.saturating_sub(wide / 2).min(steps.len() - wide);
     }
+    let hour = steps.get(worst.1..worst.1 + wide)?;
+    let deepest = hour.iter().rev().max_by(|a, b| missing(a).total_cmp(&missing(b)))?;
     let from = worst.1.saturating_sub(wide / 4);
     let until = (worst.1 + wide + wide / 4).min(steps.len());
     let cut = |entry: &&Entry| Entry {
@@ -109,10 +113,10 @@ fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
     let title = if worst.0 > 0.0 { "The worst hour" } else { "The busiest hour" };
     let caption = match worst.0 {
         m if m > 0.0 => format!(
-            "{}: the largest shortfall of {}, {} replica-minutes.",
-            moment(steps.get(worst.1)?.timestamp),
+            "{} replica-minutes of {} were missing, most of them at {}.",
+            number(m * step as f64 / 60.0),
             judged.name,
-            number(m * step as f64 / 60.0)
+            moment(deepest.timestamp)
         ),
         _ => format!("{}: nothing was missing in {}.", moment(steps.get(worst.1)?.timestamp), judged.name),
     };
@@ -138,15 +142,14 @@ fn over_time(title: &str, steps: &[Step], drawn: &[&&Entry], is_wide: bool) -> O
         plane.line(name, line);
         keys.push((*name, (*name).to_owned()));
     }
-    let width = steps.len();
     columns(&mut plane, steps, |part| {
-        let mut tip = format!("needed {}", part.iter().map(|s| s.demand).max().unwrap_or(0));
-        let first =
-            steps.iter().position(|s| Some(s.timestamp) == part.first().map(|p| p.timestamp)).unwrap_or(0);
+        // The first instant of the highest need: all numbers are of it.
+        let Some(high) = part.iter().rev().max_by_key(|s| s.demand) else { return String::new() };
+        let mut tip = format!("{}: needed {}", moment(high.timestamp), high.demand);
+        let place = steps.partition_point(|s| s.timestamp < high.timestamp);
         for entry in drawn {
-            let ready = entry.run.steps.get(first..(first + part.len()).min(width)).unwrap_or_default();
-            let least = ready.iter().map(|s| s.ready).min().unwrap_or(0);
-            tip.push_str(&format!("\n{} {least}", entry.name));
+            let ready = entry.run.steps.get(place).map_or(0, |s| s.ready);
+            tip.push_str(&format!("\n{} {ready} ready", entry.name));
         }
         tip
     });
@@ -208,11 +211,7 @@ fn columns(plane: &mut Plane, steps: &[Step], tip: impl Fn(&[Step]) -> String) {
         let Some(first) = part.first() else { continue };
         let next = steps.get((i + 1) * wide).or_else(|| steps.last());
         let Some(next) = next else { continue };
-        plane.column(
-            x(first.timestamp),
-            x(next.timestamp),
-            &format!("{}\n{}", moment(first.timestamp), tip(part)),
-        );
+        plane.column(x(first.timestamp), x(next.timestamp), &tip(part));
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::Story;
-use crate::decide::{SignalPlan, Stretch};
+use crate::decide::{SignalPlan, Stretch, wall_clock};
 use crate::draw::{escaped, number};
+use crate::policy::Policy;
 use crate::policy::schedule::Bound;
-use crate::policy::{Policy, wall_clock};
 use crate::units::{Span, Time};
 
 /// How far the schedule is told.

@@ -1,0 +1,117 @@
+//! Until when what people said holds, in words: the end of an override, or the schedule's next change of what is allowed.
+//!
+//! It tells what was said, on the wall clock of the policy's zone; what the load will ask for is not looked at.
+
+use std::fmt;
+
+use chrono::TimeZone;
+use chrono_tz::Tz;
+
+use super::allowed;
+use crate::policy::{Bounds, Policy};
+use crate::units::{Span, Time};
+
+/// How far the next change is looked for: a weekly rule has one.
+const WEEK: Span = Span::days(8);
+
+/// The next change of what people said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coming {
+    /// When.
+    pub at: Time,
+    /// The same on the wall clock of the policy's zone, such as `Fri 27 Nov 09:00`.
+    pub local: String,
+    /// That zone.
+    pub zone: Tz,
+    /// What holds from then on, such as `1 replica` or `2 to 40 replicas`.
+    pub to: String,
+}
+
+/// What people said, until when it holds and what comes then; `None` where nothing changes within a week. An override
+/// hides the schedule until it ends; an edge of a rule that leaves the replicas allowed as they are is no change.
+pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
+    let zone = policy.schedule.zone();
+    let (at, to) = match policy.override_at(now) {
+        Some(word) => {
+            let why = if word.reason.is_empty() { String::new() } else { format!(" ({})", word.reason) };
+            let then = in_words(policy, &policy.schedule.at(word.until));
+            (word.until, format!("the override ends{why}, then {then}"))
+        }
+        None => {
+            let changes = policy.schedule.changes(now, now + WEEK);
+            let mut told = changes.iter().map(|(at, bounds)| (*at, in_words(policy, bounds)));
+            let (_, present) = told.next()?;
+            told.find(|(_, words)| *words != present)?
+        }
+    };
+    Some(Coming { at, local: wall_clock(zone, at, now), zone, to })
+}
+
+/// An instant as the wall clock of a zone shows it, with the day where it is another one than `now`'s.
+pub fn wall_clock(zone: Tz, at: Time, now: Time) -> String {
+    let shown =
+        |at: Time, form: &str| zone.from_utc_datetime(&at.to_utc().naive_utc()).format(form).to_string();
+    let day = |at: Time| shown(at, "%a %-d %b");
+    if day(at) == day(now) { shown(at, "%H:%M") } else { shown(at, "%a %-d %b %H:%M") }
+}
+
+/// The replicas that may run; where nothing is measured, those that will.
+fn in_words(policy: &Policy, bounds: &Bounds) -> String {
+    let (least, most) = allowed(bounds, &policy.limits, None);
+    if policy.is_schedule_only() || least == most {
+        return least.in_words();
+    }
+    let factor = if bounds.factor == 1.0 { String::new() } else { format!(", load × {}", bounds.factor) };
+    format!("{least} to {}{factor}", most.in_words())
+}
+
+/// As a line for people: `Fri 27 Nov 09:00 Europe/Berlin: 1 replica`.
+impl fmt::Display for Coming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.local, self.zone, self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Keys;
+
+    fn told(more: &[(&str, &str)], now: &str) -> Option<String> {
+        let mut keys = Keys::default();
+        let all = [("timezone", "Europe/Berlin"), ("minReplicas", "0"), ("maxReplicas", "9")];
+        for (key, value) in all.iter().chain(more) {
+            keys.values.insert((*key).to_owned(), (*value).to_owned());
+        }
+        let policy = Policy::from_keys(&keys).expect("valid");
+        coming(&policy, Time::parse(now).expect("an instant")).map(|coming| coming.to_string())
+    }
+
+    #[test]
+    fn a_night_ends_in_the_morning_and_an_override_when_it_says() {
+        let office = [("start", "0 9 * * 1-5"), ("end", "0 18 * * 1-5"), ("desiredReplicas", "1")];
+        let with = |more: &[(&'static str, &'static str)]| [&office[..], more].concat();
+        let load = ("query", "up");
+        for (more, now, want) in [
+            (with(&[]), "2026-11-26T05:00:00Z", Some("09:00 Europe/Berlin: 1 replica")),
+            (with(&[]), "2026-11-26T12:00:00Z", Some("18:00 Europe/Berlin: 0 replicas")),
+            // Friday night: Monday is another day.
+            (with(&[]), "2026-11-27T20:00:00Z", Some("Mon 30 Nov 09:00 Europe/Berlin: 1 replica")),
+            (
+                with(&[load, ("threshold", "1")]),
+                "2026-11-26T05:00:00Z",
+                Some("09:00 Europe/Berlin: 1 to 9 replicas"),
+            ),
+            (
+                with(&[("override", "replicas=2 until=2026-11-26T21:00:00Z reason=launch")]),
+                "2026-11-26T20:00:00Z",
+                Some("22:00 Europe/Berlin: the override ends (launch), then 0 replicas"),
+            ),
+            (vec![load, ("threshold", "1")], "2026-11-26T20:00:00Z", None),
+            // The floor is that of the minimum all the time.
+            (with(&[("minReplicas", "1")]), "2026-11-26T12:00:00Z", None),
+        ] {
+            assert_eq!(told(&more, now).as_deref(), want, "{more:?} {now}");
+        }
+    }
+}
