@@ -101,7 +101,7 @@ impl Standing {
             Standing::Blind(blind) if exposes => blind.to_string(),
             Standing::Blind(Blind::Warming { .. }) => "warming up".to_owned(),
             Standing::Blind(Blind::NoData { .. }) => "no data".to_owned(),
-            Standing::Faulty(faults) if exposes => faults.to_string(),
+            Standing::Faulty(faults) if exposes => format!("faulty metadata: {faults}"),
             Standing::Faulty(Faults(faults)) => {
                 let told = faults.iter().map(|fault| format!("{}: expected {}", fault.key, fault.expected));
                 format!("faulty metadata: {}", told.collect::<Vec<_>>().join("; "))

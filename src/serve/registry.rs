@@ -226,8 +226,9 @@ impl Desk for Registry {
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
         let Some(served) = set.filter(|_| overlap(sets) <= PATCHING) else {
             return Err(Refusal::Conflict(format!(
-                "{} different sets of metadata for metric '{}' of one ScaledObject are in use at once, more or for \
-                 longer than a patch explains ({PATCHING}): expected one; give the triggers different metricName keys",
+                "found {} different sets of metadata for metric '{}' of one ScaledObject within {PATCHING}, expected \
+                 one: after several corrections it is served {PATCHING} later; two triggers need different metricName \
+                 keys",
                 sets.len() + usize::from(set.is_none()),
                 id.metric()
             )));

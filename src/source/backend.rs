@@ -38,7 +38,9 @@ pub trait RangeSource: Send + Sync {
 /// Answers queries. Implementations bound their own time, bytes and concurrency.
 #[tonic::async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// The one series of a query over a range; missing samples are gaps.
+    /// The one series of a query over a range; missing samples are gaps. The value of an instant is the newest sample at
+    /// it or shortly before it, never one after it: a store that stamps the begin of an interval moves its samples to the
+    /// end. A gap is asked for again only at the next fit, so a store that is late wants a longer `settle`.
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError>;
     /// The one value of a query at an instant; `None` where it yields no series.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError>;

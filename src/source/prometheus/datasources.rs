@@ -89,11 +89,6 @@ impl DataSources {
         by_address.insert(key, Arc::downgrade(&source));
         Ok(source)
     }
-
-    /// Every named source.
-    pub fn named(&self) -> impl Iterator<Item = &Arc<Prometheus>> {
-        self.named.values().map(|named| &named.source)
-    }
 }
 
 impl Named {

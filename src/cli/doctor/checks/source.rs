@@ -54,7 +54,7 @@ pub(super) fn keda_calls(facts: &Facts) -> Finding {
 pub(super) fn metadata(facts: &Facts) -> Finding {
     let Some(row) = row(facts) else { return skipped("the workload is not known") };
     match row["unavailable"].as_str() {
-        Some(text) if text.starts_with("faulty metadata") || text.contains(", expected ") => fail(
+        Some(text) if text.starts_with("faulty metadata") => fail(
             text,
             "keys that forescale lint accepts",
             "run forescale lint on the ScaledObject; the whole text stands in its events",
