@@ -11,8 +11,9 @@ use super::allowed;
 use crate::policy::{Bounds, Policy};
 use crate::units::{Span, Time};
 
-/// How far the next change is looked for: a weekly rule has one.
-const WEEK: Span = Span::days(8);
+/// How far the next change is looked for, the nearest first: a weekly rule has one in the last, and most have one in the
+/// second, which costs a part of it.
+const AHEAD: [Span; 3] = [Span::HOUR, Span::DAY, Span::days(8)];
 
 /// The next change of what people said.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,10 +39,13 @@ pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
             (word.until, format!("the override ends{why}, then {then}"))
         }
         None => {
-            let changes = policy.schedule.changes(now, now + WEEK);
-            let mut told = changes.iter().map(|(at, bounds)| (*at, in_words(policy, bounds)));
-            let (_, present) = told.next()?;
-            told.find(|(_, words)| *words != present)?
+            let present = in_words(policy, &policy.schedule.at(now));
+            let within = |span| {
+                let changes = policy.schedule.changes(now, now + span).into_iter();
+                let mut told = changes.map(|(at, bounds)| (at, in_words(policy, &bounds)));
+                told.find(|(_, words)| *words != present)
+            };
+            AHEAD.into_iter().find_map(within)?
         }
     };
     Some(Coming { at, local: wall_clock(zone, at, now), zone, to })

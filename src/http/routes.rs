@@ -42,8 +42,8 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1", get(|| async { Json(view::api_schema()) }))
-        .route("/api/v1/schema.json", get(|| async { Json(view::api_schema()) }))
+        .route("/api/v1", get(schema))
+        .route("/api/v1/schema.json", get(schema))
         .route("/api/v1/workloads", get(workloads))
         .route("/api/v1/workloads/{namespace}/{name}/decision", get(decision))
         .route("/api/v1/workloads/{namespace}/{name}/history", get(history))
@@ -77,6 +77,10 @@ async fn style() -> Response {
     let headers =
         [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")];
     (headers, page::style()).into_response()
+}
+
+async fn schema() -> Json<Value> {
+    Json(view::api_schema())
 }
 
 async fn metrics(State(answers): State<Answers>) -> Answer {
@@ -122,18 +126,22 @@ async fn decision(
     State(answers): State<Answers>,
     Path(place): Place,
     Query(choice): Query<Choice>,
-) -> Response {
-    let known = match find(&*answers.overview, &place, &choice) {
-        Ok(known) => known,
-        Err(lost) => return not_one(&lost),
-    };
-    match (known.standing.decision(), known.standing.trouble(answers.overview.exposes_queries())) {
-        (Some(decision), _) => {
-            let now = answers.overview.now();
-            Json(view::decision_json(decision, known.policy.as_deref(), now)).into_response()
-        }
-        (None, trouble) => problem(StatusCode::SERVICE_UNAVAILABLE, &trouble.unwrap_or_default()),
-    }
+) -> Answer {
+    answers
+        .make(move |overview| {
+            let known = match find(overview, &place, &choice) {
+                Ok(known) => known,
+                Err(lost) => return not_one(&lost),
+            };
+            match known.standing.decision() {
+                Some(decision) => {
+                    let policy = known.policy.as_deref();
+                    Json(view::decision_json(decision, policy, overview.now())).into_response()
+                }
+                None => untold(&known, overview),
+            }
+        })
+        .await
 }
 
 async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
@@ -165,13 +173,15 @@ async fn told(
             };
             match overview.story(&known.id) {
                 Some(story) => Json(tell(&story)).into_response(),
-                None => {
-                    let trouble = known.standing.trouble(overview.exposes_queries()).unwrap_or_default();
-                    problem(StatusCode::SERVICE_UNAVAILABLE, &trouble)
-                }
+                None => untold(&known, overview),
             }
         })
         .await
+}
+
+fn untold(known: &Known, overview: &dyn Overview) -> Response {
+    let trouble = known.standing.trouble(overview.exposes_queries()).unwrap_or_default();
+    problem(StatusCode::SERVICE_UNAVAILABLE, &trouble)
 }
 
 fn hours(choice: &Choice) -> Span {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support;
+use crate::support::{self, root};
 
 /// The pure core, each importing only what stands before it.
 const CORE: [&str; 7] = ["units", "history", "forecast", "policy", "plan", "decide", "simulate"];
@@ -27,17 +27,13 @@ const MOST_LINES: usize = 500;
 const MOST_FUNCTION_LINES: usize = 70;
 const MOST_COLUMNS: usize = 110;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// Every file of a kind below a folder, as its path from the root, with its text.
 fn files(folder: &str, kind: &str) -> BTreeMap<String, String> {
     let named = |path: PathBuf| {
-        let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+        let name = path.strip_prefix(root("")).expect("below the root").display().to_string();
         (name, fs::read_to_string(&path).expect("UTF-8"))
     };
-    support::files(&root().join(folder), kind).into_iter().map(named).collect()
+    support::files(&root(folder), kind).into_iter().map(named).collect()
 }
 
 /// The module of a file: `src/policy/keys.rs` is of `policy`.
@@ -56,7 +52,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn is_test(file: &str) -> bool {
     let path = Path::new(file);
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let parent = path.parent().map(|folder| root().join(folder).with_extension("rs"));
+    let parent = path.parent().map(|folder| root(folder).with_extension("rs"));
     let parent = parent.and_then(|parent| fs::read_to_string(parent).ok()).unwrap_or_default();
     file.contains("/tests/") || parent.contains(&format!("#[cfg(test)]\nmod {name};"))
 }
@@ -214,9 +210,9 @@ fn every_file_is_part_of_the_crate() {
 
 #[test]
 fn tracked_files_name_no_machine_and_no_second_toolchain() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let manifest = fs::read_to_string(root("Cargo.toml")).expect("a manifest");
     assert!(manifest.contains("\nrust-version = \""), "the least toolchain is stated");
-    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let listed = Command::new("git").args(["ls-files"]).current_dir(root("")).output();
     let Some(listed) = listed.ok().filter(|out| out.status.success()) else {
         println!("no git checkout: tracked files are not known");
         return;
@@ -226,7 +222,7 @@ fn tracked_files_name_no_machine_and_no_second_toolchain() {
     let mut faults = Vec::new();
     for file in String::from_utf8_lossy(&listed.stdout).lines() {
         // Recordings and pictures are no text; a file may be deleted and not committed yet.
-        let Ok(text) = fs::read_to_string(root().join(file)) else { continue };
+        let Ok(text) = fs::read_to_string(root(file)) else { continue };
         faults.extend(
             places.iter().filter(|place| text.contains(**place)).map(|place| format!("{file}: {place}")),
         );
