@@ -126,22 +126,19 @@ async fn decision(
     State(answers): State<Answers>,
     Path(place): Place,
     Query(choice): Query<Choice>,
-) -> Answer {
-    answers
-        .make(move |overview| {
-            let known = match find(overview, &place, &choice) {
-                Ok(known) => known,
-                Err(lost) => return not_one(&lost),
-            };
-            match known.standing.decision() {
-                Some(decision) => {
-                    let policy = known.policy.as_deref();
-                    Json(view::decision_json(decision, policy, overview.now())).into_response()
-                }
-                None => untold(&known, overview),
-            }
-        })
-        .await
+) -> Response {
+    let overview = &*answers.overview;
+    let known = match find(overview, &place, &choice) {
+        Ok(known) => known,
+        Err(lost) => return not_one(&lost),
+    };
+    match known.standing.decision() {
+        // A small answer: it waits for none of the places of large ones.
+        Some(decision) => {
+            Json(view::decision_json(decision, known.policy.as_deref(), overview.now())).into_response()
+        }
+        None => untold(&known, overview),
+    }
 }
 
 async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
