@@ -1,8 +1,11 @@
 //! Where history comes from: a Prometheus server, trace files, generated workloads.
 
+mod address;
 mod backend;
+mod backoff;
 mod catalogue;
 pub mod config;
+mod datasources;
 mod error;
 pub mod feed;
 pub mod manifest;
@@ -12,11 +15,15 @@ pub mod schema;
 pub(crate) mod secret;
 pub mod synthetic;
 pub mod trace;
+mod transport;
 pub mod yaml;
 
-pub use backend::{Backend, Backends, RangeQuery, RangeSource, Reading, Shared};
+pub use address::{AllowedAddress, base_url};
+pub use backend::{Backend, Backends, RangeQuery, Reading};
+pub use backoff::Backoff;
 pub use catalogue::{Catalogue, schedule_from};
 pub use config::ServerConfig;
+pub use datasources::{DataSources, open};
 pub use error::SourceError;
 pub use feed::grid_phase;
 pub use recorded::Recorded;

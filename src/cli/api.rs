@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
-use crate::source::prometheus::base_url;
+use crate::source::base_url;
 
 /// A server that takes longer is not well; its answers lie ready.
 const PATIENCE: Duration = Duration::from_secs(10);

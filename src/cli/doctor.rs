@@ -9,6 +9,7 @@ mod finding;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -18,7 +19,7 @@ use super::api::{Api, Place};
 use super::{Format, Outcome, files};
 use crate::serve::{Clock, SystemClock};
 use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::prometheus::{Prometheus, base_url};
+use crate::source::{Backend, base_url, open};
 use crate::units::Span;
 use finding::{Check, Finding};
 
@@ -70,7 +71,7 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
     let facts = runtime.block_on(facts::gather(&facts::Asked {
         api: &api,
         place: &place,
-        prometheus: prometheus.as_ref(),
+        prometheus: prometheus.as_deref(),
         query: args.query.as_deref(),
         names: &names,
         over: args.over,
@@ -87,20 +88,20 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
     Ok(if fails { Outcome::Failed } else { Outcome::Fine })
 }
 
-fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Prometheus>> {
+fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Arc<dyn Backend>>> {
     if let Some(path) = &args.config {
         let config = files::config(path)?;
         let source = config.datasources.get(&args.datasource).with_context(|| {
             let known: Vec<_> = config.datasources.keys().map(String::as_str).collect();
             format!("--datasource: found '{}', expected one of {}", args.datasource, known.join(", "))
         })?;
-        return Ok(Some(Prometheus::new(&args.datasource, source.clone(), &config.limits)));
+        return Ok(Some(open(&args.datasource, source.clone(), &config.limits)));
     }
     let Some(url) = &args.prometheus else { return Ok(None) };
     // What does not parse is not echoed: it may hold a password.
     let url = base_url(url)
         .map_err(|reason| anyhow::anyhow!("--prometheus: found {reason}, expected an http URL"))?;
-    Ok(Some(Prometheus::new("default", DataSourceConfig::at(url), &Limits::default())))
+    Ok(Some(open("default", DataSourceConfig::at(url), &Limits::default())))
 }
 
 fn document(workload: &str, checks: &[Check]) -> serde_json::Value {

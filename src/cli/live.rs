@@ -4,9 +4,8 @@ use anyhow::Context;
 
 use crate::history::Series;
 use crate::policy::quoted;
-use crate::source::RangeQuery;
 use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::prometheus::{Prometheus, base_url};
+use crate::source::{RangeQuery, base_url, open};
 use crate::units::{Span, Step, Time};
 
 /// The series of a query from its first sample on; the range is read in as many pieces as the server allows.
@@ -14,11 +13,11 @@ pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> 
     // What does not parse is not echoed: it may hold a password.
     let url = base_url(url)
         .map_err(|reason| anyhow::anyhow!("--prometheus: found {reason}, expected an http URL"))?;
-    let source = Prometheus::new("default", DataSourceConfig::at(url), &Limits::default());
+    let source = open("default", DataSourceConfig::at(url), &Limits::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let question = RangeQuery { query: query.to_owned(), from, to, step };
-    let series =
-        runtime.block_on(source.range(&question)).with_context(|| format!("query {}", quoted(query)))?;
+    let reading = runtime.block_on(source.range(&question));
+    let series = reading.with_context(|| format!("query {}", quoted(query)))?.series;
     let first = (0..series.len()).find(|&slot| series.get(slot).is_some());
     Ok(match (first, series.last()) {
         (Some(first), Some((last, _))) => series.window(series.time(first) - Span::seconds(1), last),

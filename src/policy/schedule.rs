@@ -132,12 +132,6 @@ impl Schedule {
         Cursor::new(self)
     }
 
-    /// The first instant after `after` from which on the schedule asks for something else, and for what; `None` where
-    /// there is none within `span`. Costs as much as [`Schedule::changes`] over it.
-    pub fn next_change(&self, after: Time, span: Span) -> Option<(Time, Bounds)> {
-        self.changes(after, after + span + Span::seconds(1)).get(1).copied()
-    }
-
     /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in
     /// `now..=now+span`, so that replicas which take `span` to start are there when a window opens. A ceiling
     /// of now holds to its own end, but gives way to a coming floor.

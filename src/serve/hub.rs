@@ -14,8 +14,7 @@ use super::store::Store;
 use crate::history::{Sample, Series};
 use crate::http::Metrics;
 use crate::source::feed::{Feed, FeedKey, SET_BACK, grid_phase};
-use crate::source::prometheus::Backoff;
-use crate::source::{Backend, Shared, SourceError};
+use crate::source::{Backend, Backoff, SourceError};
 use crate::units::{Span, Step, Time};
 
 mod parking {
@@ -57,7 +56,7 @@ type RangeFlight = Flight<Reader, Option<Arc<Series>>>;
 
 /// Keeps one series current.
 struct Reader {
-    feed: Feed<Shared>,
+    feed: Feed,
     retries: Retries,
     /// Everything up to this instant was read.
     until: Option<Time>,
@@ -148,7 +147,7 @@ impl Hub {
             }
             return None;
         }
-        let feed = Feed::new(Arc::new(Shared(Arc::clone(backend))), key.clone(), settle);
+        let feed = Feed::new(Arc::clone(backend), key.clone(), settle);
         let kept = Kept::new(self.store.clone(), key, settle, &backend.origin());
         let reader = Reader { feed, retries: Retries::new(&key.query), until: None, kept };
         let flight = Flight::new(reader, None);

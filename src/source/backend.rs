@@ -7,6 +7,10 @@ use crate::history::Series;
 use crate::policy::SourceRef;
 use crate::units::{Span, Step, Time};
 
+/// Instants that are asked for in one piece of a long range: Prometheus refuses more than 11,000 per series, and some of
+/// its kin count both ends of the range once more.
+pub(super) const PIECE: usize = 10_000;
+
 /// A question for a series on a grid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeQuery {
@@ -29,12 +33,6 @@ pub struct Reading {
     pub warnings: Vec<String>,
 }
 
-/// What can answer range questions; the feeds are written against this.
-pub trait RangeSource: Send + Sync {
-    /// Reads the series of a query over a range.
-    fn read(&self, query: &RangeQuery) -> impl Future<Output = Result<Reading, SourceError>> + Send;
-}
-
 /// Answers queries. Implementations bound their own time, bytes and concurrency.
 #[tonic::async_trait]
 pub trait Backend: Send + Sync + 'static {
@@ -44,8 +42,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError>;
     /// The one value of a query at an instant; `None` where it yields no series.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError>;
-    /// How far its clock and `now` differed when it last answered; zero where that is not known.
-    fn clock_skew(&self, now: Time) -> Span;
+    /// How far its clock and `now` differed when it last answered, either way; `None` where it told no time.
+    fn clock_skew(&self, now: Time) -> Option<Span>;
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
     /// Where its answers come from, without credentials: a name may be given to another server between two runs.
@@ -67,10 +65,6 @@ pub trait Backends: Send + Sync + 'static {
     fn resolve(&self, source: &SourceRef, namespace: &str) -> Result<Arc<dyn Backend>, SourceError>;
 }
 
-/// A backend shared by many feeds.
-#[derive(Clone)]
-pub struct Shared(pub Arc<dyn Backend>);
-
 // === impl RangeQuery ===
 
 impl RangeQuery {
@@ -87,12 +81,6 @@ impl RangeQuery {
         let (from, points) = self.grid();
         let values = (0..points).map(|i| value(from + self.step.times(i)).unwrap_or(f64::NAN));
         Reading { series: Series::from_values(from, self.step, values), warnings: Vec::new() }
-    }
-}
-
-impl RangeSource for Shared {
-    async fn read(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
-        self.0.range(query).await
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::prometheus::AllowedAddress;
+use super::AllowedAddress;
 use super::secret::{Secret, SecretSource};
 use super::yaml::{Place, locate};
 use crate::policy::Fault;
@@ -206,6 +206,8 @@ impl ServerConfig {
 // === impl DataSourceConfig ===
 
 impl DataSourceConfig {
+    /// The name of every source that a workload names by its address; no configured one can be called so.
+    pub const BY_ADDRESS: &'static str = "serverAddress";
     /// Time allowed for a request where nothing is configured: Prometheus needs a second or two for weeks of
     /// a heavy query, and KEDA's view of us does not depend on it.
     pub const TIMEOUT: Span = Span::seconds(30);

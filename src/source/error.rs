@@ -79,8 +79,8 @@ pub enum SourceError {
         /// How long the server wants us to wait.
         retry_after: Option<Duration>,
     },
-    /// An HTTP answer that is no answer of the Prometheus API.
-    #[error("{target} answered {status} with {found}, expected JSON of the Prometheus API")]
+    /// An HTTP answer that is none of the data source's API.
+    #[error("{target} answered {status} with {found}, expected {expected}")]
     Http {
         /// The data source's address.
         target: String,
@@ -88,10 +88,12 @@ pub enum SourceError {
         status: u16,
         /// The media type and the first words of the body.
         found: String,
+        /// What an answer would have been.
+        expected: &'static str,
         /// How long the server wants us to wait.
         retry_after: Option<Duration>,
     },
-    /// An error of the Prometheus API.
+    /// An error that the data source's API reports.
     #[error("{target} answered {status} {error_type}: {message}")]
     Api {
         /// The data source's address.
@@ -228,4 +230,13 @@ impl SourceError {
 
 fn is_server_fault(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
+}
+
+/// The most letters of a server's text: a message with more is not read.
+pub(super) const EXCERPT: usize = 300;
+
+/// The first letters of a text, on one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= EXCERPT { line } else { line.chars().take(EXCERPT).chain(['…']).collect() }
 }

@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use super::prometheus::{POINTS_PER_REQUEST, Prometheus};
-use super::{RangeQuery, RangeSource, Reading, SourceError};
+use super::backend::PIECE;
+use super::{Backend, RangeQuery, Reading, SourceError};
 use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
@@ -56,9 +56,8 @@ pub struct HistoryShort {
 }
 
 /// A series with what is needed to keep it current.
-#[derive(Debug)]
-pub struct Feed<S = Prometheus> {
-    source: Arc<S>,
+pub struct Feed {
+    backend: Arc<dyn Backend>,
     key: FeedKey,
     settle: Span,
     phase: Span,
@@ -111,11 +110,11 @@ impl FeedKey {
 
 // === impl Feed ===
 
-impl<S: RangeSource> Feed<S> {
+impl Feed {
     /// A feed that has read nothing yet.
-    pub fn new(source: Arc<S>, key: FeedKey, settle: Span) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, key: FeedKey, settle: Span) -> Self {
         let phase = grid_phase(&key.identity());
-        Feed { source, key, settle, phase, held: None }
+        Feed { backend, key, settle, phase, held: None }
     }
 
     /// What this feed is for.
@@ -174,7 +173,7 @@ impl<S: RangeSource> Feed<S> {
             taken_up: None,
         });
         let mut news = News::default();
-        held.advance(self.source.as_ref(), &self.key, due, settled, &mut news).await?;
+        held.advance(self.backend.as_ref(), &self.key, due, settled, &mut news).await?;
         if begin > held.series.start() {
             Arc::make_mut(&mut held.series).forget_before(begin);
         }
@@ -218,9 +217,9 @@ impl Held {
         }
     }
 
-    async fn advance<S: RangeSource>(
+    async fn advance(
         &mut self,
-        source: &S,
+        backend: &dyn Backend,
         key: &FeedKey,
         due: Time,
         settled: Time,
@@ -231,14 +230,14 @@ impl Held {
         if let Some(from) = late.into_iter().chain(self.taken_up).min() {
             // Only what was read before; the rest is read below for the first time anyway.
             let last = self.series.end().map_or(due, |end| end.min(settled));
-            let from = from.max(self.series.start()).max(last - key.step.times(POINTS_PER_REQUEST - 1));
-            let reading = source.read(&query(from, last)).await?;
+            let from = from.max(self.series.start()).max(last - key.step.times(PIECE - 1));
+            let reading = backend.range(&query(from, last)).await?;
             self.absorb(reading, news);
             let first = first_sample(&self.series).filter(|&first| self.read_again < due && first > 0);
             if let Some(first) = first {
                 // A part of a store that could not be reached at first is not missed for ever.
                 let before = query(self.series.start(), self.series.time(first - 1));
-                let reading = source.read(&before).await?;
+                let reading = backend.range(&before).await?;
                 self.absorb(reading, news);
             }
             (self.read_again, self.taken_up) = (due.max(self.read_again), None);
@@ -248,8 +247,8 @@ impl Held {
             if next > settled {
                 return Ok(());
             }
-            let last = settled.min(next + key.step.times(POINTS_PER_REQUEST - 1));
-            let reading = source.read(&query(next, last)).await?;
+            let last = settled.min(next + key.step.times(PIECE - 1));
+            let reading = backend.range(&query(next, last)).await?;
             self.absorb(reading, news);
             // A source that gives fewer slots than were asked for must not be asked for them without end.
             let value = self.at(last).unwrap_or(f64::NAN);

@@ -28,7 +28,7 @@ use forescale::decide::State;
 use forescale::keda::Desk;
 use forescale::policy::{SourceRef, WorkloadId};
 use forescale::serve::{self, Clock, Registry, SteppedClock};
-use forescale::source::prometheus::DataSources;
+use forescale::source::DataSources;
 use forescale::source::{Backend, Backends, RangeQuery, Reading, ServerConfig, SourceError};
 use forescale::units::{Span, Time};
 use tokio::sync::watch;
@@ -188,8 +188,8 @@ impl Backend for InTime {
         self.0.instant(query, at).await
     }
 
-    fn clock_skew(&self, _now: Time) -> Span {
-        Span::ZERO
+    fn clock_skew(&self, _now: Time) -> Option<Span> {
+        None
     }
 
     fn label(&self) -> &str {

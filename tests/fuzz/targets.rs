@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use forescale::decide::{decide, prepare};
+use forescale::decide::{coming, decide, prepare};
 use forescale::history::{Observations, Sample, Series, SignalHistory};
 use forescale::policy::{Keys, Policy};
 use forescale::source::{Catalogue, ServerConfig, prometheus, trace};
@@ -44,9 +44,10 @@ fn policy_holds(policy: Result<Policy, forescale::policy::Faults>) {
         if let Ok(decision) = decide(&prepared, &observations, &policy, now) {
             assert!(decision.replicas <= policy.limits.max.max(Replicas::ONE), "{decision:?}");
         }
-        if let Some((next, bounds)) = policy.schedule.next_change(now, Span::days(8)) {
-            assert!(next > now && bounds == policy.schedule.at(next), "{now}: {bounds:?} from {next} on");
+        for (from, bounds) in policy.schedule.changes(now, now + Span::days(8)) {
+            assert!(from >= now && bounds == policy.schedule.at(from), "{now}: {bounds:?} from {from} on");
         }
+        assert!(coming(&policy, now).is_none_or(|coming| coming.at > now), "{now}");
     }
 }
 

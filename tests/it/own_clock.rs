@@ -47,9 +47,9 @@ impl Backend for Truth {
         Ok(self.value(at))
     }
 
-    fn clock_skew(&self, now: Time) -> Span {
+    fn clock_skew(&self, now: Time) -> Option<Span> {
         let truth = self.0.now();
-        truth.since(now).max(now.since(truth))
+        Some(truth.since(now).max(now.since(truth)))
     }
 
     fn label(&self) -> &str {

@@ -53,8 +53,8 @@ impl Backend for Waves {
         Ok(Some(load(query, at)))
     }
 
-    fn clock_skew(&self, _now: Time) -> Span {
-        Span::ZERO
+    fn clock_skew(&self, _now: Time) -> Option<Span> {
+        None
     }
 
     fn label(&self) -> &str {

@@ -5,16 +5,14 @@ use serde_json::Value;
 
 use crate::cli::api::{Api, Place};
 use crate::history::Series;
-use crate::source::RangeQuery;
-use crate::source::SourceError;
-use crate::source::prometheus::Prometheus;
+use crate::source::{Backend, RangeQuery, SourceError};
 use crate::units::{Span, Step, Time};
 
 /// What is asked, and whom.
 pub(super) struct Asked<'a> {
     pub api: &'a Api,
     pub place: &'a Place,
-    pub prometheus: Option<&'a Prometheus>,
+    pub prometheus: Option<&'a dyn Backend>,
     pub query: Option<&'a str>,
     pub names: &'a Names,
     pub over: Span,
@@ -40,7 +38,7 @@ pub(super) struct Facts {
     /// Whether Prometheus answers at all; `None` where none was named.
     pub prometheus: Option<Result<(), String>>,
     /// How far its clock and ours differ, in seconds.
-    pub skew: Option<i64>,
+    pub skew: Option<Span>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,
     /// Whether Prometheus scrapes kube-state-metrics at all.
@@ -185,7 +183,7 @@ fn is(row: &Value, place: &Place) -> bool {
 
 /// Looks into Prometheus; what fails is not seen.
 struct Look<'a> {
-    prometheus: Option<&'a Prometheus>,
+    prometheus: Option<&'a dyn Backend>,
     over: Span,
     now: Time,
 }
@@ -198,7 +196,7 @@ impl Look<'_> {
     async fn back(&self, query: &str) -> Option<Series> {
         let question =
             RangeQuery { query: query.to_owned(), from: self.now - self.over, to: self.now, step: STEP };
-        let series = self.prometheus?.range(&question).await.ok()?;
+        let series = self.prometheus?.range(&question).await.ok()?.series;
         series.last().is_some().then_some(series)
     }
 }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::super::store::{SeriesKey, Store};
-use crate::source::Shared;
 use crate::source::feed::{Feed, FeedKey};
 use crate::units::{Span, Time};
 
@@ -30,7 +29,7 @@ impl Kept {
     }
 
     /// Before the first question: what an earlier process read need not be read again.
-    pub(super) async fn take_up(&mut self, feed: &mut Feed<Shared>, now: Time) {
+    pub(super) async fn take_up(&mut self, feed: &mut Feed, now: Time) {
         if std::mem::replace(&mut self.looked_up, true) {
             return;
         }
@@ -42,18 +41,14 @@ impl Kept {
     }
 
     /// Writes it once an hour, each series at a minute of its own; nobody waits for it.
-    pub(super) fn keep_in_turn(&mut self, feed: &Feed<Shared>, until: Time) {
+    pub(super) fn keep_in_turn(&mut self, feed: &Feed, until: Time) {
         let hour = |at: Time| at.floor_to(KEEP_EACH, feed.phase());
         if self.store.is_some() && self.until.is_none_or(|written| hour(written) < hour(until)) {
             drop(tokio::spawn(self.keep(feed, until)));
         }
     }
 
-    pub(super) fn keep(
-        &mut self,
-        feed: &Feed<Shared>,
-        until: Time,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    pub(super) fn keep(&mut self, feed: &Feed, until: Time) -> impl Future<Output = ()> + Send + 'static {
         self.until = Some(until);
         let (store, key, series) = (self.store.clone(), self.key.clone(), feed.held());
         async move {

@@ -27,7 +27,7 @@ impl Backend for Panics {
     async fn instant(&self, _query: &str, _at: Time) -> Result<Option<f64>, SourceError> {
         Ok(Some(1.0))
     }
-    fn clock_skew(&self, _now: Time) -> Span {
+    fn clock_skew(&self, _now: Time) -> Option<Span> {
         panic!("on purpose")
     }
     fn label(&self) -> &str {

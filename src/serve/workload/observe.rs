@@ -62,7 +62,7 @@ impl Workload {
             let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
             observations.lead_samples = Arc::new(starts.unwrap_or_default());
         }
-        let skews = self.backends.iter().map(|b| b.clock_skew(shared.clock.now()));
+        let skews = self.backends.iter().filter_map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
         shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
         observations

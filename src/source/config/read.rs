@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::keys::{Context, Section, note};
 use super::{GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, ServerConfig};
 use crate::policy::{Fault, quoted};
-use crate::source::prometheus::AllowedAddress;
+use crate::source::AllowedAddress;
 use crate::units::Span;
 
 /// No limit may be set beyond this: a count of more is a slip of the pen.

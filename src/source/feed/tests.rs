@@ -17,8 +17,9 @@ struct Canned {
     hangs: Mutex<bool>,
 }
 
-impl RangeSource for Canned {
-    async fn read(&self, q: &RangeQuery) -> Result<Reading, SourceError> {
+#[tonic::async_trait]
+impl Backend for Canned {
+    async fn range(&self, q: &RangeQuery) -> Result<Reading, SourceError> {
         if let Some(left) = self.fails_after.lock().expect("not poisoned").as_mut() {
             *left = left.checked_sub(1).ok_or(SourceError::ManySeries)?;
         }
@@ -31,6 +32,18 @@ impl RangeSource for Canned {
         let value = |m: i64| if missing.iter().any(|r| r.contains(&m)) { f64::NAN } else { m as f64 };
         Ok(Reading { series: Series::from_values(q.from, q.step, (from..=to).map(value)), warnings: vec![] })
     }
+
+    async fn instant(&self, _query: &str, _at: Time) -> Result<Option<f64>, SourceError> {
+        Ok(None)
+    }
+
+    fn clock_skew(&self, _now: Time) -> Option<Span> {
+        None
+    }
+
+    fn label(&self) -> &str {
+        "default"
+    }
 }
 
 fn at(minute: i64, second: i64) -> Time {
@@ -41,7 +54,7 @@ fn key(window: Span) -> FeedKey {
     FeedKey { datasource: "default".to_owned(), query: "q".to_owned(), step: STEP, window }
 }
 
-fn feed(window: Span) -> (Arc<Canned>, Feed<Canned>) {
+fn feed(window: Span) -> (Arc<Canned>, Feed) {
     let source = Arc::new(Canned::default());
     (Arc::clone(&source), Feed::new(source, key(window), Span::seconds(30)))
 }
@@ -51,7 +64,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A minute right after a point of the feed's grid, far from the epoch.
-fn after_grid_point(feed: &Feed<Canned>) -> i64 {
+fn after_grid_point(feed: &Feed) -> i64 {
     at(1_000_000, 0).floor_to(FIT_GRID, feed.phase()).epoch() / 60
 }
 
@@ -117,7 +130,7 @@ fn a_failure_keeps_what_was_read_and_the_next_refresh_goes_on() {
     let g = after_grid_point(&feed);
     *source.fails_after.lock().expect("not poisoned") = Some(2);
     assert!(run(feed.refresh(at(g, 0))).is_err());
-    assert_eq!(feed.series().map(|s| s.len()), Some(2 * POINTS_PER_REQUEST));
+    assert_eq!(feed.series().map(|s| s.len()), Some(2 * PIECE));
     *source.fails_after.lock().expect("not poisoned") = None;
     let update = run(feed.refresh(at(g, 0))).expect("answered");
     assert_eq!(update.series.observed(), update.series.len());
@@ -177,8 +190,8 @@ fn short_history_is_reported_with_its_begin() {
     assert!(update.series.start() <= at(g + 1, 0) && update.history_short.is_none());
 }
 
-fn feed_of(source: &Arc<Canned>) -> (Arc<Canned>, Feed<Canned>) {
-    (Arc::clone(source), Feed::new(Arc::clone(source), key(Span::DAY), Span::seconds(30)))
+fn feed_of(source: &Arc<Canned>) -> (Arc<Canned>, Feed) {
+    (Arc::clone(source), Feed::new(source.clone(), key(Span::DAY), Span::seconds(30)))
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn what_another_process_read_is_taken_up_and_only_its_last_hour_and_the_rest_are
     // The server has less than it had: what was read stays.
     source.missing.lock().expect("not poisoned").push(0..g - 600);
 
-    let fresh = || Feed::new(Arc::clone(&source), key(Span::DAY), Span::seconds(30));
+    let fresh = || Feed::new(source.clone(), key(Span::DAY), Span::seconds(30));
     let mut after = fresh();
     assert!(after.take_up(&kept, at(g + 200, 30)));
     source.asked.lock().expect("not poisoned").clear();

@@ -5,10 +5,10 @@
 //! reading.
 
 use super::json::{Event, Reader};
+use crate::source::error::excerpt;
 
-/// The most warnings that are kept, and the most letters of each.
+/// The most warnings that are kept.
 const MAX_NOTES: usize = 16;
-const MAX_NOTE: usize = 300;
 
 /// What an answer may have at most.
 #[derive(Debug, Clone, Copy)]
@@ -245,12 +245,6 @@ impl From<String> for DecodeError {
 
 fn malformed(reason: impl Into<String>) -> DecodeError {
     DecodeError::Malformed(reason.into())
-}
-
-/// The first letters of a text, on one line.
-pub(super) fn excerpt(text: &str) -> String {
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX_NOTE { line } else { line.chars().take(MAX_NOTE).chain(['…']).collect() }
 }
 
 #[cfg(test)]

@@ -242,9 +242,9 @@ impl Backend for Source {
         Ok(self.sample(at, kind))
     }
 
-    fn clock_skew(&self, now: Time) -> Span {
+    fn clock_skew(&self, now: Time) -> Option<Span> {
         let is_skewed = self.world.fault(now).is_some_and(|f| f.kind == Kind::Skewed);
-        if is_skewed { Span::seconds(90) } else { Span::ZERO }
+        Some(if is_skewed { Span::seconds(90) } else { Span::ZERO })
     }
 
     fn label(&self) -> &str {

@@ -98,7 +98,7 @@ pub(super) fn one_series(facts: &Facts) -> Finding {
 }
 
 pub(super) fn clock_skew(facts: &Facts) -> Finding {
-    let told = facts.skew.map(i64::abs);
+    let told = facts.skew.map(|skew| skew.as_seconds());
     let noted = note(facts, "clock_skew");
     match (told, noted) {
         (_, Some(text)) => fail(text, "clocks within a minute", SKEW_ADVICE),

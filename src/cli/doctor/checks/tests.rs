@@ -15,7 +15,7 @@ fn facts(trust: &str) -> Facts {
         row: Ok(Some(json!({ "last_asked": Time::from_epoch(999_990).to_string(), "decision": decision }))),
         forecast: Some(json!({ "trust": trust, "skill_ratio": 1.4 })),
         prometheus: Some(Ok(())),
-        skew: Some(0),
+        skew: Some(Span::ZERO),
         sees_cluster: true,
         load: None,
         hpa: Some(4.0),

@@ -6,9 +6,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::path;
 use crate::policy::{is_label, quoted};
+use crate::source::base_url;
 use crate::source::config::keys::{Section, note};
 use crate::source::config::{Auth, DataSourceConfig, TlsConfig};
-use crate::source::prometheus::base_url;
 use crate::source::secret::{Secret, SecretSource};
 use crate::units::Span;
 

@@ -1,6 +1,7 @@
 //! Answers of the API, in whole, split at every byte, broken, hostile.
 
 use super::*;
+use crate::source::error::EXCERPT;
 
 const BOUNDS: Bounds = Bounds { bytes: 100_000, points: 100 };
 
@@ -126,5 +127,5 @@ fn bytes_points_and_warnings_are_bounded() {
         r#"{{"status":"success","warnings":[{warnings}],"data":{{"resultType":"vector","result":[]}}}}"#
     ))
     .expect("valid");
-    assert_eq!((answer.warnings.len(), answer.warnings[0].chars().count()), (MAX_NOTES, MAX_NOTE + 1));
+    assert_eq!((answer.warnings.len(), answer.warnings[0].chars().count()), (MAX_NOTES, EXCERPT + 1));
 }

@@ -6,40 +6,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::address::shown;
-use super::{AllowedAddress, Prometheus, base_url};
-use crate::source::SourceError;
-use crate::source::config::{DataSourceConfig, Limits, ServerConfig};
+use super::address::{AllowedAddress, base_url, shown};
+use super::config::{DataSourceConfig, Limits, ServerConfig};
+use super::prometheus::Prometheus;
+use super::{Backend, Backends, SourceError};
+use crate::policy::SourceRef;
 
 /// Distinct addresses in use at a time; an allowed prefix must not let callers open connections without end.
 const MAX_ADDRESSES: usize = 256;
 
 /// The data sources of a server.
-#[derive(Debug)]
 pub struct DataSources {
     named: BTreeMap<String, Named>,
     allow: Vec<AllowedAddress>,
     limits: Limits,
-    by_address: Mutex<BTreeMap<String, Weak<Prometheus>>>,
+    by_address: Mutex<BTreeMap<String, Weak<dyn Backend>>>,
 }
 
-#[derive(Debug)]
 struct Named {
-    source: Arc<Prometheus>,
+    source: Arc<dyn Backend>,
     namespaces: Option<BTreeSet<String>>,
+}
+
+/// One data source under the name it has in metrics; it is contacted at the first question.
+pub fn open(name: &str, config: DataSourceConfig, limits: &Limits) -> Arc<dyn Backend> {
+    Arc::new(Prometheus::new(name, config, limits))
 }
 
 // === impl DataSources ===
 
 impl DataSources {
-    /// The name of every source that is named by its address; no configured one can be called so.
-    pub const BY_ADDRESS: &'static str = "serverAddress";
-
     /// The data sources of the configuration; none is contacted yet.
     pub fn new(config: &ServerConfig) -> Self {
         let named = config.datasources.iter().map(|(name, source)| {
             let namespaces = source.namespaces.clone();
-            let source = Arc::new(Prometheus::new(name, source.clone(), &config.limits));
+            let source = open(name, source.clone(), &config.limits);
             (name.clone(), Named { source, namespaces })
         });
         DataSources {
@@ -51,7 +52,7 @@ impl DataSources {
     }
 
     /// The source of that name, for a workload of the namespace.
-    pub fn get(&self, name: &str, namespace: &str) -> Result<Arc<Prometheus>, SourceError> {
+    pub fn get(&self, name: &str, namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
         let admitted = self.named.iter().filter(|(_, named)| named.admits(namespace));
         if let Some((_, named)) = admitted.clone().find(|(known, _)| *known == name) {
             return Ok(Arc::clone(&named.source));
@@ -68,7 +69,7 @@ impl DataSources {
     }
 
     /// The source at an address that a workload names; equal addresses share one while it is in use.
-    pub fn for_address(&self, address: &str) -> Result<Arc<Prometheus>, SourceError> {
+    pub fn for_address(&self, address: &str) -> Result<Arc<dyn Backend>, SourceError> {
         // What does not parse is not echoed: it may hold credentials.
         let url =
             base_url(address).map_err(|reason| SourceError::AddressRefused { address: reason.to_owned() })?;
@@ -85,14 +86,58 @@ impl DataSources {
         }
         let key = url.as_str().to_owned();
         let config = DataSourceConfig { is_guarded: true, ..DataSourceConfig::at(url) };
-        let source = Arc::new(Prometheus::new(Self::BY_ADDRESS, config, &self.limits));
+        let source = open(DataSourceConfig::BY_ADDRESS, config, &self.limits);
         by_address.insert(key, Arc::downgrade(&source));
         Ok(source)
+    }
+}
+
+impl Backends for DataSources {
+    fn resolve(&self, source: &SourceRef, namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
+        match source {
+            SourceRef::Named(name) => self.get(name, namespace),
+            SourceRef::Address(address) => self.for_address(address),
+        }
     }
 }
 
 impl Named {
     fn admits(&self, namespace: &str) -> bool {
         self.namespaces.as_ref().is_none_or(|allowed| allowed.contains(namespace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_given_to_those_who_may_use_them() {
+        let config = ServerConfig::parse(
+            "datasources: {default: {url: 'http://a'}, private: {url: 'http://b', namespaces: [team]}}
+serverAddressAllow: ['http://prom:9090']",
+            &std::collections::BTreeMap::new(),
+        )
+        .expect("valid");
+        let sources = DataSources::new(&config);
+        assert!(sources.get("default", "any").is_ok() && sources.get("private", "team").is_ok());
+        // Who may not use it does not learn that it is there.
+        for name in ["private", "nowhere"] {
+            let error = sources.get(name, "any").err().expect("refused");
+            let told = format!("namespace 'any' may use no datasource '{name}', only default");
+            assert!(error.to_string() == told && !error.is_transient(), "{error}");
+        }
+        let (one, two) = (sources.for_address("http://prom:9090"), sources.for_address("http://prom:9090/"));
+        assert!(Arc::ptr_eq(&one.expect("admitted"), &two.expect("admitted")));
+        for address in
+            ["http://other:9090", "http://me:hunter2@prom:9090", "prom:9090", "http://prom:9090?x=hunter2"]
+        {
+            let error = sources.for_address(address).err().expect("refused");
+            assert!(error.kind() == "refused" && !error.to_string().contains("hunter2"), "{error}");
+        }
+        let kept: Vec<_> = (0..300).map(|i| sources.for_address(&format!("http://prom:9090/{i}"))).collect();
+        assert!(kept.iter().any(|s| matches!(s, Err(SourceError::TooManyAddresses { .. }))));
+        drop(kept);
+        assert!(sources.for_address("http://prom:9090/again").is_ok());
     }
 }

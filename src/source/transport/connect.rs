@@ -3,14 +3,12 @@
 //! Secrets in files are read for each request, and the client is built anew when a certificate changes; a
 //! rotation that is half done keeps the former client. Nothing here prints a secret.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_http_query::Client;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Certificate, Identity};
+use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, Url};
 
 use super::resolve::{Guarded, System};
 use crate::source::SourceError;
@@ -23,15 +21,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Builds what a request needs, and keeps the client between requests.
 pub(super) struct Connector {
     config: DataSourceConfig,
-    parameters: Vec<(&'static str, Secret)>,
     cached: Mutex<Option<(Pems, Client)>>,
 }
 
 /// All that one request needs.
 pub(super) struct Ready {
-    pub(super) client: Client,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) parameters: Vec<(&'static str, Secret)>,
+    client: Client,
+    url: Url,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    parameters: Vec<(String, Secret)>,
     pub(super) timeout: Duration,
     /// What must not appear in a message, even if the server echoes it.
     secrets: Vec<Secret>,
@@ -48,8 +46,7 @@ struct Pems {
 
 impl Connector {
     pub(super) fn new(config: DataSourceConfig) -> Self {
-        let parameters = config.query_parameters.iter().map(|(n, v)| (interned(n), v.clone())).collect();
-        Connector { config, parameters, cached: Mutex::new(None) }
+        Connector { config, cached: Mutex::new(None) }
     }
 
     pub(super) fn ready(&self, target: &str) -> Result<Ready, SourceError> {
@@ -57,8 +54,9 @@ impl Connector {
         let client = self.client().map_err(failed)?;
         let mut ready = Ready {
             client,
+            url: self.config.url.clone(),
             headers: Vec::new(),
-            parameters: self.parameters.clone(),
+            parameters: self.config.query_parameters.clone(),
             timeout: Duration::from_secs(self.config.timeout.as_seconds().unsigned_abs()),
             secrets: Vec::new(),
         };
@@ -77,7 +75,7 @@ impl Connector {
 
     /// The header and the secret that it carries. reqwest does the encoding, on a request that is never sent.
     fn authorization(&self, client: &Client) -> Result<Option<(HeaderValue, Secret)>, String> {
-        let blank = client.inner().get(client.base_url().clone());
+        let blank = client.get(self.config.url.clone());
         let (request, secret) = match &self.config.auth {
             Auth::None => return Ok(None),
             Auth::Bearer(source) => {
@@ -129,6 +127,24 @@ impl fmt::Debug for Connector {
 // === impl Ready ===
 
 impl Ready {
+    /// A request below the address; the configured parameters come last.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, String)],
+    ) -> RequestBuilder {
+        let own = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+        let configured = self.parameters.iter().map(|(name, value)| (name.as_str(), value.reveal()));
+        let all: Vec<(&str, &str)> = own.chain(configured).collect();
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
+        let in_address = method == Method::GET;
+        let request = self.client.request(method, url);
+        let request = if in_address { request.query(&all) } else { request.form(&all) };
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
+
     fn add(&mut self, name: HeaderName, mut value: HeaderValue) {
         value.set_sensitive(true);
         // The encoded form is as good as the password itself.
@@ -158,7 +174,7 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
         builder = builder.dns_resolver(std::sync::Arc::new(Guarded(System)));
     }
     if let Some(pem) = &pems.ca {
-        let authorities = Certificate::from_pem_bundle(pem).map_err(|e| chain(&e))?;
+        let authorities = Certificate::from_pem_bundle(pem).map_err(|e| cause(&e))?;
         if authorities.is_empty() {
             return Err("the file of tls.ca holds no certificate".to_owned());
         }
@@ -168,36 +184,16 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
         builder = builder.tls_certs_only([]);
     }
     if let Some(pem) = &pems.identity {
-        builder = builder.identity(Identity::from_pem(pem).map_err(|e| chain(&e))?);
+        builder = builder.identity(Identity::from_pem(pem).map_err(|e| cause(&e))?);
     }
     if config.tls.insecure_skip_verify {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    let client = builder.build().map_err(|e| chain(&e))?;
-    Client::from(client, config.url.as_str()).map_err(|e| e.to_string())
+    builder.build().map_err(|e| cause(&e))
 }
 
-/// The causes of an error below its outermost layer, which would show the address with its query.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes: Vec<String> =
-        std::iter::successors(error.source(), |e| e.source()).map(ToString::to_string).collect();
-    match causes.last() {
-        Some(innermost) => innermost.clone(),
-        None => "no cause given".to_owned(),
-    }
-}
-
-/// The client wants names of parameters that live forever; each distinct one of the configuration is kept
-/// once.
-fn interned(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    match names.get(name) {
-        Some(known) => known,
-        None => {
-            let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-            names.insert(kept);
-            kept
-        }
-    }
+/// The innermost cause of an error, without its outermost layer, which would show the address with its query.
+pub(super) fn cause(error: &dyn std::error::Error) -> String {
+    let innermost = std::iter::successors(error.source(), |error| error.source()).last();
+    innermost.map_or_else(|| "no cause given".to_owned(), ToString::to_string)
 }
