@@ -16,10 +16,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::api::{Api, Place};
-use super::{Format, Outcome, files};
+use super::{Format, Outcome, files, live};
 use crate::serve::{Clock, SystemClock};
-use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::{Backend, base_url, open};
+use crate::source::{Backend, open};
 use crate::units::Span;
 use finding::{Check, Finding};
 
@@ -97,11 +96,7 @@ fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Arc<dyn Backend>>> {
         })?;
         return Ok(Some(open(&args.datasource, source.clone(), &config.limits)));
     }
-    let Some(url) = &args.prometheus else { return Ok(None) };
-    // What does not parse is not echoed: it may hold a password.
-    let url = base_url(url)
-        .map_err(|reason| anyhow::anyhow!("--prometheus: found {reason}, expected an http URL"))?;
-    Ok(Some(open("default", DataSourceConfig::at(url), &Limits::default())))
+    args.prometheus.as_deref().map(live::open).transpose()
 }
 
 fn document(workload: &str, checks: &[Check]) -> serde_json::Value {

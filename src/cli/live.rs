@@ -1,19 +1,18 @@
-//! A live Prometheus in place of a trace, for commands that end after one answer.
+//! The Prometheus that `--prometheus` names, asked live by commands that end after one answer.
 
-use anyhow::Context;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
 
 use crate::history::Series;
 use crate::policy::quoted;
 use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::{RangeQuery, base_url, open};
+use crate::source::{self, Backend, RangeQuery, base_url};
 use crate::units::{Span, Step, Time};
 
 /// The series of a query from its first sample on; the range is read in as many pieces as the server allows.
 pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
-    // What does not parse is not echoed: it may hold a password.
-    let url = base_url(url)
-        .map_err(|reason| anyhow::anyhow!("--prometheus: found {reason}, expected an http URL"))?;
-    let source = open("default", DataSourceConfig::at(url), &Limits::default());
+    let source = open(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let question = RangeQuery { query: query.to_owned(), from, to, step };
     let reading = runtime.block_on(source.range(&question));
@@ -23,4 +22,12 @@ pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> 
         (Some(first), Some((last, _))) => series.window(series.time(first) - Span::seconds(1), last),
         _ => series,
     })
+}
+
+/// The Prometheus at the address that `--prometheus` names.
+pub(super) fn open(url: &str) -> anyhow::Result<Arc<dyn Backend>> {
+    // What does not parse is not echoed: it may hold a password.
+    let url =
+        base_url(url).map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+    Ok(source::open("default", DataSourceConfig::at(url), &Limits::default()))
 }

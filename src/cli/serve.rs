@@ -15,9 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, files};
 use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
-use crate::source::DataSources;
 use crate::source::config::{LogConfig, LogFormat};
-use crate::source::{Catalogue, ServerConfig};
+use crate::source::{Catalogue, DataSources, ServerConfig};
 
 /// Serve KEDA: the scaler itself.
 #[derive(Debug, Args)]

@@ -33,11 +33,15 @@ const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
 /// Checks a ScaledObject, if a trigger of it asks Forescale.
 pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
     check_types(object, findings);
-    if let (Some(spec), true) = (object.spec(), object.triggers.is_empty()) {
+    let Some(spec) = object.spec() else { return };
+    let is_ours = object.ours().next().is_some();
+    // Without any trigger, the key that should hold ours may be misspelt.
+    if is_ours || object.triggers.is_empty() {
         unknown_fields(spec, &SPEC, "spec", findings);
     }
-    let (Some(spec), true) = (object.spec(), object.ours().next().is_some()) else { return };
-    unknown_fields(spec, &SPEC, "spec", findings);
+    if !is_ours {
+        return;
+    }
     for found in &object.triggers {
         unknown_fields(found.node, &TRIGGER, "trigger", findings);
     }

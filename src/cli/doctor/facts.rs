@@ -37,7 +37,7 @@ pub(super) struct Facts {
     pub forecast: Option<Value>,
     /// Whether Prometheus answers at all; `None` where none was named.
     pub prometheus: Option<Result<(), String>>,
-    /// How far its clock and ours differ, in seconds.
+    /// How far its clock and ours differ, either way; `None` where it told no time.
     pub skew: Option<Span>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,

@@ -56,7 +56,10 @@ impl<'a> Section<'a> {
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Value> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.entries.and_then(|e| e.get(key)).filter(|v| !v.is_null())
     }
 
@@ -166,8 +169,7 @@ impl<'a> Section<'a> {
 
     /// Notes every key that nobody asked for; to be called once, after the last read.
     pub(super) fn finish(&self) {
-        let mut known = self.known.borrow().clone();
-        known.dedup();
+        let known = self.known.borrow();
         for key in self.entries.into_iter().flat_map(Map::keys) {
             if known.iter().all(|k| k != key) {
                 let fault = Fault::unknown_key(&self.path, key, known.iter().copied());

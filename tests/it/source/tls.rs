@@ -6,9 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use forescale::source::DataSources;
-use forescale::source::SourceError;
 use forescale::source::config::ServerConfig;
+use forescale::source::{DataSources, SourceError};
 use forescale::units::Time;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forescale::serve::{self, Clock, Parts, SystemClock};
-use forescale::source::DataSources;
-use forescale::source::{Backends, Catalogue, ServerConfig};
+use forescale::source::{Backends, Catalogue, DataSources, ServerConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
