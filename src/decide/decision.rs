@@ -122,7 +122,11 @@ impl fmt::Display for Decision {
             write!(
                 f,
                 "\n  forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
-                view.load, view.quantile, view.window, view.fitted_at, view.trust.state()
+                view.load,
+                view.quantile,
+                view.window,
+                view.fitted_at,
+                view.trust.state()
             )?;
             write!(f, "\n  {}", view.trust)?;
         }

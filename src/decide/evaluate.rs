@@ -207,7 +207,11 @@ impl Question<'_> {
         });
         if trust.rule != Rule::Forecast {
             let Trust { rule, ratio, .. } = trust;
-            need.notes.push(if counts { Note::PlainRule { rule, ratio } } else { Note::Distrusted { ratio } });
+            need.notes.push(if counts {
+                Note::PlainRule { rule, ratio }
+            } else {
+                Note::Distrusted { ratio }
+            });
         }
         need.forecast = Some((forecast, counts));
         if predicts {

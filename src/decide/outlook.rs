@@ -64,6 +64,12 @@ impl Outlook {
         *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
     }
 
+    #[cfg(test)]
+    pub(super) fn led_by(&mut self, rule: Rule) {
+        self.tracker.led_by(rule);
+        *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
+    }
+
     fn ask(&self, asked: Asked, span: Span) -> Spread {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let Notes { spreads, rungs } = &mut *notes;

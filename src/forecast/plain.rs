@@ -41,7 +41,8 @@ pub(super) fn point_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> 
 pub(super) fn peak_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> Lags {
     [DAY, 7 * DAY].map(|period| {
         let shift = back(ahead, period);
-        let bins = (now + plan.step - shift).div_euclid(plan.bin)..=(now + ahead - shift).div_euclid(plan.bin);
+        let bins =
+            (now + plan.step - shift).div_euclid(plan.bin)..=(now + ahead - shift).div_euclid(plan.bin);
         let peaks = bins.map(|bin| past.new.peak(bin).or_else(|| past.old.peak(bin)));
         // One that is missing may have been the highest.
         let highest = peaks.reduce(|a, b| Some(a?.max(b?))).flatten();

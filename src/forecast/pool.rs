@@ -135,7 +135,6 @@ impl Standing {
         q
     }
 
-
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
     /// old record that remains, `keep_own` that of the error sizes.
     pub fn learn(

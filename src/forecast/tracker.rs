@@ -131,6 +131,12 @@ impl Tracker {
         self.at_levels(&levels, q)
     }
 
+    /// Lets a rule predict, until the next truth is out.
+    #[cfg(test)]
+    pub(crate) fn led_by(&mut self, rule: Rule) {
+        self.standings.iter_mut().for_each(|standing| standing.rules.fill(rule));
+    }
+
     /// Bytes held on the heap, beside the fit that is shared.
     pub fn heap_bytes(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();

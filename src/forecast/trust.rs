@@ -152,7 +152,9 @@ fn ratio(record: &Record, level: usize, rule: Rule) -> f32 {
 /// The plain rule that lost least beside the forecast. Of equal ones a seasonal naive, which sees ahead.
 fn best(record: &Record, level: usize) -> Rule {
     let known = Rule::PLAIN.into_iter().filter(|rule| has_record(record, *rule));
-    known.max_by(|a, b| ratio(record, level, *a).total_cmp(&ratio(record, level, *b))).unwrap_or(Rule::Reactive)
+    known
+        .max_by(|a, b| ratio(record, level, *a).total_cmp(&ratio(record, level, *b)))
+        .unwrap_or(Rule::Reactive)
 }
 
 // === impl TrustState ===
@@ -216,12 +218,20 @@ impl Trust {
 impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trust { rule, baseline, ratio, window, quantile, .. } = self;
-        let judged = format!("{ratio:.2} times that of {baseline} (quantile {quantile} of the {window} peak)");
+        let judged =
+            format!("{ratio:.2} times that of {baseline} (quantile {quantile} of the {window} peak)");
         match rule {
-            Rule::Forecast if !self.is_judged => write!(f, "the forecast predicts; too little of it was judged yet")?,
+            Rule::Forecast if !self.is_judged => {
+                write!(f, "the forecast predicts; too little of it was judged yet")?
+            }
             Rule::Forecast => write!(f, "the forecast predicts: its loss is {judged}")?,
-            Rule::Reactive => write!(f, "nothing predicts the load better than the load now: the forecast's loss is {judged}")?,
-            Rule::NaiveDay | Rule::NaiveWeek => write!(f, "{rule} predicts: the forecast's loss is {judged}")?,
+            Rule::Reactive => write!(
+                f,
+                "nothing predicts the load better than the load now: the forecast's loss is {judged}"
+            )?,
+            Rule::NaiveDay | Rule::NaiveWeek => {
+                write!(f, "{rule} predicts: the forecast's loss is {judged}")?
+            }
         }
         write!(f, "; {}", self.follows())
     }
@@ -281,9 +291,9 @@ impl Tracker {
             .collect();
         let published = || Quantile::PUBLISHED.into_iter().zip(MEDIAN..LEVELS.len());
         // The week's naive where a week was seen, else the day's, else the last value.
-        let naive = [NAIVE_WEEK, NAIVE_DAY].into_iter().find(|&rule| {
-            near.iter().all(|s| s.record.count(rule) >= EVIDENCE)
-        });
+        let naive = [NAIVE_WEEK, NAIVE_DAY]
+            .into_iter()
+            .find(|&rule| near.iter().all(|s| s.record.count(rule) >= EVIDENCE));
         let naive = naive.unwrap_or(PERSISTENCE);
         let total = |k: usize| -> f64 {
             let lost = |s: &Standing, l: usize| f64::from(s.record.losses(l, naive)[k]);
@@ -299,6 +309,110 @@ impl Tracker {
         Accuracy {
             skill_ratio: (total(0) + trifle) / (total(1) + trifle).max(f64::MIN_POSITIVE),
             coverage: coverage.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plain::RULES;
+    use super::super::pool::L;
+    use super::*;
+
+    const LEVEL: usize = JUDGED[1];
+
+    /// Two days in which the forecast and the rules lost so much at every truth: persistence, the day's naive, the
+    /// week's. `None` is a lag that holds nothing.
+    fn record(forecast: f32, rules: [Option<f32>; RULES]) -> Record {
+        let mut record = Record::new();
+        let knots = [[0.0; RULES]; L];
+        // What lies below a truth by m loses m times the level.
+        let truth = 10_000.0f32;
+        let said = |lost: f32| truth - lost / LEVELS[LEVEL] as f32;
+        // On the even-noise scale.
+        let even = |normal: f32| super::super::transform::even(f64::from(normal)) as f32;
+        let values = rules.map(|lost| lost.map_or(f32::NAN, |lost| even(said(lost))));
+        for _ in 0..200 {
+            record.learn(&knots, values, 1.0, &[said(forecast); L], truth, 0.99);
+        }
+        record
+    }
+
+    fn after(held: Rule, forecast: f32, rules: [Option<f32>; RULES]) -> Rule {
+        held.next(&record(forecast, rules), LEVEL)
+    }
+
+    #[test]
+    fn a_forecast_that_a_seasonal_naive_beats_gives_way_to_it_and_not_to_the_load_now() {
+        let losses = |naive: f32| [Some(270.0), Some(300.0), Some(naive)];
+        // 1.26 times worse is not clearly worse; 1.4 times is, and then the naive predicts.
+        assert_eq!(after(Rule::Forecast, 108.0, losses(86.0)), Rule::Forecast);
+        assert_eq!(after(Rule::Forecast, 120.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 108.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 90.0, losses(86.0)), Rule::Forecast);
+        // Whoever answered reactively until now learns of it too.
+        assert_eq!(after(Rule::Reactive, 108.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::Forecast, 120.0, [Some(270.0), Some(86.0), Some(300.0)]), Rule::NaiveDay);
+    }
+
+    #[test]
+    fn only_persistence_makes_the_answer_reactive() {
+        assert_eq!(after(Rule::Forecast, 140.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Reactive);
+        assert_eq!(after(Rule::Reactive, 120.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Reactive);
+        assert_eq!(after(Rule::Reactive, 105.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Forecast);
+        // Of two plain rules the one that predicts keeps its place until the other is clearly better.
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(300.0), Some(95.0), Some(100.0)]), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(300.0), Some(80.0), Some(100.0)]), Rule::NaiveDay);
+    }
+
+    #[test]
+    fn a_lag_that_does_not_exist_earns_no_record() {
+        assert_eq!(after(Rule::Forecast, 200.0, [Some(150.0), Some(100.0), None]), Rule::NaiveDay);
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(150.0), Some(100.0), None]), Rule::NaiveDay);
+        assert_eq!(after(Rule::Forecast, 200.0, [Some(100.0), None, None]), Rule::Reactive);
+        assert_eq!(Rule::Reactive.next(&Record::new(), LEVEL), Rule::Forecast, "nothing was judged");
+    }
+
+    #[test]
+    fn the_verdict_names_the_baseline_the_factor_and_what_follows() {
+        let trust = |rule, baseline, ratio| Trust {
+            rule,
+            baseline,
+            ratio,
+            is_judged: true,
+            ..Trust::unknown(Span::minutes(5), Quantile::BALANCED)
+        };
+        for (trust, state, begins, ends) in [
+            (
+                trust(Rule::Forecast, Rule::NaiveWeek, 0.72),
+                TrustState::Trusted,
+                "the forecast predicts: its loss is 0.72 times that of the seasonal naive of a week (quantile 0.95 \
+                 of the 5m peak)",
+                "ahead of the load",
+            ),
+            (
+                trust(Rule::NaiveWeek, Rule::NaiveWeek, 1.4),
+                TrustState::Distrusted,
+                "the seasonal naive of a week predicts: the forecast's loss is 1.40 times that of the seasonal naive",
+                "until the forecast is as good again",
+            ),
+            (
+                trust(Rule::Reactive, Rule::Reactive, 1.5),
+                TrustState::Distrusted,
+                "nothing predicts the load better than the load now: the forecast's loss is 1.50 times that of \
+                 persistence",
+                "until something predicts it better",
+            ),
+            (
+                trust(Rule::Forecast, Rule::NaiveDay, 1.2),
+                TrustState::Probation,
+                "the forecast predicts: its loss is 1.20 times",
+                "ahead of the load",
+            ),
+        ] {
+            let told = trust.to_string();
+            assert!(told.starts_with(begins) && told.ends_with(ends), "{told}");
+            assert_eq!(trust.state(), state, "{told}");
         }
     }
 }

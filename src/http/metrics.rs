@@ -173,8 +173,8 @@ impl Metrics {
         self.scaling_lag.get_or_create(&Workload::of(id)).set(seconds);
     }
 
-    /// Adds to the ledger: what each answer ran, and the time it left short. A counter must not fall, so the saving is the
-    /// difference of two, which may be negative.
+    /// Adds to the ledger: what each answer ran, and the time it left short. A counter must not fall, so the saving is
+    /// the difference of two, which may be negative.
     pub fn entered(&self, id: &WorkloadId, balance: &Balance) {
         for (answer, side) in ANSWERS.into_iter().zip([balance.predictive, balance.reactive]) {
             let labels = Answered::of(id, answer);

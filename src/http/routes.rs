@@ -152,9 +152,8 @@ async fn forecast(
     Query(choice): Query<Choice>,
 ) -> Answer {
     let (from, span) = (answers.overview.now(), hours(&choice));
-    let tell = move |known: &Known, story: &Story| {
-        view::forecast_json(story, known.trust(story), from, from + span)
-    };
+    let tell =
+        move |known: &Known, story: &Story| view::forecast_json(story, known.trust(story), from, from + span);
     told(answers, place, choice, tell).await
 }
 

@@ -133,9 +133,7 @@ mod tests {
         let mut sum = Balance::default();
         for at in (0..=3_600).step_by(15) {
             let one = ledger.decided(Time::from_epoch(at), predictive(at), needed(at), needed(at));
-            for (sum, one) in
-                [(&mut sum.predictive, one.predictive), (&mut sum.reactive, one.reactive)]
-            {
+            for (sum, one) in [(&mut sum.predictive, one.predictive), (&mut sum.reactive, one.reactive)] {
                 sum.replica_seconds += one.replica_seconds;
                 sum.short += one.short;
             }

@@ -42,7 +42,11 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
         writeln!(out, "<section class=\"notice\"><p>{}</p></section>", escaped(&doubt))?;
     }
     if let Some(trust) = entries.iter().find_map(|entry| entry.trust) {
-        writeln!(out, "<section class=\"plain\"><p>At the end {}.</p></section>", escaped(&trust.to_string()))?;
+        writeln!(
+            out,
+            "<section class=\"plain\"><p>At the end {}.</p></section>",
+            escaped(&trust.to_string())
+        )?;
     }
     tiles(out, workload, entries)?;
     out.push_str("<section class=\"charts\">\n");

@@ -59,8 +59,8 @@ impl Metrics {
         );
         r.register_with_unit(
             "replica",
-            "Replica-seconds in twins that are answered with the forecast and as a purely reactive trigger; what is saved \
-             is reactive less predictive, and may be negative",
+            "Replica-seconds in twins that are answered with the forecast and as a purely reactive trigger; what is \
+             saved is reactive less predictive, and may be negative",
             Unit::Seconds,
             self.replicas.clone(),
         );

@@ -127,7 +127,8 @@ fn tiles(
     if let Some(view) = &decision.forecast {
         let note = format!("at most, with probability {}, in the coming {}", view.quantile, view.window);
         tile("peak to come", number(view.load), note)?;
-        let fitted = format!("{} predicts, fitted {}", view.trust.rule.as_str(), crate::draw::moment(view.fitted_at));
+        let fitted =
+            format!("{} predicts, fitted {}", view.trust.rule.as_str(), crate::draw::moment(view.fitted_at));
         tile("forecast", view.trust.state().to_string(), fitted)?;
     }
     if let Some(Coming { local, to, .. }) = change {

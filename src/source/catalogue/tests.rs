@@ -79,13 +79,17 @@ fn a_rule_with_an_empty_key_is_refused_and_never_holds_on_every_day() {
             let text = format!("[{{{key}: {nothing}, exactly: 0}}]");
             let faults = schedule_from(&text).err().unwrap_or_else(|| panic!("accepted: {text}"));
             let told = faults.to_string();
-            assert!(told.contains(&format!("schedule[0].{key}")) && told.contains("found nothing"), "{text}: {told}");
+            assert!(
+                told.contains(&format!("schedule[0].{key}")) && told.contains("found nothing"),
+                "{text}: {told}"
+            );
             assert!(catalogue().add("bad", &format!("schedule: {text}")).is_err(), "{text}");
         }
     }
     let both = schedule_from("[{on: [], except: [], min: 1}, {days: [mon, null], exactly: 2}]");
     assert_eq!(both.expect_err("three faults").0.len(), 3);
-    let lists = schedule_from("[{days: [sat, sun], except: [2026-12-25, feasts], exactly: 0}]").expect("read");
+    let lists =
+        schedule_from("[{days: [sat, sun], except: [2026-12-25, feasts], exactly: 0}]").expect("read");
     assert_eq!((lists[0].days.as_deref(), lists[0].except.len()), (Some("sat,sun"), 2));
 }
 

@@ -104,7 +104,10 @@ fn keys_are_known_single_and_given_once() {
     );
     for key in RawRule::KEYS {
         let faults = RawRule::from_pairs("schedule[0]", [(key, values(&[]))]).expect_err(key);
-        assert!(faults[0].to_string().starts_with(&format!("schedule[0].{key}: found nothing")), "{faults:?}");
+        assert!(
+            faults[0].to_string().starts_with(&format!("schedule[0].{key}: found nothing")),
+            "{faults:?}"
+        );
         assert!(RawRule::from_pairs("schedule[0]", [(key, values(&["x"]))]).is_ok(), "{key}");
     }
 }
