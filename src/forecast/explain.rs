@@ -104,7 +104,10 @@ impl Tracker {
         let first = views.first().map_or("no expert", |v| v.name);
         let share = views.first().map_or(0.0, |v| 100.0 * v.in_median);
         let history = if self.fit.quality.short { "short history; " } else { "" };
-        format!("{history}'{first}' has {share:.0} % of the median, as it lost least of late; {trust}")
+        format!(
+            "{history}'{first}' has {share:.0} % of the median, as it lost least of late; {}: {trust}",
+            trust.state()
+        )
     }
 }
 

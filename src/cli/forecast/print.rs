@@ -66,9 +66,12 @@ pub(in crate::cli) fn explanation_json(e: &Explanation) -> serde_json::Value {
     let mut trust = verdict_json(&e.trust);
     trust["state"] = e.trust.state().as_str().into();
     trust["forecast_loss"] = e.trust.forecast_loss.into();
-    for (rule, loss) in e.trust.plain_loss {
-        trust[format!("{}_loss", rule.as_str())] = loss.into();
-    }
+    let [(_, persistence), (_, day), (_, week)] = e.trust.plain_loss;
+    trust["persistence_loss"] = persistence.into();
+    trust["naive_day_loss"] = day.into();
+    trust["naive_week_loss"] = week.into();
+    // The one that was told before there were two.
+    trust["naive_loss"] = week.or(day).into();
     serde_json::json!({
         "origin": e.at.to_string(), "horizon_seconds": e.horizon.as_seconds(), "level": e.level,
         "profile": e.profile, "last": e.last, "missing_slots": e.missing, "scale": e.scale,
