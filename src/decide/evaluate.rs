@@ -4,8 +4,9 @@ use super::deadline::drain_of;
 use super::decision::{Blind, ForecastView, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
-use super::promise::{Need, View, is_trusted};
+use super::promise::{Need, View, trust};
 use super::reason::Note;
+use crate::forecast::{Rule, Trust};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
@@ -21,7 +22,7 @@ pub(super) struct SignalNeed {
     pub outage: Replicas,
     /// Whether the load now lets the workload go to zero.
     pub idle: bool,
-    /// Whether a trusted forecast expects load too soon for that.
+    /// Whether what predicts the load expects some too soon for that.
     pub awaits: bool,
     pub load: f64,
     pub age: Span,
@@ -170,16 +171,19 @@ impl Question<'_> {
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
         let quantile = insured.quantile();
-        let trusted = is_trusted(tracker, self.lead, insured);
-        let view = View { tracker, step: self.signal.step, until };
+        let trust = trust(tracker, self.lead, insured);
+        let predicts = trust.rule != Rule::Reactive;
+        // A promised share of time stands also where nothing predicts: then the load now is insured by its usual changes.
+        let counts = predicts || matches!(insured, Insured::Worth(_)) && self.drain().is_none();
+        let rule = if counts { trust.rule } else { Rule::Forecast };
+        let view = View { tracker, step: self.signal.step, until, rule };
         let drained = |quantile: Quantile| {
             let (drain, service) = self.drain()?;
             let arrivals = view.arrivals(drain.within, quantile) * self.factor;
             Some(Backlog { depth: need.load * self.factor, arrivals }.replicas(service, drain.within))
         };
-        let asked = |length: Span| {
-            drained(quantile).unwrap_or_else(|| view.need(length, insured, self.need(), trusted))
-        };
+        let asked =
+            |length: Span| drained(quantile).unwrap_or_else(|| view.need(length, insured, self.need()));
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
         let (window, likely) = match insured {
@@ -199,15 +203,18 @@ impl Question<'_> {
             load: shown.at(quantile),
             published: Quantile::PUBLISHED.map(|q| shown.at(q)),
             fitted_at: tracker.fitted_at(),
-            trust: tracker.trust_in(base.length(), quantile).state.as_str(),
+            trust,
         });
-        // A promised share of time stands also where the forecast is not trusted: then a plain rule is insured.
-        let is_plain = !trusted && matches!(insured, Insured::Worth(_)) && self.drain().is_none();
-        if !trusted {
-            need.notes.push(if is_plain { Note::PlainRule } else { Note::Distrusted });
+        if trust.rule != Rule::Forecast {
+            let Trust { rule, ratio, .. } = trust;
+            need.notes.push(if counts {
+                Note::PlainRule { rule, ratio }
+            } else {
+                Note::Distrusted { ratio }
+            });
         }
-        need.forecast = Some((forecast, trusted || is_plain));
-        if trusted {
+        need.forecast = Some((forecast, counts));
+        if predicts {
             need.plan = again;
             need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }

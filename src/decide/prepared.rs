@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::deadline::drain_of;
 use super::outlook::Outlook;
+use super::promise::{lead_given, trust};
 use super::replay::{Day, Queue, Replay};
-use crate::forecast::{FitError, TrustState, fit};
+use crate::forecast::{FitError, Rule, Trust, fit};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{self, BALANCED_WORTH, Backlog, Insured};
 use crate::policy::{Insurance, Policy, Signal};
@@ -220,6 +221,16 @@ impl Prepared {
         other
     }
 
+    /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
+    pub fn trust(&self, policy: &Policy) -> Option<Trust> {
+        match self.signals.first() {
+            Some(SignalPlan::Ready { tracker, insured, .. }) => {
+                Some(trust(tracker, lead_given(policy), *insured))
+            }
+            _ => None,
+        }
+    }
+
     /// The last sample folded, of the signal that is furthest behind.
     fn reached(&self) -> Option<Time> {
         self.signals
@@ -242,9 +253,10 @@ impl Prepared {
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
             let chances = policy.signals.iter().zip(&self.signals).zip(&services);
             let probability = chances.filter_map(|((signal, plan), drain)| {
-                let SignalPlan::Ready { tracker, .. } = plan else { return None };
+                let SignalPlan::Ready { tracker, insured, .. } = plan else { return None };
                 let is_deadline = signal.drain().is_some();
-                if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
+                let rule = trust(tracker, lead_given(policy), *insured).rule;
+                if rule == Rule::Reactive || is_deadline && drain.is_none() {
                     return None;
                 }
                 let needed = |load: f64| match *drain {
@@ -255,7 +267,10 @@ impl Prepared {
                     }
                     None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
                 };
-                chance_above(allowed, tracker, signal.step.times(signal.step.cover(span)), needed)
+                let loads = |chances: &[Quantile]| {
+                    tracker.quantiles_by(rule, signal.step.times(signal.step.cover(span)), chances)
+                };
+                chance_above(allowed, loads, needed)
             });
             let probability = probability.fold(0.0, f64::max);
             let is_likely = probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO;
@@ -264,16 +279,14 @@ impl Prepared {
     }
 }
 
-/// The probability that more than `allowed` is needed `ahead`: one minus the lowest quantile that needs more.
+/// The probability that more than `allowed` is needed: one minus the lowest quantile that needs more.
 fn chance_above(
     allowed: Replicas,
-    tracker: &Outlook,
-    ahead: Span,
+    loads: impl Fn(&[Quantile]) -> Vec<f64>,
     needed: impl Fn(f64) -> Replicas,
 ) -> Option<f64> {
     let chances: Vec<Quantile> =
         [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
-    let loads = tracker.quantiles(ahead, &chances);
-    let over = loads.iter().position(|&load| needed(load) > allowed)?;
+    let over = loads(&chances).iter().position(|&load| needed(load) > allowed)?;
     chances.get(over).map(|q| 1.0 - q.get())
 }

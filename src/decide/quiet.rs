@@ -4,6 +4,7 @@
 
 use super::evaluate::Question;
 use super::prepared::SignalPlan;
+use crate::forecast::Rule;
 use crate::history::{Sample, Series};
 use crate::plan::OUTAGE_ERROR_SHARE;
 use crate::units::{Quantile, Replicas, Span, Time};
@@ -24,7 +25,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if self.signal.drain().is_none() => {
-                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
+                tracker.load(Rule::Forecast, self.signal.step.span()).at(Quantile::MEDIAN)
             }
             _ => before,
         };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::forecast::Rule;
 use crate::units::{Replicas, Span};
 
 /// Who can ask for replicas.
@@ -62,11 +63,18 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// The forecast is not trusted and does not count.
-    Distrusted,
-    /// The forecast is not trusted; the plain rule that beats it is insured in its place, so that a promised share of
-    /// time is kept.
-    PlainRule,
+    /// Nothing predicts the load better than the load now; the forecast does not count.
+    Distrusted {
+        /// Its loss over that of persistence.
+        ratio: f64,
+    },
+    /// The forecast is not trusted; the plain rule that beats it predicts in its place.
+    PlainRule {
+        /// That rule.
+        rule: Rule,
+        /// Loss of the forecast over its.
+        ratio: f64,
+    },
     /// Raised to a multiple of `replicaStep`.
     Stepped,
     /// Raised beyond the HPA's tolerance, within which it would have been ignored.
@@ -198,8 +206,8 @@ impl Note {
             Note::Capped { .. } => "capped",
             Note::HistoryShort { .. } => "history_short",
             Note::NoForecast { .. } => "no_forecast",
-            Note::Distrusted => "distrusted",
-            Note::PlainRule => "plain_rule",
+            Note::Distrusted { .. } => "distrusted",
+            Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Stale { .. } => "stale",
@@ -220,10 +228,14 @@ impl fmt::Display for Note {
                 write!(f, "history_short: {covers} of the {asked} asked for")
             }
             Note::NoForecast { why } => write!(f, "no forecast: {why}"),
-            Note::Distrusted => f.write_str("the forecast is not trusted and does not count"),
-            Note::PlainRule => f.write_str(
-                "the forecast is not trusted: the plain rule that beats it is insured in its place",
-            ),
+            Note::Distrusted { ratio } => {
+                let why = format!("its loss is {ratio:.2} times that of {}", Rule::Reactive);
+                write!(f, "the forecast is not trusted and does not count: {why}")
+            }
+            Note::PlainRule { rule, ratio } => {
+                let why = format!("the forecast's loss is {ratio:.2} times that");
+                write!(f, "the forecast is not trusted: {rule} predicts in its place; {why}")
+            }
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")

@@ -15,8 +15,6 @@ pub(super) const FEATURES: usize = 28;
 pub(super) const EXPERTS: usize = 14;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
-/// The expert that repeats the value of a week ago (a day ago while there is no week).
-pub(super) const NAIVE: usize = 4;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
 /// The ridge with the memory of the window, and the one with a memory of days.

@@ -240,7 +240,9 @@ fn mark_of(decision: &Decision) -> Mark {
         _ if has(|n| matches!(n, Note::ClockSkew { .. })) => Mark { class: "warn", word: "clocks differ" },
         _ if decision.capped_in.is_some() => Mark { class: "warn", word: "will be capped" },
         Rung::ReactiveOnly => Mark { class: "warn", word: "no forecast" },
-        _ if has(|n| matches!(n, Note::Distrusted)) => Mark { class: "warn", word: "forecast distrusted" },
+        _ if has(|n| matches!(n, Note::Distrusted { .. } | Note::PlainRule { .. })) => {
+            Mark { class: "warn", word: "forecast distrusted" }
+        }
         _ => WELL,
     }
 }

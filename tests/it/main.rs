@@ -32,4 +32,5 @@ mod support;
 mod tidy;
 mod timeline;
 mod tls_server;
+mod trust;
 mod wire;

@@ -187,9 +187,10 @@ async fn the_ledger_of_a_shadow_is_kept_by_twins() {
         let lines = text.lines().filter(|line| line.starts_with(&format!("forescale_{family}_total{{")));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect::<Vec<f64>>()
     };
-    // A steady load is held by both answers, and watching it is worth nothing.
+    // A steady load is held by both answers, and watching it is worth nothing: what each ran is told, and is the same.
     assert_eq!(values("short_seconds"), [0.0, 0.0], "{text}");
-    assert_eq!(values("replica_seconds_saved"), [0.0], "{text}");
+    let ran = values("replica_seconds");
+    assert!(ran.len() == 2 && ran[0] == ran[1] && ran[0] > 0.0, "{text}");
 }
 
 #[tokio::test]
