@@ -243,6 +243,9 @@ impl Prepared {
             let chances = policy.signals.iter().zip(&self.signals).zip(&services);
             let probability = chances.filter_map(|((signal, plan), drain)| {
                 let SignalPlan::Ready { tracker, .. } = plan else { return None };
+                if !signal.is_forecast {
+                    return None;
+                }
                 let is_deadline = signal.drain().is_some();
                 if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
                     return None;
