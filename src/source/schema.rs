@@ -14,7 +14,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
 struct PolicyFile {
-    /// Further signals; the largest need wins. Each holds the keys of a query.
+    /// Further signals; the largest need wins. Each holds the keys of a query, and `mode: reactive` where it counts as
+    /// it is now: CPU, memory, latency.
     signals: Option<Vec<SignalKeys>>,
     /// A policy of the catalogue that supplies what is not given. In a trigger only.
     policy: Option<String>,
