@@ -144,7 +144,8 @@ fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Finding
     let replicas = fallback.count_of("replicas").unwrap_or(0);
     if replicas == 0 {
         let message = "fallback.replicas is 0: an error of the scaler scales to zero, whatever behavior says";
-        let mend = "write the replicas that carry the business without a scaler, 1 at least; none is safer than 0";
+        let mend =
+            "write the replicas that carry the business without a scaler, 1 at least; none is safer than 0";
         findings.add(&rules::FALLBACK_ZERO, key_of(fallback, "replicas"), message, mend);
         return;
     }

@@ -54,11 +54,12 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
 
 /// Reads an entry of `signals`, which may say `mode: reactive` of itself.
 pub(super) fn read_further_signal(reader: &mut Reader<'_>) -> Option<Signal> {
-    let mode = reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
-        "predictive" => Some(true),
-        "reactive" => Some(false),
-        _ => None,
-    });
+    let mode =
+        reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
+            "predictive" => Some(true),
+            "reactive" => Some(false),
+            _ => None,
+        });
     read_signal(reader, false).map(|signal| Signal { is_forecast: mode.unwrap_or(true), ..signal })
 }
 

@@ -134,7 +134,8 @@ fn several_signals_come_from_a_policy_file() {
 #[test]
 fn a_further_signal_may_count_as_it_is_now() {
     let signal = |mode: Option<&str>| {
-        let keys = [("query", "cpu"), ("threshold", "0.7")].into_iter().chain(mode.map(|mode| ("mode", mode)));
+        let keys =
+            [("query", "cpu"), ("threshold", "0.7")].into_iter().chain(mode.map(|mode| ("mode", mode)));
         keys.map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<BTreeMap<_, _>>()
     };
     let with = |mode| Keys { signals: vec![signal(mode)], ..measured(&[]) };

@@ -55,7 +55,10 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         return fail(
             "ScalingActive is not true",
             "an HPA that can compute its metrics",
-            format!("kubectl describe hpa {hpa} -n {}: its events name the metric that fails", names.namespace),
+            format!(
+                "kubectl describe hpa {hpa} -n {}: its events name the metric that fails",
+                names.namespace
+            ),
         );
     }
     if let Some(others) = facts.hpa_others.filter(|others| *others > 0.0) {
@@ -71,7 +74,8 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
 
 /// The HPA of a workload without replicas: `ScalingDisabled`, which is as it should be.
 fn asleep(facts: &Facts) -> Finding {
-    let slept = facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
+    let slept =
+        facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
     match answer(facts) {
         Some(answer) if answer >= 1.0 && slept => fail(
             format!("no replicas while {} are answered", number(answer)),

@@ -75,12 +75,21 @@ fn asleep(answer: u32) -> Facts {
 #[test]
 fn an_hpa_that_is_switched_off_at_zero_is_as_it_should_be() {
     for check in all(&asleep(0)) {
-        assert!(matches!(check.finding.as_str(), "ok" | "skipped"), "{}: {}", check.name, check.finding.found());
+        assert!(
+            matches!(check.finding.as_str(), "ok" | "skipped"),
+            "{}: {}",
+            check.name,
+            check.finding.found()
+        );
     }
     assert_eq!(status(&asleep(0), "hpa_metric"), "ok");
     assert_eq!(status(&asleep(3), "hpa_metric"), "fail", "KEDA should have woken it");
     let waking = Facts { ready: None, ..asleep(3) };
-    assert_eq!(status(&Facts { hpa: Some(1.0), ..waking }, "hpa_metric"), "fail", "at one the HPA has to work");
+    assert_eq!(
+        status(&Facts { hpa: Some(1.0), ..waking }, "hpa_metric"),
+        "fail",
+        "at one the HPA has to work"
+    );
 }
 
 #[test]
@@ -91,7 +100,8 @@ fn a_lost_metric_comes_with_its_cure_and_a_double_one_with_its_cause() {
         check.finding.trouble().map(|t| format!("{}; {}", t.expected, t.advice)).expect("trouble")
     };
     let lost = advice(Facts { hpa_metrics: None, ..facts("trusted") });
-    let cure = "kubectl patch scaledobject web -n shop --type merge -p '{\"spec\":{\"initialCooldownPeriod\":41}}'";
+    let cure =
+        "kubectl patch scaledobject web -n shop --type merge -p '{\"spec\":{\"initialCooldownPeriod\":41}}'";
     assert!(lost.contains(cure), "{lost}");
     let double = advice(Facts { hpa_metrics: Some(2.0), ..facts("trusted") });
     assert!(double.contains("metricName"), "{double}");
