@@ -51,7 +51,7 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
     check_fallback(object, spec, findings);
     check_behavior(spec, findings);
     check_formula(object, spec, findings);
-    check_mixture(object, spec, findings);
+    check_mixture(object, findings);
     check_names(object, findings);
     if let Some(idle) = spec.count_of("idleReplicaCount").filter(|idle| *idle != 0) {
         let message = format!("idleReplicaCount is {idle}");
@@ -206,8 +206,8 @@ fn check_formula(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings
 /// Other triggers beside ours. When KEDA starts while Forescale cannot be reached, it writes the HPA with the metrics
 /// that it gets: the others, which then scale down alone. Without any other it writes none, and the replicas stay; a
 /// formula that lacks a value is an error, and the replicas stay as well.
-fn check_mixture(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings<'_>) {
-    if spec.at(&["advanced", "scalingModifiers", "formula"]).is_some() {
+fn check_mixture(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
+    if trigger::has_formula(object) {
         return;
     }
     let others: Vec<_> = object.triggers.iter().filter(|trigger| !trigger.is_ours()).collect();
