@@ -79,6 +79,9 @@ pub struct Signal {
     pub poll_step: Step,
     /// Age at which a sample counts.
     pub settle: Span,
+    /// Whether it is forecast. What is only a symptom of the present (CPU, memory, latency) follows the replicas as
+    /// much as the load: insuring its forecast would ask for replicas, and those for more.
+    pub is_forecast: bool,
 }
 
 /// Where a query is sent.

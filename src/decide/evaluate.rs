@@ -52,7 +52,7 @@ const STABILIZATION: Span = Span::minutes(5);
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
-    let wants_forecast = policy.mode != Mode::Reactive;
+    let wants_forecast = question.wants_forecast();
     if now < question.observations.warm_by
         && let Some(missing) = question.missing(wants_forecast, plan)
     {
@@ -90,6 +90,11 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
 // === impl Question ===
 
 impl Question<'_> {
+    /// Neither the policy nor the signal itself counts as it is now.
+    fn wants_forecast(&self) -> bool {
+        self.policy.mode != Mode::Reactive && self.signal.is_forecast
+    }
+
     /// What a process that has just begun still has to read or fit.
     fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
         if self.history.load.is_none() {
@@ -119,7 +124,9 @@ impl Question<'_> {
             Rung::Stale
         } else if age > fresh {
             Rung::Held
-        } else if self.policy.mode != Mode::Reactive && matches!(plan, SignalPlan::Ready { .. }) {
+        } else if self.policy.mode != Mode::Reactive
+            && (!self.signal.is_forecast || matches!(plan, SignalPlan::Ready { .. }))
+        {
             Rung::Fresh
         } else {
             Rung::ReactiveOnly
@@ -225,7 +232,7 @@ impl Question<'_> {
         if matches!(rung, Rung::Held | Rung::Stale) {
             notes.push(Note::Stale { age });
         }
-        if self.policy.mode == Mode::Reactive {
+        if !self.wants_forecast() {
             return notes;
         }
         match plan {

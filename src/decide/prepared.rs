@@ -254,6 +254,9 @@ impl Prepared {
             let chances = policy.signals.iter().zip(&self.signals).zip(&services);
             let probability = chances.filter_map(|((signal, plan), drain)| {
                 let SignalPlan::Ready { tracker, insured, .. } = plan else { return None };
+                if !signal.is_forecast {
+                    return None;
+                }
                 let is_deadline = signal.drain().is_some();
                 let rule = trust(tracker, lead_given(policy), *insured).rule;
                 if rule == Rule::Reactive || is_deadline && drain.is_none() {

@@ -25,6 +25,7 @@ mod replay;
 mod scenarios;
 mod security;
 mod serve;
+mod shipped;
 mod simulation;
 mod soak;
 mod source;

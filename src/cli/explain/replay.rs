@@ -109,7 +109,12 @@ fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Resu
         keys.values.entry("queryStep".to_owned()).or_insert(step);
         keys.values.entry("query".to_owned()).or_insert_with(|| "the trace".to_owned());
     }
-    Policy::from_keys(&keys).context(shown)
+    let mut policy = Policy::from_keys(&keys).context(shown)?;
+    if trace.is_some() {
+        // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+        policy.signals.truncate(1);
+    }
+    Ok(policy)
 }
 
 /// Every series that the policy asks for, as long as its history.

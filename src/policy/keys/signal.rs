@@ -44,11 +44,23 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
             .and_then(|s| Step::new(s).ok())
             .unwrap_or(DEFAULT_POLL_STEP),
         settle: reader.span("settle", Span::ZERO, Span::minutes(10)).unwrap_or(Span::seconds(30)),
+        is_forecast: true,
     };
     if 3 * step.as_seconds() > window.as_seconds() {
         reader.fault("historyTimeWindow", &window.to_string(), format!("at least three steps of {step}"));
     }
     Some(signal)
+}
+
+/// Reads an entry of `signals`, which may say `mode: reactive` of itself.
+pub(super) fn read_further_signal(reader: &mut Reader<'_>) -> Option<Signal> {
+    let mode =
+        reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
+            "predictive" => Some(true),
+            "reactive" => Some(false),
+            _ => None,
+        });
+    read_signal(reader, false).map(|signal| Signal { is_forecast: mode.unwrap_or(true), ..signal })
 }
 
 /// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.

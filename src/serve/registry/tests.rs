@@ -113,11 +113,19 @@ async fn a_patch_may_be_under_way_for_two_minutes_and_then_is_a_conflict() {
     bench.ask("web", &[]).ok();
     let refusal = bench.ask("web", &patched).expect_err("longer than two minutes");
     assert!(matches!(&refusal, Refusal::Conflict(text) if text.contains("metricName")), "{refusal}");
+    // And the pages do not show the one of the two that KEDA asked for last as if all were well.
+    let told = |bench: &Bench| bench.registry.workloads()[0].standing.trouble(false);
+    assert!(
+        told(&bench).is_some_and(|text| text.contains("faulty metadata: metricName")),
+        "{:?}",
+        told(&bench)
+    );
     // Once the old set is no longer asked for, the new one is served again.
     bench.pass(Span::seconds(90));
     let _ = bench.ask("web", &patched);
     bench.pass(Span::seconds(60));
     assert_eq!(bench.number("web", &patched).await, 9);
+    assert_eq!(told(&bench), None);
 }
 
 #[tokio::test]

@@ -57,7 +57,11 @@ pub(super) fn metadata(facts: &Facts) -> Finding {
         Some(text) if text.starts_with("faulty metadata") => fail(
             text,
             "keys that forescale lint accepts",
-            "run forescale lint on the ScaledObject; the whole text stands in its events",
+            format!(
+                "run forescale lint on the ScaledObject; the whole text stands in its events (kubectl describe \
+                 scaledobject {} -n {}: KEDAScalerFailed, with a formula KEDAMetricSourceFailed)",
+                facts.names.object, facts.names.namespace
+            ),
         ),
         _ => ok("accepted"),
     }
