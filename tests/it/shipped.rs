@@ -103,9 +103,10 @@ fn blocks(page: &str) -> Vec<String> {
 #[test]
 fn every_manifest_and_policy_has_no_warning() {
     let shipped = ["deploy", "models"].into_iter().flat_map(|folder| files(&root(folder), "yaml"));
-    let is_template = |path: &Path| path.components().any(|part| part.as_os_str() == "templates");
+    // The chart is judged by what it renders: its values are no server's configuration.
+    let is_chart = |path: &Path| path.starts_with(root("deploy/helm"));
     let mut count = 0;
-    for path in shipped.filter(|path| !is_template(path)) {
+    for path in shipped.filter(|path| !is_chart(path)) {
         count += judged(&[input(&path)]);
     }
     // Eight ScaledObjects and eight policies of OctoLLM, and what else there is.

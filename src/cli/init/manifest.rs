@@ -117,8 +117,8 @@ impl Proposal {
         let Proposal { min, max, fallback, .. } = self;
         let (name, namespace, scaler) = (quoted(&self.name), quoted(&self.namespace), quoted(&self.scaler));
         let mut text = format!(
-            "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger beside
-# this one, a KEDA that restarts while Forescale is away scales down by the other alone.
+            "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger
+# beside this one, a KEDA that restarts while Forescale is away scales down by the other alone.
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata:
