@@ -68,7 +68,7 @@ pub enum Note {
         /// Its loss over that of persistence.
         ratio: f64,
     },
-    /// The forecast is not trusted; the plain rule that beats it predicts in its place.
+    /// The plain rule that beats the forecast predicts in its place.
     PlainRule {
         /// That rule.
         rule: Rule,
@@ -233,8 +233,7 @@ impl fmt::Display for Note {
                 write!(f, "the forecast is not trusted and does not count: {why}")
             }
             Note::PlainRule { rule, ratio } => {
-                let why = format!("the forecast's loss is {ratio:.2} times that");
-                write!(f, "the forecast is not trusted: {rule} predicts in its place; {why}")
+                write!(f, "{rule} predicts in place of the forecast, whose loss is {ratio:.2} times as much")
             }
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
             Note::BeyondTolerance { running } => {

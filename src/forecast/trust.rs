@@ -31,9 +31,9 @@ pub enum Rule {
 /// How far a forecast may be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrustState {
-    /// Clearly worse than a plain rule: not acted on, the rule is.
+    /// Nothing predicts the load better than the load now: not acted on.
     Distrusted,
-    /// Acted on, with too little evidence, or although a plain rule is somewhat better.
+    /// Too little was judged, or a seasonal naive is better: who predicts is acted on all the same.
     Probation,
     /// As good as the plain rules, or better.
     Trusted,
@@ -183,8 +183,8 @@ impl Trust {
     pub fn state(&self) -> TrustState {
         match self.rule {
             Rule::Forecast if self.is_judged && self.ratio <= f64::from(BACK) => TrustState::Trusted,
-            Rule::Forecast => TrustState::Probation,
-            Rule::NaiveDay | Rule::NaiveWeek | Rule::Reactive => TrustState::Distrusted,
+            Rule::Forecast | Rule::NaiveDay | Rule::NaiveWeek => TrustState::Probation,
+            Rule::Reactive => TrustState::Distrusted,
         }
     }
 
@@ -392,7 +392,7 @@ mod tests {
             ),
             (
                 trust(Rule::NaiveWeek, Rule::NaiveWeek, 1.4),
-                TrustState::Distrusted,
+                TrustState::Probation,
                 "the seasonal naive of a week predicts: the forecast's loss is 1.40 times that of the seasonal naive",
                 "until the forecast is as good again",
             ),

@@ -46,10 +46,10 @@ fn trust_is_told_as_the_server_tells_it() {
         assert_eq!(status(&facts(trust), "forecast"), want, "{trust}");
     }
     let text = "the seasonal naive of a week predicts: ...";
-    let verdict = json!({ "trust": "distrusted", "verdict": { "rule": "naive_week", "text": text } });
+    let verdict = json!({ "trust": "probation", "verdict": { "rule": "naive_week", "text": text } });
     let seen = Facts { forecast: Some(verdict), ..facts("") };
     let check = all(&seen).into_iter().find(|check| check.name == "forecast").expect("checked");
-    assert_eq!((check.finding.as_str(), check.finding.found()), ("warn", &*format!("distrusted: {text}")));
+    assert_eq!((check.finding.as_str(), check.finding.found()), ("ok", &*format!("probation: {text}")));
     assert_eq!(status(&Facts { forecast: None, ..facts("trusted") }, "forecast"), "skipped");
 }
 
