@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::forecast::Rule;
-use crate::units::{Replicas, Span};
+use crate::units::{Replicas, Span, Time};
 
 /// Who can ask for replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub enum Contributor {
     Drain,
     /// The answer before, while clocks differ.
     ClockSkew,
+    /// What was needed and answered before a gap, until samples make up the whole load again.
+    Refilling,
 }
 
 /// Why the answer is what it is. The name is also the label of the metric.
@@ -87,6 +89,11 @@ pub enum Note {
         /// Its age.
         age: Span,
     },
+    /// Samples come again after a gap, and are less than the whole load until then.
+    Refilling {
+        /// When the query's range has filled with samples.
+        until: Time,
+    },
     /// The clocks of the data source and ours differ by this.
     ClockSkew {
         /// The difference.
@@ -117,7 +124,7 @@ pub enum Note {
 
 impl Contributor {
     /// Everybody who can ask.
-    pub const ALL: [Contributor; 9] = [
+    pub const ALL: [Contributor; 10] = [
         Contributor::Reactive,
         Contributor::Forecast,
         Contributor::Plan,
@@ -127,6 +134,7 @@ impl Contributor {
         Contributor::Override,
         Contributor::Drain,
         Contributor::ClockSkew,
+        Contributor::Refilling,
     ];
 
     /// The name in metrics and JSON.
@@ -141,6 +149,7 @@ impl Contributor {
             Contributor::Override => "override",
             Contributor::Drain => "drain",
             Contributor::ClockSkew => "clock_skew",
+            Contributor::Refilling => "refilling",
         }
     }
 
@@ -162,6 +171,7 @@ impl fmt::Display for Contributor {
             Contributor::Override => "an override",
             Contributor::Drain => "work in flight, before a commanded zero",
             Contributor::ClockSkew => "clocks differ, so not below the answer before",
+            Contributor::Refilling => "samples were missing, so not below what was needed before",
         })
     }
 }
@@ -211,6 +221,7 @@ impl Note {
             Note::Stepped => "stepped",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Stale { .. } => "stale",
+            Note::Refilling { .. } => "refilling",
             Note::ClockSkew { .. } => "clock_skew",
             Note::LearnedLead { .. } => "learned_lead",
             Note::LeadGrown { .. } => "lead_grown",
@@ -240,6 +251,9 @@ impl fmt::Display for Note {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
+            Note::Refilling { until } => {
+                write!(f, "samples were missing: the load only raises the answer until {until}")
+            }
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
             Note::LeadGrown { before, lead } => {
