@@ -227,10 +227,8 @@ impl Workload {
         if let Ok(decision) = &answer {
             self.note(decision);
         }
-        let before = carried.previous;
-        carried.previous = answer.as_ref().map_or(before, |decision| Some(decision.replicas));
         carried.awaited = awaited;
-        self.publish(&shared, &mut carried, &prepared, &observations, before, answer, at);
+        self.publish(&shared, &mut carried, &prepared, &observations, answer, at);
         carried
     }
 

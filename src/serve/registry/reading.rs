@@ -14,6 +14,9 @@ use crate::serve::workload::Workload;
 use crate::source::{Backend, Catalogue, SourceError};
 use crate::units::Time;
 
+/// A policy, and where each of its signals is measured.
+type Measured = (Arc<Policy>, Vec<Arc<dyn Backend>>);
+
 /// A catalogue, and which of those that were in use.
 pub(super) struct Edition {
     pub number: u64,
@@ -139,7 +142,7 @@ impl Registry {
         id: &WorkloadId,
         metadata: &HashMap<String, String>,
         edition: &Edition,
-    ) -> Result<(Arc<Policy>, Vec<Arc<dyn Backend>>), Faults> {
+    ) -> Result<Measured, Faults> {
         let bytes: usize = metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > self.metadata_bytes {
             let expected = format!("at most {} bytes", self.metadata_bytes);

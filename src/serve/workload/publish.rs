@@ -21,10 +21,11 @@ impl Workload {
         carried: &mut Carried,
         prepared: &Prepared,
         observations: &Observations,
-        before: Option<Replicas>,
         answer: Result<Decision, Blind>,
         at: Time,
     ) {
+        let before = carried.previous;
+        carried.previous = answer.as_ref().map_or(before, |decision| Some(decision.replicas));
         match answer {
             Ok(decision) => {
                 shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
