@@ -245,7 +245,9 @@ impl Question<'_> {
             }
             SignalPlan::Unfit(error) => notes.push(Note::NoForecast { why: error.to_string() }),
             SignalPlan::Pending => {
-                notes.push(Note::NoForecast { why: "no history could be read".to_owned() })
+                let is_read = self.history.load.is_some() && self.knows_arrivals();
+                let why = if is_read { "the first fit is not made yet" } else { "no history could be read" };
+                notes.push(Note::NoForecast { why: why.to_owned() });
             }
         }
         notes
