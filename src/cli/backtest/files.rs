@@ -1,8 +1,8 @@
-//! What a backtest writes: `summary.json`, `steps.csv`, `changes.csv`, `frontier.csv`, and with several workloads a folder
-//! each. The rows of `steps.csv` weigh the same and give every share and every replica-hour of the summary again; the
-//! changes give events, starts and reversals, several of which may lie between two rows.
+//! What a backtest writes: `summary.json`, `steps.csv`, `changes.csv` and `frontier.csv`; a folder for each load.
 //!
-//! Files are written whole beside their name and then moved, so that a reader never meets half of one.
+//! The rows of `steps.csv` weigh the same and give every share and every replica-hour of the summary again; the changes
+//! give events, starts and reversals, several of which may lie between two rows. Files are written whole beside their
+//! name and then moved, so that a reader never meets half of one.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
