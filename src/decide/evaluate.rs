@@ -161,8 +161,7 @@ impl Question<'_> {
         let (Some(load), Some(present)) = (self.history.load.as_deref(), self.history.present()) else {
             return Replicas::ZERO;
         };
-        let lately = load.window(present.at - span, present.at).values();
-        self.replicas_for(lately.into_iter().fold(0.0, f64::max))
+        self.replicas_for(load.largest(present.at - span, present.at).unwrap_or(0.0))
     }
 
     fn reactive(&self, load: f64) -> Replicas {

@@ -87,7 +87,8 @@ fn blank(now: Time, rung: Rung) -> Decision {
         replicas: Replicas::ZERO,
         predictive: Replicas::ZERO,
         rung,
-        needs: Vec::new(),
+        // Room for every contributor of a usual decision.
+        needs: Vec::with_capacity(6),
         reason: Reason::Idle,
         notes: Vec::new(),
         load: None,
