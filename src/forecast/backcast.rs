@@ -60,14 +60,22 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
     Some((errors, standing))
 }
 
+/// The fewest trials an expert's errors are told from, where it speaks for itself in some only.
+const FEWEST: usize = 20;
+
+/// Which trials tell an expert's errors: those at which it spoke for itself, if they are enough.
+fn speaking(trials: &[&Trial], expert: usize) -> impl Fn(&Trial) -> bool {
+    let own = trials.iter().filter(|t| !t.asleep.is(expert)).count();
+    move |trial| own < FEWEST || !trial.asleep.is(expert)
+}
+
 fn usual_errors(trials: &[&Trial]) -> [f32; EXPERTS] {
-    let mut sum = [0.0f32; EXPERTS];
-    for t in trials {
-        for (s, e) in sum.iter_mut().zip(t.experts) {
-            *s += (t.truth - e).abs();
-        }
-    }
-    sum.map(|s| (s / trials.len().max(1) as f32).max(1e-6))
+    std::array::from_fn(|e| {
+        let counts = speaking(trials, e);
+        let misses = trials.iter().filter(|t| counts(t)).map(|t| (t.truth - t.experts[e]).abs());
+        let (sum, n) = misses.fold((0.0, 0.0f32), |(s, n), miss| (s + miss, n + 1.0));
+        (sum / n.max(1.0)).max(1e-6)
+    })
 }
 
 /// Each expert's latest error size as it was known at each trial.
@@ -78,8 +86,10 @@ fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]
     for trial in trials {
         while let Some(known) = trials.get(next).filter(|k| k.slot + task.steps <= trial.slot) {
             let keep = keep(plan, last.map_or(task.stride, |l| known.slot - l), own_memory(plan));
-            for (own, e) in own.iter_mut().zip(known.experts) {
-                *own = keep * *own + (1.0 - keep) * (known.truth - e).abs();
+            for (e, (own, expert)) in own.iter_mut().zip(known.experts).enumerate() {
+                if !known.asleep.is(e) {
+                    *own = keep * *own + (1.0 - keep) * (known.truth - expert).abs();
+                }
             }
             last = Some(known.slot);
             next += 1;
@@ -100,11 +110,14 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     for j in 0..J {
         let expert = j % EXPERTS;
+        let counts = speaking(trials, expert);
         let errors = trials.iter().zip(own).map(|(t, own)| {
             let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
             (t.truth - t.experts[expert]) / size
         });
-        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, weight, &LEVELS)) {
+        let weight = trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 });
+        let weight: Vec<f64> = weight.collect();
+        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, &weight, &LEVELS)) {
             row[j] = value;
         }
     }
@@ -180,6 +193,7 @@ fn replay(
         learn(&mut standing, &mut weights, &pending, trial.slot);
         let mut p = Pending {
             experts: trial.experts,
+            asleep: trial.asleep,
             scale: trial.scale,
             own: *own,
             raw: [0.0; L],

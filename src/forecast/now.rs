@@ -26,6 +26,8 @@ pub(super) struct Now {
     pub previous: f64,
     mean: [[f64; MEANS]; SIGNALS],
     weight: [f64; MEANS],
+    /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known.
+    known: [f64; 2],
     level: f64,
     level_weight: f64,
     /// Departure from level and profile at the last observed slot, fading while in a gap.
@@ -55,6 +57,9 @@ pub(super) struct Closed {
     pub surprise: f64,
 }
 
+/// The memory at which the load is compared with that of a day or a week ago, and the share of it that must be known.
+pub(super) const LAGGED: usize = 2;
+const KNOWN: f64 = 0.8;
 /// In a gap the load is held for so long, then returns to its profile.
 const HOLD: i64 = 300;
 
@@ -67,6 +72,7 @@ impl Now {
             previous: 0.0,
             mean: [[0.0; MEANS]; SIGNALS],
             weight: [0.0; MEANS],
+            known: [0.0; 2],
             level: 0.0,
             level_weight: 0.0,
             departure: 0.0,
@@ -100,6 +106,12 @@ impl Now {
         if self.weight[memory] > 0.0 { self.mean[signal][memory] / self.weight[memory] } else { 0.0 }
     }
 
+    /// Whether the running means over [`LAGGED`] of the loads of a day and of a week ago hold those loads, not what
+    /// stands in for them.
+    pub fn knows_lags(&self) -> [bool; 2] {
+        self.known.map(|known| known >= KNOWN * self.weight[LAGGED])
+    }
+
     /// The noise at a memory.
     pub fn noise(&self, memory: usize) -> f64 {
         if self.noise_weight[memory] > 0.0 { self.noise[memory] / self.noise_weight[memory] } else { 0.0 }
@@ -129,14 +141,13 @@ impl Now {
             None => fallback + self.departure,
         };
         self.previous = if self.seen > 1 || self.age > 0 { self.signal[LOAD] } else { z };
-        self.signal = [
-            z,
-            shape.week,
-            shape.kind,
-            shape.day,
-            past.mean_at(self.at - DAY).unwrap_or(fallback),
-            past.mean_at(self.at - 7 * DAY).unwrap_or(fallback),
-        ];
+        let lags = [DAY, 7 * DAY].map(|lag| past.mean_at(self.at - lag));
+        let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
+        self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
+        for (known, lag) in self.known.iter_mut().zip(lags) {
+            let decay = plan.decays[LAGGED];
+            *known = *known * decay + (1.0 - decay) * f64::from(u8::from(lag.is_some()));
+        }
         for (m, decay) in plan.decays.iter().enumerate() {
             self.weight[m] = self.weight[m] * decay + (1.0 - decay);
             for (mean, x) in self.mean.iter_mut().zip(self.signal) {

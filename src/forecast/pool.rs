@@ -8,7 +8,7 @@
 
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::outlook::{EXPERTS, LAST, NAIVE};
+use super::outlook::{Asleep, EXPERTS, LAST, NAIVE};
 use super::transform::uneven32;
 use super::trust::{JUDGED, TrustState};
 
@@ -37,6 +37,8 @@ pub(super) struct Errors {
 pub(super) struct Pending {
     /// Expectation of each expert, on the even-noise scale.
     pub experts: [f32; EXPERTS],
+    /// Which of them have nothing of their own to say.
+    pub asleep: Asleep,
     /// Scale of the error, fitted.
     pub scale: f32,
     /// Each expert's own latest error size.
@@ -73,6 +75,9 @@ const JUDGEMENT: f32 = 15.0;
 pub(super) const TRIFLE: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
 const OWN_FLOOR: f32 = 0.03;
+/// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
+/// a poor one and has to earn its weight.
+const STRANGER: f32 = 1.6;
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
@@ -134,7 +139,7 @@ impl Standing {
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            *q = dot(&weights.mixed[l], &opinions);
+            *q = mix(&weights.mixed[l], &opinions, p.asleep);
         }
         q
     }
@@ -167,11 +172,14 @@ impl Standing {
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            for (loss, y) in loss.iter_mut().zip(&opinions) {
-                *loss = keep * *loss + (1.0 - keep) * pinball(level, truth - y);
+            let stranger = STRANGER * pinball(level, truth - p.raw[l]);
+            for (j, (loss, y)) in loss.iter_mut().zip(&opinions).enumerate() {
+                let is_asleep = p.asleep.is(j % EXPERTS);
+                let lost = if is_asleep { stranger } else { pinball(level, truth - y) };
+                *loss = keep * *loss + (1.0 - keep) * lost;
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
-                let miss = truth - dot(&table[l], &opinions);
+                let miss = truth - mix(&table[l], &opinions, p.asleep);
                 fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
             let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
@@ -186,10 +194,24 @@ impl Standing {
         for (place, level) in JUDGED.into_iter().enumerate() {
             self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
         }
-        for (own, expert) in self.own.iter_mut().zip(p.experts) {
-            *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
+        for (e, (own, expert)) in self.own.iter_mut().zip(p.experts).enumerate() {
+            if !p.asleep.is(e) {
+                *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
+            }
         }
     }
+}
+
+/// The weighted mean of the opinions of those who speak for themselves.
+fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
+    if asleep.none() {
+        return dot(weights, opinions);
+    }
+    let awake: [f32; J] =
+        std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
+    let sum: f32 = awake.iter().sum();
+    // Where all weight is on those who sleep, what stands in for them is better than nothing.
+    if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
 }
 
 /// Turns losses into weights that sum to one.

@@ -245,6 +245,7 @@ impl Tracker {
         let view = outlook(&self.now, &past(fit, &self.bins), ahead);
         let mut p = Pending {
             experts: learnt.model.complete(&view),
+            asleep: view.asleep,
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             raw: [0.0; L],
