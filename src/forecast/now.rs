@@ -5,6 +5,7 @@
 
 use super::bins::{Bins, Past};
 use super::ladder::{DAY, MEANS, Plan};
+use super::profile::Shape;
 
 /// Signals whose running means are kept alike, so that their differences compare like with like.
 pub(super) const SIGNALS: usize = 6;
@@ -26,8 +27,9 @@ pub(super) struct Now {
     pub previous: f64,
     mean: [[f64; MEANS]; SIGNALS],
     weight: [f64; MEANS],
-    /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known.
-    known: [f64; 2],
+    /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known, and in which
+    /// the profiles of the week, of the kind of day and of the day had a word of their own.
+    known: [f64; 5],
     level: f64,
     level_weight: f64,
     /// Departure from level and profile at the last observed slot, fading while in a gap.
@@ -72,7 +74,7 @@ impl Now {
             previous: 0.0,
             mean: [[0.0; MEANS]; SIGNALS],
             weight: [0.0; MEANS],
-            known: [0.0; 2],
+            known: [0.0; 5],
             level: 0.0,
             level_weight: 0.0,
             departure: 0.0,
@@ -109,7 +111,24 @@ impl Now {
     /// Whether the running means over [`LAGGED`] of the loads of a day and of a week ago hold those loads, not what
     /// stands in for them.
     pub fn knows_lags(&self) -> [bool; 2] {
-        self.known.map(|known| known >= KNOWN * self.weight[LAGGED])
+        [0, 1].map(|i| self.knows(i))
+    }
+
+    /// The shape of another instant with the words that the profiles had of late as well: what the present is compared
+    /// with and what is expected must not come from different profiles.
+    pub fn settled(&self, mut shape: Shape) -> Shape {
+        for (own, i) in shape.is_own.iter_mut().zip(2..) {
+            *own &= self.knows(i);
+        }
+        let [week, kind, day] = shape.is_own;
+        shape.day = if day { shape.day } else { 0.0 };
+        shape.kind = if kind { shape.kind } else { shape.day };
+        shape.week = if week { shape.week } else { shape.kind };
+        shape
+    }
+
+    fn knows(&self, i: usize) -> bool {
+        self.known[i] >= KNOWN * self.weight[LAGGED]
     }
 
     /// The noise at a memory.
@@ -144,9 +163,10 @@ impl Now {
         let lags = [DAY, 7 * DAY].map(|lag| past.mean_at(self.at - lag));
         let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
         self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
-        for (known, lag) in self.known.iter_mut().zip(lags) {
+        let is_known = lags.iter().map(Option::is_some).chain(shape.is_own);
+        for (known, is_known) in self.known.iter_mut().zip(is_known) {
             let decay = plan.decays[LAGGED];
-            *known = *known * decay + (1.0 - decay) * f64::from(u8::from(lag.is_some()));
+            *known = *known * decay + (1.0 - decay) * f64::from(u8::from(is_known));
         }
         for (m, decay) in plan.decays.iter().enumerate() {
             self.weight[m] = self.weight[m] * decay + (1.0 - decay);

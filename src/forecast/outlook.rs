@@ -104,7 +104,7 @@ fn wave(turn: f64) -> f64 {
 pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let to = now.at + ahead;
     let level = now.level();
-    let shape = past.profile.at(past.local.at(to));
+    let shape = now.settled(past.profile.at(past.local.at(to)));
     let base = level + shape.week;
     let z = now.signal[LOAD];
     let day_ago = past.lag(to, DAY, now.at);
