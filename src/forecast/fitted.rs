@@ -13,6 +13,7 @@ use super::models::{Model, fit_design};
 use super::now::Now;
 use super::pool::{Errors, Standing};
 use super::profile::Profile;
+use super::sift::{Sift, sift};
 use super::tracker::Tracker;
 use super::transform::{Transform, even};
 
@@ -30,6 +31,7 @@ pub(super) struct Inner {
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
+    pub sift: Sift,
     /// Fitted tasks: points ascending, then peaks ascending.
     pub tasks: Vec<Learnt>,
     pub quality: HistoryQuality,
@@ -107,9 +109,10 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     values.resize(slots.min(values.len() + MOST_SLOTS), f64::NAN);
     let transform = Transform::of(&values);
     let top = values.iter().copied().filter(|v| !v.is_nan()).fold(0.0, f64::max);
-    let z: Vec<f64> =
+    let mut z: Vec<f64> =
         values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
     let plan = Plan::new(step, z.len() / 2);
+    let sift = sift(&plan, start.epoch(), &mut z);
     let lesson = learn(&plan, calendar, start.epoch(), &z);
     let tasks = fit_tasks(&plan, &lesson.rows, &z);
     if tasks.is_empty() {
@@ -129,6 +132,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
         local: lesson.local.tail(end - DAY),
         bins,
         now: lesson.now,
+        sift,
         tasks,
         quality,
         top: transform.normal(top),

@@ -17,15 +17,25 @@ use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::outlook;
 use super::pool::{L, Pending, Standing};
+use super::sift::{Finding, Sift};
 use super::transform::even;
 
 /// A fit followed up to an instant.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
-    pub(super) now: Now,
-    pub(super) bins: Bins,
-    pub(super) standings: Vec<Standing>,
+    pub(super) state: State,
+    sift: Sift,
+    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last.
+    calm: Option<Box<State>>,
+}
+
+/// What changes as samples come in.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub now: Now,
+    pub bins: Bins,
+    pub standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
     slots: usize,
@@ -48,19 +58,21 @@ const CAP: f64 = 4.0;
 
 impl Tracker {
     pub(super) fn new(fit: Arc<Inner>) -> Self {
-        Tracker {
+        let state = State {
             now: fit.now.clone(),
             bins: Bins::default(),
             standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
             waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
             slots: 0,
-            fit,
-        }
+        };
+        let sift = fit.sift.clone();
+        let calm = sift.open_from().map(|_| Box::new(state.clone()));
+        Tracker { fit, state, sift, calm }
     }
 
     /// The last slot folded in.
     pub fn at(&self) -> Time {
-        Time::from_epoch(self.now.at)
+        Time::from_epoch(self.state.now.at)
     }
 
     /// The grid point its fit belongs to.
@@ -73,25 +85,33 @@ impl Tracker {
         self.fit.quality
     }
 
+    /// Samples of the last day that were no load to learn from: gone at the next sample, or within minutes.
+    pub fn ignored(&self) -> usize {
+        self.sift.ignored(self.state.now.at)
+    }
+
     /// Folds in the next slot; `None`, and what is no load, is a gap.
     pub fn observe(&mut self, value: Option<f64>) {
         let fit = Arc::clone(&self.fit);
         let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
         let z = normal.map(even);
-        let past = past(&fit, &self.bins);
-        let closed = self.now.fold(&fit.plan, &past, z);
-        record(&mut self.bins, closed);
-        if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
-            let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
-            self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
-        }
-        self.slots += 1;
-        for task in 0..fit.tasks.len() {
-            self.judge(&fit, task, z);
-            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
-                self.await_truth(&fit, task);
+        let at = self.state.now.at + fit.plan.step;
+        let finding = z.map(|z| self.sift.take(&fit.plan, at, z));
+        match finding {
+            Some(Finding::Sudden) => self.calm = Some(Box::new(self.state.clone())),
+            Some(Finding::Gone) => {
+                if let Some(calm) = self.calm.take() {
+                    self.state = *calm;
+                }
             }
+            Some(Finding::Lasting) => self.calm = None,
+            Some(Finding::Usual | Finding::Rising) | None => {}
         }
+        if let Some(calm) = &mut self.calm {
+            calm.fold(&fit, None);
+        }
+        // One reading that nothing confirms yet raises no forecast.
+        self.state.fold(&fit, z.filter(|_| finding != Some(Finding::Sudden)));
     }
 
     /// Folds in all slots of a series after the present one and up to `until`; slots it lacks are gaps.
@@ -129,8 +149,7 @@ impl Tracker {
 
     /// Bytes held on the heap, beside the fit that is shared.
     pub fn heap_bytes(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
-        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+        self.state.heap_bytes() + self.calm.as_ref().map_or(0, |calm| size_of::<State>() + calm.heap_bytes())
     }
 
     fn answer(&self, is_plain: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
@@ -144,7 +163,7 @@ impl Tracker {
 
     /// Loads at any quantiles, from those at the modelled levels.
     fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
-        let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
+        let top = CAP * self.fit.top.max(super::transform::uneven(self.state.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between(levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
@@ -233,12 +252,37 @@ impl Tracker {
     }
 
     fn task_levels(&self, is_plain: bool, i: usize, ahead: i64) -> [f64; L] {
-        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
+        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
             return [0.0; L];
         };
-        let p = self.forecast(&self.fit, learnt, standing, ahead);
+        let p = self.state.forecast(&self.fit, learnt, standing, ahead);
         let levels = if is_plain { standing.plain(&learnt.errors, &p) } else { p.pooled };
         levels.map(f64::from)
+    }
+}
+
+impl State {
+    fn heap_bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
+        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+    }
+
+    /// Folds in the next slot on the even-noise scale; `None` is a gap.
+    fn fold(&mut self, fit: &Inner, z: Option<f64>) {
+        let past = past(fit, &self.bins);
+        let closed = self.now.fold(&fit.plan, &past, z);
+        record(&mut self.bins, closed);
+        if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
+            let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
+            self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
+        }
+        self.slots += 1;
+        for task in 0..fit.tasks.len() {
+            self.judge(fit, task, z);
+            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
+                self.await_truth(fit, task);
+            }
+        }
     }
 
     fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
