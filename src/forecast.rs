@@ -19,6 +19,7 @@ mod outlook;
 mod pool;
 mod profile;
 mod ridge;
+mod shift;
 mod sift;
 mod tracker;
 mod transform;

@@ -31,9 +31,18 @@ const CAUTIOUS_FROM: f64 = 0.9;
 /// Half-life of an expert's own latest error size: at least so many seconds and steps.
 const OWN_MEMORY: (f64, f64) = (5_400.0, 6.0);
 
+/// Half-life of the loss just past, in seconds.
+const FRESH: f64 = 5_400.0;
+
 /// How fast an expert's own error size forgets, in seconds.
-pub(super) fn own_memory(plan: &Plan) -> f64 {
+fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
+}
+
+/// Shares that remain after so many slots: of losses, of error sizes, and of the loss just past.
+pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
+    let own = own_memory(plan);
+    (keep(plan, slots, task.memory), keep(plan, slots, own), keep(plan, slots, FRESH.max(own)))
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
@@ -100,7 +109,7 @@ fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]
 }
 
 /// The share of an old value that remains after so many slots.
-pub(super) fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
+fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
     0.5f64.powf((slots as i64 * plan.step) as f64 / half_life) as f32
 }
 
@@ -180,8 +189,8 @@ fn replay(
             }
             let gap = last.map_or(task.stride, |l| known.slot - l);
             let truth = uneven(f64::from(known.truth)) as f32;
-            let (a, b) = (keep(plan, gap, task.memory), keep(plan, gap, own_memory(plan)));
-            standing.learn(errors, weights, p, (truth, known.truth), (a, b));
+            let keeps = keeps(plan, task, gap);
+            standing.learn(errors, weights, p, (truth, known.truth), keeps);
             last = Some(known.slot);
             next += 1;
             if next % RENEW == 0 {

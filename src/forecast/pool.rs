@@ -59,6 +59,8 @@ pub(super) struct Standing {
     pub correction: Correction,
     /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
     pub record: [[f32; L]; 3],
+    /// Loss of the pool over the hours just past, by level: how it fares after a shift.
+    pub fresh: [f32; L],
     /// Rolling share of truths at or below each level's forecast.
     pub cover: [f32; L],
     /// Decayed number of truths, as a share of a full record.
@@ -94,6 +96,7 @@ impl Standing {
             own: errors.usual,
             correction: Correction::new(),
             record: [[0.0; L]; 3],
+            fresh: [0.0; L],
             cover: [0.0; L],
             count: 0.0,
             trust: [TrustState::default(); JUDGED.len()],
@@ -164,11 +167,15 @@ impl Standing {
         weights: &Weights,
         p: &Pending,
         (truth, z): (f32, f32),
-        (keep, keep_own): (f32, f32),
+        (keep, keep_own, keep_fresh): (f32, f32, f32),
     ) {
         let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
+        let own = self.correction.apply(p.raw);
+        for ((fresh, y), level) in self.fresh.iter_mut().zip(own).zip(LEVELS) {
+            *fresh = keep_fresh * *fresh + (1.0 - keep_fresh) * pinball(level as f32, truth - y);
+        }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);

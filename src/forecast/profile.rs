@@ -39,7 +39,7 @@ pub(super) struct Shape {
 /// Gains with which a profile follows new weeks or days once it has seen a few.
 const GAINS: [f64; 3] = [0.3, 0.15, 0.15];
 /// The coarser profile's word counts as so many weeks or days seen: one week alone is mostly noise.
-const PRIOR: [f64; 3] = [1.0, 0.5, 0.5];
+const PRIOR: [f64; 3] = [1.0, 0.5, 0.0];
 /// Gain of the noise by time of day.
 const NOISE_GAIN: f64 = 0.1;
 /// A surprise beyond so many typical ones moves a profile no further: an outage, a holiday, an attack.
@@ -64,7 +64,7 @@ impl Profile {
         let seen = |i: usize| self.seen.get(i).copied().map_or(0.0, f64::from);
         let word = |i: usize, coarser: f64, prior: f64| {
             let own = self.value.get(i).copied().map_or(0.0, f64::from);
-            coarser + seen(i) / (seen(i) + prior) * (own - coarser)
+            if seen(i) > 0.0 { coarser + seen(i) / (seen(i) + prior) * (own - coarser) } else { coarser }
         };
         let is_own = [week, kind, day].map(|i| seen(i) > 0.0);
         let d = word(day, 0.0, PRIOR[2]);

@@ -10,6 +10,8 @@ use super::ladder::Plan;
 /// Follows a series on the even-noise scale and says of each sample what it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sift {
+    /// One for rises, minus one for falls.
+    sign: f64,
     mean: f64,
     seen: usize,
     /// The largest rise over the running mean that lasted, or that was seen for the third time.
@@ -27,6 +29,7 @@ pub(super) struct Sift {
 struct Open {
     from: i64,
     samples: usize,
+    sum: f64,
     top: f64,
 }
 
@@ -60,8 +63,14 @@ const DAY: i64 = 86_400;
 
 impl Sift {
     /// Before the first sample.
-    pub fn new() -> Self {
-        Sift { mean: 0.0, seen: 0, rise: 0.0, gone: [0.0; 2], open: None, ignored: 0, ignored_at: i64::MIN }
+    pub fn rises() -> Self {
+        let (gone, open) = ([0.0; 2], None);
+        Sift { sign: 1.0, mean: 0.0, seen: 0, rise: 0.0, gone, open, ignored: 0, ignored_at: i64::MIN }
+    }
+
+    /// The same of falls; every sample of one is learned.
+    pub fn falls() -> Self {
+        Sift { sign: -1.0, ..Self::rises() }
     }
 
     /// Samples that were not learned, of the last day.
@@ -74,16 +83,21 @@ impl Sift {
         self.open.map(|open| open.from)
     }
 
+    /// The mean of the samples of the rise that is open.
+    pub fn open_mean(&self) -> Option<f64> {
+        self.open.map(|open| open.sum / open.samples as f64)
+    }
+
     /// Takes in the sample of a slot.
     pub fn take(&mut self, plan: &Plan, at: i64, z: f64) -> Finding {
-        let rise = z - self.mean;
+        let rise = self.sign * (z - self.mean);
         if let Some(open) = self.open {
             if rise < LEFT * open.top {
                 self.forget(open, at);
                 self.usual(plan, z);
                 return Finding::Gone;
             }
-            let open = Open { samples: open.samples + 1, top: open.top.max(rise), ..open };
+            let open = Open { samples: open.samples + 1, sum: open.sum + z, top: open.top.max(rise), ..open };
             if at - open.from < SPIKE {
                 self.open = Some(open);
                 return Finding::Rising;
@@ -94,9 +108,10 @@ impl Sift {
             return Finding::Lasting;
         }
         let known = self.rise.max(self.gone[1]);
-        let is_sudden = rise > BEYOND * known && z > LEAST * self.mean;
+        let is_far = if self.sign > 0.0 { z > LEAST * self.mean } else { self.mean > LEAST * z };
+        let is_sudden = rise > BEYOND * known && is_far;
         if is_sudden && self.seen as i64 * plan.step >= DAY {
-            self.open = Some(Open { from: at, samples: 1, top: rise });
+            self.open = Some(Open { from: at, samples: 1, sum: z, top: rise });
             return Finding::Sudden;
         }
         self.rise = self.rise.max(rise);
@@ -125,28 +140,34 @@ pub(super) fn decay(step: i64) -> f64 {
 }
 
 /// Takes out of a window what was no load to learn from, the rise that is open at its end as well. Returns the state at
-/// the end. The first slot is at `start`.
-pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> Sift {
-    let mut sift = Sift::new();
-    let mut from = None;
+/// the end, and the slot of the last shift that lasted. The first slot is at `start`.
+pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 2], Option<usize>) {
+    let [mut sift, mut falls] = [Sift::rises(), Sift::falls()];
+    let (mut from, mut fell, mut shift) = (None, None, None);
     for slot in 0..z.len() {
         if z[slot].is_nan() {
             continue;
         }
-        match sift.take(plan, start + plan.step * slot as i64, z[slot]) {
+        let at = start + plan.step * slot as i64;
+        match falls.take(plan, at, z[slot]) {
+            Finding::Sudden => fell = Some(slot),
+            Finding::Lasting => shift = fell,
+            _ => {}
+        }
+        match sift.take(plan, at, z[slot]) {
             Finding::Sudden => from = Some(slot),
             Finding::Gone => {
                 let first = from.take().unwrap_or(slot);
                 z[first..slot].fill(f64::NAN);
             }
-            Finding::Lasting => from = None,
+            Finding::Lasting => shift = from.take(),
             Finding::Usual | Finding::Rising => {}
         }
     }
     if let (Some(_), Some(first)) = (sift.open, from) {
         z[first..].fill(f64::NAN);
     }
-    sift
+    ([sift, falls], shift)
 }
 
 #[cfg(test)]
@@ -208,7 +229,7 @@ mod tests {
         let end = load.len();
         load[end - 3..].fill(5.0);
         let mut z = load.clone();
-        let sift = sift(&plan(60), 0, &mut z);
+        let ([sift, _], _) = sift(&plan(60), 0, &mut z);
         assert_eq!(z.iter().filter(|v| v.is_nan()).count(), 3);
         assert_eq!(sift.open_from(), Some((end as i64 - 3) * 60));
     }

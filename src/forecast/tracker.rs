@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
-use super::backcast::{keep, own_memory};
+use super::backcast::keeps;
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::{DAY, Task};
@@ -17,6 +17,7 @@ use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::outlook;
 use super::pool::{L, Pending, Standing};
+use super::shift::Shifted;
 use super::sift::{Finding, Sift};
 use super::transform::even;
 
@@ -25,9 +26,14 @@ use super::transform::even;
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
     pub(super) state: State,
-    sift: Sift,
-    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last.
+    rises: Sift,
+    falls: Sift,
+    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last; and the same of a
+    /// sudden fall, whose history is rescaled if it does.
     calm: Option<Box<State>>,
+    fell: Option<Box<State>>,
+    /// The second hypothesis after a shift.
+    shifted: Option<Box<Shifted>>,
 }
 
 /// What changes as samples come in.
@@ -58,16 +64,13 @@ const CAP: f64 = 4.0;
 
 impl Tracker {
     pub(super) fn new(fit: Arc<Inner>) -> Self {
-        let state = State {
-            now: fit.now.clone(),
-            bins: Bins::default(),
-            standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
-            waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
-            slots: 0,
-        };
-        let sift = fit.sift.clone();
-        let calm = sift.open_from().map(|_| Box::new(state.clone()));
-        Tracker { fit, state, sift, calm }
+        let state = State::new(&fit);
+        let [rises, falls] = fit.sifts.clone();
+        let open = |sift: &Sift| sift.open_from().map(|_| Box::new(state.clone()));
+        let shifted = fit.shifted.as_ref().map(|fit| {
+            Box::new(Shifted { state: State::new(fit), fit: Arc::clone(fit), by: 1.0 })
+        });
+        Tracker { calm: open(&rises), fell: open(&falls), fit, state, rises, falls, shifted }
     }
 
     /// The last slot folded in.
@@ -87,7 +90,7 @@ impl Tracker {
 
     /// Samples of the last day that were no load to learn from: gone at the next sample, or within minutes.
     pub fn ignored(&self) -> usize {
-        self.sift.ignored(self.state.now.at)
+        self.rises.ignored(self.state.now.at)
     }
 
     /// Folds in the next slot; `None`, and what is no load, is a gap.
@@ -96,27 +99,58 @@ impl Tracker {
         let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
         let z = normal.map(even);
         let at = self.state.now.at + fit.plan.step;
-        let finding = z.map(|z| self.sift.take(&fit.plan, at, z));
-        match finding {
-            Some(Finding::Sudden) => self.calm = Some(Box::new(self.state.clone())),
-            Some(Finding::Gone) => {
-                if let Some(calm) = self.calm.take() {
-                    self.state = *calm;
+        let is_sudden = z.is_some_and(|z| self.sift(&fit, at, z));
+        // One reading that nothing confirms yet raises no forecast.
+        let z = z.filter(|_| !is_sudden);
+        for gap in [&mut self.calm, &mut self.fell].into_iter().flatten() {
+            gap.fold(&fit, None, None);
+        }
+        if let Some(shifted) = &mut self.shifted {
+            let own = normal.filter(|_| !is_sudden).map(|normal| shifted.even(&fit, normal));
+            shifted.state.fold(&shifted.fit, own, None);
+        }
+        self.state.fold(&fit, z, self.shifted.as_deref());
+    }
+
+    /// Sorts out what a sample means for the hypotheses; whether it is sudden.
+    fn sift(&mut self, fit: &Arc<Inner>, at: i64, z: f64) -> bool {
+        let mean = self.falls.open_mean();
+        match self.falls.take(&fit.plan, at, z) {
+            Finding::Sudden => self.fell = Some(Box::new(self.state.clone())),
+            Finding::Lasting => {
+                if let (Some(before), Some(mean)) = (self.fell.take(), mean) {
+                    self.shifted = Shifted::new(fit, &before, &self.state, mean);
                 }
             }
-            Some(Finding::Lasting) => self.calm = None,
-            Some(Finding::Usual | Finding::Rising) | None => {}
+            Finding::Gone => self.fell = None,
+            Finding::Usual | Finding::Rising => {}
         }
-        if let Some(calm) = &mut self.calm {
-            calm.fold(&fit, None);
+        let mean = self.rises.open_mean();
+        let finding = self.rises.take(&fit.plan, at, z);
+        match finding {
+            Finding::Sudden => self.calm = Some(Box::new(self.state.clone())),
+            Finding::Gone => {
+                if let Some(calm) = self.calm.take() {
+                    self.state = *calm;
+                    self.shifted = None;
+                }
+            }
+            Finding::Rising | Finding::Lasting => {
+                if let (Some(before), Some(mean)) = (&self.calm, self.rises.open_mean().or(mean)) {
+                    self.shifted = Shifted::new(fit, before, &self.state, mean);
+                }
+                if finding == Finding::Lasting {
+                    self.calm = None;
+                }
+            }
+            Finding::Usual => {}
         }
-        // One reading that nothing confirms yet raises no forecast.
-        self.state.fold(&fit, z.filter(|_| finding != Some(Finding::Sudden)));
+        finding == Finding::Sudden
     }
 
     /// Folds in all slots of a series after the present one and up to `until`; slots it lacks are gaps.
     pub fn follow(&mut self, history: &Series, until: Time) {
-        let step = self.fit.step.span();
+        let step = Span::seconds(self.fit.plan.step);
         while self.at() + step <= until {
             let next = self.at() + step;
             let slot = history.slot_before(next).filter(|&i| history.time(i) == next);
@@ -149,7 +183,9 @@ impl Tracker {
 
     /// Bytes held on the heap, beside the fit that is shared.
     pub fn heap_bytes(&self) -> usize {
-        self.state.heap_bytes() + self.calm.as_ref().map_or(0, |calm| size_of::<State>() + calm.heap_bytes())
+        let more = [&self.calm, &self.fell].into_iter().flatten().map(|state| &**state);
+        let more = more.chain(self.shifted.as_ref().map(|shifted| &shifted.state));
+        self.state.heap_bytes() + more.map(|state| size_of::<State>() + state.heap_bytes()).sum::<usize>()
     }
 
     fn answer(&self, is_plain: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
@@ -256,19 +292,54 @@ impl Tracker {
             return [0.0; L];
         };
         let p = self.state.forecast(&self.fit, learnt, standing, ahead);
-        let levels = if is_plain { standing.plain(&learnt.errors, &p) } else { p.pooled };
+        let levels = if is_plain {
+            standing.plain(&learnt.errors, &p)
+        } else {
+            self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead)
+        };
         levels.map(f64::from)
     }
 }
 
 impl State {
+    fn new(fit: &Inner) -> Self {
+        State {
+            now: fit.now.clone(),
+            bins: Bins::default(),
+            standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
+            waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
+            slots: 0,
+        }
+    }
+
+    /// The pool's quantiles, averaged with those of the second hypothesis where there is one.
+    fn joined(
+        &self,
+        fit: &Inner,
+        learnt: &Learnt,
+        mut levels: [f32; L],
+        shifted: Option<&Shifted>,
+        ahead: i64,
+    ) -> [f32; L] {
+        let Some(shifted) = shifted else { return levels };
+        let other = shifted.levels(fit, learnt.task.peak, learnt.task.steps, ahead);
+        let Some(other) = other else { return levels };
+        let mut least = 0.0f32;
+        for ((q, other), share) in levels.iter_mut().zip(other).zip(shifted.share(fit, self)) {
+            least = least.max(*q + share * (other - *q));
+            *q = least;
+        }
+        levels
+    }
+
     fn heap_bytes(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
         self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
     }
 
-    /// Folds in the next slot on the even-noise scale; `None` is a gap.
-    fn fold(&mut self, fit: &Inner, z: Option<f64>) {
+    /// Folds in the next slot on the even-noise scale; `None` is a gap. What is promised is joined with the second
+    /// hypothesis.
+    pub fn fold(&mut self, fit: &Inner, z: Option<f64>, shifted: Option<&Shifted>) {
         let past = past(fit, &self.bins);
         let closed = self.now.fold(&fit.plan, &past, z);
         record(&mut self.bins, closed);
@@ -280,12 +351,12 @@ impl State {
         for task in 0..fit.tasks.len() {
             self.judge(fit, task, z);
             if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
-                self.await_truth(fit, task);
+                self.await_truth(fit, task, shifted);
             }
         }
     }
 
-    fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
+    pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
         let view = outlook(&self.now, &past(fit, &self.bins), ahead);
         let mut p = Pending {
             experts: learnt.model.complete(&view),
@@ -317,20 +388,21 @@ impl State {
             let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
             let z = if learnt.task.peak { w.top } else { z as f32 };
             let truth = super::transform::uneven(f64::from(z)) as f32;
-            let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
-            let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
+            let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
             let weights = standing.weights();
-            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), (a, b));
+            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), keeps);
         }
     }
 
     /// Writes down what is forecast now, to be judged when its truth is out.
-    fn await_truth(&mut self, fit: &Inner, task: usize) {
+    fn await_truth(&mut self, fit: &Inner, task: usize, shifted: Option<&Shifted>) {
         let (Some(learnt), Some(standing)) = (fit.tasks.get(task), self.standings.get(task)) else { return };
         if self.now.seen == 0 {
             return;
         }
-        let forecast = self.forecast(fit, learnt, standing, learnt.task.steps as i64 * fit.plan.step);
+        let ahead = learnt.task.steps as i64 * fit.plan.step;
+        let mut forecast = self.forecast(fit, learnt, standing, ahead);
+        forecast.pooled = self.joined(fit, learnt, forecast.pooled, shifted, ahead);
         let due = self.slots + learnt.task.steps;
         if let Some(waiting) = self.waiting.get_mut(task) {
             waiting.push_back(Waiting { due, top: 0.0, forecast });
