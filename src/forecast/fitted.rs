@@ -31,8 +31,8 @@ pub(super) struct Inner {
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
-    /// Rises and falls.
-    pub sifts: [Sift; 2],
+    /// Of glitches, climbs and falls.
+    pub sifts: [Sift; 3],
     /// The same fit to a history that is rescaled to a level it has just shifted to.
     pub shifted: Option<Arc<Inner>>,
     /// Fitted tasks: points ascending, then peaks ascending.

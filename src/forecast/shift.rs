@@ -20,6 +20,8 @@ pub(super) struct Shifted {
     pub state: State,
     /// Loads of the fit times this are loads.
     pub by: f64,
+    /// Whether the rise or fall that begs the question has lasted.
+    pub is_lasting: bool,
 }
 
 /// How strongly the smaller loss is preferred.
@@ -40,7 +42,7 @@ impl Shifted {
         for (own, other) in state.standings.iter_mut().zip(&now.standings) {
             own.fresh = other.fresh.map(|loss| loss / by as f32);
         }
-        Some(Box::new(Shifted { fit: Arc::clone(fit), state, by }))
+        Some(Box::new(Shifted { fit: Arc::clone(fit), state, by, is_lasting: false }))
     }
 
     /// A load in units of the other fit's scale, on the even-noise scale of its own fit.

@@ -10,8 +10,7 @@ use super::ladder::Plan;
 /// Follows a series on the even-noise scale and says of each sample what it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sift {
-    /// One for rises, minus one for falls.
-    sign: f64,
+    kind: Kind,
     mean: f64,
     seen: usize,
     /// The largest rise over the running mean that lasted, or that was seen for the third time.
@@ -23,6 +22,15 @@ pub(super) struct Sift {
     /// Samples not learned in the day before `ignored_at`.
     ignored: usize,
     ignored_at: i64,
+}
+
+/// What is told apart: rises (one) or falls (minus one), beyond so many times the largest one seen and multiplying the
+/// running mean at least so much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Kind {
+    sign: f64,
+    beyond: f64,
+    least: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,10 +56,12 @@ pub(super) enum Finding {
     Lasting,
 }
 
-/// A rise beyond so many times the largest one seen is sudden.
-const BEYOND: f64 = 2.0;
-/// A sudden rise at least multiplies the running mean by this on the even-noise scale: two and a half times the load.
-const LEAST: f64 = 1.58;
+/// A reading is not believed at once where it is twice beyond every rise seen and at least two and a half times the load:
+/// 1.58 times on the even-noise scale.
+const GLITCH: Kind = Kind { sign: 1.0, beyond: 2.0, least: 1.58 };
+/// Where a rise or a fall lasts, much less begs the question whether the level has shifted: the answer is weighed.
+const CLIMB: Kind = Kind { sign: 1.0, beyond: 0.4, least: 1.22 };
+const FALL: Kind = Kind { sign: -1.0, ..CLIMB };
 /// It is gone once less than this share of its top is left.
 const LEFT: f64 = 0.4;
 /// A rise that is over within so many seconds is a spike; a longer one is a regime.
@@ -63,14 +73,9 @@ const DAY: i64 = 86_400;
 
 impl Sift {
     /// Before the first sample.
-    pub fn rises() -> Self {
+    fn new(kind: Kind) -> Self {
         let (gone, open) = ([0.0; 2], None);
-        Sift { sign: 1.0, mean: 0.0, seen: 0, rise: 0.0, gone, open, ignored: 0, ignored_at: i64::MIN }
-    }
-
-    /// The same of falls; every sample of one is learned.
-    pub fn falls() -> Self {
-        Sift { sign: -1.0, ..Self::rises() }
+        Sift { kind, mean: 0.0, seen: 0, rise: 0.0, gone, open, ignored: 0, ignored_at: i64::MIN }
     }
 
     /// Samples that were not learned, of the last day.
@@ -90,7 +95,8 @@ impl Sift {
 
     /// Takes in the sample of a slot.
     pub fn take(&mut self, plan: &Plan, at: i64, z: f64) -> Finding {
-        let rise = self.sign * (z - self.mean);
+        let Kind { sign, beyond, least } = self.kind;
+        let rise = sign * (z - self.mean);
         if let Some(open) = self.open {
             if rise < LEFT * open.top {
                 self.forget(open, at);
@@ -108,8 +114,8 @@ impl Sift {
             return Finding::Lasting;
         }
         let known = self.rise.max(self.gone[1]);
-        let is_far = if self.sign > 0.0 { z > LEAST * self.mean } else { self.mean > LEAST * z };
-        let is_sudden = rise > BEYOND * known && is_far;
+        let is_far = if sign > 0.0 { z > least * self.mean } else { self.mean > least * z };
+        let is_sudden = rise > beyond * known && is_far;
         if is_sudden && self.seen as i64 * plan.step >= DAY {
             self.open = Some(Open { from: at, samples: 1, sum: z, top: rise });
             return Finding::Sudden;
@@ -140,19 +146,22 @@ pub(super) fn decay(step: i64) -> f64 {
 }
 
 /// Takes out of a window what was no load to learn from, the rise that is open at its end as well. Returns the state at
-/// the end, and the slot of the last shift that lasted. The first slot is at `start`.
-pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 2], Option<usize>) {
-    let [mut sift, mut falls] = [Sift::rises(), Sift::falls()];
-    let (mut from, mut fell, mut shift) = (None, None, None);
+/// the end of glitches, climbs and falls, and the slot of the last climb or fall that lasted. The first slot is at `start`.
+pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 3], Option<usize>) {
+    let [mut sift, climbs, falls] = [GLITCH, CLIMB, FALL].map(Sift::new);
+    let mut shifts = [(climbs, None), (falls, None)];
+    let (mut from, mut shift) = (None, None);
     for slot in 0..z.len() {
         if z[slot].is_nan() {
             continue;
         }
         let at = start + plan.step * slot as i64;
-        match falls.take(plan, at, z[slot]) {
-            Finding::Sudden => fell = Some(slot),
-            Finding::Lasting => shift = fell,
-            _ => {}
+        for (sift, from) in &mut shifts {
+            match sift.take(plan, at, z[slot]) {
+                Finding::Sudden => *from = Some(slot),
+                Finding::Lasting => shift = *from,
+                Finding::Usual | Finding::Rising | Finding::Gone => {}
+            }
         }
         match sift.take(plan, at, z[slot]) {
             Finding::Sudden => from = Some(slot),
@@ -160,14 +169,15 @@ pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 2], Option
                 let first = from.take().unwrap_or(slot);
                 z[first..slot].fill(f64::NAN);
             }
-            Finding::Lasting => shift = from.take(),
+            Finding::Lasting => from = None,
             Finding::Usual | Finding::Rising => {}
         }
     }
     if let (Some(_), Some(first)) = (sift.open, from) {
         z[first..].fill(f64::NAN);
     }
-    ([sift, falls], shift)
+    let [(climbs, _), (falls, _)] = shifts;
+    ([sift, climbs, falls], shift)
 }
 
 #[cfg(test)]
@@ -229,7 +239,7 @@ mod tests {
         let end = load.len();
         load[end - 3..].fill(5.0);
         let mut z = load.clone();
-        let ([sift, _], _) = sift(&plan(60), 0, &mut z);
+        let ([sift, ..], _) = sift(&plan(60), 0, &mut z);
         assert_eq!(z.iter().filter(|v| v.is_nan()).count(), 3);
         assert_eq!(sift.open_from(), Some((end as i64 - 3) * 60));
     }

@@ -26,12 +26,11 @@ use super::transform::even;
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
     pub(super) state: State,
-    rises: Sift,
-    falls: Sift,
-    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last; and the same of a
-    /// sudden fall, whose history is rescaled if it does.
+    glitches: Sift,
+    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last.
     calm: Option<Box<State>>,
-    fell: Option<Box<State>>,
+    /// Climbs and falls, each with the state as if the one that is open had been a gap: rescaled if it lasts.
+    shifts: [(Sift, Option<Box<State>>); 2],
     /// The second hypothesis after a shift.
     shifted: Option<Box<Shifted>>,
 }
@@ -59,18 +58,24 @@ struct Waiting {
     forecast: Pending,
 }
 
+/// A rise or a fall that has lasted so many seconds begs the question whether the level has shifted.
+const SOON: i64 = 300;
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
 const CAP: f64 = 4.0;
 
 impl Tracker {
     pub(super) fn new(fit: Arc<Inner>) -> Self {
         let state = State::new(&fit);
-        let [rises, falls] = fit.sifts.clone();
+        let [glitches, climbs, falls] = fit.sifts.clone();
         let open = |sift: &Sift| sift.open_from().map(|_| Box::new(state.clone()));
-        let shifted = fit.shifted.as_ref().map(|fit| {
-            Box::new(Shifted { state: State::new(fit), fit: Arc::clone(fit), by: 1.0 })
+        let shifts = [climbs, falls].map(|sift| {
+            let before = open(&sift);
+            (sift, before)
         });
-        Tracker { calm: open(&rises), fell: open(&falls), fit, state, rises, falls, shifted }
+        let shifted = fit.shifted.as_ref().map(|fit| {
+            Box::new(Shifted { state: State::new(fit), fit: Arc::clone(fit), by: 1.0, is_lasting: true })
+        });
+        Tracker { calm: open(&glitches), fit, state, glitches, shifts, shifted }
     }
 
     /// The last slot folded in.
@@ -90,7 +95,7 @@ impl Tracker {
 
     /// Samples of the last day that were no load to learn from: gone at the next sample, or within minutes.
     pub fn ignored(&self) -> usize {
-        self.rises.ignored(self.state.now.at)
+        self.glitches.ignored(self.state.now.at)
     }
 
     /// Folds in the next slot; `None`, and what is no load, is a gap.
@@ -102,7 +107,8 @@ impl Tracker {
         let is_sudden = z.is_some_and(|z| self.sift(&fit, at, z));
         // One reading that nothing confirms yet raises no forecast.
         let z = z.filter(|_| !is_sudden);
-        for gap in [&mut self.calm, &mut self.fell].into_iter().flatten() {
+        let shifts = self.shifts.iter_mut().filter_map(|(_, before)| before.as_mut());
+        for gap in shifts.chain(self.calm.as_mut()) {
             gap.fold(&fit, None, None);
         }
         if let Some(shifted) = &mut self.shifted {
@@ -114,36 +120,40 @@ impl Tracker {
 
     /// Sorts out what a sample means for the hypotheses; whether it is sudden.
     fn sift(&mut self, fit: &Arc<Inner>, at: i64, z: f64) -> bool {
-        let mean = self.falls.open_mean();
-        match self.falls.take(&fit.plan, at, z) {
-            Finding::Sudden => self.fell = Some(Box::new(self.state.clone())),
-            Finding::Lasting => {
-                if let (Some(before), Some(mean)) = (self.fell.take(), mean) {
-                    self.shifted = Shifted::new(fit, &before, &self.state, mean);
+        for (sift, before) in &mut self.shifts {
+            let was = sift.open_mean();
+            let finding = sift.take(&fit.plan, at, z);
+            match finding {
+                Finding::Sudden => *before = Some(Box::new(self.state.clone())),
+                Finding::Rising | Finding::Lasting => {
+                    let is_late = sift.open_from().is_none_or(|from| at - from >= SOON);
+                    let mean = sift.open_mean().or(was);
+                    if let (true, Some(state), Some(mean)) = (is_late, before.as_ref(), mean) {
+                        let shifted = Shifted::new(fit, state, &self.state, mean);
+                        self.shifted = shifted.or(self.shifted.take().filter(|s| s.is_lasting));
+                    }
+                    if finding == Finding::Lasting {
+                        *before = None;
+                        self.shifted.iter_mut().for_each(|shifted| shifted.is_lasting = true);
+                    }
                 }
+                Finding::Gone => {
+                    *before = None;
+                    self.shifted = self.shifted.take().filter(|shifted| shifted.is_lasting);
+                }
+                Finding::Usual => {}
             }
-            Finding::Gone => self.fell = None,
-            Finding::Usual | Finding::Rising => {}
         }
-        let mean = self.rises.open_mean();
-        let finding = self.rises.take(&fit.plan, at, z);
+        let finding = self.glitches.take(&fit.plan, at, z);
         match finding {
             Finding::Sudden => self.calm = Some(Box::new(self.state.clone())),
             Finding::Gone => {
                 if let Some(calm) = self.calm.take() {
                     self.state = *calm;
-                    self.shifted = None;
                 }
             }
-            Finding::Rising | Finding::Lasting => {
-                if let (Some(before), Some(mean)) = (&self.calm, self.rises.open_mean().or(mean)) {
-                    self.shifted = Shifted::new(fit, before, &self.state, mean);
-                }
-                if finding == Finding::Lasting {
-                    self.calm = None;
-                }
-            }
-            Finding::Usual => {}
+            Finding::Lasting => self.calm = None,
+            Finding::Usual | Finding::Rising => {}
         }
         finding == Finding::Sudden
     }
@@ -183,7 +193,8 @@ impl Tracker {
 
     /// Bytes held on the heap, beside the fit that is shared.
     pub fn heap_bytes(&self) -> usize {
-        let more = [&self.calm, &self.fell].into_iter().flatten().map(|state| &**state);
+        let shifts = self.shifts.iter().filter_map(|(_, before)| before.as_ref());
+        let more = shifts.chain(&self.calm).map(|state| &**state);
         let more = more.chain(self.shifted.as_ref().map(|shifted| &shifted.state));
         self.state.heap_bytes() + more.map(|state| size_of::<State>() + state.heap_bytes()).sum::<usize>()
     }
