@@ -30,6 +30,8 @@ pub(super) struct Now {
     /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known, and in which
     /// the profiles of the week, of the kind of day and of the day had a word of their own.
     known: [f64; 5],
+    /// Which profiles, as above, have had a word of their own for long enough to be heard.
+    heard: [bool; 3],
     level: f64,
     level_weight: f64,
     /// Departure from level and profile at the last observed slot, fading while in a gap.
@@ -75,6 +77,7 @@ impl Now {
             mean: [[0.0; MEANS]; SIGNALS],
             weight: [0.0; MEANS],
             known: [0.0; 5],
+            heard: [false; 3],
             level: 0.0,
             level_weight: 0.0,
             departure: 0.0,
@@ -114,11 +117,11 @@ impl Now {
         [0, 1].map(|i| self.knows(i))
     }
 
-    /// The shape of another instant with the words that the profiles had of late as well: what the present is compared
-    /// with and what is expected must not come from different profiles.
+    /// The shape of an instant in the words of the profiles that are heard: what the present is compared with and what is
+    /// expected must not come from different profiles.
     pub fn settled(&self, mut shape: Shape) -> Shape {
-        for (own, i) in shape.is_own.iter_mut().zip(2..) {
-            *own &= self.knows(i);
+        for (own, heard) in shape.is_own.iter_mut().zip(self.heard) {
+            *own &= heard;
         }
         let [week, kind, day] = shape.is_own;
         shape.day = if day { shape.day } else { 0.0 };
@@ -140,7 +143,8 @@ impl Now {
     pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
         self.at += plan.step;
         let closed = self.turn(plan);
-        let shape = past.profile.at(past.local.at(self.at));
+        let raw = past.profile.at(past.local.at(self.at));
+        let shape = self.hear(raw);
         if load.is_none() && self.seen == 0 {
             return closed;
         }
@@ -163,7 +167,7 @@ impl Now {
         let lags = [DAY, 7 * DAY].map(|lag| past.mean_at(self.at - lag));
         let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
         self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
-        let is_known = lags.iter().map(Option::is_some).chain(shape.is_own);
+        let is_known = lags.iter().map(Option::is_some).chain(raw.is_own);
         for (known, is_known) in self.known.iter_mut().zip(is_known) {
             let decay = plan.decays[LAGGED];
             *known = *known * decay + (1.0 - decay) * f64::from(u8::from(is_known));
@@ -178,6 +182,29 @@ impl Now {
         self.high =
             if self.seen == 1 && self.age == 0 { z } else { z.max(calm + (self.high - calm) * plan.fade) };
         closed
+    }
+
+    /// Hears the profiles that have had a word of their own of late. Where one more is heard, what was remembered of the
+    /// profiles moves with the word, so that the departure from them stays.
+    fn hear(&mut self, raw: Shape) -> Shape {
+        let before = self.settled(raw);
+        let heard = [2, 3, 4].map(|i| self.knows(i) && self.known[i] > 0.0);
+        if heard == self.heard {
+            return before;
+        }
+        self.heard = heard;
+        let shape = self.settled(raw);
+        let moved = [
+            (WEEK, shape.week - before.week),
+            (KIND, shape.kind - before.kind),
+            (DAILY, shape.day - before.day),
+        ];
+        for (signal, moved) in moved {
+            for (mean, weight) in self.mean[signal].iter_mut().zip(self.weight) {
+                *mean += moved * weight;
+            }
+        }
+        shape
     }
 
     fn observe(&mut self, plan: &Plan, z: f64, week: f64) {

@@ -214,8 +214,7 @@ fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
     if asleep.none() {
         return dot(weights, opinions);
     }
-    let awake: [f32; J] =
-        std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
+    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
     if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }

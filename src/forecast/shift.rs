@@ -24,8 +24,10 @@ pub(super) struct Shifted {
     pub is_lasting: bool,
 }
 
+/// Samples further apart than this tell the climbs of a usual day from a shift too late.
+const COARSE: i64 = 900;
 /// How strongly the smaller loss is preferred.
-const EAGERNESS: f32 = 4.0;
+const EAGERNESS: f32 = 6.0;
 /// A factor that is nearer to one is no shift, and none is further off.
 const LEAST: f64 = 1.4;
 const MOST: f64 = 100.0;
@@ -36,6 +38,9 @@ impl Shifted {
     /// The hypothesis that what was expected came times a factor; `None` where that is hardly one. It has no record of
     /// its own yet and starts with that of the other.
     pub fn new(fit: &Arc<Inner>, before: &State, now: &State, mean: f64) -> Option<Box<Self>> {
+        if fit.plan.step > COARSE {
+            return None;
+        }
         let expected = uneven(before.now.signal[super::now::LOAD]);
         let by = factor(uneven(mean), expected)?;
         let mut state = before.clone();
@@ -86,8 +91,12 @@ fn factor(came: f64, expected: f64) -> Option<f64> {
 
 /// The factor of a shift at a slot of a window of loads: what came since over what came at the same times a day before.
 pub(super) fn factor_since(plan: &Plan, values: &[f64], slot: usize) -> Option<f64> {
-    let day = usize::try_from(86_400 / plan.step).ok().filter(|day| *day > 0)?;
-    let pairs = (slot..values.len()).filter_map(|i| Some((*values.get(i)?, *values.get(i.checked_sub(day)?)?)));
+    if plan.step > COARSE {
+        return None;
+    }
+    let day = usize::try_from(86_400 / plan.step).ok()?;
+    let pairs =
+        (slot..values.len()).filter_map(|i| Some((*values.get(i)?, *values.get(i.checked_sub(day)?)?)));
     let known = pairs.filter(|(a, b)| !a.is_nan() && !b.is_nan());
     let (came, before) = known.fold((0.0, 0.0), |(x, y), (a, b)| (x + a, y + b));
     factor(came, before)

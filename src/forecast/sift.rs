@@ -66,6 +66,8 @@ const FALL: Kind = Kind { sign: -1.0, ..CLIMB };
 const LEFT: f64 = 0.4;
 /// A rise that is over within so many seconds is a spike; a longer one is a regime.
 const SPIKE: i64 = 600;
+/// What lasts is told from at least so many samples.
+const FEWEST: usize = 3;
 /// Half-life of the running mean: at least so many steps and so many seconds.
 const MEMORY: (f64, f64) = (3.0, 300.0);
 /// So much must have been seen before anything is beyond it.
@@ -104,7 +106,7 @@ impl Sift {
                 return Finding::Gone;
             }
             let open = Open { samples: open.samples + 1, sum: open.sum + z, top: open.top.max(rise), ..open };
-            if at - open.from < SPIKE {
+            if at - open.from < SPIKE || open.samples < FEWEST {
                 self.open = Some(open);
                 return Finding::Rising;
             }
