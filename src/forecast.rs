@@ -16,6 +16,7 @@ mod levels;
 mod models;
 mod now;
 mod outlook;
+mod plain;
 mod pool;
 mod profile;
 mod ridge;
@@ -28,7 +29,7 @@ mod trust;
 pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use tracker::{Rungs, Tracker};
-pub use trust::{Accuracy, Trust, TrustState};
+pub use trust::{Accuracy, Rule, Trust, TrustState};
 
 #[cfg(test)]
 mod golden;

@@ -5,8 +5,10 @@
 
 mod calendar;
 mod observations;
+mod refill;
 mod series;
 
 pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
 pub use observations::{LeadSample, Observations, Sample, SignalHistory};
+pub use refill::{Interruption, Reach, Refill, thin};
 pub use series::{HistoryError, Series};

@@ -13,4 +13,4 @@ mod view;
 pub use metrics::Metrics;
 pub use overview::{Change, Known, Overview, Standing, Story};
 pub use routes::router;
-pub use view::{api_schema, decision_json};
+pub use view::{api_schema, decision_json, verdict_json};

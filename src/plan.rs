@@ -12,14 +12,14 @@ mod starts;
 pub use drain::{Backlog, service_rate};
 pub use insurance::{BALANCED_WORTH, Insured, Lane, Odds, Tally, WORTHS, worth_for_target};
 pub use lead::LeadWindow;
-pub use outage::{OUTAGE_ERROR_SHARE, learnable};
+pub use outage::{Doubts, OUTAGE_ERROR_SHARE, learnable};
 pub use starts::{Learned, learned_lead, starts};
 
-use crate::units::{Replicas, Threshold};
+use crate::units::{Replicas, Threshold, exceeds};
 
 /// The fewest replicas that carry `load`, multiplied by `factor` first; none for a load that does not wake
 /// (at most `activation`).
 pub fn replicas_for(load: f64, factor: f64, threshold: Threshold, activation: f64) -> Replicas {
     let load = load * factor;
-    if load <= activation { Replicas::ZERO } else { threshold.replicas_for(load).max(Replicas::ONE) }
+    if exceeds(load, activation) { threshold.replicas_for(load).max(Replicas::ONE) } else { Replicas::ZERO }
 }

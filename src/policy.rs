@@ -10,6 +10,7 @@ mod identity;
 mod keys;
 mod local;
 mod override_;
+mod reach;
 mod reader;
 pub mod schedule;
 
@@ -18,9 +19,10 @@ pub use identity::WorkloadId;
 pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
 pub use local::{ClockChange, clock_changes};
 pub use override_::Override;
+pub use reach::look_back;
 pub use schedule::{Bounds, RawRule, Schedule};
 
-use crate::history::Calendar;
+use crate::history::{Calendar, Reach};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
 
 /// How one workload is to be scaled.
@@ -79,6 +81,11 @@ pub struct Signal {
     pub poll_step: Step,
     /// Age at which a sample counts.
     pub settle: Span,
+    /// Whether it is forecast. What is only a symptom of the present (CPU, memory, latency) follows the replicas as
+    /// much as the load: insuring its forecast would ask for replicas, and those for more.
+    pub is_forecast: bool,
+    /// How far back the query looks.
+    pub look_back: Span,
 }
 
 /// Where a query is sent.
@@ -104,6 +111,8 @@ pub enum SignalKind {
 pub struct Drain {
     /// PromQL: arrivals per second.
     pub arrivals: String,
+    /// How far back that looks.
+    pub look_back: Span,
     /// Work one replica does per second.
     pub service: ServiceRate,
     /// The deadline.
@@ -204,6 +213,16 @@ impl Signal {
             SignalKind::Queue(drain) => drain.as_ref(),
             SignalKind::Rate => None,
         }
+    }
+
+    /// How long its query takes to refill.
+    pub fn reach(&self) -> Reach {
+        Reach::new(self.look_back, self.step)
+    }
+
+    /// The same of what its forecast is made of: the arrivals where a deadline sizes it, its load otherwise.
+    pub fn learned_reach(&self) -> Reach {
+        Reach::new(self.drain().map_or(self.look_back, |drain| drain.look_back), self.step)
     }
 
     /// Every query that it takes: its own, and those of its deadline.

@@ -18,6 +18,7 @@ mod workload;
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
 pub use listen::Door;
 pub use registry::Registry;
+pub(crate) use starts::Pods;
 pub use tls::check as check_tls;
 
 use std::sync::Arc;

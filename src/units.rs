@@ -6,7 +6,7 @@
 mod quantities;
 mod time;
 
-pub use quantities::{Quantile, Replicas, Threshold};
+pub use quantities::{Quantile, Replicas, Threshold, exceeds};
 pub use time::{Span, Step, Time};
 
 /// A count with its noun: `1 replica`, `3 replicas`.

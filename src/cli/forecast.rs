@@ -77,6 +77,12 @@ pub(super) struct ForecastArgs {
     /// Tell how the forecast of each origin and horizon comes about, in place of the rows.
     #[arg(long)]
     explain: bool,
+    /// The lead time whose window the verdict of --explain is about, as the policy's leadTime.
+    #[arg(long, value_name = "D", default_value = "2m", value_parser = Span::parse)]
+    lead: Span,
+    /// The insured quantile that it is about, as the policy's objective or quantile.
+    #[arg(long, value_name = "Q", default_value = "0.95", value_parser = parse_quantile)]
+    insured: Quantile,
     /// Form of the output.
     #[arg(long, default_value = "csv")]
     format: Format,

@@ -2,8 +2,9 @@
 //!
 //! For pages and timelines, which look further than a decision does. A decision is never made from it.
 
-use crate::forecast::Tracker;
-use crate::plan::replicas_for;
+use super::promise::{lead_given, trust};
+use crate::forecast::{Rule, Tracker};
+use crate::plan::{Insured, replicas_for};
 use crate::policy::{Bounds, Limits, Override, Policy};
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -38,12 +39,17 @@ pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Sp
         }
         replicas_for(load, factor, signal.threshold, signal.activation)
     };
+    // Where nothing predicts, the forecast's band is what is known of later hours.
+    let rule = match trust(tracker, lead_given(policy), Insured::Quantile(insured)).rule {
+        Rule::Reactive => Rule::Forecast,
+        rule => rule,
+    };
     let mut stretches = Vec::new();
     let mut at = from;
     while at < to {
         let middle = at + Span::seconds(every.as_seconds() / 2);
         let horizon = signal.step.times(signal.step.cover(middle.since(tracker.at())).max(1));
-        let load = tracker.quantiles(horizon, &[Quantile::LIKELY, Quantile::MEDIAN, insured]);
+        let load = tracker.quantiles_by(rule, horizon, &[Quantile::LIKELY, Quantile::MEDIAN, insured]);
         let [low, median, high] = *load.as_slice() else { return stretches };
         let bounds = policy.schedule.at(middle);
         let word = policy.override_at(middle);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::reason::{Contributor, Note, Reason};
+use crate::forecast::Trust;
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// How many replicas, and why.
@@ -72,8 +73,8 @@ pub struct ForecastView {
     pub published: [f64; Quantile::PUBLISHED.len()],
     /// The grid point the fit belongs to.
     pub fitted_at: Time,
-    /// Trust, as a label.
-    pub trust: &'static str,
+    /// Who predicts, with the evidence; where nobody does, what is shown is the forecast's, which does not count.
+    pub trust: Trust,
 }
 
 /// Why there is no decision. KEDA gets `UNAVAILABLE` and holds.
@@ -121,8 +122,13 @@ impl fmt::Display for Decision {
             write!(
                 f,
                 "\n  forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
-                view.load, view.quantile, view.window, view.fitted_at, view.trust
+                view.load,
+                view.quantile,
+                view.window,
+                view.fitted_at,
+                view.trust.state()
             )?;
+            write!(f, "\n  {}", view.trust)?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n  {note}"))
     }

@@ -4,12 +4,13 @@ use super::deadline::drain_of;
 use super::decision::{Blind, ForecastView, Rung};
 use super::outlook::Outlook;
 use super::prepared::SignalPlan;
-use super::promise::{Need, View, is_trusted};
+use super::promise::{Need, View, trust};
 use super::reason::Note;
-use crate::history::{Observations, Series, SignalHistory};
+use crate::forecast::{Rule, Trust};
+use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
-use crate::units::{Quantile, Replicas, Span, Time};
+use crate::units::{Quantile, Replicas, Span, Time, exceeds};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
 pub(super) struct SignalNeed {
@@ -19,9 +20,13 @@ pub(super) struct SignalNeed {
     pub forecast: Option<(Replicas, bool)>,
     pub plan: Replicas,
     pub outage: Replicas,
+    /// What was needed before a gap that has not refilled.
+    pub before_gap: Replicas,
+    /// Whether the answer before stands as well: samples come again, and are not the whole load yet.
+    pub refills: bool,
     /// Whether the load now lets the workload go to zero.
     pub idle: bool,
-    /// Whether a trusted forecast expects load too soon for that.
+    /// Whether what predicts the load expects some too soon for that.
     pub awaits: bool,
     pub load: f64,
     pub age: Span,
@@ -35,8 +40,8 @@ pub(super) struct Question<'a> {
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
-    /// The first signal is the one that rejected load belongs to.
-    pub is_first: bool,
+    /// The signal's number.
+    pub number: usize,
     pub factor: f64,
     pub lead: Span,
     /// How long a pod takes from zero.
@@ -51,7 +56,7 @@ const STABILIZATION: Span = Span::minutes(5);
 /// Answers the question; blind where neither a load nor the last need is known.
 pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
-    let wants_forecast = policy.mode != Mode::Reactive;
+    let wants_forecast = question.wants_forecast();
     if now < question.observations.warm_by
         && let Some(missing) = question.missing(wants_forecast, plan)
     {
@@ -65,12 +70,15 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     // A plan is followed until its history is `maxStale` old, and from then on held as it was.
     let until = now.min(present.at + policy.max_stale);
     let load = present.value + question.rejected_at(present.at);
+    let gap = question.gap(present, rung)?;
     let mut need = SignalNeed {
         rung,
         reactive: question.reactive(load),
         forecast: None,
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
+        before_gap: gap.map_or(Replicas::ZERO, |gap| question.needed_before(gap, present)),
+        refills: gap.is_some_and(|gap| gap.until.is_some() && !gap.is_chronic(present.at, policy.max_stale)),
         idle: question.is_idle_now(load, present),
         awaits: false,
         load,
@@ -78,6 +86,9 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         view: None,
         notes: question.notes(plan, rung, age),
     };
+    if let Some(until) = gap.and_then(|gap| gap.until) {
+        need.notes.push(Note::Refilling { until });
+    }
     if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
@@ -89,6 +100,11 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
 // === impl Question ===
 
 impl Question<'_> {
+    /// Neither the policy nor the signal itself counts as it is now.
+    fn wants_forecast(&self) -> bool {
+        self.policy.mode != Mode::Reactive && self.signal.is_forecast
+    }
+
     /// What a process that has just begun still has to read or fit.
     fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
         if self.history.load.is_none() {
@@ -118,7 +134,9 @@ impl Question<'_> {
             Rung::Stale
         } else if age > fresh {
             Rung::Held
-        } else if self.policy.mode != Mode::Reactive && matches!(plan, SignalPlan::Ready { .. }) {
+        } else if self.policy.mode != Mode::Reactive
+            && (!self.signal.is_forecast || matches!(plan, SignalPlan::Ready { .. }))
+        {
             Rung::Fresh
         } else {
             Rung::ReactiveOnly
@@ -149,8 +167,12 @@ impl Question<'_> {
 
     fn reactive(&self, load: f64) -> Replicas {
         let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
+        self.reactive_to(load, arrivals)
+    }
+
+    fn reactive_to(&self, load: f64, arrivals: f64) -> Replicas {
         match self.drain() {
-            Some((drain, service)) if load > self.signal.activation || arrivals > 0.0 => {
+            Some((drain, service)) if exceeds(load, self.signal.activation) || arrivals > 0.0 => {
                 let backlog = Backlog { depth: load * self.factor, arrivals: arrivals * self.factor };
                 backlog.replicas(service, drain.within).max(Replicas::ONE)
             }
@@ -162,24 +184,75 @@ impl Question<'_> {
         drain_of(self.observations, self.history, self.signal, self.now)
     }
 
+    /// The gap that the present value lies before, or after which its source has not refilled yet.
+    fn gap(&self, present: Sample, rung: Rung) -> Result<Option<Refill>, Blind> {
+        let history = self.history;
+        // Arrivals are known by their series alone, which ends before the newest depth.
+        let arrivals = history.arrivals.as_deref().filter(|_| self.signal.drain().is_some());
+        let arrived = arrivals.and_then(Series::last).map_or(present.at, |(at, _)| at);
+        let gap = [
+            history.refill(history.load.as_deref(), self.signal.reach(), present.at),
+            arrivals.and_then(|series| history.refill(Some(series), self.signal.learned_reach(), arrived)),
+        ];
+        let gap = gap.into_iter().flatten().chain(self.unread_arrivals(present)).reduce(Refill::with);
+        let is_away = matches!(rung, Rung::Held | Rung::Stale);
+        let away = Refill { since: Some(present.at), returned: None, until: None };
+        match gap.or(is_away.then_some(away)) {
+            // What a source tells that has just begun may be any part of the load.
+            Some(Refill { since: None, until: Some(until), .. }) if self.observations.previous.is_none() => {
+                Err(Blind::NoData {
+                    why: format!(
+                        "'{}' has not refilled after the start of its data source, until {until}",
+                        short(&self.signal.query)
+                    ),
+                })
+            }
+            gap => Ok(gap),
+        }
+    }
+
+    /// After a gap the arrivals are asked again later than the depth: until they are read an empty queue says nothing.
+    fn unread_arrivals(&self, present: Sample) -> Option<Refill> {
+        /// The longest wait between two questions that failed, and then some.
+        const ASKED_AGAIN: Span = Span::MINUTE;
+        let until = self.history.interrupted.filter(|_| !self.knows_arrivals())?.until?;
+        let until = until + self.signal.learned_reach().refill() + ASKED_AGAIN;
+        (present.at < until).then_some(Refill { since: None, returned: None, until: Some(until) })
+    }
+
+    /// What was needed at most just before a gap, and since.
+    fn needed_before(&self, gap: Refill, present: Sample) -> Replicas {
+        let most = |series: Option<&Series>, reach: Reach, rejects: bool| {
+            let from = gap.looks_from(reach, present.at, self.policy.max_stale);
+            let Some(lately) = series.map(|series| series.window(from, present.at)) else { return 0.0 };
+            let rejected = |i| if rejects { self.rejected_at(lately.time(i)) } else { 0.0 };
+            (0..lately.len()).filter_map(|i| Some(lately.get(i)? + rejected(i))).fold(0.0, f64::max)
+        };
+        let load = most(self.history.load.as_deref(), self.signal.reach(), true);
+        self.reactive_to(load, most(self.history.arrivals.as_deref(), self.signal.learned_reach(), false))
+    }
+
     fn rejected_at(&self, at: Time) -> f64 {
-        let rejected = self.observations.rejected.as_deref().filter(|_| self.is_first);
+        let rejected = self.observations.rejected_of(self.number);
         rejected.and_then(|r| r.get(r.slot_before(at)?)).unwrap_or(0.0)
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
         let quantile = insured.quantile();
-        let trusted = is_trusted(tracker, self.lead, insured);
-        let view = View { tracker, step: self.signal.step, until };
+        let trust = trust(tracker, self.lead, insured);
+        let predicts = trust.rule != Rule::Reactive;
+        // A promised share of time stands also where nothing predicts: then the load now is insured by its usual changes.
+        let counts = predicts || matches!(insured, Insured::Worth(_)) && self.drain().is_none();
+        let rule = if counts { trust.rule } else { Rule::Forecast };
+        let view = View { tracker, step: self.signal.step, until, rule };
         let drained = |quantile: Quantile| {
             let (drain, service) = self.drain()?;
             let arrivals = view.arrivals(drain.within, quantile) * self.factor;
             Some(Backlog { depth: need.load * self.factor, arrivals }.replicas(service, drain.within))
         };
-        let asked = |length: Span| {
-            drained(quantile).unwrap_or_else(|| view.need(length, insured, self.need(), trusted))
-        };
+        let asked =
+            |length: Span| drained(quantile).unwrap_or_else(|| view.need(length, insured, self.need()));
         let base = LeadWindow::new(self.lead);
         let Limits { min, .. } = self.policy.limits;
         let (window, likely) = match insured {
@@ -199,15 +272,18 @@ impl Question<'_> {
             load: shown.at(quantile),
             published: Quantile::PUBLISHED.map(|q| shown.at(q)),
             fitted_at: tracker.fitted_at(),
-            trust: tracker.trust_in(base.length(), quantile).state.as_str(),
+            trust,
         });
-        // A promised share of time stands also where the forecast is not trusted: then a plain rule is insured.
-        let is_plain = !trusted && matches!(insured, Insured::Worth(_)) && self.drain().is_none();
-        if !trusted {
-            need.notes.push(if is_plain { Note::PlainRule } else { Note::Distrusted });
+        if trust.rule != Rule::Forecast {
+            let Trust { rule, ratio, .. } = trust;
+            need.notes.push(if counts {
+                Note::PlainRule { rule, ratio }
+            } else {
+                Note::Distrusted { ratio }
+            });
         }
-        need.forecast = Some((forecast, trusted || is_plain));
-        if trusted {
+        need.forecast = Some((forecast, counts));
+        if predicts {
             need.plan = again;
             need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }
@@ -218,7 +294,7 @@ impl Question<'_> {
         if matches!(rung, Rung::Held | Rung::Stale) {
             notes.push(Note::Stale { age });
         }
-        if self.policy.mode == Mode::Reactive {
+        if !self.wants_forecast() {
             return notes;
         }
         match plan {
@@ -246,3 +322,6 @@ impl Question<'_> {
 fn short(query: &str) -> String {
     query.chars().take(60).collect()
 }
+
+#[cfg(test)]
+mod tests;

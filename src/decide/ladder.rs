@@ -41,7 +41,7 @@ pub fn decide(
             policy,
             history: observations.signals.get(i).ok_or_else(missing)?,
             signal,
-            is_first: i == 0,
+            number: i,
             factor: bounds.factor,
             lead: lead.now,
             wake_lead: lead.from_zero,
@@ -163,6 +163,11 @@ fn gather(
     ask(Contributor::Outage, signals.iter().map(|s| s.outage).max(), true);
     ask(Contributor::Schedule, bounds.floor.map(|b| b.replicas), true);
     ask(Contributor::Minimum, Some(policy.limits.min), true);
+    let refills = signals.iter().any(|s| s.refills);
+    let before = observations.previous.filter(|_| refills);
+    // While a source is away its last value still stands; what was needed before counts where that had decayed.
+    let held = signals.iter().filter(|s| s.refills || s.before_gap > s.reactive).map(|s| s.before_gap);
+    ask(Contributor::Refilling, held.chain(before).max(), true);
     let skewed = observations.clock_skew > MOST_SKEW && !signals.is_empty();
     ask(Contributor::ClockSkew, observations.previous.filter(|_| skewed), true);
     if skewed {

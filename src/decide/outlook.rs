@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::spread::Spread;
-use crate::forecast::{Rungs, Tracker};
+use crate::forecast::{Rule, Rungs, Tracker};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
@@ -33,9 +33,8 @@ struct Note {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    Load,
-    Peak,
-    Plain,
+    Load(Rule),
+    Peak(Rule),
 }
 
 // === impl Outlook ===
@@ -46,19 +45,14 @@ impl Outlook {
         Outlook { tracker, notes: Mutex::default() }
     }
 
-    /// The largest sample of the coming `window`.
-    pub fn peak(&self, window: Span) -> Spread {
-        self.ask(Asked::Peak, window)
+    /// The largest sample of the coming `window`, by the rule that predicts.
+    pub fn peak(&self, rule: Rule, window: Span) -> Spread {
+        self.ask(Asked::Peak(rule), window)
     }
 
-    /// The sample `horizon` ahead.
-    pub fn load(&self, horizon: Span) -> Spread {
-        self.ask(Asked::Load, horizon)
-    }
-
-    /// The same by the plain rule that is followed where the forecast is not trusted.
-    pub fn plain(&self, horizon: Span) -> Spread {
-        self.ask(Asked::Plain, horizon)
+    /// The sample `horizon` ahead, by the rule that predicts.
+    pub fn load(&self, rule: Rule, horizon: Span) -> Spread {
+        self.ask(Asked::Load(rule), horizon)
     }
 
     /// Folds in the samples up to `until`.
@@ -70,6 +64,12 @@ impl Outlook {
         *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
     }
 
+    #[cfg(test)]
+    pub(super) fn led_by(&mut self, rule: Rule) {
+        self.tracker.led_by(rule);
+        *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
+    }
+
     fn ask(&self, asked: Asked, span: Span) -> Spread {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let Notes { spreads, rungs } = &mut *notes;
@@ -78,9 +78,8 @@ impl Outlook {
         }
         let levels = Spread::levels();
         let loads = match asked {
-            Asked::Load => self.tracker.quantiles(span, &levels),
-            Asked::Peak => self.tracker.peak_noting(span, &levels, rungs),
-            Asked::Plain => self.tracker.plain(span, &levels),
+            Asked::Load(rule) => self.tracker.quantiles_by(rule, span, &levels),
+            Asked::Peak(rule) => self.tracker.peak_by(rule, span, &levels, rungs),
         };
         let spread = Spread::new(&loads);
         spreads.push(Note { asked, span, spread });

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::deadline::drain_of;
 use super::outlook::Outlook;
+use super::promise::{lead_given, trust};
 use super::replay::{Day, Queue, Replay};
-use crate::forecast::{FitError, TrustState, fit};
-use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, BALANCED_WORTH, Backlog, Insured};
-use crate::policy::{Insurance, Policy, Signal};
+use crate::forecast::{FitError, Rule, Trust, fit};
+use crate::history::{Observations, Series};
+use crate::plan::{self, BALANCED_WORTH, Backlog, Doubts, Insured};
+use crate::policy::{Insurance, Policy};
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What is kept for one workload.
@@ -83,8 +84,9 @@ pub type Forecast = Result<Arc<Outlook>, FitError>;
 
 /// The first half of [`prepare`], for the signal of that number; `None` before its first read.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
-    let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
-    let learned = learned(observations, history, policy, signal, at - signal.window)?;
+    let after = at - policy.signals.get(signal)?.window;
+    let learned = learned(observations, policy, signal, after, at)?;
+    let signal = policy.signals.get(signal)?;
     let fitted = fit(&learned, &policy.calendar, at, signal.window);
     Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
 }
@@ -110,7 +112,7 @@ fn insure(
         service,
         within: drain.within,
     });
-    let learned = learned(observations, history, policy, signal, at - signal.window);
+    let learned = learned(observations, policy, i, at - signal.window, at);
     match (signal.drain(), queue, learned) {
         // Nothing can be replayed before the speed of a replica is known.
         (Some(_), None, _) | (_, _, None) => unknown,
@@ -122,17 +124,25 @@ fn insure(
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
-/// `after`, cleaned of what is not the load. `None` before the first read.
+/// `after`, cleaned of what is not the load, gaps known of up to `known`. `None` before the first read.
 fn learned(
     observations: &Observations,
-    history: &SignalHistory,
     policy: &Policy,
-    signal: &Signal,
+    i: usize,
     after: Time,
+    known: Time,
 ) -> Option<Series> {
+    let (history, signal) = (observations.signals.get(i)?, policy.signals.get(i)?);
     let series = if signal.drain().is_some() { &history.arrivals } else { &history.load };
-    let (rejected, errors) = (observations.rejected.as_deref(), observations.errors.as_deref());
-    Some(plan::learnable(series.as_deref()?, after, rejected, errors, &policy.masked))
+    let doubts = Doubts {
+        rejected: observations.rejected_of(i),
+        errors: observations.errors.as_deref(),
+        masked: &policy.masked,
+        reach: signal.learned_reach(),
+        source_began: history.source_began,
+        known,
+    };
+    Some(plan::learnable(series.as_deref()?, after, &doubts))
 }
 
 // === impl Prepared ===
@@ -185,11 +195,9 @@ impl Prepared {
         let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
         let before = hour(self.reached());
         for (i, plan) in self.signals.iter_mut().enumerate() {
-            let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
-                continue;
-            };
+            let Some(history) = observations.signals.get(i) else { continue };
             let SignalPlan::Ready { tracker, .. } = plan else { continue };
-            let Some(news) = learned(observations, history, policy, signal, tracker.at()) else { continue };
+            let Some(news) = learned(observations, policy, i, tracker.at(), Time::MIN) else { continue };
             // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
             // What is not taken for the load while samples do come is followed as a gap once it is `maxStale` old.
             let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
@@ -220,6 +228,16 @@ impl Prepared {
         other
     }
 
+    /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
+    pub fn trust(&self, policy: &Policy) -> Option<Trust> {
+        match self.signals.first() {
+            Some(SignalPlan::Ready { tracker, insured, .. }) => {
+                Some(trust(tracker, lead_given(policy), *insured))
+            }
+            _ => None,
+        }
+    }
+
     /// The last sample folded, of the signal that is furthest behind.
     fn reached(&self) -> Option<Time> {
         self.signals
@@ -242,9 +260,13 @@ impl Prepared {
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
             let chances = policy.signals.iter().zip(&self.signals).zip(&services);
             let probability = chances.filter_map(|((signal, plan), drain)| {
-                let SignalPlan::Ready { tracker, .. } = plan else { return None };
+                let SignalPlan::Ready { tracker, insured, .. } = plan else { return None };
+                if !signal.is_forecast {
+                    return None;
+                }
                 let is_deadline = signal.drain().is_some();
-                if tracker.trust().state == TrustState::Distrusted || is_deadline && drain.is_none() {
+                let rule = trust(tracker, lead_given(policy), *insured).rule;
+                if rule == Rule::Reactive || is_deadline && drain.is_none() {
                     return None;
                 }
                 let needed = |load: f64| match *drain {
@@ -255,7 +277,10 @@ impl Prepared {
                     }
                     None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
                 };
-                chance_above(allowed, tracker, signal.step.times(signal.step.cover(span)), needed)
+                let loads = |chances: &[Quantile]| {
+                    tracker.quantiles_by(rule, signal.step.times(signal.step.cover(span)), chances)
+                };
+                chance_above(allowed, loads, needed)
             });
             let probability = probability.fold(0.0, f64::max);
             let is_likely = probability >= LIKELY - 1e-9 && allowed > Replicas::ZERO;
@@ -264,16 +289,14 @@ impl Prepared {
     }
 }
 
-/// The probability that more than `allowed` is needed `ahead`: one minus the lowest quantile that needs more.
+/// The probability that more than `allowed` is needed: one minus the lowest quantile that needs more.
 fn chance_above(
     allowed: Replicas,
-    tracker: &Outlook,
-    ahead: Span,
+    loads: impl Fn(&[Quantile]) -> Vec<f64>,
     needed: impl Fn(f64) -> Replicas,
 ) -> Option<f64> {
     let chances: Vec<Quantile> =
         [0.5, 0.65, 0.8, 0.9, 0.95].into_iter().filter_map(|q| Quantile::new(q).ok()).collect();
-    let loads = tracker.quantiles(ahead, &chances);
-    let over = loads.iter().position(|&load| needed(load) > allowed)?;
+    let over = loads(&chances).iter().position(|&load| needed(load) > allowed)?;
     chances.get(over).map(|q| 1.0 - q.get())
 }

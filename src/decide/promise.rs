@@ -4,7 +4,7 @@
 
 use super::outlook::Outlook;
 use super::spread::Spread;
-use crate::forecast::TrustState;
+use crate::forecast::{Rule, Tracker, Trust};
 use crate::plan::{self, Insured, LeadWindow, Odds};
 use crate::policy::{LeadTime, Policy};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
@@ -23,6 +23,8 @@ pub(super) struct View<'a> {
     pub tracker: &'a Outlook,
     pub step: Step,
     pub until: Time,
+    /// Who predicts.
+    pub rule: Rule,
 }
 
 /// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
@@ -31,14 +33,15 @@ const NEGLIGIBLE: f64 = 0.01;
 /// Replicas beyond this quantile are never worth their cost.
 const FARTHEST: f64 = 0.999_99;
 
-/// Whether a forecast may count at this insurance.
-pub(super) fn is_trusted(tracker: &Outlook, lead: Span, insured: Insured) -> bool {
-    let trust = tracker.trust_in(LeadWindow::new(lead).length(), insured.quantile());
-    trust.state != TrustState::Distrusted
+/// Who predicts a load at this lead time and insurance, with the evidence. The only place that asks: decisions, replays,
+/// pages and commands say the same of one workload.
+pub fn trust(tracker: &Tracker, lead: Span, insured: Insured) -> Trust {
+    tracker.trust_in(LeadWindow::new(lead).length(), insured.quantile())
 }
 
-/// The lead time that a promise is replayed with: what was learned of pods meanwhile is not known then.
-pub(super) fn lead_given(policy: &Policy) -> Span {
+/// The lead time of a policy before pods were observed: what a promise is replayed with, and what is told where no
+/// pod was seen.
+pub fn lead_given(policy: &Policy) -> Span {
     match policy.lead_time {
         LeadTime::Given(lead) => lead,
         LeadTime::Auto => LeadTime::DEFAULT,
@@ -73,23 +76,21 @@ impl Need {
 impl View<'_> {
     /// What the forecast asks for so far ahead. A quantile insures the largest load until then. A worth insures the
     /// load then: what comes before was ordered before, and the HPA holds it.
-    pub(super) fn need(&self, length: Span, insured: Insured, need: Need, trusted: bool) -> Replicas {
+    pub(super) fn need(&self, length: Span, insured: Insured, need: Need) -> Replicas {
         match insured {
             Insured::Quantile(quantile) => need.expected(self.peak(length).at(quantile)),
-            Insured::Worth(worth) => need.odds(&self.load(length, trusted)).worthwhile(worth),
+            Insured::Worth(worth) => need.odds(&self.load(length)).worthwhile(worth),
         }
     }
 
     /// The largest load of the coming `length`.
     pub(super) fn peak(&self, length: Span) -> Spread {
-        self.tracker.peak(self.ahead(length))
+        self.tracker.peak(self.rule, self.ahead(length))
     }
 
-    /// The load at the end of the coming `length`. A promise stands also where the forecast is not trusted: what
-    /// beat it is insured in its place.
-    pub(super) fn load(&self, length: Span, trusted: bool) -> Spread {
-        let ahead = self.ahead(length);
-        if trusted { self.tracker.load(ahead) } else { self.tracker.plain(ahead) }
+    /// The load at the end of the coming `length`.
+    pub(super) fn load(&self, length: Span) -> Spread {
+        self.tracker.load(self.rule, self.ahead(length))
     }
 
     /// What arrives per second until a deadline, on average.
@@ -97,7 +98,8 @@ impl View<'_> {
         /// Points of the deadline at which the forecast is read.
         const POINTS: usize = 4;
         let steps = self.step.cover(within).max(1);
-        let at = |k: usize| self.tracker.load(self.step.times((steps * k).div_ceil(POINTS))).at(quantile);
+        let span = |k: usize| self.step.times((steps * k).div_ceil(POINTS));
+        let at = |k: usize| self.tracker.load(self.rule, span(k)).at(quantile);
         (1..=POINTS).map(at).sum::<f64>() / POINTS as f64
     }
 

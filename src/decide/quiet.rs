@@ -4,9 +4,10 @@
 
 use super::evaluate::Question;
 use super::prepared::SignalPlan;
+use crate::forecast::Rule;
 use crate::history::{Sample, Series};
 use crate::plan::OUTAGE_ERROR_SHARE;
-use crate::units::{Quantile, Replicas, Span, Time};
+use crate::units::{Quantile, Replicas, Span, Time, exceeds};
 
 /// Load below this share of what was there or is expected, with errors, is an outage.
 const COLLAPSED: f64 = 0.5;
@@ -24,7 +25,7 @@ impl Question<'_> {
         });
         let expected = match plan {
             SignalPlan::Ready { tracker, .. } if self.signal.drain().is_none() => {
-                tracker.load(self.signal.step.span()).at(Quantile::MEDIAN)
+                tracker.load(Rule::Forecast, self.signal.step.span()).at(Quantile::MEDIAN)
             }
             _ => before,
         };
@@ -39,7 +40,7 @@ impl Question<'_> {
     fn outage_began(&self, at: Time) -> Option<Time> {
         let errors = self.observations.errors.as_deref()?;
         let recent = errors.window(at - LONGEST_OUTAGE, at);
-        let is_outage = |i: usize| recent.get(i).map(|share| share >= OUTAGE_ERROR_SHARE);
+        let is_outage = |i: usize| recent.get(i).map(|share| !exceeds(OUTAGE_ERROR_SHARE, share));
         let last = (0..recent.len()).rev().find(|&i| is_outage(i).is_some())?;
         if is_outage(last) == Some(false) || recent.time(last) + self.policy.max_stale < at {
             return None;
@@ -55,7 +56,7 @@ impl Question<'_> {
     }
 
     fn is_quiet(&self, value: f64) -> bool {
-        value * self.factor <= self.signal.activation
+        !exceeds(value * self.factor, self.signal.activation)
     }
 
     /// Work in flight, or a question about it that has no answer.
@@ -76,6 +77,8 @@ impl Question<'_> {
         }
         let Some(series) = self.history.load.as_deref() else { return false };
         let Some(last) = series.slot_before(present.at) else { return false };
+        let refill = series.step().cover(self.signal.reach().refill()).max(1);
+        let is_whole = |i: usize| (i.saturating_sub(refill)..i).all(|j| series.get(j).is_some());
         for i in (0..=last).rev() {
             let at = series.time(i);
             match series.get(i) {
@@ -83,7 +86,8 @@ impl Question<'_> {
                     let holds_until = at + series.step().span();
                     return holds_until <= since && series.get(i + 1).is_some();
                 }
-                Some(_) if at <= since => return true,
+                // A low value after a gap may be a part of the load.
+                Some(_) if at <= since && is_whole(i) => return true,
                 _ => {}
             }
         }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::units::{Replicas, Span};
+use crate::forecast::Rule;
+use crate::units::{Replicas, Span, Time};
 
 /// Who can ask for replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ pub enum Contributor {
     Drain,
     /// The answer before, while clocks differ.
     ClockSkew,
+    /// What was needed and answered before a gap, until samples make up the whole load again.
+    Refilling,
 }
 
 /// Why the answer is what it is. The name is also the label of the metric.
@@ -62,11 +65,18 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// The forecast is not trusted and does not count.
-    Distrusted,
-    /// The forecast is not trusted; the plain rule that beats it is insured in its place, so that a promised share of
-    /// time is kept.
-    PlainRule,
+    /// Nothing predicts the load better than the load now; the forecast does not count.
+    Distrusted {
+        /// Its loss over that of persistence.
+        ratio: f64,
+    },
+    /// The plain rule that beats the forecast predicts in its place.
+    PlainRule {
+        /// That rule.
+        rule: Rule,
+        /// Loss of the forecast over its.
+        ratio: f64,
+    },
     /// Raised to a multiple of `replicaStep`.
     Stepped,
     /// Raised beyond the HPA's tolerance, within which it would have been ignored.
@@ -84,6 +94,11 @@ pub enum Note {
     Stale {
         /// Its age.
         age: Span,
+    },
+    /// Samples come again after a gap, and are less than the whole load until then.
+    Refilling {
+        /// When the query's range has filled with samples.
+        until: Time,
     },
     /// The clocks of the data source and ours differ by this.
     ClockSkew {
@@ -115,7 +130,7 @@ pub enum Note {
 
 impl Contributor {
     /// Everybody who can ask.
-    pub const ALL: [Contributor; 9] = [
+    pub const ALL: [Contributor; 10] = [
         Contributor::Reactive,
         Contributor::Forecast,
         Contributor::Plan,
@@ -125,6 +140,7 @@ impl Contributor {
         Contributor::Override,
         Contributor::Drain,
         Contributor::ClockSkew,
+        Contributor::Refilling,
     ];
 
     /// The name in metrics and JSON.
@@ -139,6 +155,7 @@ impl Contributor {
             Contributor::Override => "override",
             Contributor::Drain => "drain",
             Contributor::ClockSkew => "clock_skew",
+            Contributor::Refilling => "refilling",
         }
     }
 
@@ -160,6 +177,7 @@ impl fmt::Display for Contributor {
             Contributor::Override => "an override",
             Contributor::Drain => "work in flight, before a commanded zero",
             Contributor::ClockSkew => "clocks differ, so not below the answer before",
+            Contributor::Refilling => "samples were missing, so not below what was needed before",
         })
     }
 }
@@ -204,12 +222,13 @@ impl Note {
             Note::Capped { .. } => "capped",
             Note::HistoryShort { .. } => "history_short",
             Note::NoForecast { .. } => "no_forecast",
-            Note::Distrusted => "distrusted",
-            Note::PlainRule => "plain_rule",
+            Note::Distrusted { .. } => "distrusted",
+            Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Ignored { .. } => "ignored",
             Note::Stale { .. } => "stale",
+            Note::Refilling { .. } => "refilling",
             Note::ClockSkew { .. } => "clock_skew",
             Note::LearnedLead { .. } => "learned_lead",
             Note::LeadGrown { .. } => "lead_grown",
@@ -227,10 +246,13 @@ impl fmt::Display for Note {
                 write!(f, "history_short: {covers} of the {asked} asked for")
             }
             Note::NoForecast { why } => write!(f, "no forecast: {why}"),
-            Note::Distrusted => f.write_str("the forecast is not trusted and does not count"),
-            Note::PlainRule => f.write_str(
-                "the forecast is not trusted: the plain rule that beats it is insured in its place",
-            ),
+            Note::Distrusted { ratio } => {
+                let why = format!("its loss is {ratio:.2} times that of {}", Rule::Reactive);
+                write!(f, "the forecast is not trusted and does not count: {why}")
+            }
+            Note::PlainRule { rule, ratio } => {
+                write!(f, "{rule} predicts in place of the forecast, whose loss is {ratio:.2} times as much")
+            }
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")
@@ -243,6 +265,9 @@ impl fmt::Display for Note {
                 )
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
+            Note::Refilling { until } => {
+                write!(f, "samples were missing: the load only raises the answer until {until}")
+            }
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
             Note::LeadGrown { before, lead } => {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::prepared::grid_point;
-use crate::history::{LeadSample, Observations, Sample, Series, SignalHistory};
+use crate::history::{Interruption, LeadSample, Observations, Sample, Series, SignalHistory};
 use crate::policy::{Policy, Signal};
 use crate::units::{Span, Step, Time};
 
@@ -114,8 +114,9 @@ impl Recording {
         now: Time,
     ) -> SignalHistory {
         let newest = self.newest(raw.load.as_ref(), signal.poll_step, begun, now);
+        let interrupted = self.interrupted(signal, begun, now);
         let Some(read) = self.last_read(signal.poll_step, begun, now) else {
-            return SignalHistory { newest, ..SignalHistory::default() };
+            return SignalHistory { newest, interrupted, ..SignalHistory::default() };
         };
         let from = grid_point(now, phase) - signal.window;
         let series = |series: &Option<Series>| known(series.as_ref()?, signal, from, read);
@@ -124,7 +125,26 @@ impl Recording {
             newest,
             arrivals: series(&gridded.arrivals),
             completions: series(&gridded.completions),
+            interrupted,
+            source_began: None,
         }
+    }
+
+    /// The last time the process asked in vain.
+    fn interrupted(&self, signal: &Signal, begun: Time, now: Time) -> Option<Interruption> {
+        let grid = signal.poll_step.span();
+        let next = |at: Time| (at + grid - Span::seconds(1)).floor_to(grid, Span::ZERO);
+        let mut last: Option<Interruption> = None;
+        for &(from, to) in &self.circumstances.down {
+            let (failed, back) = (next(from.max(begun)), next(to));
+            if failed > now || failed >= to {
+                continue;
+            }
+            let answered = Some(failed - grid).filter(|at| *at >= begun);
+            let gap = Interruption::begun(answered, last, failed, signal.reach());
+            last = Some(if back <= now { gap.ended(back) } else { gap });
+        }
+        last
     }
 
     /// The last instant of the grid, since the process began, at which the source answered a range query.

@@ -4,16 +4,15 @@
 //! once it counts. What a day tells is a function of samples that every grid point which uses it has in its window;
 //! so it is counted once and carried from fit to fit, recognised by all that it depends on.
 
-use std::cell::LazyCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::outlook::Outlook;
 use super::prepared::FIT_GRID;
-use super::promise::{Need, View, is_trusted, lead_given};
-use crate::forecast::fit;
+use super::promise::{Need, View, lead_given, trust};
+use crate::forecast::{Rule, fit};
 use crate::history::Series;
-use crate::plan::{Backlog, Insured, Lane, LeadWindow, Tally, WORTHS, worth_for_target};
+use crate::plan::{Backlog, Insured, Lane, LeadWindow, Odds, Tally, WORTHS, worth_for_target};
 use crate::policy::{Policy, Signal};
 use crate::units::{Replicas, Span, Time};
 
@@ -174,7 +173,7 @@ impl<'a> Course<'a> {
     /// What a decision would have asked for, worth by worth.
     fn wants(&mut self, now: Time, known: Time, length: Span) -> Vec<Replicas> {
         let Replay { signal, policy, queue, .. } = *self.replay;
-        let view = View { tracker: &self.outlook, step: signal.step, until: now };
+        let by = |rule| View { tracker: &self.outlook, step: signal.step, until: now, rule };
         let newest = self.replay.sample(known);
         let lead = lead_given(policy);
         if let Some(Queue { service, within, .. }) = queue {
@@ -182,27 +181,33 @@ impl<'a> Course<'a> {
                 let insured = Insured::Worth(worth);
                 let asks = |arrivals: f64| Backlog { depth, arrivals }.replicas(service, within);
                 let reactive = asks(newest.unwrap_or(0.0));
-                let trusted = is_trusted(view.tracker, lead, insured);
-                if trusted { asks(view.arrivals(within, insured.quantile())).max(reactive) } else { reactive }
+                match trust(&self.outlook, lead, insured).rule {
+                    Rule::Reactive => reactive,
+                    rule => asks(by(rule).arrivals(within, insured.quantile())).max(reactive),
+                }
             };
             return WORTHS.iter().zip(&self.depths).map(asks).collect();
         }
         let need = self.replay.need();
         let present = newest.map(|load| need.replicas(load)).unwrap_or_default();
-        let ahead = view.ahead(length);
+        let ahead = by(Rule::Forecast).ahead(length);
         if let Some((at, span, newest, wants)) = &self.last
-            && (*at, *span, *newest) == (view.tracker.at(), ahead, present)
+            && (*at, *span, *newest) == (self.outlook.at(), ahead, present)
         {
             return wants.clone();
         }
-        let forecast = LazyCell::new(|| need.odds(&view.load(length, true)));
-        let plain = LazyCell::new(|| need.odds(&view.load(length, false)));
-        let asks = |&worth: &f64| {
-            let trusted = is_trusted(view.tracker, lead, Insured::Worth(worth));
-            if trusted { forecast.worthwhile(worth) } else { plain.worthwhile(worth) }
+        // Worths have few rules between them.
+        let mut known: Vec<(Rule, Odds)> = Vec::new();
+        let mut asks = |worth: f64| {
+            let rule = trust(&self.outlook, lead, Insured::Worth(worth)).rule;
+            let at = known.iter().position(|(of, _)| *of == rule).unwrap_or_else(|| {
+                known.push((rule, need.odds(&by(rule).load(length))));
+                known.len() - 1
+            });
+            known[at].1.worthwhile(worth)
         };
-        let wants: Vec<Replicas> = WORTHS.iter().map(|worth| asks(worth).max(present)).collect();
-        self.last = Some((view.tracker.at(), ahead, present, wants.clone()));
+        let wants: Vec<Replicas> = WORTHS.iter().map(|&worth| asks(worth).max(present)).collect();
+        self.last = Some((self.outlook.at(), ahead, present, wants.clone()));
         wants
     }
 

@@ -7,7 +7,8 @@
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
 use super::models::Trial;
-use super::outlook::EXPERTS;
+use super::outlook::{EXPERTS, LAST};
+use super::plain::{Knots, PERSISTENCE, RULES};
 use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
 use super::transform::uneven;
 
@@ -64,7 +65,9 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
             f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY)
         })
         .collect();
-    let errors = Errors { knots: knots(&trials, &own, &usual, &ages), usual };
+    let knots = knots(&trials, &own, &usual, &ages);
+    let plain = plain_knots(&trials, &ages, &knots);
+    let errors = Errors { knots, usual, plain };
     let standing = replay(plan, task, &trials, &own, &errors, &ages);
     Some((errors, standing))
 }
@@ -129,6 +132,24 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
         for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, &weight, &LEVELS)) {
             row[j] = value;
         }
+    }
+    out
+}
+
+/// The same of the plain rules, each over the trials at which it had something to say. Persistence is an expert too.
+fn plain_knots(trials: &[&Trial], weight: &[f64], knots: &Table) -> Knots {
+    let mut out = [[0.0f32; RULES]; L];
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    for rule in 0..RULES {
+        let row: [f32; L] = if rule == PERSISTENCE {
+            knots.map(|level| level[LAST])
+        } else {
+            let said = || trials.iter().zip(weight).filter(|(t, _)| !t.lags[rule - 1].is_nan());
+            let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
+            let errors = said().map(|(t, _)| (t.truth - t.lags[rule - 1]) / t.scale);
+            quantiles(&mut order, errors, &weight, &LEVELS)
+        };
+        out.iter_mut().zip(row).for_each(|(level, value)| level[rule] = value);
     }
     out
 }
@@ -205,6 +226,7 @@ fn replay(
             asleep: trial.asleep,
             scale: trial.scale,
             own: *own,
+            lags: trial.lags,
             raw: [0.0; L],
             pooled: [0.0; L],
         };

@@ -53,8 +53,8 @@ pub struct ExpertView {
 }
 
 impl Tracker {
-    /// How the forecast of a horizon comes about.
-    pub fn explain(&self, horizon: Span) -> Explanation {
+    /// How the forecast of a horizon comes about; `trust` is the verdict on it where it is acted on.
+    pub fn explain(&self, horizon: Span, trust: Trust) -> Explanation {
         let fit = &self.fit;
         let ahead = horizon.as_seconds().max(fit.plan.step);
         let view = outlook(&self.state.now, &past(fit, &self.state.bins), ahead);
@@ -83,7 +83,6 @@ impl Tracker {
         let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
         let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction.blend()[UPPER]));
         let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
-        let trust = self.trust();
         let why = self.why(&views, &trust);
         Explanation {
             at: self.at(),
@@ -105,7 +104,10 @@ impl Tracker {
         let first = views.first().map_or("no expert", |v| v.name);
         let share = views.first().map_or(0.0, |v| 100.0 * v.in_median);
         let history = if self.fit.quality.short { "short history; " } else { "" };
-        format!("{history}'{first}' has {share:.0} % of the median, as it lost least of late; {trust}")
+        format!(
+            "{history}'{first}' has {share:.0} % of the median, as it lost least of late; {}: {trust}",
+            trust.state()
+        )
     }
 }
 

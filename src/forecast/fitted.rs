@@ -89,8 +89,8 @@ const FEWEST: usize = 10;
 const MOST_SLOTS: usize = 120_960;
 /// Bins that are kept to look back on: two weeks and an hour.
 pub(super) const KEPT: i64 = 14 * DAY + 3_600;
-/// Maxima are looked up one day back.
-pub(super) const PEAKS_KEPT: i64 = DAY + 3_600;
+/// Maxima are looked up a week back.
+pub(super) const PEAKS_KEPT: i64 = 7 * DAY + 3_600;
 
 /// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a
 /// backcast.

@@ -10,6 +10,7 @@ use super::bins::{Bins, LocalBins, Past};
 use super::ladder::{DAY, Plan};
 use super::now::{Now, record};
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
+use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
 
 /// What an origin knew about one instant ahead.
@@ -25,6 +26,8 @@ pub(super) struct Row {
     pub base: f32,
     pub departure: f32,
     pub noise: [f32; NOISES],
+    /// What the seasonal rules expect of the load then, and of the largest until then.
+    pub lags: [Lags; 2],
 }
 
 /// What the pass leaves behind.
@@ -94,7 +97,10 @@ fn write_rows(
         if slot + steps >= len || (far && !origin.is_multiple_of(FAR_THINNED)) {
             continue;
         }
-        let o = outlook(now, past, plan.step * steps as i64);
+        let ahead = plan.step * steps as i64;
+        let o = outlook(now, past, ahead);
+        let has_peak = plan.tasks.iter().any(|task| task.peak && task.steps == steps);
+        let point = point_lags(past, plan, now.at, ahead);
         rows.push(Row {
             slot,
             share,
@@ -104,6 +110,7 @@ fn write_rows(
             base: o.base as f32,
             departure: o.departure as f32,
             noise: o.noise.map(|n| n as f32),
+            lags: [point, if has_peak { peak_lags(past, plan, now.at, ahead) } else { point }],
         });
     }
 }

@@ -4,6 +4,7 @@
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
+use super::plain::Lags;
 use super::ridge::{Sums, Total};
 
 /// Coefficients of one task.
@@ -29,6 +30,7 @@ pub(super) struct Trial {
     pub experts: [f32; EXPERTS],
     pub asleep: Asleep,
     pub scale: f32,
+    pub lags: Lags,
     pub truth: f32,
 }
 
@@ -109,7 +111,7 @@ pub(super) fn fit_design(
     let reach =
         [0, 1].map(|k| seen.iter().map(|(r, t)| (t[k] as f32 - r.base).abs()).fold(0.0, f32::max) * REACH);
     let mut out = Vec::new();
-    for (k, _) in tasks.iter().enumerate().take(2) {
+    for (k, task) in tasks.iter().enumerate().take(2) {
         let coefficients = |fold: usize| [0, 1].map(|m| fits[m][fold][k].map(|c| c as f32));
         let by_fold: Vec<[[f32; FEATURES]; 2]> = (0..=FOLDS).map(coefficients).collect();
         let mut trials: Vec<Trial> = Vec::with_capacity(seen.len());
@@ -127,6 +129,7 @@ pub(super) fn fit_design(
                 experts,
                 asleep: row.asleep,
                 scale: 0.0,
+                lags: row.lags[usize::from(task.peak)],
                 truth: target[k] as f32,
             });
         }

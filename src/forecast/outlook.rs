@@ -15,11 +15,10 @@ pub(super) const FEATURES: usize = 28;
 pub(super) const EXPERTS: usize = 15;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
-/// The expert that repeats the value of a week ago (a day ago while there is no week).
-pub(super) const NAIVE: usize = 4;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
 /// Experts that a profile or a lag speaks for.
+const NAIVE_WEEK: usize = 4;
 const DAILY_PROFILE: usize = 6;
 const KIND_PROFILE: usize = 7;
 const YESTERDAY: usize = 8;
@@ -206,7 +205,7 @@ fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asl
     let [own_week, own_kind, own_day] = shape.is_own;
     let [knows_day, knows_week] = now.knows_lags();
     let mut asleep = Asleep::default();
-    asleep.set(NAIVE, week_ago.is_none());
+    asleep.set(NAIVE_WEEK, week_ago.is_none());
     asleep.set(DAILY_PROFILE, !own_day);
     asleep.set(KIND_PROFILE, !own_kind);
     asleep.set(YESTERDAY, day_ago.is_none() || !knows_day);

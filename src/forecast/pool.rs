@@ -8,9 +8,10 @@
 
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::outlook::{Asleep, EXPERTS, LAST, NAIVE};
+use super::outlook::{Asleep, EXPERTS, LAST};
+use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
 use super::transform::uneven32;
-use super::trust::{JUDGED, TrustState};
+use super::trust::{JUDGED, Rule};
 
 /// Quantiles that are modelled; others are interpolated.
 pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
@@ -30,6 +31,8 @@ pub(super) type Table = [[f32; J]; L];
 pub(super) struct Errors {
     pub knots: Table,
     pub usual: [f32; EXPERTS],
+    /// The same quantiles of the plain rules.
+    pub plain: Knots,
 }
 
 /// What was expected from one origin for one target.
@@ -43,6 +46,8 @@ pub(super) struct Pending {
     pub scale: f32,
     /// Each expert's own latest error size.
     pub own: [f32; EXPERTS],
+    /// What the seasonal rules expect.
+    pub lags: Lags,
     /// The pool's quantiles before correction, in units of the series' scale.
     pub raw: [f32; L],
     /// The same after correction: what was promised.
@@ -57,16 +62,14 @@ pub(super) struct Standing {
     fared: [[f32; L]; 3],
     pub own: [f32; EXPERTS],
     pub correction: Correction,
-    /// Rolling loss of the pool, of the last value and of the seasonal naive, by level.
-    pub record: [[f32; L]; 3],
+    /// Rolling losses of the pool beside those of the plain rules.
+    pub record: Record,
     /// Loss of the pool over the hours just past, by level: how it fares after a shift.
     pub fresh: [f32; L],
     /// Rolling share of truths at or below each level's forecast.
     pub cover: [f32; L],
-    /// Decayed number of truths, as a share of a full record.
-    pub count: f32,
-    /// Trust at the judged levels.
-    pub trust: [TrustState; JUDGED.len()],
+    /// Who predicts at each of the judged levels.
+    pub rules: [Rule; JUDGED.len()],
 }
 
 /// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which
@@ -95,18 +98,11 @@ impl Standing {
             fared: [[0.0; L]; 3],
             own: errors.usual,
             correction: Correction::new(),
-            record: [[0.0; L]; 3],
+            record: Record::new(),
             fresh: [0.0; L],
             cover: [0.0; L],
-            count: 0.0,
-            trust: [TrustState::default(); JUDGED.len()],
+            rules: [Rule::Forecast; JUDGED.len()],
         }
-    }
-
-    /// The pool's loss over that of the better plain rule at a level.
-    pub fn ratio(&self, level: usize) -> f32 {
-        let [own, last, naive] = [0, 1, 2].map(|k| self.record[k][level] + TRIFLE);
-        own / last.min(naive)
     }
 
     /// Weights of the opinions per level, each level's summing to one: a blend of what several degrees of
@@ -147,18 +143,6 @@ impl Standing {
         q
     }
 
-    /// What the better plain rule, with its own usual errors, says in the pool's place.
-    pub fn plain(&self, errors: &Errors, p: &Pending) -> [f32; L] {
-        let lost = |k: usize| JUDGED.iter().map(|&level| self.record[k][level]).sum::<f32>();
-        let rule = if lost(1) <= lost(2) { LAST } else { NAIVE };
-        let sizes = sizes(errors, p);
-        let mut least = 0.0f32;
-        std::array::from_fn(|l| {
-            least = least.max(opinions(&errors.knots[l], &p.experts, &sizes)[rule]);
-            least
-        })
-    }
-
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
     /// old record that remains, `keep_own` that of the error sizes.
     pub fn learn(
@@ -189,17 +173,13 @@ impl Standing {
                 let miss = truth - mix(&table[l], &opinions, p.asleep);
                 fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
-            let plain = [p.pooled[l], opinions[LAST], opinions[NAIVE]];
-            for (record, y) in self.record.iter_mut().zip(plain) {
-                record[l] = slow * record[l] + (1.0 - slow) * pinball(level, truth - y);
-            }
             let covered = truth <= p.pooled[l] + TIE;
             self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
         }
         self.correction.learn(&p.raw, truth, keep);
-        self.count = slow * self.count + (1.0 - slow);
-        for (place, level) in JUDGED.into_iter().enumerate() {
-            self.trust[place] = self.trust[place].next(self.ratio(level), self.count);
+        self.record.learn(&errors.plain, p.rules(), p.scale, &p.pooled, truth, slow);
+        for (rule, level) in self.rules.iter_mut().zip(JUDGED) {
+            *rule = rule.next(&self.record, level);
         }
         for (e, (own, expert)) in self.own.iter_mut().zip(p.experts).enumerate() {
             if !p.asleep.is(e) {
@@ -218,6 +198,32 @@ fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
     if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
+}
+
+impl Pending {
+    /// What the plain rules expect.
+    fn rules(&self) -> [f32; RULES] {
+        let [day, week] = self.lags;
+        [self.experts[LAST], day, week]
+    }
+
+    /// What a rule says, with its own usual errors. One without a value leaves the word to the other seasonal rule, and
+    /// that to the pool.
+    pub fn by(&self, rule: Rule, errors: &Errors) -> [f32; L] {
+        let values = self.rules();
+        let order: &[usize] = match rule {
+            Rule::Forecast => &[],
+            Rule::Reactive => &[PERSISTENCE],
+            Rule::NaiveDay => &[NAIVE_DAY, NAIVE_WEEK],
+            Rule::NaiveWeek => &[NAIVE_WEEK, NAIVE_DAY],
+        };
+        let Some(&rule) = order.iter().find(|&&rule| !values[rule].is_nan()) else { return self.pooled };
+        let mut least = 0.0f32;
+        std::array::from_fn(|l| {
+            least = least.max(plain::opinion(&errors.plain, l, rule, values[rule], self.scale));
+            least
+        })
+    }
 }
 
 /// Turns losses into weights that sum to one.

@@ -388,7 +388,7 @@ fn a_forecast_explains_itself() {
     let values = workload(3, 3_000, 600, 0.0);
     let s = series(MONDAY, 600, &values);
     let tracker = fit(&s, &Calendar::utc(), s.time(2_999), Span::days(28)).expect("fits").tracker();
-    let e = tracker.explain(Span::minutes(30));
+    let e = tracker.explain(Span::minutes(30), tracker.trust());
     let total: f64 = e.experts.iter().map(|x| x.in_median).sum();
     assert!((total - 1.0).abs() < 1e-3, "weights sum to {total}");
     let text = e.to_string();

@@ -16,10 +16,12 @@ use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::outlook;
+use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
 use super::shift::Shifted;
 use super::sift::{Finding, Sift};
 use super::transform::even;
+use super::trust::Rule;
 
 /// A fit followed up to an instant.
 #[derive(Debug, Clone)]
@@ -48,7 +50,7 @@ pub(super) struct State {
 
 /// Peaks of the windows that are modelled, as of one instant.
 #[derive(Debug, Clone, Default)]
-pub struct Rungs(Vec<(i64, [f64; L])>);
+pub struct Rungs(Vec<((Rule, i64), [f64; L])>);
 
 /// A forecast whose truth is still to come.
 #[derive(Debug, Clone)]
@@ -171,24 +173,32 @@ impl Tracker {
     /// Quantiles of the load of the slot `horizon` after the present one: ascending with `q`, finite, not
     /// negative. Horizons between steps and between modelled horizons are interpolated.
     pub fn quantiles(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(false, horizon, q)
+        self.quantiles_by(Rule::Forecast, horizon, q)
     }
 
-    /// The same by the better of the plain rules, persistence and the seasonal naive, with its own usual errors.
-    pub fn plain(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
-        self.answer(true, horizon, q)
+    /// The same by any rule; a plain one has its own usual errors.
+    pub fn quantiles_by(&self, rule: Rule, horizon: Span, q: &[Quantile]) -> Vec<f64> {
+        let levels = self.levels(rule, self.within_reach(horizon));
+        self.at_levels(&levels, q)
     }
 
     /// Quantiles of the largest sample after the present one and up to `window` later; never below those of a shorter
     /// window.
     pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
-        self.peak_noting(window, q, &mut Rungs::default())
+        self.peak_by(Rule::Forecast, window, q, &mut Rungs::default())
     }
 
-    /// The same; what is worked out for one window is noted for the next. The notes hold for this instant only.
-    pub fn peak_noting(&self, window: Span, q: &[Quantile], notes: &mut Rungs) -> Vec<f64> {
-        let levels = self.peak_levels(self.within_reach(window), notes);
+    /// The same by any rule; what is worked out for one window is noted for the next. The notes hold for this instant
+    /// only.
+    pub fn peak_by(&self, rule: Rule, window: Span, q: &[Quantile], notes: &mut Rungs) -> Vec<f64> {
+        let levels = self.peak_levels(rule, self.within_reach(window), notes);
         self.at_levels(&levels, q)
+    }
+
+    /// Lets a rule predict, until the next truth is out.
+    #[cfg(test)]
+    pub(crate) fn led_by(&mut self, rule: Rule) {
+        self.state.standings.iter_mut().for_each(|standing| standing.rules.fill(rule));
     }
 
     /// Bytes held on the heap, beside the fit that is shared.
@@ -197,11 +207,6 @@ impl Tracker {
         let more = shifts.chain(&self.calm).map(|state| &**state);
         let more = more.chain(self.shifted.as_ref().map(|shifted| &shifted.state));
         self.state.heap_bytes() + more.map(|state| size_of::<State>() + state.heap_bytes()).sum::<usize>()
-    }
-
-    fn answer(&self, is_plain: bool, ahead: Span, q: &[Quantile]) -> Vec<f64> {
-        let levels = self.levels(is_plain, self.within_reach(ahead));
-        self.at_levels(&levels, q)
     }
 
     fn within_reach(&self, ahead: Span) -> i64 {
@@ -225,7 +230,7 @@ impl Tracker {
     }
 
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
-    fn levels(&self, is_plain: bool, ahead: i64) -> [f64; L] {
+    fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
         for (i, t) in self.tasks_about(false, ahead) {
@@ -236,7 +241,7 @@ impl Tracker {
                 above = Some((i, horizon));
             }
         }
-        let ask = |i: usize| self.task_levels(is_plain, i, ahead);
+        let ask = |i: usize| self.task_levels(rule, i, ahead);
         match (below, above) {
             (Some((i, a)), Some((j, b))) if a < ahead => {
                 let share = (ahead as f64 / a as f64).ln() / (b as f64 / a as f64).ln();
@@ -251,18 +256,18 @@ impl Tracker {
     /// The same of the largest load of a window. A longer window holds the shorter one, so its peak is never below:
     /// each rung counts for all beyond it, and what lies between two is interpolated. Beyond the last rung there are
     /// windows of whole multiples of it.
-    fn peak_levels(&self, window: i64, notes: &mut Rungs) -> [f64; L] {
+    fn peak_levels(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
         let step = self.fit.plan.step;
         let rungs = self.tasks_about(true, window).map(|(i, t)| (i, t.task.steps as i64 * step));
         let last = self.tasks_about(true, window).next_back().map(|(i, t)| (i, t.task.steps as i64 * step));
         let beyond = (2..).map_while(|k| last.map(|(i, length)| (i, k * length)));
         let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
         for (i, length) in rungs.chain(beyond) {
-            let peak = match notes.0.iter().find(|(noted, _)| *noted == length) {
+            let peak = match notes.0.iter().find(|(noted, _)| *noted == (rule, length)) {
                 Some((_, peak)) => *peak,
                 None => {
-                    let peak = self.task_levels(false, i, length);
-                    notes.0.push((length, peak));
+                    let peak = self.task_levels(rule, i, length);
+                    notes.0.push(((rule, length), peak));
                     peak
                 }
             };
@@ -298,17 +303,13 @@ impl Tracker {
         self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
     }
 
-    fn task_levels(&self, is_plain: bool, i: usize, ahead: i64) -> [f64; L] {
+    fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
             return [0.0; L];
         };
-        let p = self.state.forecast(&self.fit, learnt, standing, ahead);
-        let levels = if is_plain {
-            standing.plain(&learnt.errors, &p)
-        } else {
-            self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead)
-        };
-        levels.map(f64::from)
+        let mut p = self.state.forecast(&self.fit, learnt, standing, ahead);
+        p.pooled = self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead);
+        p.by(rule, &learnt.errors).map(f64::from)
     }
 }
 
@@ -368,12 +369,15 @@ impl State {
     }
 
     pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
-        let view = outlook(&self.now, &past(fit, &self.bins), ahead);
+        let past = past(fit, &self.bins);
+        let view = outlook(&self.now, &past, ahead);
+        let lags = if learnt.task.peak { peak_lags } else { point_lags };
         let mut p = Pending {
             experts: learnt.model.complete(&view),
             asleep: view.asleep,
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
+            lags: lags(&past, &fit.plan, self.now.at, ahead),
             raw: [0.0; L],
             pooled: [0.0; L],
         };

@@ -1,46 +1,63 @@
-//! Whether a forecast deserves to be acted on, and how accurate it has been.
+//! Who predicts a load, and how accurate the forecast has been.
 //!
-//! What decides is the loss that matters: the asymmetric (pinball) loss at the quantile that is insured, of
-//! the peak of the lead window, over the trailing days, beside two plain rules: persistence and the seasonal
-//! naive, both granted their own error quantiles. A change of mind needs more evidence than staying, so that
-//! trust does not flap. It is not judged by percentage errors.
+//! What decides is the loss that matters: the asymmetric (pinball) loss at the quantile that is insured, of the peak of
+//! the lead window, over the trailing days. The forecast is held against three plain rules (persistence and the
+//! seasonal naive of a day and of a week), all granted their own error quantiles. Where it is clearly worse, the best of
+//! them predicts in its place; only where that is persistence is there nothing to see ahead of the load. A change of
+//! mind needs more evidence than staying, so that trust does not flap. It is not judged by percentage errors.
 
 use std::fmt;
 
 use crate::units::{Quantile, Span};
 
+use super::plain::{NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, Record};
 use super::pool::{LEVELS, MEDIAN, Standing};
 use super::tracker::Tracker;
 
-/// How far a forecast may be relied on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum TrustState {
-    /// Clearly worse than a plain rule: not to be acted on.
-    Distrusted,
-    /// Too little evidence, or about as good as a plain rule.
+/// Who predicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Rule {
+    /// The forecast.
     #[default]
+    Forecast,
+    /// The same time yesterday, with its usual errors.
+    NaiveDay,
+    /// The same time a week ago, with its usual errors.
+    NaiveWeek,
+    /// Nobody: nothing predicts the load better than the load now, with its usual errors.
+    Reactive,
+}
+
+/// How far a forecast may be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrustState {
+    /// Nothing predicts the load better than the load now: not acted on.
+    Distrusted,
+    /// Too little was judged, or a seasonal naive is better: who predicts is acted on all the same.
     Probation,
-    /// At least as good as the plain rules.
+    /// As good as the plain rules, or better.
     Trusted,
 }
 
-/// Trust with its evidence.
+/// Who predicts, with the evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trust {
-    /// How far the forecast may be relied on.
-    pub state: TrustState,
+    /// Who predicts.
+    pub rule: Rule,
+    /// The plain rule that the forecast is held against: the one that predicts, else the best.
+    pub baseline: Rule,
+    /// Loss of the forecast over that of the baseline; below 1 the forecast is better.
+    pub ratio: f64,
+    /// Whether enough was judged to tell.
+    pub is_judged: bool,
     /// The window whose peak was judged.
     pub window: Span,
     /// The quantile whose loss was judged.
     pub quantile: f64,
     /// Rolling loss of the forecast, in the unit of the load.
     pub forecast_loss: f64,
-    /// Rolling loss of persistence (the last value and its usual errors).
-    pub persistence_loss: f64,
-    /// Rolling loss of the seasonal naive (the same time a week or a day ago and its usual errors).
-    pub naive_loss: f64,
-    /// Forecast loss over that of the better plain rule; below 1 the forecast is better.
-    pub ratio: f64,
+    /// The same of each plain rule, where its record is long enough.
+    pub plain_loss: [(Rule, Option<f64>); Rule::PLAIN.len()],
 }
 
 /// How accurate the forecasts up to an hour ahead have been over the trailing days.
@@ -52,10 +69,11 @@ pub struct Accuracy {
     pub coverage: Vec<(Quantile, f64)>,
 }
 
-/// Ratio at which trust is won, lost to probation, and lost altogether; the distances are the hysteresis.
-const WON: f32 = 1.0;
-const LOST: f32 = 1.1;
+/// The forecast gives way where its loss is so many times the best plain rule's, and is back below the second; among
+/// plain rules one gives way where another is so many times better. The distances are the hysteresis.
 const GONE: f32 = 1.3;
+const BACK: f32 = 1.1;
+const BETTER: f32 = 1.1;
 /// Less decayed evidence than this share of a full record is too little.
 const EVIDENCE: f32 = 0.15;
 /// Levels at which trust is kept: the objectives cost, balanced and availability.
@@ -63,7 +81,83 @@ pub(super) const JUDGED: [usize; 3] = [2, 4, 5];
 /// Accuracy is told for horizons up to this.
 const NEAR: i64 = 3_600;
 /// The window that is judged unless another is asked for: the default lead time with its review.
-const WINDOW: Span = Span::seconds(150);
+const WINDOW: Span = Span::seconds(165);
+
+// === impl Rule ===
+
+impl Rule {
+    /// The rules that need no forecast.
+    pub const PLAIN: [Rule; 3] = [Rule::Reactive, Rule::NaiveDay, Rule::NaiveWeek];
+
+    /// The name in metrics and JSON: `forecast`, `naive_day`, `naive_week`, `reactive`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::Forecast => "forecast",
+            Rule::NaiveDay => "naive_day",
+            Rule::NaiveWeek => "naive_week",
+            Rule::Reactive => "reactive",
+        }
+    }
+
+    /// The rule after new evidence.
+    pub(super) fn next(self, record: &Record, level: usize) -> Rule {
+        if !is_judged(record) {
+            return Rule::Forecast;
+        }
+        let best = best(record, level);
+        let over = |rule| ratio(record, level, rule);
+        match self {
+            Rule::Forecast if over(best) > GONE => best,
+            Rule::Forecast => Rule::Forecast,
+            _ if over(best) <= BACK => Rule::Forecast,
+            held if has_record(record, held) && over(best) <= BETTER * over(held) => held,
+            _ => best,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rule::Forecast => "the forecast",
+            Rule::NaiveDay => "the seasonal naive of a day",
+            Rule::NaiveWeek => "the seasonal naive of a week",
+            Rule::Reactive => "persistence",
+        })
+    }
+}
+
+/// The place of a plain rule in the record.
+fn place(rule: Rule) -> usize {
+    match rule {
+        Rule::NaiveDay => NAIVE_DAY,
+        Rule::NaiveWeek => NAIVE_WEEK,
+        Rule::Forecast | Rule::Reactive => PERSISTENCE,
+    }
+}
+
+fn is_judged(record: &Record) -> bool {
+    has_record(record, Rule::Reactive)
+}
+
+fn has_record(record: &Record, rule: Rule) -> bool {
+    record.count(place(rule)) >= EVIDENCE
+}
+
+/// The forecast's loss over a plain rule's at the truths that both were judged by.
+fn ratio(record: &Record, level: usize, rule: Rule) -> f32 {
+    record.ratio(level, place(rule))
+}
+
+/// The plain rule that lost least beside the forecast. Of equal ones a seasonal naive, which sees ahead.
+fn best(record: &Record, level: usize) -> Rule {
+    let known = Rule::PLAIN.into_iter().filter(|rule| has_record(record, *rule));
+    known
+        .max_by(|a, b| ratio(record, level, *a).total_cmp(&ratio(record, level, *b)))
+        .unwrap_or(Rule::Reactive)
+}
+
+// === impl TrustState ===
 
 impl TrustState {
     /// The name used for labels: `trusted`, `probation`, `distrusted`.
@@ -74,18 +168,6 @@ impl TrustState {
             TrustState::Trusted => "trusted",
         }
     }
-
-    /// The state after new evidence.
-    pub(super) fn next(self, ratio: f32, count: f32) -> Self {
-        match self {
-            _ if count < EVIDENCE => TrustState::Probation,
-            _ if ratio <= WON => TrustState::Trusted,
-            _ if ratio > GONE => TrustState::Distrusted,
-            TrustState::Trusted if ratio > LOST => TrustState::Probation,
-            TrustState::Distrusted if ratio <= LOST => TrustState::Probation,
-            same => same,
-        }
-    }
 }
 
 impl fmt::Display for TrustState {
@@ -94,26 +176,71 @@ impl fmt::Display for TrustState {
     }
 }
 
+// === impl Trust ===
+
+impl Trust {
+    /// How far the forecast may be relied on.
+    pub fn state(&self) -> TrustState {
+        match self.rule {
+            Rule::Forecast if self.is_judged && self.ratio <= f64::from(BACK) => TrustState::Trusted,
+            Rule::Forecast | Rule::NaiveDay | Rule::NaiveWeek => TrustState::Probation,
+            Rule::Reactive => TrustState::Distrusted,
+        }
+    }
+
+    /// What follows for the answers.
+    pub fn follows(&self) -> &'static str {
+        match self.rule {
+            Rule::Forecast => "replicas are asked for ahead of the load",
+            Rule::NaiveDay | Rule::NaiveWeek => {
+                "replicas are asked for ahead of the load, by that rule until the forecast is as good again"
+            }
+            Rule::Reactive => {
+                "answers follow the load now, the schedule and the minimum until something predicts it better"
+            }
+        }
+    }
+
+    fn unknown(window: Span, quantile: Quantile) -> Trust {
+        Trust {
+            rule: Rule::Forecast,
+            baseline: Rule::Reactive,
+            ratio: 1.0,
+            is_judged: false,
+            window,
+            quantile: quantile.get(),
+            forecast_loss: 0.0,
+            plain_loss: Rule::PLAIN.map(|rule| (rule, None)),
+        }
+    }
+}
+
 impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: loss {:.4} at quantile {} of the {} peak, persistence {:.4}, naive {:.4} (ratio {:.2})",
-            self.state,
-            self.forecast_loss,
-            self.quantile,
-            self.window,
-            self.persistence_loss,
-            self.naive_loss,
-            self.ratio
-        )
+        let Trust { rule, baseline, ratio, window, quantile, .. } = self;
+        let judged =
+            format!("{ratio:.2} times that of {baseline} (quantile {quantile} of the {window} peak)");
+        match rule {
+            Rule::Forecast if !self.is_judged => {
+                write!(f, "the forecast predicts; too little of it was judged yet")?
+            }
+            Rule::Forecast => write!(f, "the forecast predicts: its loss is {judged}")?,
+            Rule::Reactive => write!(
+                f,
+                "nothing predicts the load better than the load now: the forecast's loss is {judged}"
+            )?,
+            Rule::NaiveDay | Rule::NaiveWeek => {
+                write!(f, "{rule} predicts: the forecast's loss is {judged}")?
+            }
+        }
+        write!(f, "; {}", self.follows())
     }
 }
 
 impl Tracker {
     /// Trust at quantile 0.95 of the peak of the default lead window.
     pub fn trust(&self) -> Trust {
-        self.trust_in(WINDOW, Quantile::PUBLISHED[3])
+        self.trust_in(WINDOW, Quantile::BALANCED)
     }
 
     /// Trust at a quantile (the nearest of 0.8, 0.95 and 0.99) of the peak of a window (the nearest modelled
@@ -128,29 +255,25 @@ impl Tracker {
             .or_else(|| peaks.next_back())
             .or_else(|| self.fit.tasks.iter().zip(&self.state.standings).next());
         let distance = |l: usize| (LEVELS[l] - quantile.get()).abs();
-        let place = (0..JUDGED.len()).min_by(|&a, &b| distance(JUDGED[a]).total_cmp(&distance(JUDGED[b])));
-        let (Some((learnt, standing)), Some(place)) = (chosen, place) else {
-            return Trust {
-                state: TrustState::Probation,
-                window,
-                quantile: quantile.get(),
-                forecast_loss: 0.0,
-                persistence_loss: 0.0,
-                naive_loss: 0.0,
-                ratio: 1.0,
-            };
+        let nearest = JUDGED.into_iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
+        let (Some((learnt, standing)), Some((place_of, level))) = (chosen, nearest) else {
+            return Trust::unknown(window, quantile);
         };
-        let level = JUDGED[place];
-        let full = f64::from(standing.count.max(f32::MIN_POSITIVE));
-        let loss = |k: usize| self.fit.transform.load(f64::from(standing.record[k][level]) / full);
+        let (record, rule) = (&standing.record, standing.rules[place_of]);
+        let baseline = if rule == Rule::Forecast { best(record, level) } else { rule };
+        let load = |loss: f32| self.fit.transform.load(f64::from(loss));
+        let [own, _] = record.losses(level, PERSISTENCE);
+        // Each rule's loss as if it had been judged by all truths that the forecast was.
+        let of = |rule| load(own / ratio(record, level, rule));
         Trust {
-            state: standing.trust[place],
+            rule,
+            baseline,
+            ratio: f64::from(ratio(record, level, baseline)),
+            is_judged: is_judged(record),
             window: Span::seconds(learnt.task.steps as i64 * step),
             quantile: LEVELS[level],
-            forecast_loss: loss(0),
-            persistence_loss: loss(1),
-            naive_loss: loss(2),
-            ratio: f64::from(standing.ratio(level)),
+            forecast_loss: load(own),
+            plain_loss: Rule::PLAIN.map(|rule| (rule, has_record(record, rule).then(|| of(rule)))),
         }
     }
 
@@ -167,10 +290,16 @@ impl Tracker {
             .map(|(_, s)| s)
             .collect();
         let published = || Quantile::PUBLISHED.into_iter().zip(MEDIAN..LEVELS.len());
+        // The week's naive where a week was seen, else the day's, else the last value.
+        let naive = [NAIVE_WEEK, NAIVE_DAY]
+            .into_iter()
+            .find(|&rule| near.iter().all(|s| s.record.count(rule) >= EVIDENCE));
+        let naive = naive.unwrap_or(PERSISTENCE);
         let total = |k: usize| -> f64 {
-            near.iter().flat_map(|s| published().map(move |(_, l)| f64::from(s.record[k][l]))).sum()
+            let lost = |s: &Standing, l: usize| f64::from(s.record.losses(l, naive)[k]);
+            near.iter().flat_map(|s| published().map(move |(_, l)| lost(s, l))).sum()
         };
-        let count: f64 = near.iter().map(|s| f64::from(s.count)).sum();
+        let count: f64 = near.iter().map(|s| f64::from(s.record.count(PERSISTENCE))).sum();
         let coverage = published().map(|(q, l)| {
             let covered: f64 = near.iter().map(|s| f64::from(s.cover[l])).sum();
             (q, if count > 0.0 { (covered / count).min(1.0) } else { q.get() })
@@ -178,8 +307,112 @@ impl Tracker {
         // A series that stands still has no loss on either side.
         let trifle = 1e-9 * count;
         Accuracy {
-            skill_ratio: (total(0) + trifle) / (total(2) + trifle).max(f64::MIN_POSITIVE),
+            skill_ratio: (total(0) + trifle) / (total(1) + trifle).max(f64::MIN_POSITIVE),
             coverage: coverage.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plain::RULES;
+    use super::super::pool::L;
+    use super::*;
+
+    const LEVEL: usize = JUDGED[1];
+
+    /// Two days in which the forecast and the rules lost so much at every truth: persistence, the day's naive, the
+    /// week's. `None` is a lag that holds nothing.
+    fn record(forecast: f32, rules: [Option<f32>; RULES]) -> Record {
+        let mut record = Record::new();
+        let knots = [[0.0; RULES]; L];
+        // What lies below a truth by m loses m times the level.
+        let truth = 10_000.0f32;
+        let said = |lost: f32| truth - lost / LEVELS[LEVEL] as f32;
+        // On the even-noise scale.
+        let even = |normal: f32| super::super::transform::even(f64::from(normal)) as f32;
+        let values = rules.map(|lost| lost.map_or(f32::NAN, |lost| even(said(lost))));
+        for _ in 0..200 {
+            record.learn(&knots, values, 1.0, &[said(forecast); L], truth, 0.99);
+        }
+        record
+    }
+
+    fn after(held: Rule, forecast: f32, rules: [Option<f32>; RULES]) -> Rule {
+        held.next(&record(forecast, rules), LEVEL)
+    }
+
+    #[test]
+    fn a_forecast_that_a_seasonal_naive_beats_gives_way_to_it_and_not_to_the_load_now() {
+        let losses = |naive: f32| [Some(270.0), Some(300.0), Some(naive)];
+        // 1.26 times worse is not clearly worse; 1.4 times is, and then the naive predicts.
+        assert_eq!(after(Rule::Forecast, 108.0, losses(86.0)), Rule::Forecast);
+        assert_eq!(after(Rule::Forecast, 120.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 108.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 90.0, losses(86.0)), Rule::Forecast);
+        // Whoever answered reactively until now learns of it too.
+        assert_eq!(after(Rule::Reactive, 108.0, losses(86.0)), Rule::NaiveWeek);
+        assert_eq!(after(Rule::Forecast, 120.0, [Some(270.0), Some(86.0), Some(300.0)]), Rule::NaiveDay);
+    }
+
+    #[test]
+    fn only_persistence_makes_the_answer_reactive() {
+        assert_eq!(after(Rule::Forecast, 140.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Reactive);
+        assert_eq!(after(Rule::Reactive, 120.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Reactive);
+        assert_eq!(after(Rule::Reactive, 105.0, [Some(100.0), Some(300.0), Some(300.0)]), Rule::Forecast);
+        // Of two plain rules the one that predicts keeps its place until the other is clearly better.
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(300.0), Some(95.0), Some(100.0)]), Rule::NaiveWeek);
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(300.0), Some(80.0), Some(100.0)]), Rule::NaiveDay);
+    }
+
+    #[test]
+    fn a_lag_that_does_not_exist_earns_no_record() {
+        assert_eq!(after(Rule::Forecast, 200.0, [Some(150.0), Some(100.0), None]), Rule::NaiveDay);
+        assert_eq!(after(Rule::NaiveWeek, 200.0, [Some(150.0), Some(100.0), None]), Rule::NaiveDay);
+        assert_eq!(after(Rule::Forecast, 200.0, [Some(100.0), None, None]), Rule::Reactive);
+        assert_eq!(Rule::Reactive.next(&Record::new(), LEVEL), Rule::Forecast, "nothing was judged");
+    }
+
+    #[test]
+    fn the_verdict_names_the_baseline_the_factor_and_what_follows() {
+        let trust = |rule, baseline, ratio| Trust {
+            rule,
+            baseline,
+            ratio,
+            is_judged: true,
+            ..Trust::unknown(Span::minutes(5), Quantile::BALANCED)
+        };
+        for (trust, state, begins, ends) in [
+            (
+                trust(Rule::Forecast, Rule::NaiveWeek, 0.72),
+                TrustState::Trusted,
+                "the forecast predicts: its loss is 0.72 times that of the seasonal naive of a week (quantile 0.95 \
+                 of the 5m peak)",
+                "ahead of the load",
+            ),
+            (
+                trust(Rule::NaiveWeek, Rule::NaiveWeek, 1.4),
+                TrustState::Probation,
+                "the seasonal naive of a week predicts: the forecast's loss is 1.40 times that of the seasonal naive",
+                "until the forecast is as good again",
+            ),
+            (
+                trust(Rule::Reactive, Rule::Reactive, 1.5),
+                TrustState::Distrusted,
+                "nothing predicts the load better than the load now: the forecast's loss is 1.50 times that of \
+                 persistence",
+                "until something predicts it better",
+            ),
+            (
+                trust(Rule::Forecast, Rule::NaiveDay, 1.2),
+                TrustState::Probation,
+                "the forecast predicts: its loss is 1.20 times",
+                "ahead of the load",
+            ),
+        ] {
+            let told = trust.to_string();
+            assert!(told.starts_with(begins) && told.ends_with(ends), "{told}");
+            assert_eq!(trust.state(), state, "{told}");
         }
     }
 }

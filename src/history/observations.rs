@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Series;
+use super::{Interruption, Series};
 use crate::units::{Replicas, Span, Time};
 
 /// One value with the instant it was observed at.
@@ -36,6 +36,10 @@ pub struct SignalHistory {
     pub arrivals: Option<Arc<Series>>,
     /// Completions per second of all replicas together, where the policy asks for them.
     pub completions: Option<Arc<Series>>,
+    /// When the source last gave no answer, or had lost what it knew.
+    pub interrupted: Option<Interruption>,
+    /// When the source itself started, where it tells.
+    pub source_began: Option<Time>,
 }
 
 /// What is known of a workload; the only input of a decision beside the policy and the present instant.
@@ -57,7 +61,7 @@ pub struct Observations {
     pub warm_by: Time,
     /// How far the clock of the data source and ours differ, in seconds.
     pub clock_skew: Span,
-    /// The replicas answered last, where known; looked at only while the clocks differ.
+    /// The replicas answered last, where known; looked at only while clocks differ or a source refills.
     pub previous: Option<Replicas>,
 }
 
@@ -77,6 +81,11 @@ impl Observations {
             clock_skew: Span::ZERO,
             previous: None,
         }
+    }
+
+    /// The load turned away that belongs to the signal of that number: it is measured in the unit of the first.
+    pub fn rejected_of(&self, signal: usize) -> Option<&Series> {
+        self.rejected.as_deref().filter(|_| signal == 0)
     }
 }
 

@@ -6,7 +6,7 @@ mod names;
 
 use std::sync::atomic::AtomicU64;
 
-use labels::{Answered, Called, Contributing, Decided, Quantiled, Queried, Workload};
+use labels::{Answered, Called, Contributing, Decided, Held, Predicting, Quantiled, Queried, Workload};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::decide::{Contributor, Decision, Reason};
-use crate::forecast::{Accuracy, Trust, TrustState};
+use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
 use crate::units::Quantile;
@@ -32,13 +32,14 @@ pub struct Metrics {
     forecast_load: Family<Quantiled, FloatGauge>,
     coverage: Family<Quantiled, FloatGauge>,
     skill: Family<Workload, FloatGauge>,
-    trust: Family<Workload, FloatGauge>,
+    trust: Family<Predicting, FloatGauge>,
+    trust_ratio: Family<Held, FloatGauge>,
     history_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
-    saved: Family<Workload, Counter<f64, AtomicU64>>,
+    replicas: Family<Answered, Counter<f64, AtomicU64>>,
     short: Family<Answered, Counter<f64, AtomicU64>>,
     workloads: Gauge,
     series: Gauge,
@@ -76,12 +77,13 @@ impl Metrics {
             coverage: Family::default(),
             skill: Family::default(),
             trust: Family::default(),
+            trust_ratio: Family::default(),
             history_age: Family::default(),
             history_points: Family::default(),
             capped_in: Family::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
-            saved: Family::default(),
+            replicas: Family::default(),
             short: Family::default(),
             workloads: Gauge::default(),
             series: Gauge::default(),
@@ -140,17 +142,29 @@ impl Metrics {
     }
 
     /// Publishes how good the forecast of a workload was lately.
-    pub fn judged(&self, id: &WorkloadId, trust: &Trust, accuracy: &Accuracy, points: usize) {
+    pub fn judged(&self, id: &WorkloadId, trust: Option<&Trust>, accuracy: &Accuracy, points: usize) {
         let workload = Workload::of(id);
-        self.trust.get_or_create(&workload).set(match trust.state {
-            TrustState::Trusted => 1.0,
-            TrustState::Probation => 0.5,
-            TrustState::Distrusted => 0.0,
-        });
+        self.distrust(id);
+        if let Some(trust) = trust {
+            self.trust_ratio.get_or_create(&Held::of(id, trust.baseline)).set(trust.ratio);
+            self.trust.get_or_create(&Predicting::of(id, trust.rule)).set(match trust.state() {
+                TrustState::Trusted => 1.0,
+                TrustState::Probation => 0.5,
+                TrustState::Distrusted => 0.0,
+            });
+        }
         self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
         self.history_points.get_or_create(&workload).set(points as f64);
         for (quantile, share) in &accuracy.coverage {
             self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
+        }
+    }
+
+    /// Removes what was said of who predicts: the labels name one rule at a time.
+    fn distrust(&self, id: &WorkloadId) {
+        for rule in [Rule::Forecast].into_iter().chain(Rule::PLAIN) {
+            self.trust.remove(&Predicting::of(id, rule));
+            self.trust_ratio.remove(&Held::of(id, rule));
         }
     }
 
@@ -159,12 +173,13 @@ impl Metrics {
         self.scaling_lag.get_or_create(&Workload::of(id)).set(seconds);
     }
 
-    /// Adds to the ledger. What was spent more is not subtracted from a counter, which must not fall; what it bought
-    /// stands in the time that each answer left short.
+    /// Adds to the ledger: what each answer ran, and the time it left short. A counter must not fall, so the saving is
+    /// the difference of two, which may be negative.
     pub fn entered(&self, id: &WorkloadId, balance: &Balance) {
-        self.saved.get_or_create(&Workload::of(id)).inc_by(balance.saved.max(0.0));
-        for (answer, seconds) in ANSWERS.into_iter().zip([balance.short_with, balance.short_without]) {
-            self.short.get_or_create(&Answered::of(id, answer)).inc_by(seconds);
+        for (answer, side) in ANSWERS.into_iter().zip([balance.predictive, balance.reactive]) {
+            let labels = Answered::of(id, answer);
+            self.replicas.get_or_create(&labels).inc_by(side.replica_seconds);
+            self.short.get_or_create(&labels).inc_by(side.short);
         }
     }
 
@@ -175,7 +190,6 @@ impl Metrics {
             &self.desired,
             &self.load,
             &self.skill,
-            &self.trust,
             &self.history_age,
             &self.history_points,
             &self.capped_in,
@@ -184,8 +198,9 @@ impl Metrics {
         ] {
             family.remove(&workload);
         }
-        self.saved.remove(&workload);
+        self.distrust(id);
         for answer in ANSWERS {
+            self.replicas.remove(&Answered::of(id, answer));
             self.short.remove(&Answered::of(id, answer));
         }
         for direction in DIRECTIONS {

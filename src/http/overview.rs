@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Metrics;
 use crate::decide::{Blind, Decision, Prepared};
+use crate::forecast::Trust;
 use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
 use crate::units::{Replicas, Span, Time};
@@ -81,6 +82,17 @@ pub struct Change {
 
 /// How long KEDA may be silent before the page says so: it polls each 30 s unless told otherwise.
 pub const SILENT: Span = Span::minutes(2);
+
+// === impl Known ===
+
+impl Known {
+    /// Who predicts its load: as the newest decision says, else as the fit does.
+    pub fn trust(&self, story: &Story) -> Option<Trust> {
+        let decided = self.standing.decision().and_then(|decision| decision.forecast.as_ref());
+        let decided = decided.map(|view| view.trust);
+        decided.or_else(|| story.prepared.as_ref()?.trust(&story.policy))
+    }
+}
 
 // === impl Standing ===
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::overview::{Known, SILENT, Standing, Story};
 use crate::decide::{Contributor, Decision, Note, Reason, Rung, coming};
 use crate::draw::{escaped, number};
+use crate::forecast::Rule;
 use crate::units::{Time, counted};
 
 /// What may stand behind the `?` of the fleet's path.
@@ -240,7 +241,10 @@ fn mark_of(decision: &Decision) -> Mark {
         _ if has(|n| matches!(n, Note::ClockSkew { .. })) => Mark { class: "warn", word: "clocks differ" },
         _ if decision.capped_in.is_some() => Mark { class: "warn", word: "will be capped" },
         Rung::ReactiveOnly => Mark { class: "warn", word: "no forecast" },
-        _ if has(|n| matches!(n, Note::Distrusted)) => Mark { class: "warn", word: "forecast distrusted" },
+        // A seasonal rule in its place sees as far ahead: nothing is amiss.
+        _ if has(|n| matches!(n, Note::Distrusted { .. } | Note::PlainRule { rule: Rule::Reactive, .. })) => {
+            Mark { class: "warn", word: "forecast distrusted" }
+        }
         _ => WELL,
     }
 }

@@ -143,7 +143,7 @@ async fn decision(
 
 async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
     let since = answers.overview.now() - hours(&choice);
-    told(answers, place, choice, move |story| view::history_json(story, since)).await
+    told(answers, place, choice, move |_, story| view::history_json(story, since)).await
 }
 
 async fn forecast(
@@ -152,7 +152,9 @@ async fn forecast(
     Query(choice): Query<Choice>,
 ) -> Answer {
     let (from, span) = (answers.overview.now(), hours(&choice));
-    told(answers, place, choice, move |story| view::forecast_json(story, from, from + span)).await
+    let tell =
+        move |known: &Known, story: &Story| view::forecast_json(story, known.trust(story), from, from + span);
+    told(answers, place, choice, tell).await
 }
 
 /// What is told of one workload's story.
@@ -160,7 +162,7 @@ async fn told(
     answers: Answers,
     place: (String, String),
     choice: Choice,
-    tell: impl FnOnce(&Story) -> Value + Send + 'static,
+    tell: impl FnOnce(&Known, &Story) -> Value + Send + 'static,
 ) -> Answer {
     answers
         .make(move |overview| {
@@ -169,7 +171,7 @@ async fn told(
                 Err(lost) => return not_one(&lost),
             };
             match overview.story(&known.id) {
-                Some(story) => Json(tell(&story)).into_response(),
+                Some(story) => Json(tell(&known, &story)).into_response(),
                 None => untold(&known, overview),
             }
         })

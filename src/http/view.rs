@@ -7,7 +7,7 @@ mod forms;
 
 use forms::{
     ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView, PeakView,
-    PointView, ProblemView, WorkloadView, WorkloadsView,
+    PointView, ProblemView, VerdictView, WorkloadView, WorkloadsView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::overview::{Change, Known, Story};
 use crate::decide::{Coming, Decision, SignalPlan, Stretch, coming};
+use crate::forecast::Trust;
 use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
 
@@ -57,7 +58,7 @@ pub(super) fn history_json(story: &Story, since: Time) -> Value {
 }
 
 /// The stretches from `from` to `to`.
-pub(super) fn forecast_json(story: &Story, from: Time, to: Time) -> Value {
+pub(super) fn forecast_json(story: &Story, trust: Option<Trust>, from: Time, to: Time) -> Value {
     let plan = story.prepared.as_ref().and_then(|prepared| prepared.signals.first());
     let tracker = match plan {
         Some(SignalPlan::Ready { tracker, .. }) => Some(tracker),
@@ -70,11 +71,17 @@ pub(super) fn forecast_json(story: &Story, from: Time, to: Time) -> Value {
         schema: VERSION,
         known_until: tracker.map(|t| t.at().to_string()),
         fitted_at: tracker.map(|t| t.fitted_at().to_string()),
-        trust: tracker.map(|t| t.trust().state.as_str()),
+        trust: trust.map(|trust| trust.state().as_str()),
+        verdict: trust.map(|trust| VerdictView::of(&trust)),
         skill_ratio: accuracy.as_ref().map(|a| a.skill_ratio),
         coverage: coverage.collect(),
         hours: hours.unwrap_or_default().iter().map(HourView::of).collect(),
     })
+}
+
+/// Who predicts, and why: the same form in the API, `explain` and `forecast --explain`.
+pub fn verdict_json(trust: &Trust) -> Value {
+    value(&VerdictView::of(trust))
 }
 
 /// Why there is no answer.
@@ -144,11 +151,25 @@ impl DecisionView {
                     .map(|(q, load)| (q.to_string(), load))
                     .collect(),
                 fitted_at: view.fitted_at.to_string(),
-                trust: view.trust,
+                trust: view.trust.state().as_str(),
+                verdict: VerdictView::of(&view.trust),
             }),
             capped_in_seconds: decision.capped_in.map(|(span, _)| span.as_seconds()),
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
             next_change: None,
+        }
+    }
+}
+
+impl VerdictView {
+    fn of(trust: &Trust) -> Self {
+        VerdictView {
+            rule: trust.rule.as_str(),
+            baseline: trust.baseline.as_str(),
+            ratio: trust.ratio,
+            quantile: trust.quantile,
+            window_seconds: trust.window.as_seconds(),
+            text: trust.to_string(),
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
     check_fallback(object, spec, findings);
     check_behavior(spec, findings);
     check_formula(object, spec, findings);
+    check_mixture(object, findings);
     check_names(object, findings);
     if let Some(idle) = spec.count_of("idleReplicaCount").filter(|idle| *idle != 0) {
         let message = format!("idleReplicaCount is {idle}");
@@ -141,6 +142,13 @@ fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Finding
         findings.add(&rules::FALLBACK_LOWERS, at, message, "write behavior: currentReplicasIfHigher");
     }
     let replicas = fallback.count_of("replicas").unwrap_or(0);
+    if replicas == 0 {
+        let message = "fallback.replicas is 0: an error of the scaler scales to zero, whatever behavior says";
+        let mend =
+            "write the replicas that carry the business without a scaler, 1 at least; none is safer than 0";
+        findings.add(&rules::FALLBACK_ZERO, key_of(fallback, "replicas"), message, mend);
+        return;
+    }
     let floors = object.ours().filter_map(|t| t.metadata.get("minReplicas")?.trim().parse::<i64>().ok());
     let least = floors.chain(spec.count_of("minReplicaCount")).max().unwrap_or(0);
     if replicas < least.max(1) {
@@ -193,6 +201,27 @@ fn check_formula(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings
             "write name: forecast, and use it in the formula",
         );
     }
+}
+
+/// Other triggers beside ours. When KEDA starts while Forescale cannot be reached, it writes the HPA with the metrics
+/// that it gets: the others, which then scale down alone. Without any other it writes none, and the replicas stay; a
+/// formula that lacks a value is an error, and the replicas stay as well.
+fn check_mixture(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
+    if trigger::has_formula(object) {
+        return;
+    }
+    let others: Vec<_> = object.triggers.iter().filter(|trigger| !trigger.is_ours()).collect();
+    let Some(first) = others.first() else { return };
+    let mut kinds: Vec<_> = others.iter().map(|trigger| format!("'{}'", trigger.kind)).collect();
+    kinds.dedup();
+    let kinds = kinds.join(" and ");
+    let message = format!(
+        "{kinds} beside Forescale: a KEDA that restarts while Forescale is away scales down by {kinds} alone, until \
+         the spec is changed"
+    );
+    let mend = "make it a further signal of a policy (signals: with mode: reactive), and minReplicaCount the floor of \
+                the business";
+    findings.add(&rules::MIXED_TRIGGERS, key_of(first.node, "type"), message, mend);
 }
 
 /// Two triggers of one object under one metric name are one workload with two sets of keys.

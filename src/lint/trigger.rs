@@ -136,6 +136,11 @@ pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
     }
 }
 
+/// Whether the HPA gets one metric that a formula makes of all triggers.
+pub(super) fn has_formula(object: &ScaledObject<'_>) -> bool {
+    object.spec().is_some_and(|spec| spec.at(&["advanced", "scalingModifiers", "formula"]).is_some())
+}
+
 /// A trigger's policy beside the ScaledObject it stands in.
 struct Both<'a> {
     object: &'a ScaledObject<'a>,
@@ -162,6 +167,10 @@ impl Both<'_> {
         locate(self.node, key, &findings.lines, self.at)
     }
 
+    fn has_formula(&self) -> bool {
+        has_formula(self.object)
+    }
+
     fn commands_zero(&self) -> bool {
         let effects = self.policy.schedule.rules().iter().flat_map(|rule| rule.effects());
         effects.into_iter().any(|e| matches!(e, Effect::Exactly(r) | Effect::Max(r) if *r == Replicas::ZERO))
@@ -173,7 +182,9 @@ impl Both<'_> {
         let (min_count, max_count) = (self.count("minReplicaCount"), self.count("maxReplicaCount"));
         let given = |key: &str| self.trigger.metadata.contains_key(key);
         let most = max_count.unwrap_or(MAX_COUNT);
-        if max > most && (!self.is_partial || given("maxReplicas")) {
+        // A formula makes another number of the answer: its limits are not the HPA's.
+        let is_answer = !self.has_formula();
+        if is_answer && max > most && (!self.is_partial || given("maxReplicas")) {
             let message = format!("planned up to {max} replicas, and the HPA goes to {most}");
             let mend = format!("write maxReplicas: '{most}', or raise maxReplicaCount");
             let at = if given("maxReplicas") {
@@ -200,7 +211,7 @@ impl Both<'_> {
             let message = format!("minReplicaCount is 0, and minReplicas is {min}: it never goes to zero");
             let mend = "write minReplicas: '0', or raise minReplicaCount";
             findings.add(&rules::ZERO_UNREACHABLE, at(findings), message, mend);
-        } else if given("minReplicas") && min != least && !(least == 0 && min == 1) {
+        } else if is_answer && given("minReplicas") && min != least && !(least == 0 && min == 1) {
             let message = format!("minReplicas is {min}, and minReplicaCount is {least}");
             findings.add(&rules::LIMITS_DISAGREE, at(findings), message, "write the same number in both");
         }
@@ -222,11 +233,9 @@ impl Both<'_> {
     }
 
     fn check_ceilings(&self, findings: &mut Findings<'_>) {
-        let spec = self.object.spec();
-        let has_formula = spec.is_some_and(|s| s.at(&["advanced", "scalingModifiers", "formula"]).is_some());
         let others: Vec<&Trigger<'_>> =
             self.object.triggers.iter().filter(|t| t.index != self.trigger.index).collect();
-        let Some(other) = others.first().filter(|_| !has_formula) else { return };
+        let Some(other) = others.first().filter(|_| !self.has_formula()) else { return };
         let mend = "move the ceiling to maxReplicaCount, or join the triggers by scalingModifiers";
         for (i, rule) in self.policy.schedule.rules().iter().enumerate() {
             if rule.effects().iter().any(|e| matches!(e, Effect::Max(_) | Effect::Exactly(_))) {

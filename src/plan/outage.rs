@@ -1,32 +1,46 @@
 //! What an outage hides: samples that are not the load, and load that left no sample.
 
-use crate::history::Series;
-use crate::units::Time;
+use crate::history::{Reach, Series, thin};
+use crate::units::{Time, exceeds};
 
 /// The share of failed requests from which low load is taken for an outage and not for a quiet time.
 pub const OUTAGE_ERROR_SHARE: f64 = 0.2;
 
-/// The part of `load` after `after` that may be learned from: load turned away added, masked spans `(from, to]`
-/// and slots in which errors say outage taken out as gaps.
-pub fn learnable(
-    load: &Series,
-    after: Time,
-    rejected: Option<&Series>,
-    errors: Option<&Series>,
-    masked: &[(Time, Time)],
-) -> Series {
+/// What else is known about samples of a load.
+#[derive(Debug, Clone, Copy)]
+pub struct Doubts<'a> {
+    /// Load turned away.
+    pub rejected: Option<&'a Series>,
+    /// Share of requests that failed.
+    pub errors: Option<&'a Series>,
+    /// Spans `(from, to]` that are not learned from.
+    pub masked: &'a [(Time, Time)],
+    /// How long the query takes to refill after a gap.
+    pub reach: Reach,
+    /// When the source itself started, where it tells.
+    pub source_began: Option<Time>,
+    /// Gaps that begin after this instant are not known of: values that decay before them count.
+    pub known: Time,
+}
+
+/// The part of `load` after `after` that may be learned from: load turned away added; masked spans, slots in which
+/// errors say outage, and samples around a gap that are not the whole load taken out as gaps.
+pub fn learnable(load: &Series, after: Time, doubts: &Doubts<'_>) -> Series {
     let Some(end) = load.end() else { return Series::new(load.start(), load.step()) };
     let tail = load.window(after, end);
-    if rejected.is_none() && errors.is_none() && masked.is_empty() {
+    if tail.is_empty() {
         return tail;
     }
+    let thin = thin(load, after, doubts.reach, doubts.source_began, doubts.known);
     let at = |series: Option<&Series>, time: Time| series.and_then(|s| s.get(s.slot_before(time)?));
     let values = (0..tail.len()).map(|i| {
         let time = tail.time(i);
-        let is_masked = masked.iter().any(|&(from, to)| from < time && time <= to);
-        let is_outage = at(errors, time).is_some_and(|share| share >= OUTAGE_ERROR_SHARE);
+        let is_masked = doubts.masked.iter().any(|&(from, to)| from < time && time <= to);
+        let is_outage = at(doubts.errors, time).is_some_and(|share| !exceeds(OUTAGE_ERROR_SHARE, share));
         match tail.get(i) {
-            Some(served) if !is_masked && !is_outage => served + at(rejected, time).unwrap_or(0.0),
+            Some(served) if !is_masked && !is_outage && thin.get(i) == Some(&false) => {
+                served + at(doubts.rejected, time).unwrap_or(0.0)
+            }
             _ => f64::NAN,
         }
     });
@@ -36,7 +50,7 @@ pub fn learnable(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Step;
+    use crate::units::{Span, Step};
 
     #[test]
     fn outages_and_masks_become_gaps_and_rejections_count() {
@@ -44,9 +58,18 @@ mod tests {
         let load = Series::from_values(at(0), Step::MINUTE, [10.0, 10.0, 2.0, 10.0, 10.0]);
         let errors = Series::from_values(at(0), Step::MINUTE, [0.0, 0.0, 0.5, 0.1, 0.0]);
         let rejected = Series::from_values(at(0), Step::MINUTE, [0.0, 5.0, 0.0, 1.0, 0.0]);
-        let learned = learnable(&load, at(-1), Some(&rejected), Some(&errors), &[(at(3), at(4))]);
+        let doubts = Doubts {
+            rejected: Some(&rejected),
+            errors: Some(&errors),
+            masked: &[(at(3), at(4))],
+            reach: Reach::new(Span::ZERO, Step::MINUTE),
+            source_began: None,
+            known: at(4),
+        };
+        let learned = learnable(&load, at(-1), &doubts);
         let values: Vec<_> = (0..5).map(|i| learned.get(i)).collect();
         assert_eq!(values, [Some(10.0), Some(15.0), None, Some(11.0), None]);
-        assert_eq!(learnable(&load, at(2), None, None, &[]).values(), [10.0, 10.0]);
+        let none = Doubts { rejected: None, errors: None, masked: &[], ..doubts };
+        assert_eq!(learnable(&load, at(2), &none).values(), [10.0, 10.0]);
     }
 }

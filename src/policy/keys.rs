@@ -16,7 +16,7 @@ use chrono_tz::Tz;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
-use signal::{read_signal, read_source};
+use signal::{read_further_signal, read_signal, read_source};
 
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
@@ -95,7 +95,7 @@ impl Policy {
         let mut faults = std::mem::take(&mut reader.faults);
         for (i, values) in keys.signals.iter().enumerate() {
             let mut inner = Reader::new(values, format!("signals[{i}]."));
-            signals.extend(read_signal(&mut inner, false));
+            signals.extend(read_further_signal(&mut inner));
             faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
             faults.append(&mut inner.faults);
         }

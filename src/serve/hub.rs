@@ -1,6 +1,7 @@
 //! What is known of every query, asked once however many workloads share it.
 
 mod kept;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +9,13 @@ use std::sync::Arc;
 use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;
+use trouble::{Outcome, Part, Question, Troubles};
 
 use super::flight::Flight;
 use super::store::Store;
-use crate::history::{Sample, Series};
+use crate::history::{Interruption, Sample, Series};
 use crate::http::Metrics;
+use crate::policy::WorkloadId;
 use crate::source::feed::{Feed, FeedKey, SET_BACK, grid_phase};
 use crate::source::{Backend, Backoff, SourceError};
 use crate::units::{Span, Step, Time};
@@ -35,6 +38,8 @@ mod parking {
 pub(super) struct Hub {
     ranges: Locked<Ranges>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
+    /// When each data source started.
+    starts: Locked<HashMap<String, Arc<StartFlight>>>,
     troubles: Arc<Troubles>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
@@ -49,8 +54,7 @@ struct Ranges {
     points: usize,
 }
 
-/// Why a query failed when its data source was asked last, by both; none where it did not.
-type Troubles = Locked<HashMap<(String, String), String>>;
+type StartFlight = Flight<Option<Time>, Option<Time>>;
 type InstantFlight = Flight<Retries, Option<Sample>>;
 type RangeFlight = Flight<Reader, Option<Arc<Series>>>;
 
@@ -80,28 +84,30 @@ struct Retries {
 
 impl Hub {
     pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>, most_points: usize) -> Self {
-        let (ranges, instants, troubles) = (Locked::default(), Locked::default(), Arc::default());
-        Hub { ranges, instants, troubles, metrics, store, most_points }
+        let (ranges, instants, starts) = (Locked::default(), Locked::default(), Locked::default());
+        Hub { ranges, instants, starts, troubles: Arc::default(), metrics, store, most_points }
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
     /// read. What is not there at `by` comes later.
     pub(super) async fn series(
         &self,
+        who: &WorkloadId,
         backend: &Arc<dyn Backend>,
         key: &FeedKey,
         settle: Span,
         now: Time,
         by: Instant,
     ) -> Option<Arc<Series>> {
-        let flight = self.flight(backend, key, settle)?;
+        let question = Question::new(backend.as_ref(), &key.query);
+        self.troubles.asked_by(&question, who);
+        let flight = self.flight(backend, key, settle, &question, now)?;
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
         let (metrics, label) = (Arc::clone(&self.metrics), backend.label().to_owned());
-        let (troubles, asked) = (Arc::clone(&self.troubles), (key.datasource.clone(), key.query.clone()));
+        let troubles = Arc::clone(&self.troubles);
         flight
             .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
-                let (troubles, asked) = (Arc::clone(&troubles), asked.clone());
                 async move {
                     let Reader { feed, retries, until, kept } = &mut *state;
                     kept.take_up(feed, now).await;
@@ -111,9 +117,12 @@ impl Hub {
                         return old;
                     }
                     let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
-                    keep_trouble(&troubles, asked, &refreshed);
-                    match retries.noted(refreshed, now, &label) {
+                    troubles.noted(&question, Part::Series, outcome(&refreshed), *until, now);
+                    match retries.noted(refreshed, now) {
                         Some(update) => {
+                            if update.has_lost {
+                                troubles.lost(&question, *until, now);
+                            }
                             *until = Some(update.read_until);
                             kept.keep_in_turn(feed, update.read_until);
                             Some(update.series)
@@ -129,7 +138,14 @@ impl Hub {
     }
 
     /// The one reader of that series; `None` where all readers together would hold more than they may.
-    fn flight(&self, backend: &Arc<dyn Backend>, key: &FeedKey, settle: Span) -> Option<Arc<RangeFlight>> {
+    fn flight(
+        &self,
+        backend: &Arc<dyn Backend>,
+        key: &FeedKey,
+        settle: Span,
+        question: &Question,
+        now: Time,
+    ) -> Option<Arc<RangeFlight>> {
         let mut ranges = self.ranges.lock();
         let place = (key.clone(), settle);
         if let Some(flight) = ranges.flights.get(&place) {
@@ -141,10 +157,7 @@ impl Hub {
                 "{own} points of history are beyond limits.historyPoints: {held} of {} are taken",
                 self.most_points
             );
-            let asked = (key.datasource.clone(), key.query.clone());
-            if self.troubles.lock().insert(asked, why.clone()).is_none() {
-                tracing::warn!(datasource = backend.label(), why, "no history is kept of a query");
-            }
+            self.troubles.noted(question, Part::Series, Outcome::Failed(why), None, now);
             return None;
         }
         let feed = Feed::new(Arc::clone(backend), key.clone(), settle);
@@ -164,36 +177,68 @@ impl Hub {
     /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
     pub(super) async fn instant(
         &self,
+        who: &WorkloadId,
         backend: &Arc<dyn Backend>,
         query: &str,
         grid: Step,
         at: Time,
         by: Instant,
     ) -> Option<Sample> {
+        let question = Question::new(backend.as_ref(), query);
+        self.troubles.asked_by(&question, who);
         let key = InstantKey { source: backend.identity(), query: query.to_owned(), grid };
         let fresh = || Flight::new(Retries::new(query), None);
         let flight = Arc::clone(self.instants.lock().entry(key.clone()).or_insert_with(fresh));
         let (backend, metrics) = (Arc::clone(backend), Arc::clone(&self.metrics));
+        let troubles = Arc::clone(&self.troubles);
         flight
             .at(at, by, move |mut retries, old| {
-                let (backend, query, metrics) =
-                    (Arc::clone(&backend), key.query.clone(), Arc::clone(&metrics));
+                let query = key.query;
                 async move {
                     if retries.must_wait(at) {
                         return old;
                     }
                     let answer = timed(&metrics, backend.label(), backend.instant(&query, at)).await;
+                    let outcome = match &answer {
+                        Ok(None) if old.is_some() => Outcome::Vanished,
+                        answer => outcome(answer),
+                    };
+                    troubles.noted(&question, Part::Instant, outcome, old.map(|sample| sample.at), at);
                     // A query that yields nothing, like one that fails, leaves what was known, with its age.
-                    let value = retries.noted(answer, at, backend.label()).flatten();
+                    let value = retries.noted(answer, at).flatten();
                     value.map(|value| Sample { at, value }).or(old)
                 }
             })
             .await
     }
 
+    /// When the server behind `backend` started, where it tells: the latest start of those that answer under its name.
+    pub(super) async fn began(&self, backend: &Arc<dyn Backend>, at: Time, by: Instant) -> Option<Time> {
+        let fresh = || Flight::new(None, None);
+        let flight = Arc::clone(self.starts.lock().entry(backend.identity()).or_insert_with(fresh));
+        let backend = Arc::clone(backend);
+        flight
+            .at(at, by, move |mut not_before, old: Option<Time>| async move {
+                if not_before.is_some_and(|not_before| at < not_before) {
+                    return old;
+                }
+                let told = backend.began().await;
+                // Who does not tell is not asked at every poll.
+                *not_before = matches!(told, Ok(None)).then(|| at + SILENT);
+                // A start that lies ahead is one of a clock that is wrong, which has an answer of its own.
+                told.ok().flatten().filter(|began| *began <= at).max(old.filter(|began| *began <= at))
+            })
+            .await
+    }
+
     /// Why the series of `query` could not be read from `backend` when it was asked last.
     pub(super) fn trouble(&self, backend: &dyn Backend, query: &str) -> Option<String> {
-        self.troubles.lock().get(&(backend.identity(), query.to_owned())).cloned()
+        self.troubles.why(&Question::new(backend, query))
+    }
+
+    /// When the newest value of `query` was last missing.
+    pub(super) fn interrupted(&self, backend: &dyn Backend, query: &str) -> Option<Interruption> {
+        self.troubles.interrupted(&Question::new(backend, query))
     }
 
     /// Lets go of what no workload asks for any more.
@@ -203,7 +248,7 @@ impl Hub {
         ranges.points = ranges.flights.keys().map(|(key, _)| key.points()).sum();
         drop(ranges);
         self.instants.lock().retain(|key, _| is_used(&key.query));
-        self.troubles.lock().retain(|(_, query), _| is_used(query));
+        self.troubles.retain(is_used);
     }
 
     /// Writes every series that has grown since it was written last; those being read now are left as they are.
@@ -226,13 +271,12 @@ impl Hub {
     }
 }
 
-fn keep_trouble<T>(troubles: &Troubles, asked: (String, String), answer: &Result<T, SourceError>) {
-    let mut troubles = troubles.lock();
-    match answer {
-        Ok(_) => drop(troubles.remove(&asked)),
-        Err(error) => drop(troubles.insert(asked, error.to_string())),
-    }
+fn outcome<T>(answer: &Result<T, SourceError>) -> Outcome {
+    answer.as_ref().map_or_else(|error| Outcome::Failed(error.to_string()), |_| Outcome::Answered)
 }
+
+/// How long a source that does not tell its start is not asked for it again.
+const SILENT: Span = Span::minutes(10);
 
 /// Runs a query of a data source and measures it.
 async fn timed<T>(
@@ -261,8 +305,8 @@ impl Retries {
         self.not_before.is_some_and(|at| now < at && at.since(now) <= Span::seconds(longest))
     }
 
-    /// The answer; a failure is logged and sets when to ask again.
-    fn noted<T>(&mut self, answer: Result<T, SourceError>, now: Time, datasource: &str) -> Option<T> {
+    /// The answer; a failure sets when to ask again.
+    fn noted<T>(&mut self, answer: Result<T, SourceError>, now: Time) -> Option<T> {
         match answer {
             Ok(value) => {
                 self.backoff.reset();
@@ -272,7 +316,6 @@ impl Retries {
             Err(error) => {
                 let wait = self.backoff.after(&error).as_secs();
                 self.not_before = Some(now + Span::seconds(i64::try_from(wait).unwrap_or(60)));
-                tracing::warn!(datasource, failures = self.backoff.failures(), %error, "query failed");
                 None
             }
         }

@@ -225,13 +225,8 @@ impl Desk for Registry {
         }
         let set = sets.iter().find(|set| set.fingerprint == fingerprint);
         let Some(served) = set.filter(|_| overlap(sets) <= PATCHING) else {
-            return Err(Refusal::Conflict(format!(
-                "found {} different sets of metadata for metric '{}' of one ScaledObject within {PATCHING}, expected \
-                 one: after several corrections it is served {PATCHING} later; two triggers need different metricName \
-                 keys",
-                sets.len() + usize::from(set.is_none()),
-                id.metric()
-            )));
+            let sets = sets.len() + usize::from(set.is_none());
+            return Err(Refusal::Conflict(shared_name(sets, id).to_string()));
         };
         match &served.serving {
             Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
@@ -260,6 +255,16 @@ impl Set {
             Serving::Faulty(_) => None,
         }
     }
+}
+
+/// What is said of several sets of metadata that are asked for under one identity for longer than a patch takes.
+fn shared_name(sets: usize, id: &WorkloadId) -> Fault {
+    let found = format!("{sets} different sets of metadata for metric '{}' of one ScaledObject", id.metric());
+    let expected = format!(
+        "one within {PATCHING}: two triggers need different metricName keys; after several corrections it is served \
+         {PATCHING} later"
+    );
+    Fault::in_words("metricName", found, expected)
 }
 
 /// How long two sets have been asked for side by side.

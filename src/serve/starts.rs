@@ -1,21 +1,58 @@
-//! The questions that `leadTime: auto` asks of kube-state-metrics.
+//! Which pods are a workload's, and the questions that `leadTime: auto` asks of kube-state-metrics about them.
 //!
-//! Pods are told by the name of the ScaledObject, which its Deployment usually shares.
+//! Pods are told by the name of what is scaled, the ScaledObject's unless said otherwise: a Deployment's are
+//! `NAME-<hash>-<five letters>`, a StatefulSet's `NAME-<number>`. A neighbour whose name begins alike is left out by
+//! that, and by its owner where kube-state-metrics tells owners.
 
 use crate::policy::WorkloadId;
+
+/// The pods of one workload, as PromQL asks for them.
+pub(crate) struct Pods {
+    /// Label matchers: the namespace, and names that such pods may have.
+    matchers: String,
+    /// Pods of those names that belong to somebody else.
+    foreign: String,
+}
 
 /// How long the pods started within the last half hour took from creation to readiness (their 90th percentile), and
 /// how many pods are ready.
 pub(super) fn start_queries(id: &WorkloadId) -> [String; 2] {
-    let (namespace, name) = (id.namespace(), id.name());
-    let pods = format!("namespace=\"{namespace}\",pod=~\"{}-.*\"", name.replace('.', "[.]"));
-    // Several instances of kube-state-metrics tell of the same pods.
-    let of = |metric: &str| format!("max by (namespace, pod) ({metric}{{{pods}}})");
-    let created = of("kube_pod_created");
-    let took = format!("{} - on (namespace, pod) {created}", of("kube_pod_status_ready_time"));
-    let lately = format!("quantile(0.9, ({took}) and on (namespace, pod) (time() - {created} < 1800))");
-    let ready = format!("sum(max by (namespace, pod) (kube_pod_status_ready{{{pods},condition=\"true\"}}))");
-    [lately, ready]
+    let pods = Pods::of(id.namespace(), id.name());
+    let created = pods.all("kube_pod_created", "");
+    let took = format!("{} - on (namespace, pod) {created}", pods.all("kube_pod_status_ready_time", ""));
+    let fresh = format!("({took}) and on (namespace, pod) (time() - {created} < 1800)");
+    let lately = format!("quantile(0.9, {})", pods.own(&fresh));
+    let ready = pods.all("kube_pod_status_ready", ",condition=\"true\"");
+    [lately, format!("sum({})", pods.own(&ready))]
+}
+
+// === impl Pods ===
+
+impl Pods {
+    /// The pods of the Deployment or StatefulSet of that name; both are names that Kubernetes admits.
+    pub(crate) fn of(namespace: &str, name: &str) -> Self {
+        let space = format!("namespace=\"{namespace}\"");
+        let matchers =
+            format!("{space},pod=~\"{}-([a-z0-9]+-[a-z0-9]{{5}}|[0-9]+)\"", name.replace('.', "[.]"));
+        let owner = format!("owner_name!=\"{name}\"");
+        // A pod of a Deployment belongs to a ReplicaSet, and that to the Deployment.
+        let set = format!("kube_pod_owner{{{matchers},owner_kind=\"ReplicaSet\"}}");
+        let foreign = format!(
+            "(kube_pod_owner{{{matchers},owner_kind!=\"ReplicaSet\",{owner}}} or label_replace({set}, \"replicaset\", \
+             \"$1\", \"owner_name\", \"(.*)\") and on (namespace, replicaset) kube_replicaset_owner{{{space},{owner}}})"
+        );
+        Pods { matchers, foreign }
+    }
+
+    /// A metric of all pods that are named so, once for each: several instances of kube-state-metrics tell of the same.
+    pub(crate) fn all(&self, metric: &str, more: &str) -> String {
+        format!("max by (namespace, pod) ({metric}{{{}{more}}})", self.matchers)
+    }
+
+    /// Of a vector by namespace and pod, what belongs to the workload.
+    pub(crate) fn own(&self, vector: &str) -> String {
+        format!("{vector} unless on (namespace, pod) {}", self.foreign)
+    }
 }
 
 #[cfg(test)]
@@ -25,7 +62,9 @@ mod tests {
     #[test]
     fn a_dot_in_a_name_is_no_wildcard() {
         let [lately, ready] = start_queries(&WorkloadId::new("shop", "web.eu", "forescale").expect("names"));
-        assert!(lately.contains("kube_pod_created{namespace=\"shop\",pod=~\"web[.]eu-.*\"}"), "{lately}");
+        let names = "pod=~\"web[.]eu-([a-z0-9]+-[a-z0-9]{5}|[0-9]+)\"";
+        assert!(lately.contains(&format!("kube_pod_created{{namespace=\"shop\",{names}}}")), "{lately}");
         assert!(ready.starts_with("sum(max by (namespace, pod) (kube_pod_status_ready{"), "{ready}");
+        assert!(ready.contains("owner_name!=\"web.eu\""), "{ready}");
     }
 }

@@ -17,7 +17,7 @@ use super::registry::Shared;
 use crate::decide::{Blind, Decision, Prepared, Session, State, forecast};
 use crate::history::Observations;
 use crate::http::{Change, Story};
-use crate::policy::{Insurance, Policy, Signal, WorkloadId};
+use crate::policy::{Insurance, Policy, WorkloadId};
 use crate::simulate::Ledger;
 use crate::source::Backend;
 use crate::source::feed::grid_phase;
@@ -75,8 +75,8 @@ impl Workload {
         let first = policy.signals.first().zip(backends.first());
         let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
         let phase = grid_phase(&identity);
-        let common = |(s, b): (&Signal, _)| forecasts.common(forecast_key(b, s, &policy, phase));
-        let forecasts = policy.signals.iter().zip(&backends).map(common).collect();
+        let key = |(i, backend)| forecast_key(backend, i, &policy, phase);
+        let forecasts = backends.iter().enumerate().filter_map(key).map(|k| forecasts.common(k)).collect();
         Arc::new(Workload {
             id,
             policy: Arc::new(policy),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
 use crate::decide::{self, Decision, ForecastView, Prepared, decide, usable_from};
+use crate::forecast::Trust;
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -37,6 +38,7 @@ struct Asker<'s, 'a> {
 struct Memory {
     last: Option<(Time, u32, Option<f64>)>,
     views: Vec<(Time, ForecastView)>,
+    trust: Option<Trust>,
 }
 
 /// A run of Forescale with what its forecasts said.
@@ -46,6 +48,8 @@ pub struct Foreseen {
     pub run: Run,
     /// The forecast of every decision that followed a new sample.
     pub views: Vec<(Time, ForecastView)>,
+    /// Who predicted at the end; `None` where no decision saw a forecast.
+    pub trust: Option<Trust>,
 }
 
 /// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
@@ -81,6 +85,7 @@ pub fn run_forescale(
     let seen = |(_, session, memory): (_, Session<'_>, Memory)| Foreseen {
         run: session.finish(),
         views: memory.views,
+        trust: memory.trust,
     };
     Ok(sessions.into_iter().map(seen).collect())
 }
@@ -157,8 +162,11 @@ impl Strategy for Asker<'_, '_> {
         let decision = self.server.decide(self.prepared, tick, running);
         let want = decision.as_ref().map(|d| f64::from(d.replicas.get()));
         let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.server.load.step() <= tick);
-        if let Some(view) = decision.and_then(|d| d.forecast).filter(|_| is_new && self.keeps_views) {
-            self.memory.views.push((tick, view));
+        if let Some(view) = decision.and_then(|d| d.forecast) {
+            self.memory.trust = Some(view.trust);
+            if is_new && self.keeps_views {
+                self.memory.views.push((tick, view));
+            }
         }
         self.memory.last = Some((tick, now.desired, want));
         want

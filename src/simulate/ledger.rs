@@ -12,20 +12,27 @@ use crate::units::Time;
 pub struct Ledger {
     origin: Time,
     at: Time,
-    with: Side,
-    without: Side,
+    predictive: Side,
+    reactive: Side,
     demand: u32,
 }
 
 /// What came of the time since the decision before.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Balance {
-    /// Replica-seconds less with the forecast; below zero where it asked for more.
-    pub saved: f64,
-    /// Seconds with fewer pods ready than the load needed, with the forecast.
-    pub short_with: f64,
-    /// The same without it.
-    pub short_without: f64,
+    /// With the forecast.
+    pub predictive: Account,
+    /// Without it.
+    pub reactive: Account,
+}
+
+/// What one kind of answers came to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Account {
+    /// Ready pods, by the seconds that they were.
+    pub replica_seconds: f64,
+    /// Seconds with fewer pods ready than the load needed.
+    pub short: f64,
 }
 
 #[derive(Debug)]
@@ -48,7 +55,7 @@ impl Ledger {
             let config = TwinConfig { initial_replicas: running, created_at, ..config.clone() };
             Ok(Side { twin: Twin::new(config)?, holds: Held(running) })
         };
-        Ok(Ledger { origin: at, at, with: side()?, without: side()?, demand: 0 })
+        Ok(Ledger { origin: at, at, predictive: side()?, reactive: side()?, demand: 0 })
     }
 
     /// Lets both go on to `at` with the answers before, then holds the new ones. `demand` is what the load needs from
@@ -63,13 +70,11 @@ impl Ledger {
         // Pods change between decisions too; a second is finer than any of their times.
         for step in 1..=seconds {
             let now = Millis(until.0 - (seconds - step) * 1_000);
-            let (with, without) = (self.with.ready_at(now), self.without.ready_at(now));
-            balance.saved += f64::from(without) - f64::from(with);
-            balance.short_with += f64::from(u8::from(with < self.demand));
-            balance.short_without += f64::from(u8::from(without < self.demand));
+            balance.predictive.add(self.predictive.ready_at(now), self.demand);
+            balance.reactive.add(self.reactive.ready_at(now), self.demand);
         }
-        self.with.holds = Held(predictive);
-        self.without.holds = Held(reactive);
+        self.predictive.holds = Held(predictive);
+        self.reactive.holds = Held(reactive);
         (self.at, self.demand) = (at, demand);
         balance
     }
@@ -77,6 +82,21 @@ impl Ledger {
     /// The last instant that was entered.
     pub fn at(&self) -> Time {
         self.at
+    }
+}
+
+impl Balance {
+    /// Replica-seconds less with the forecast; negative where it ran more.
+    pub fn saved(&self) -> f64 {
+        self.reactive.replica_seconds - self.predictive.replica_seconds
+    }
+}
+
+impl Account {
+    /// One more second.
+    fn add(&mut self, ready: u32, demand: u32) {
+        self.replica_seconds += f64::from(ready);
+        self.short += f64::from(u8::from(ready < demand));
     }
 }
 
@@ -113,9 +133,10 @@ mod tests {
         let mut sum = Balance::default();
         for at in (0..=3_600).step_by(15) {
             let one = ledger.decided(Time::from_epoch(at), predictive(at), needed(at), needed(at));
-            sum.saved += one.saved;
-            sum.short_with += one.short_with;
-            sum.short_without += one.short_without;
+            for (sum, one) in [(&mut sum.predictive, one.predictive), (&mut sum.reactive, one.reactive)] {
+                sum.replica_seconds += one.replica_seconds;
+                sum.short += one.short;
+            }
         }
         sum
     }
@@ -123,17 +144,18 @@ mod tests {
     #[test]
     fn whoever_is_early_is_not_short_and_pays_for_it() {
         let early = hour(ledger(), |at| if at >= 1_560 { 6 } else { 2 });
-        assert_eq!(early.short_with, 0.0, "{early:?}");
+        assert_eq!(early.predictive.short, 0.0, "{early:?}");
         // A sync and two minutes of pods, at least.
-        assert!((120.0..=165.0).contains(&early.short_without), "{early:?}");
+        assert!((120.0..=165.0).contains(&early.reactive.short), "{early:?}");
         // Four pods for as much longer as they were wanted earlier, within a sync.
-        assert!((early.saved + 4.0 * 240.0).abs() <= 4.0 * 16.0, "{early:?}");
+        assert!((early.saved() + 4.0 * 240.0).abs() <= 4.0 * 16.0, "{early:?}");
     }
 
     #[test]
     fn equal_answers_are_worth_nothing() {
         let same = hour(ledger(), |at| if at >= 1_800 { 6 } else { 2 });
-        assert_eq!((same.saved, same.short_with), (0.0, same.short_without));
+        assert_eq!(same.predictive, same.reactive);
+        assert_eq!(same.saved(), 0.0);
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError>;
     /// How far its clock and `now` differed when it last answered, either way; `None` where it told no time.
     fn clock_skew(&self, now: Time) -> Option<Span>;
+    /// When its server started, as it tells now; `None` of one that does not tell.
+    async fn began(&self) -> Result<Option<Time>, SourceError> {
+        Ok(None)
+    }
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
     /// Where its answers come from, without credentials: a name may be given to another server between two runs.
@@ -63,6 +67,16 @@ pub trait Backends: Send + Sync + 'static {
     /// # Errors
     /// Where there is none of that name, or it is not admitted.
     fn resolve(&self, source: &SourceRef, namespace: &str) -> Result<Arc<dyn Backend>, SourceError>;
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// The part of it from `begin` on.
+    pub(super) fn from(self, begin: Time) -> Reading {
+        let end = self.series.end().unwrap_or(begin);
+        Reading { series: self.series.window(begin - Span::seconds(1), end), ..self }
+    }
 }
 
 // === impl RangeQuery ===

@@ -155,38 +155,30 @@ fn rules(value: &Value, faults: &mut Vec<Fault>) -> Vec<RawRule> {
 }
 
 fn rule(path: &str, value: &Value, faults: &mut Vec<Fault>) -> RawRule {
-    const KNOWN: [&str; 12] = [
-        "name", "days", "start", "end", "min", "max", "exactly", "factor", "on", "calendar", "except",
-        "until",
-    ];
-    let mut rule = RawRule::default();
     let Value::Object(map) = value else {
         faults.push(Fault::new(
             path,
             &value.to_string(),
             "a map with days, start, end and min, max, exactly or factor",
         ));
-        return rule;
+        return RawRule::default();
     };
-    for (key, value) in map {
-        let place = format!("{path}.{key}");
-        match key.as_str() {
-            "on" => rule.on = texts(&place, value, faults),
-            "except" => rule.except = texts(&place, value, faults),
-            "name" => rule.name = text(&place, value, faults),
-            "days" => rule.days = Some(texts(&place, value, faults).join(",")),
-            "start" => rule.start = text(&place, value, faults),
-            "end" => rule.end = text(&place, value, faults),
-            "min" => rule.min = text(&place, value, faults),
-            "max" => rule.max = text(&place, value, faults),
-            "exactly" => rule.exactly = text(&place, value, faults),
-            "factor" => rule.factor = text(&place, value, faults),
-            "calendar" => rule.calendar = text(&place, value, faults),
-            "until" => rule.until = text(&place, value, faults),
-            _ => faults.push(Fault::unknown_key(path, key, KNOWN)),
+    let known = faults.len();
+    let pairs = map.iter().filter_map(|(key, value)| {
+        let before = faults.len();
+        let texts = texts(&format!("{path}.{key}"), value, faults);
+        // What could not be read is told once.
+        (faults.len() == before).then_some((key.as_str(), texts))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    match RawRule::from_pairs(path, pairs) {
+        Ok(rule) if faults.len() == known => rule,
+        Ok(_) => RawRule::default(),
+        Err(more) => {
+            faults.extend(more);
+            RawRule::default()
         }
     }
-    rule
 }
 
 /// The text of a scalar as people wrote it; lists and maps are faults.
@@ -203,11 +195,17 @@ fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
     }
 }
 
+/// A list of scalars; a scalar is a list of one, and nothing an empty one.
 fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(|item| text(place, item, faults)).collect(),
-        single => text(place, single, faults).into_iter().collect(),
-    }
+    let Value::Array(items) = value else { return text(place, value, faults).into_iter().collect() };
+    let item = |(i, item): (usize, &Value)| {
+        let place = format!("{place}[{i}]");
+        if item.is_null() {
+            faults.push(Fault::missing(&place, "a value, or no such entry"));
+        }
+        text(&place, item, faults)
+    };
+    items.iter().enumerate().filter_map(item).collect()
 }
 
 fn policy_text(value: &Value) -> Result<PolicyText, Faults> {

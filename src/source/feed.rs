@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::backend::PIECE;
 use super::{Backend, RangeQuery, Reading, SourceError};
 use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
-use crate::history::Series;
+use crate::history::{Reach, Series};
+use crate::policy::look_back;
 use crate::units::{Span, Step, Time};
 
 /// What is read again at each point of the grid beside all that came since the point before: late samples are rarely
@@ -44,6 +45,9 @@ pub struct FeedUpdate {
     pub history_short: Option<HistoryShort>,
     /// What the server warned of.
     pub warnings: Vec<String>,
+    /// Whether the source no longer knows samples that it gave before: another server answers in its place, or it has
+    /// lost its data.
+    pub has_lost: bool,
 }
 
 /// Less history than was asked for, by retention or because the workload is young.
@@ -183,6 +187,7 @@ impl Feed {
             new_samples: news.samples,
             history_short: history_short(&held.series, begin),
             warnings: news.warnings,
+            has_lost: news.has_lost,
         };
         if update.series.is_empty() {
             // A metric that nobody knows yet, or that was hidden from us: asked for as a whole until it is there.
@@ -242,18 +247,36 @@ impl Held {
             }
             (self.read_again, self.taken_up) = (due.max(self.read_again), None);
         }
+        // The first question looks back as far as the query does: a server that has just begun to gather samples does
+        // not know what was known before.
+        let mut known = self.known_lately(key);
         loop {
             let next = self.series.time(self.series.len());
             if next > settled {
                 return Ok(());
             }
-            let last = settled.min(next + key.step.times(PIECE - 1));
-            let reading = backend.range(&query(next, last)).await?;
-            self.absorb(reading, news);
+            let back = key.step.times(std::mem::take(&mut known));
+            let last = settled.min(next + key.step.times(PIECE - 1) - back);
+            let reading = backend.range(&query(next - back, last)).await?;
+            news.has_lost |= self.has_lost(&reading, next);
+            self.absorb(reading.from(next), news);
             // A source that gives fewer slots than were asked for must not be asked for them without end.
             let value = self.at(last).unwrap_or(f64::NAN);
             Arc::make_mut(&mut self.series).put(last, value);
         }
+    }
+
+    /// How many of the last slots held are asked for once more.
+    fn known_lately(&self, key: &FeedKey) -> usize {
+        let refill = Reach::new(look_back(&key.query), key.step).refill();
+        key.step.cover(refill).min(self.series.len())
+    }
+
+    /// Whether an answer lacks a sample before `next` that is held.
+    fn has_lost(&self, reading: &Reading, next: Time) -> bool {
+        let series = &reading.series;
+        let mut before = (0..series.len()).take_while(|&i| series.time(i) < next);
+        before.any(|i| series.get(i).is_none() && self.at(series.time(i)).is_some())
     }
 
     fn absorb(&mut self, reading: Reading, news: &mut News) {
@@ -296,6 +319,7 @@ fn history_short(series: &Series, begin: Time) -> Option<HistoryShort> {
 struct News {
     samples: usize,
     warnings: Vec<String>,
+    has_lost: bool,
 }
 
 fn first_sample(series: &Series) -> Option<usize> {

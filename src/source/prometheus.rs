@@ -17,10 +17,10 @@ use reqwest::{Method, StatusCode};
 use self::decode::{Answer, Bounds};
 use super::backend::PIECE;
 use super::config::{DataSourceConfig, Limits};
-use super::transport::Transport;
+use super::transport::{Reply, Transport, Turn};
 use super::{Backend, RangeQuery, Reading, SourceError};
 use crate::history::Series;
-use crate::units::{Span, Time};
+use crate::units::{Span, Step, Time};
 
 /// The shortest piece a range is cut into when the server finds it too large.
 const LEAST_POINTS: usize = 60;
@@ -34,6 +34,44 @@ pub struct Prometheus {
     bytes_limit: usize,
     /// Whether the server refused POST.
     only_get: AtomicBool,
+}
+
+/// A question to the API that evaluates a query.
+enum Question<'a> {
+    Range { query: &'a str, from: Time, to: Time, step: Step },
+    Instant { query: &'a str, at: Time },
+}
+
+// === impl Question ===
+
+impl Question<'_> {
+    async fn ask<'t>(&self, turn: &'t Turn<'_>, is_get: bool) -> Result<Reply<'t>, SourceError> {
+        let api = turn.api()?;
+        let timeout = i64::try_from(turn.timeout().as_millis()).unwrap_or(i64::MAX);
+        match *self {
+            Question::Range { query, from, to, step } => {
+                let question = api.query_range(query, from.epoch(), to.epoch(), step.as_seconds() as f64);
+                let question =
+                    turn.headers().fold(question.timeout(timeout), |q, (name, value)| q.header(name, value));
+                let question = turn.parameters().fold(question, |q, (name, value)| q.query(name, value));
+                if is_get {
+                    turn.answered(question.get_raw()).await
+                } else {
+                    turn.answered(question.post_raw()).await
+                }
+            }
+            Question::Instant { query, at } => {
+                let question = api.query(query).at(at.epoch()).timeout(timeout);
+                let question = turn.headers().fold(question, |q, (name, value)| q.header(name, value));
+                let question = turn.parameters().fold(question, |q, (name, value)| q.query(name, value));
+                if is_get {
+                    turn.answered(question.get_raw()).await
+                } else {
+                    turn.answered(question.post_raw()).await
+                }
+            }
+        }
+    }
 }
 
 // === impl Prometheus ===
@@ -52,14 +90,9 @@ impl Prometheus {
 
     async fn piece(&self, query: &RangeQuery, from: Time, count: usize) -> Result<Answer, SourceError> {
         let to = from + query.step.times(count - 1);
-        let parameters = [
-            ("query", query.query.clone()),
-            ("start", from.epoch().to_string()),
-            ("end", to.epoch().to_string()),
-            ("step", query.step.as_seconds().to_string()),
-        ];
+        let question = Question::Range { query: &query.query, from, to, step: query.step };
         // Twice the grid leaves room for duplicates without giving up the bound.
-        self.ask("api/v1/query_range", parameters, 2 * count).await
+        self.ask(&question, 2 * count).await
     }
 
     /// Puts the samples of a piece into their slots, whatever their order; of two at one instant the later
@@ -99,20 +132,14 @@ impl Prometheus {
         Ok(())
     }
 
-    async fn ask<const N: usize>(
-        &self,
-        path: &str,
-        parameters: [(&'static str, String); N],
-        points: usize,
-    ) -> Result<Answer, SourceError> {
+    async fn ask(&self, question: &Question<'_>, points: usize) -> Result<Answer, SourceError> {
         let turn = self.transport.turn().await?;
-        let mut all = Vec::from(parameters);
-        all.push(("timeout", format!("{}ms", turn.timeout().as_millis())));
         // A long query does not fit into an address, so POST comes first.
         let is_get = self.only_get.load(Ordering::Relaxed);
-        let mut reply = turn.ask(if is_get { Method::GET } else { Method::POST }, path, &all).await?;
-        if reply.status() == StatusCode::METHOD_NOT_ALLOWED && !self.only_get.swap(true, Ordering::Relaxed) {
-            reply = turn.ask(Method::GET, path, &all).await?;
+        let mut reply = question.ask(&turn, is_get).await?;
+        if reply.status() == StatusCode::METHOD_NOT_ALLOWED && !is_get {
+            self.only_get.store(true, Ordering::Relaxed);
+            reply = question.ask(&turn, true).await?;
         }
         answer::read(reply, Bounds { bytes: self.bytes_limit, points }).await
     }
@@ -143,9 +170,13 @@ impl Backend for Prometheus {
 
     /// No number that is not finite counts as one.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
-        let parameters = [("query", query.to_owned()), ("time", at.epoch().to_string())];
-        let answer = self.ask("api/v1/query", parameters, 1).await?;
+        let answer = self.ask(&Question::Instant { query, at }, 1).await?;
         Ok(answer.values.first().copied().filter(|v| v.is_finite()))
+    }
+
+    async fn began(&self) -> Result<Option<Time>, SourceError> {
+        let turn = self.transport.turn().await?;
+        answer::read_start(turn.ask(Method::GET, "api/v1/status/runtimeinfo", &[]).await?).await
     }
 
     fn clock_skew(&self, now: Time) -> Option<Span> {

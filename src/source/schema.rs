@@ -14,8 +14,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
 struct PolicyFile {
-    /// Further signals; the largest need wins. Each holds the keys of a query.
-    signals: Option<Vec<SignalKeys>>,
+    /// Further signals, the largest need wins: keys of a query, and `mode: reactive` for what is not to be forecast.
+    signals: Option<Vec<FurtherSignal>>,
     /// A policy of the catalogue that supplies what is not given. In a trigger only.
     policy: Option<String>,
     /// Name of the HPA metric, `forescale` unless given.
@@ -75,6 +75,17 @@ struct PolicyFile {
     replica_step: Option<Count>,
     /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
     r#override: Option<String>,
+}
+
+/// A further measure of load.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct FurtherSignal {
+    #[schemars(flatten)]
+    keys: SignalKeys,
+    /// predictive (the default), or reactive: it counts as it is now. For CPU, memory and latency, which follow the
+    /// replicas as much as the load.
+    mode: Option<FurtherMode>,
 }
 
 /// What load is measured by.
@@ -154,6 +165,13 @@ enum Objective {
 enum Mode {
     Predictive,
     Shadow,
+    Reactive,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum FurtherMode {
+    Predictive,
     Reactive,
 }
 

@@ -13,7 +13,9 @@ pub(super) use reply::Reply;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_http_query::Client as Api;
 use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -73,9 +75,8 @@ impl Transport {
         Some(Span::seconds(ahead.saturating_abs()))
     }
 
-    /// Waits until a request may be sent.
+    /// Waits until a request may be sent beside those under way.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, SourceError> {
-        self.wait_for_pace().await;
         let permit = self.permits.acquire().await.map_err(|_| SourceError::Unreachable {
             target: self.target.clone(),
             reason: "the data source is closed".to_owned(),
@@ -84,7 +85,8 @@ impl Transport {
         Ok(Turn { transport: self, ready, _permit: permit })
     }
 
-    /// Spreads requests, so that a fleet that starts does not overrun the server.
+    /// Spreads requests, so that a fleet that starts does not overrun the server. Just before each is sent: a turn that
+    /// was taken before a long wait would be used at once with all others that were.
     async fn wait_for_pace(&self) {
         let turn = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,12 +115,53 @@ impl Turn<'_> {
         parameters: &[(&str, String)],
     ) -> Result<Reply<'_>, SourceError> {
         let request = self.ready.request(method, path, parameters);
+        self.transport.wait_for_pace().await;
         let response = request.send().await.map_err(|error| self.broken(&error))?;
+        Ok(self.reply(response))
+    }
+
+    /// A client of the Prometheus API on this turn's connections, which takes its headers and parameters with each
+    /// question. Its raw answers alone are read here: whatever it decodes by itself has no bound.
+    pub(super) fn api(&self) -> Result<Api, SourceError> {
+        self.ready.api().map_err(|reason| self.unreachable(reason))
+    }
+
+    /// The headers of each request, with the credentials.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        self.ready.headers.iter().cloned()
+    }
+
+    /// The configured parameters of each request.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.ready.parameters.iter().map(|(name, value)| (*name, value.reveal()))
+    }
+
+    /// The reply to a question of that client.
+    pub(super) async fn answered(
+        &self,
+        asked: impl Future<Output = Result<reqwest::Response, prometheus_http_query::Error>>,
+    ) -> Result<Reply<'_>, SourceError> {
+        self.transport.wait_for_pace().await;
+        match asked.await {
+            Ok(response) => Ok(self.reply(response)),
+            Err(prometheus_http_query::Error::Client(error)) => Err(match error.inner() {
+                Some(error) => self.broken(error),
+                None => self.unreachable(error.to_string()),
+            }),
+            Err(error) => Err(self.unreachable(error.to_string())),
+        }
+    }
+
+    fn reply(&self, response: reqwest::Response) -> Reply<'_> {
         if let Some(date) = reply::server_date(response.headers()) {
             let clock = &self.transport.clock;
             *clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
         }
-        Ok(Reply::new(self, response))
+        Reply::new(self, response)
+    }
+
+    fn unreachable(&self, reason: String) -> SourceError {
+        SourceError::Unreachable { target: self.transport.target.clone(), reason }
     }
 
     fn broken(&self, error: &reqwest::Error) -> SourceError {

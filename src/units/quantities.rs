@@ -110,10 +110,20 @@ impl Threshold {
         self.0
     }
 
-    /// The fewest replicas that carry `load`.
+    /// The fewest replicas that carry `load`; a multiple of the threshold that was rounded when it was stored needs no
+    /// further one.
     pub fn replicas_for(self, load: f64) -> Replicas {
-        Replicas::covering(load / self.0)
+        Replicas::covering(load / self.0 * (1.0 - ROUNDING))
     }
+}
+
+/// The most that a sample differs from what was measured, as a share of it: histories are stored as `f32`.
+const ROUNDING: f64 = 6e-8;
+
+/// Whether a load is above a limit. Both at the precision of stored samples, so that a load of exactly the limit is not
+/// above it for having been stored.
+pub fn exceeds(load: f64, limit: f64) -> bool {
+    load as f32 > limit as f32
 }
 
 impl fmt::Display for Threshold {

@@ -12,39 +12,40 @@ use serde_json::Value;
 
 use crate::support::{files, root};
 
-/// What the guide asks of a component: limits, CPU and memory in percent, load per replica, latency in seconds.
+/// What the guide asks of a component: limits, CPU and memory as shares of the request, load per replica, latency in
+/// seconds.
 struct Wanted {
     name: &'static str,
     limits: (u32, u32),
-    cpu: &'static str,
-    memory: Option<&'static str>,
+    cpu: f64,
+    memory: Option<f64>,
     load: f64,
-    latency: Option<&'static str>,
+    latency: Option<f64>,
 }
 
 const GUIDE: [Wanted; 8] = [
     Wanted {
         name: "orchestrator",
         limits: (2, 10),
-        cpu: "70",
-        memory: Some("80"),
+        cpu: 0.7,
+        memory: Some(0.8),
         load: 10.0,
-        latency: Some("0.5"),
+        latency: Some(0.5),
     },
     Wanted {
         name: "reflex-layer",
         limits: (3, 20),
-        cpu: "60",
-        memory: Some("75"),
+        cpu: 0.6,
+        memory: Some(0.75),
         load: 500.0,
         latency: None,
     },
-    Wanted { name: "planner", limits: (1, 5), cpu: "75", memory: None, load: 5.0, latency: None },
-    Wanted { name: "executor", limits: (1, 10), cpu: "70", memory: Some("80"), load: 8.0, latency: None },
-    Wanted { name: "coder", limits: (1, 8), cpu: "75", memory: None, load: 6.0, latency: None },
-    Wanted { name: "judge", limits: (1, 5), cpu: "70", memory: None, load: 0.7, latency: None },
-    Wanted { name: "guardian", limits: (2, 10), cpu: "65", memory: None, load: 100.0, latency: None },
-    Wanted { name: "retriever", limits: (1, 8), cpu: "70", memory: None, load: 0.7, latency: Some("0.2") },
+    Wanted { name: "planner", limits: (1, 5), cpu: 0.75, memory: None, load: 5.0, latency: None },
+    Wanted { name: "executor", limits: (1, 10), cpu: 0.7, memory: Some(0.8), load: 8.0, latency: None },
+    Wanted { name: "coder", limits: (1, 8), cpu: 0.75, memory: None, load: 6.0, latency: None },
+    Wanted { name: "judge", limits: (1, 5), cpu: 0.7, memory: None, load: 0.7, latency: None },
+    Wanted { name: "guardian", limits: (2, 10), cpu: 0.65, memory: None, load: 100.0, latency: None },
+    Wanted { name: "retriever", limits: (1, 8), cpu: 0.7, memory: None, load: 0.7, latency: Some(0.2) },
 ];
 
 fn catalogue() -> Catalogue {
@@ -106,12 +107,19 @@ fn the_guides_values_stand_in_policies_and_objects() {
         assert_eq!(policy.limits, limits, "{}", wanted.name);
         assert_eq!(policy.signals[0].threshold.get(), wanted.load, "{}", wanted.name);
         assert_eq!(policy.tolerance, 0.0, "{}", wanted.name);
-        let value = |kind: &str, key: &str| {
-            triggers(&object, kind).first().map(|t| t["metadata"][key].as_str().expect("text").to_owned())
+        // One metric in the HPA: what else the guide scales by is a signal of the policy.
+        assert_eq!(object["spec"]["triggers"].as_array().map(Vec::len), Some(1), "{}", wanted.name);
+        let level = |of: &str| {
+            let mut found = policy.signals.iter().enumerate().filter(|(_, signal)| signal.query.contains(of));
+            let (place, signal) = found.next()?;
+            assert!(found.next().is_none(), "{}: {of} twice", wanted.name);
+            // What follows the replicas as much as the load is not forecast, unless it is all there is.
+            assert_eq!(signal.is_forecast, place == 0, "{}: {of}", wanted.name);
+            Some(signal.threshold.get())
         };
-        assert_eq!(value("cpu", "value").as_deref(), Some(wanted.cpu), "{}", wanted.name);
-        assert_eq!(value("memory", "value").as_deref(), wanted.memory, "{}", wanted.name);
-        assert_eq!(value("prometheus", "threshold").as_deref(), wanted.latency, "{}", wanted.name);
+        assert_eq!(level("container_cpu_usage"), Some(wanted.cpu), "{}", wanted.name);
+        assert_eq!(level("container_memory_working_set"), wanted.memory, "{}", wanted.name);
+        assert_eq!(level("latency_p95"), wanted.latency, "{}", wanted.name);
     }
 }
 

@@ -68,7 +68,7 @@ impl Cluster {
             ),
             constant(
                 format!(
-                    "kube_pod_status_phase{{namespace=\"{namespace}\",pod=\"web-7f-x\",phase=\"Pending\"}}"
+                    "kube_pod_status_phase{{namespace=\"{namespace}\",pod=\"web-7f9c6d-x8k2p\",phase=\"Pending\"}}"
                 ),
                 pending,
             ),
@@ -77,8 +77,11 @@ impl Cluster {
         all.push(constant(format!("forescale_desired_replicas{{{own}}}"), answered));
         let needed = format!("forescale_required_replicas{{{own},contributor=\"reactive\"}}");
         all.push(constant(needed, ANSWER - 4.0));
+        // A neighbour whose name begins alike, with pods that wait.
+        let worker = "pod=\"web-worker-6d4cf56db6-abcde\",phase=\"Pending\"";
+        all.push(constant(format!("kube_pod_status_phase{{namespace=\"{namespace}\",{worker}}}"), 1.0));
         if has_metric {
-            let metric = format!("{}{{{hpa},metric_name=\"s0-forescale\"}}", of_hpa("status_target_metric"));
+            let metric = format!("{}{{{hpa},metric_name=\"s0-forescale\"}}", of_hpa("spec_target_metric"));
             all.push(constant(metric, 1.0));
         }
         all

@@ -2,6 +2,8 @@
 //!
 //! One server and one proxy for each fault, all at once before one real Prometheus.
 
+mod returns;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 

@@ -145,9 +145,9 @@ proptest! {
         let (low, high) = (ask(a.min(b))?, ask(a.max(b))?);
         let reactive = forescale::decide::Contributor::Reactive;
         prop_assert_eq!(low.need(reactive), high.need(reactive));
-        // Trust is fixed by the evidence of the nearest judged level, which two quantiles need not share.
-        let counts = |d: &Decision| d.needs.iter().all(|n| n.counts);
-        prop_assume!(counts(&low) == counts(&high));
+        // Who predicts is fixed by the evidence of the nearest judged level, which two quantiles need not share.
+        let rule = |d: &Decision| d.forecast.as_ref().map(|view| view.trust.rule);
+        prop_assume!(rule(&low) == rule(&high));
         prop_assert!(low.replicas <= high.replicas);
     }
 

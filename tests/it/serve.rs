@@ -3,6 +3,7 @@
 mod contract;
 mod explain;
 mod history;
+mod lead;
 mod outage;
 mod page;
 mod schedule;

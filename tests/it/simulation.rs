@@ -18,7 +18,7 @@ use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::units::{Span, Time};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::world::{Fault, Kind, LENGTH, Source, Trigger, World};
+use self::world::{Fault, Kind, LENGTH, RANGE, Source, Trigger, World};
 use crate::support::server::parts;
 
 /// Seeds of the plain run.
@@ -130,7 +130,10 @@ impl<'a> Play<'a> {
             self.clock.set(now);
             if self.world.restarts.contains(&now) {
                 first = self.process();
-                self.is_short = self.world.fault(now).is_some_and(|f| f.kind == Kind::Forgetful);
+                self.is_short = self
+                    .world
+                    .fault(now)
+                    .is_some_and(|f| matches!(f.kind, Kind::Forgetful | Kind::Neighbour));
             }
             for trigger in &self.world.triggers {
                 let one = answer(&first, trigger, now).await;
@@ -192,22 +195,39 @@ impl<'a> Play<'a> {
     /// Never fewer than what can be seen needs, never asleep while there is something to do.
     fn check_load(&mut self, trigger: &Trigger, now: Time, decision: &Decision, (least, most): (u32, u32)) {
         let answer = decision.replicas.get();
-        let load =
-            |at: Time| self.world.load.slot_before(at).and_then(|i| self.world.load.get(i)).unwrap_or(0.0);
+        let load = |at: Time| match trigger.is_rated() {
+            true => self.world.whole_rate(at),
+            false => self.world.load.slot_before(at).and_then(|i| self.world.load.get(i)).unwrap_or(0.0),
+        };
         let visible = match self.world.fault(now) {
             None if self.world.troubled_until(now) + RECOVERED <= now => load(now),
             Some(Fault { kind: Kind::Forgetful | Kind::Skewed, .. }) => load(now),
+            // A rate decays before it is gone, as if the load did; then what was needed before counts again.
+            Some(Fault { kind: Kind::Restarted | Kind::Vanished, from, .. })
+                if trigger.is_rated() && now <= from + RANGE =>
+            {
+                return;
+            }
+            // A neighbour is believed once its ranges have filled, and what has no range at once.
+            Some(Fault { kind: Kind::Neighbour, .. }) if !trigger.is_rated() => return,
+            Some(Fault { kind: Kind::Neighbour, from, .. }) if from + RANGE + Span::MINUTE <= now => return,
+            // Samples come again, and are not the whole load yet.
+            None if self.world.is_refilling(now, trigger) => {
+                load(self.world.last_fault(now).from - Span::MINUTE)
+            }
             // What was seen last.
             Some(fault) if fault.kind != Kind::Late => load(fault.from - Span::MINUTE),
             _ => return,
         };
-        let needed = ((visible / 20.0).ceil() as u32).clamp(least, most);
+        let is_awake = visible > f64::from(trigger.number("activationThreshold", 0));
+        let needed = if is_awake { (visible / 20.0).ceil() as u32 } else { 0 }.clamp(least, most);
         if answer < needed {
             self.fail(trigger, now, format!("{answer} for a load of {visible} seen: {decision}"));
         }
         if answer == 0 {
             self.totals.zeros += 1;
             let lately = self.world.most(now - Span::minutes(9), now);
+            let lately = if trigger.is_rated() { 0.0 } else { lately };
             if self.world.troubled_until(now) + Span::minutes(15) <= now && lately > 0.0 {
                 self.fail(trigger, now, format!("asleep with a load of {lately} within ten minutes"));
             }
@@ -223,26 +243,44 @@ impl<'a> Play<'a> {
         decision: &Decision,
         before: Option<&Decision>,
     ) {
-        let answer = decision.replicas;
         let Some(fault) = self.world.fault(now) else {
             let is_over = self.world.troubled_until(now) + RECOVERED == now && begun + RECOVERED <= now;
             let is_short = self.is_short && begun > self.world.begin;
-            let expected = if trigger.name == "reactive" { Rung::ReactiveOnly } else { Rung::Fresh };
+            let is_reactive = trigger.keys.get("mode").is_some_and(|mode| mode == "reactive");
+            let expected = if is_reactive { Rung::ReactiveOnly } else { Rung::Fresh };
             if is_over && !is_short && decision.rung != expected {
                 self.fail(trigger, now, format!("has not recovered: {decision}"));
+            }
+            if self.world.is_refilling(now, trigger)
+                && let Some(before) = before
+                && self.is_lowered(trigger, now, decision, before)
+            {
+                self.fail(trigger, now, format!("not refilled, and lowered {before}\n  to {decision}"));
             }
             return;
         };
         self.totals.troubled += 1;
         let Some(before) = before else { return };
-        let hides_load = !matches!(fault.kind, Kind::Late | Kind::Forgetful);
-        // Once the trouble was noticed; the schedule goes on, and a fit that falls due is of what was seen before.
-        let is_noticed = fault.from + Span::minutes(2) <= now;
-        let is_new_fit = fit(decision) != fit(before);
-        let is_scheduled = bounds(trigger, now, 100) != bounds(trigger, now - Span::MINUTE, 100);
-        if hides_load && is_noticed && !is_new_fit && !is_scheduled && answer < before.replicas {
+        let hides_load = match fault.kind {
+            Kind::Late | Kind::Forgetful => false,
+            Kind::Neighbour => now < fault.from + RANGE && trigger.is_rated(),
+            _ => true,
+        };
+        // Once the trouble was noticed, for a rate decays before it is gone.
+        let decays = trigger.is_rated() && matches!(fault.kind, Kind::Restarted | Kind::Vanished);
+        let unnoticed = Span::minutes(2) + if decays { RANGE } else { Span::ZERO };
+        let is_noticed = fault.from + unnoticed <= now;
+        if hides_load && is_noticed && self.is_lowered(trigger, now, decision, before) {
             self.fail(trigger, now, format!("{:?} lowered {}\n  to {decision}", fault.kind, before));
         }
+    }
+
+    /// By something that is not allowed to: the schedule goes on, and a fit that falls due is of what was seen before.
+    fn is_lowered(&self, trigger: &Trigger, now: Time, decision: &Decision, before: &Decision) -> bool {
+        let is_new_fit = fit(decision) != fit(before);
+        let is_scheduled = bounds(trigger, now, 100) != bounds(trigger, now - Span::MINUTE, 100);
+        let by_word = before.reason == Reason::Need(Contributor::Override);
+        !is_new_fit && !is_scheduled && !by_word && decision.replicas < before.replicas
     }
 
     /// Two servers say the same.

@@ -108,6 +108,37 @@ fn the_core_has_no_runtime_no_wire_form_and_no_clock() {
     none(&faults);
 }
 
+/// The packages that the owner of the product has named; `ndarray` from when it is declared on.
+const NAMED: [&str; 10] = [
+    "tonic",
+    "prost",
+    "tokio",
+    "augurs",
+    "ndarray",
+    "prometheus_http_query",
+    "serde",
+    "chrono",
+    "chrono_tz",
+    "tracing",
+];
+
+#[test]
+fn the_named_packages_carry_a_part_of_the_product() {
+    let manifest = fs::read_to_string(root("Cargo.toml")).expect("a manifest");
+    let mut sources = files("src", "rs");
+    // The messages of the contract, which `keda` includes.
+    sources.extend(files("proto", "rs"));
+    let is_used = |package: &str| {
+        let path = format!("{package}::");
+        let product = sources.iter().filter(|(file, _)| !is_test(file));
+        let mut lines = product.flat_map(|(_, text)| code(text));
+        lines.any(|(_, line)| line.contains(&path))
+    };
+    let missing = NAMED.into_iter().filter(|p| *p != "ndarray" || manifest.contains("\nndarray = "));
+    let missing: Vec<String> = missing.filter(|package| !is_used(package)).map(str::to_owned).collect();
+    none(&missing);
+}
+
 #[test]
 fn files_say_what_they_are_and_stay_small() {
     let mut faults = Vec::new();

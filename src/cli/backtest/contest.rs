@@ -11,6 +11,7 @@ use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
 use crate::decide::ForecastView;
+use crate::forecast::Trust;
 use crate::plan::{Insured, WORTHS};
 use crate::policy::{Mode, Policy};
 use crate::simulate::{ConfigError, Foreseen, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
@@ -35,6 +36,8 @@ pub(super) struct Entry {
     pub run: Run,
     /// What its forecasts said, where it made any.
     pub views: Vec<(Time, ForecastView)>,
+    /// Who predicted at the end, where it had a forecast.
+    pub trust: Option<Trust>,
     /// Over the sweep; without points where nothing was swept.
     pub frontier: Frontier,
 }
@@ -183,7 +186,7 @@ impl Contest {
                 let at = |insurance| run(load, target, &mut *studied.insured(insurance));
                 let own = at(1.0)?;
                 let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
-                Ok(Entry { name: entrant.name(), run: own, views: Vec::new(), frontier })
+                Ok(Entry { name: entrant.name(), run: own, views: Vec::new(), trust: None, frontier })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
@@ -195,13 +198,14 @@ impl Contest {
                 let point =
                     |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
                 let points = swept.iter().zip(runs).map(point).collect();
-                let views = own.views;
-                Ok(Entry { name, run: own.run, views, frontier: Frontier::of(points) })
+                let Foreseen { run, views, trust } = own;
+                Ok(Entry { name, run, views, trust, frontier: Frontier::of(points) })
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));
                 let run = run.unwrap_or_default();
-                Ok(Entry { name: entrant.name(), run, views: Vec::new(), frontier: Frontier::default() })
+                let frontier = Frontier::default();
+                Ok(Entry { name: entrant.name(), run, views: Vec::new(), trust: None, frontier })
             }
         }
     }

@@ -12,6 +12,7 @@ use super::contest::{Entry, Outcome};
 use super::doubts;
 use super::workload::Workload;
 use crate::cli::rows::scorecard_json;
+use crate::http::verdict_json;
 use crate::simulate::MATCHED_TAU_U;
 
 /// Where results go, if anywhere.
@@ -52,9 +53,10 @@ pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
     }
 }
 
-fn workload_json<'a>(workload: &Workload, entries: impl Iterator<Item = &'a Entry>) -> Value {
+fn workload_json<'a>(workload: &Workload, entries: impl Iterator<Item = &'a Entry> + Clone) -> Value {
     json!({
         "schema": SCHEMA,
+        "verdict": entries.clone().find_map(|entry| entry.trust).as_ref().map(verdict_json),
         "notes": doubts::of(workload),
         "strategies": entries.map(entry_json).collect::<Vec<_>>(),
     })

@@ -41,6 +41,13 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
     for doubt in doubts::of(workload) {
         writeln!(out, "<section class=\"notice\"><p>{}</p></section>", escaped(&doubt))?;
     }
+    if let Some(trust) = entries.iter().find_map(|entry| entry.trust) {
+        writeln!(
+            out,
+            "<section class=\"plain\"><p>At the end {}.</p></section>",
+            escaped(&trust.to_string())
+        )?;
+    }
     tiles(out, workload, entries)?;
     out.push_str("<section class=\"charts\">\n");
     for figure in charts::all(workload, entries) {

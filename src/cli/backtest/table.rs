@@ -24,6 +24,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         for doubt in doubts::of(result.workload) {
             writeln!(out, "note: {doubt}")?;
         }
+        if let Some(trust) = result.entries.iter().find_map(|entry| entry.trust) {
+            writeln!(out, "at the end {trust}")?;
+        }
         writeln!(
             out,
             "{:<20}{:>9}{:>10}{:>10}{:>9}{:>10}{:>9}{:>9}{:>12}{:>12}",

@@ -139,6 +139,8 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Po
         set("leadTime", lead.to_string());
     }
     let mut policy = Policy::from_keys(&catalogue.keys(&keys))?;
+    // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+    policy.signals.truncate(1);
     // The grid of the history is the trace's, whatever a server would be asked for.
     for signal in &mut policy.signals {
         signal.step = series.step();

@@ -42,7 +42,7 @@ const LINKS: [Link; 17] = [
     ("replicas_follow", "do ready pods follow what the HPA wants?", InCluster, cluster::replicas_follow),
     ("pending_pods", "are pods waiting for a node?", InCluster, cluster::pending_pods),
     ("flapping", "does the number of replicas go up and down?", InCluster, cluster::flapping),
-    ("over_scaling", "do more pods run than we ask for?", InCluster, cluster::over_scaling),
+    ("over_scaling", "do more pods run than are needed?", InCluster, cluster::over_scaling),
     ("capped", "is a limit in the way?", Anyhow, cluster::capped),
     ("cost", "is more answered than the load needs?", InPrometheus, cluster::cost),
 ];

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::cli::api::{Api, Place};
 use crate::history::Series;
+use crate::serve::Pods;
 use crate::source::{Backend, RangeQuery, SourceError};
 use crate::units::{Span, Step, Time};
 
@@ -22,6 +23,8 @@ pub(super) struct Asked<'a> {
 /// Names in the cluster.
 pub(super) struct Names {
     pub namespace: String,
+    /// The ScaledObject.
+    pub object: String,
     pub hpa: String,
     pub deployment: String,
 }
@@ -43,10 +46,12 @@ pub(super) struct Facts {
     pub load: Option<Result<Option<f64>, SourceError>>,
     /// Whether Prometheus scrapes kube-state-metrics at all.
     pub sees_cluster: bool,
-    /// Whether kube-state-metrics tells of the HPA.
+    /// Replicas that the HPA sees; none where kube-state-metrics does not tell of it.
     pub hpa: Seen,
-    /// Whether the HPA holds our metric.
-    pub hpa_metric: Seen,
+    /// How many metrics the HPA holds under our name; a formula's one metric counts as ours.
+    pub hpa_metrics: Seen,
+    /// How many it holds of other triggers.
+    pub hpa_others: Seen,
     /// Whether the HPA can compute it: its condition ScalingActive.
     pub hpa_active: Seen,
     /// Replicas that the HPA wants, over the time looked at.
@@ -57,6 +62,8 @@ pub(super) struct Facts {
     pub ready: Option<Series>,
     /// Pods that are pending now.
     pub pending: Seen,
+    /// The most that was answered, or needed by the load, over the time looked at.
+    pub needed: Seen,
     /// Mean answer over mean need of the load, over the last day.
     pub cost: Seen,
 }
@@ -76,11 +83,12 @@ impl Names {
     pub(super) fn of(place: &Place, hpa: Option<&str>, deployment: Option<&str>) -> anyhow::Result<Self> {
         let names = Names {
             namespace: place.namespace.clone(),
+            object: place.name.clone(),
             hpa: hpa.map_or_else(|| format!("keda-hpa-{}", place.name), ToOwned::to_owned),
             deployment: deployment.unwrap_or(&place.name).to_owned(),
         };
         // They become part of PromQL.
-        for name in [&names.namespace, &names.hpa, &names.deployment] {
+        for name in [&names.namespace, &names.object, &names.hpa, &names.deployment] {
             let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
             ensure!(
                 !name.is_empty() && name.bytes().all(allowed),
@@ -105,10 +113,17 @@ impl Names {
     }
 
     fn pending(&self) -> String {
+        let pods = Pods::of(&self.namespace, &self.deployment);
+        format!("sum({})", pods.own(&pods.all("kube_pod_status_phase", ",phase=\"Pending\"")))
+    }
+
+    /// How many metrics of its specification have a name that `of` (such as `=~"..."`) admits. From the specification:
+    /// of a workload at zero the HPA computes none.
+    fn metrics(&self, of: &str) -> String {
+        let (namespace, hpa) = (&self.namespace, &self.hpa);
         format!(
-            "sum(max by (pod) (kube_pod_status_phase{{namespace=\"{}\",pod=~\"{}-.*\",phase=\"Pending\"}}))",
-            self.namespace,
-            self.deployment.replace('.', "[.]")
+            "count(count by (metric_name) (kube_horizontalpodautoscaler_spec_target_metric{{namespace=\"{namespace}\",\
+             horizontalpodautoscaler=\"{hpa}\",metric_name{of}}}))"
         )
     }
 }
@@ -128,18 +143,17 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     };
     let metric = place.metric.clone().unwrap_or_else(|| "forescale".to_owned());
     let look = Look { prometheus: *prometheus, over: *over, now: *now };
-    let ours = format!(",metric_name=~\"s[0-9]+-{metric}\"");
-    // Every replica of the server publishes the same.
-    let mean = |what: &str, more: &str| {
+    // With a formula KEDA gives the HPA one metric for all triggers.
+    let ours = format!("~\"s[0-9]+-{metric}|.*composite-metric\"");
+    let of_ours = |what: &str, more: &str| {
         let (namespace, name) = (&place.namespace, &place.name);
-        let of = format!("namespace=\"{namespace}\",name=\"{name}\",metric=\"{metric}\"{more}");
-        format!("max(avg_over_time(forescale_{what}{{{of}}}[1d]))")
+        format!("forescale_{what}{{namespace=\"{namespace}\",name=\"{name}\",metric=\"{metric}\"{more}}}")
     };
-    let cost = format!(
-        "{} / {}",
-        mean("desired_replicas", ""),
-        mean("required_replicas", ",contributor=\"reactive\"")
-    );
+    let answered = of_ours("desired_replicas", "");
+    let by_load = of_ours("required_replicas", ",contributor=\"reactive\"");
+    // Every replica of the server publishes the same.
+    let cost = format!("max(avg_over_time({answered}[1d])) / max(avg_over_time({by_load}[1d]))");
+    let needed = format!("max(max_over_time({answered}[{over}]) or max_over_time({by_load}[{over}]))");
     let reachable = match prometheus {
         Some(source) => Some(source.instant("vector(1)", *now).await.map(drop).map_err(|e| e.to_string())),
         None => None,
@@ -147,6 +161,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     Facts {
         names: Names {
             namespace: names.namespace.clone(),
+            object: names.object.clone(),
             hpa: names.hpa.clone(),
             deployment: names.deployment.clone(),
         },
@@ -162,7 +177,8 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         },
         sees_cluster: look.at(CLUSTER).await.is_some(),
         hpa: look.at(&names.of_hpa("status_current_replicas", "")).await,
-        hpa_metric: look.at(&names.of_hpa("status_target_metric", &ours)).await,
+        hpa_metrics: look.at(&names.metrics(&format!("={ours}"))).await,
+        hpa_others: look.at(&names.metrics(&format!("!{ours}"))).await,
         hpa_active: look
             .at(&names.of_hpa("status_condition", ",condition=\"ScalingActive\",status=\"true\""))
             .await,
@@ -170,6 +186,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         hpa_max: look.at(&names.of_hpa("spec_max_replicas", "")).await,
         ready: look.back(&names.ready()).await,
         pending: look.at(&names.pending()).await,
+        needed: look.at(&needed).await,
         cost: look.at(&cost).await,
     }
 }

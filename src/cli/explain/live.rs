@@ -46,6 +46,7 @@ fn in_words(d: &Value) -> String {
             text(view, "fitted_at"),
             text(view, "trust")
         ));
+        line(text(&view["verdict"], "text").to_owned());
     }
     for note in each("notes") {
         line(text(note, "text").to_owned());

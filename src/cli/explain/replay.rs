@@ -6,7 +6,9 @@ use serde_json::json;
 use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
-use crate::decide::{Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces, coming};
+use crate::decide::{
+    Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces, coming, lead_given, trust,
+};
 use crate::forecast::Explanation;
 use crate::history::Series;
 use crate::http::decision_json;
@@ -36,7 +38,7 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let begun = at - Span::days(1_000);
     let mut session = Session::new(&policy, Span::ZERO, begun);
     let answer = session.step(&recording.known_at(&policy, Span::ZERO, begun, at), &policy, at);
-    let forecasts = forecasts(&session, &policy, at);
+    let forecasts = forecasts(&session, &policy, lead_given(&policy), at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
         Ok(decision) => {
@@ -78,13 +80,14 @@ fn told(
 }
 
 /// How the forecast of each signal comes about, at the end of the window that was decided for.
-fn forecasts(session: &Session, policy: &Policy, at: Time) -> Vec<Explanation> {
+fn forecasts(session: &Session, policy: &Policy, lead: Span, at: Time) -> Vec<Explanation> {
     let plans = session.prepared().signals.iter().zip(&policy.signals);
     plans
         .filter_map(|(plan, signal)| match plan {
-            SignalPlan::Ready { tracker, .. } => {
+            SignalPlan::Ready { tracker, insured, .. } => {
                 let ahead = at.since(tracker.at()) + Span::minutes(3);
-                Some(tracker.explain(signal.step.times(signal.step.cover(ahead))))
+                let verdict = trust(tracker, lead, *insured);
+                Some(tracker.explain(signal.step.times(signal.step.cover(ahead)), verdict))
             }
             _ => None,
         })
@@ -106,7 +109,12 @@ fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Resu
         keys.values.entry("queryStep".to_owned()).or_insert(step);
         keys.values.entry("query".to_owned()).or_insert_with(|| "the trace".to_owned());
     }
-    Policy::from_keys(&keys).context(shown)
+    let mut policy = Policy::from_keys(&keys).context(shown)?;
+    if trace.is_some() {
+        // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+        policy.signals.truncate(1);
+    }
+    Ok(policy)
 }
 
 /// Every series that the policy asks for, as long as its history.

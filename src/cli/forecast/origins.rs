@@ -3,9 +3,10 @@
 use anyhow::{Context, bail};
 
 use super::ForecastArgs;
-use crate::decide::FIT_GRID;
+use crate::decide::{FIT_GRID, trust};
 use crate::forecast::{Explanation, FitError, Tracker, fit};
 use crate::history::{Calendar, Series};
+use crate::plan::Insured;
 use crate::units::{Span, Time};
 
 /// One origin with what was forecast from it: by horizon, then by quantile.
@@ -70,7 +71,10 @@ fn forecast_group(
                 tracker.quantiles(h + late, &args.quantiles)
             }
         });
-        let explanations = args.horizons.iter().filter(|_| args.explain).map(|&h| tracker.explain(h + late));
+        let explanations = args.horizons.iter().filter(|_| args.explain).map(|&h| {
+            let insured = Insured::Quantile(args.insured);
+            tracker.explain(h + late, trust(tracker, args.lead, insured))
+        });
         out.push(Origin { at, values: values.collect(), explanations: explanations.collect() });
     }
     Ok(out)

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::ForecastArgs;
 use super::origins::Origin;
 use crate::forecast::Explanation;
+use crate::http::verdict_json;
 
 pub(super) fn write_csv(
     out: &mut dyn Write,
@@ -62,15 +63,19 @@ pub(in crate::cli) fn explanation_json(e: &Explanation) -> serde_json::Value {
             "name": x.name, "expects": x.expects, "weight_median": x.in_median, "weight_upper": x.in_upper,
         })
     });
+    let mut trust = verdict_json(&e.trust);
+    trust["state"] = e.trust.state().as_str().into();
+    trust["forecast_loss"] = e.trust.forecast_loss.into();
+    let [(_, persistence), (_, day), (_, week)] = e.trust.plain_loss;
+    trust["persistence_loss"] = persistence.into();
+    trust["naive_day_loss"] = day.into();
+    trust["naive_week_loss"] = week.into();
+    // The one that was told before there were two.
+    trust["naive_loss"] = week.or(day).into();
     serde_json::json!({
         "origin": e.at.to_string(), "horizon_seconds": e.horizon.as_seconds(), "level": e.level,
         "profile": e.profile, "last": e.last, "missing_slots": e.missing, "scale": e.scale,
         "correction": e.correction, "why": e.why, "experts": experts.collect::<Vec<_>>(),
-        "trust": {
-            "state": e.trust.state.as_str(), "window_seconds": e.trust.window.as_seconds(),
-            "quantile": e.trust.quantile, "forecast_loss": e.trust.forecast_loss,
-            "persistence_loss": e.trust.persistence_loss, "naive_loss": e.trust.naive_loss,
-            "ratio": e.trust.ratio,
-        },
+        "trust": trust,
     })
 }

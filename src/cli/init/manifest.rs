@@ -117,7 +117,9 @@ impl Proposal {
         let Proposal { min, max, fallback, .. } = self;
         let (name, namespace, scaler) = (quoted(&self.name), quoted(&self.namespace), quoted(&self.scaler));
         let mut text = format!(
-            "apiVersion: keda.sh/v1alpha1
+            "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger
+# beside this one, a KEDA that restarts while Forescale is away scales down by the other alone.
+apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata:
   name: {name}
@@ -125,6 +127,7 @@ metadata:
 spec:
   scaleTargetRef:
     name: {name}
+  # The floor that holds whatever else fails: what the business needs at any time.
   minReplicaCount: {min}
   maxReplicaCount: {max}
   fallback:

@@ -14,6 +14,9 @@ pub(super) struct Survey {
     daily: f64,
     /// The same of the hour of the week; `None` before two weeks were seen.
     weekly: Option<f64>,
+    /// Share of the variation of the samples that their time of day explains, or of the week after two weeks: to the
+    /// step, so that bursts within the hour count.
+    clock: f64,
     /// Loads by percentile: the median, the highest but one in a thousand.
     typical: f64,
     highest: f64,
@@ -64,7 +67,9 @@ fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
         around += (value - total / count).powi(2);
     }
     let freedom = count - sums.iter().filter(|sum| sum.1 > 0.0).count() as f64;
-    if around <= 0.0 || freedom <= 0.0 {
+    // What rounding alone makes of equal values is no variation.
+    let rounding = 1e-24 * count * (total / count).powi(2);
+    if around <= rounding || freedom <= 0.0 {
         return 0.0;
     }
     (1.0 - within / freedom / (around / (count - 1.0))).clamp(0.0, 1.0)
@@ -78,11 +83,15 @@ impl Survey {
         let mut clock = calendar.clock();
         let mut hours: Vec<(usize, f64, f64)> = Vec::new();
         let mut cells: Vec<Vec<f64>> = vec![Vec::new(); 168];
-        let mut last = None;
+        let (mut last, mut samples) = (None, Vec::new());
+        let step = series.step().as_seconds();
+        let slots = |span: i64| usize::try_from(span.div_euclid(step)).unwrap_or(0);
         for slot in 0..series.len() {
             let Some(value) = series.get(slot) else { continue };
             let at = series.time(slot);
-            let cell = usize::try_from(clock.local(at).second_of_week() / 3_600).unwrap_or(0) % 168;
+            let second = clock.local(at).second_of_week();
+            let cell = usize::try_from(second / 3_600).unwrap_or(0) % 168;
+            samples.push((slots(second), value));
             cells[cell].push(value);
             let hour = at.floor_to(Span::HOUR, Span::ZERO);
             match hours.last_mut().filter(|_| last == Some(hour)) {
@@ -97,6 +106,9 @@ impl Survey {
         let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
         let days = covers.as_hours() / 24.0;
         let daily = explained(&by(24), 24);
+        let (day, week) = (slots(86_400).max(1), slots(7 * 86_400) + 1);
+        let of_day: Vec<_> = samples.iter().map(|&(slot, value)| (slot % day, value)).collect();
+        let of_week = if days >= 14.0 { explained(&samples, week) } else { 0.0 };
         let mut values = series.values();
         values.retain(|value| !value.is_nan());
         Survey {
@@ -104,6 +116,7 @@ impl Survey {
             samples: values.len(),
             step: series.step().span(),
             daily,
+            clock: explained(&of_day, day).max(of_week),
             weekly: (days >= 14.0).then(|| explained(&by(168), 168)),
             typical: percentile(values.clone(), 0.5),
             highest: percentile(values, 0.999),
@@ -129,7 +142,8 @@ impl Survey {
         });
         json!({
             "days": self.days, "samples": self.samples, "step_seconds": self.step.as_seconds(),
-            "daily": self.daily, "weekly": self.weekly, "median_load": self.typical,
+            "daily": self.daily, "weekly": self.weekly, "clock": self.clock,
+            "median_load": self.typical,
             "highest_load": self.highest, "busy": busy,
         })
     }
@@ -154,11 +168,10 @@ impl Survey {
                 percent(*daily)
             ),
         });
-        if *daily < FOLLOWS && self.weekly.is_none_or(|week| week < FOLLOWS) {
-            told.push(
-                "It hardly follows the clock: a forecast insures it, but will not be far ahead of it.".into(),
-            );
-        }
+        told.push(format!(
+            "Of all its variation, to the {step}, the time of the clock explains {} %.",
+            percent(self.clock)
+        ));
         told
     }
 }
@@ -214,6 +227,16 @@ mod tests {
     fn a_night_shift_of_every_day_is_found() {
         let found = survey(|_, hour| if !(6..22).contains(&hour) { 50.0 } else { 5.0 });
         assert_eq!(found.busy, Some(Busy { start: 22, end: 30, daily: true, load: 50.0 }));
+    }
+
+    #[test]
+    fn bursts_within_the_hour_follow_the_clock() {
+        // Every hour has the same mean, so neither the hour of the day nor that of the week explains anything.
+        let monday = Time::from_epoch(1_767_571_200);
+        let bursts = (0..21 * 1_440).map(|minute| if minute % 60 < 4 { 90.0 } else { 10.0 });
+        let found = Survey::of(&Series::from_values(monday, Step::MINUTE, bursts), &Calendar::utc());
+        assert_eq!((found.daily, found.weekly), (0.0, Some(0.0)));
+        assert!(found.clock > 0.999, "{}", found.clock);
     }
 
     #[test]

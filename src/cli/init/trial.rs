@@ -9,7 +9,9 @@ use super::InitArgs;
 use super::manifest::Proposal;
 use crate::cli::backtest::workload::target_of;
 use crate::cli::rows::scorecard_json;
+use crate::forecast::Trust;
 use crate::history::Series;
+use crate::http::verdict_json;
 use crate::plan::Insured;
 use crate::policy::Policy;
 use crate::simulate::{Load, Point, SWEEP, Scorecard, Simple, cost_at, ran, run, run_forescale};
@@ -27,6 +29,8 @@ pub(super) struct Trial {
     /// So many replicas all the time leave as little short.
     fixed: f64,
     actual: Option<Scorecard>,
+    /// Who predicted at the end with the quantile proposed.
+    trust: Option<Trust>,
 }
 
 /// The quantiles that are tried, ascending.
@@ -55,14 +59,14 @@ impl Trial {
         target.from = Some(load.end() - third.min(MOST));
         let quantiles: Vec<Quantile> = TRIED.iter().filter_map(|q| Quantile::new(*q).ok()).collect();
         let insured: Vec<_> = quantiles.iter().map(|q| Some(Insured::Quantile(*q))).collect();
-        let cards: Vec<(f64, Scorecard)> = run_forescale(&load, &target, &policy, &insured)?
+        let cards: Vec<(f64, Scorecard, Option<Trust>)> = run_forescale(&load, &target, &policy, &insured)?
             .into_iter()
             .zip(quantiles)
-            .map(|(seen, quantile)| (quantile.get(), seen.run.scorecard))
+            .map(|(seen, quantile)| (quantile.get(), seen.run.scorecard, seen.trust))
             .collect();
         let least = cards.iter().map(|card| card.1.tau_u).fold(f64::INFINITY, f64::min);
         let chosen = cards.iter().find(|card| card.1.tau_u <= args.short.max(least));
-        let (quantile, forescale) = *chosen.ok_or_else(|| anyhow::anyhow!("nothing was tried"))?;
+        let (quantile, forescale, trust) = *chosen.ok_or_else(|| anyhow::anyhow!("nothing was tried"))?;
         proposal.quantile = quantile;
         let studied = Simple::Reactive.study(&load, &target, &policy.calendar);
         let mut points = Vec::with_capacity(SWEEP.len());
@@ -82,6 +86,7 @@ impl Trial {
             reactive: cost_at(&points, level).map(|ratio| ratio * demanded),
             fixed: fixed(&load, &target, level) * hours,
             actual: actual.map(|replicas| ran(&load, &target, replicas).scorecard),
+            trust,
         })
     }
 
@@ -93,6 +98,7 @@ impl Trial {
     pub(super) fn json(&self) -> Value {
         json!({
             "days": self.days,
+            "verdict": self.trust.as_ref().map(verdict_json),
             "forescale": scorecard_json("predictive", &self.forescale, None),
             "reactive_replica_hours": self.reactive,
             "fixed_replica_hours": self.fixed,
@@ -107,13 +113,13 @@ impl Trial {
 
     pub(super) fn told(&self, price: f64) -> Vec<String> {
         let Trial { days, quantile, forescale, wanted, .. } = self;
-        let verdict = if forescale.tau_u <= *wanted {
+        let why = if forescale.tau_u <= *wanted {
             format!("the least of those tried ({}) that is short at most {wanted} % of the time", tried())
         } else {
             format!("short least of those tried ({}); none is short at most {wanted} % of the time", tried())
         };
         let mut told = vec![
-            format!("quantile {quantile}: {verdict} over the last {days:.1} days."),
+            format!("quantile {quantile}: {why} over the last {days:.1} days."),
             format!(
                 "Backtest: short {:.2} % of the time with {:.0} replica-hours, {:.2} times the fewest possible.",
                 forescale.tau_u,
@@ -137,24 +143,25 @@ impl Trial {
         told.extend(self.actual.map(|actual| {
             beside(&format!("what ran, short {:.2} % of the time", actual.tau_u), actual.replica_hours)
         }));
-        told.push(self.verdict());
+        told.extend(self.trust.map(|trust| format!("Forecast: {trust}.")));
+        told.push(self.worth());
         told
     }
 
     /// Whether it is worth having, in a sentence.
-    fn verdict(&self) -> String {
+    fn worth(&self) -> String {
         /// What is saved below this share is lost again in the noise of another week.
         const WORTH: f64 = 0.03;
         match self.reactive.map(|hours| self.saved(hours)) {
             Some(saved) if saved < WORTH => {
-                "verdict: on this load no better than a reactive trigger with a margin; what it \
-                                              saves is the work of finding that margin."
+                "Worth: on this load no better than a reactive trigger with a margin; what it saves is the work of \
+                 finding that margin."
                     .to_owned()
             }
             Some(saved) => {
-                format!("verdict: {:.0} % fewer replica-hours where both are as safe.", 100.0 * saved)
+                format!("Worth: {:.0} % fewer replica-hours where both are as safe.", 100.0 * saved)
             }
-            None => "verdict: as safe as no margin of a reactive trigger is.".to_owned(),
+            None => "Worth: as safe as no margin of a reactive trigger is.".to_owned(),
         }
     }
 }

@@ -1,8 +1,79 @@
-//! A larger forecast never asks for fewer replicas.
+//! A larger forecast never asks for fewer replicas, and whoever predicts is asked on every path.
+
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::decide::{Contributor, Decision, Note, SignalPlan, decide, prepare};
+use crate::history::{Observations, Series};
+use crate::policy::Keys;
+
+/// Minutes of two weeks and a bit: `low`, and daily from 09:07 on within ten minutes to 200, until 17:07.
+fn ramps(low: f64, until: usize) -> Arc<Series> {
+    let at = |i: usize| {
+        let minute = (i + 1_440 - 547) % 1_440;
+        let share = if minute < 480 { (minute as f64 / 10.0).min(1.0) } else { 0.0 };
+        low + (200.0 - low) * share
+    };
+    Arc::new(Series::from_values(Time::from_epoch(0), Step::MINUTE, (0..=until).map(at)))
+}
+
+/// Two minutes before the fifteenth ramp, where `rule` predicts.
+fn before_the_ramp(rule: Rule, low: f64, keys: &[(&str, &str)]) -> Decision {
+    let base = [("query", "load"), ("leadTime", "5m"), ("maxReplicas", "50")];
+    let values = base.iter().chain(keys).map(|(k, v)| (String::from(*k), String::from(*v))).collect();
+    let policy = Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid");
+    let load = ramps(low, 14 * 1_440 + 545);
+    let at = load.end().expect("samples");
+    let mut seen = Observations::none(1, at - Span::DAY);
+    if policy.signals[0].drain().is_some() {
+        seen.signals[0].load =
+            Some(Arc::new(Series::from_values(at - Span::MINUTE, Step::MINUTE, [0.0, 0.0])));
+        seen.signals[0].arrivals = Some(load);
+    } else {
+        seen.signals[0].load = Some(load);
+    }
+    let mut prepared = prepare(&seen, &policy, at - Span::HOUR).follow(&seen, &policy);
+    let SignalPlan::Ready { tracker, .. } = &mut prepared.signals[0] else { panic!("no forecast") };
+    Arc::make_mut(tracker).led_by(rule);
+    decide(&prepared, &seen, &policy, at).expect("decided")
+}
+
+/// What was wrong: a forecast that a seasonal naive beat was answered reactively, though that naive saw the ramp.
+#[test]
+fn whoever_predicts_sees_the_ramp_on_every_path() {
+    let drain = [("signal", "queue"), ("arrivalQuery", "in"), ("serviceRate", "10"), ("drainWithin", "10m")];
+    let paths: [(&str, f64, Vec<(&str, &str)>); 4] = [
+        ("quantile", 20.0, vec![("threshold", "10"), ("quantile", "0.9")]),
+        ("promise", 20.0, vec![("threshold", "10"), ("underProvisionTarget", "1%")]),
+        ("deadline", 20.0, [&[("threshold", "100")][..], &drain].concat()),
+        ("zero", 0.0, vec![("threshold", "10"), ("minReplicas", "0")]),
+    ];
+    for (path, low, keys) in paths {
+        for rule in [Rule::Forecast, Rule::NaiveDay, Rule::NaiveWeek, Rule::Reactive] {
+            let decision = before_the_ramp(rule, low, &keys);
+            let told = decision.to_string();
+            let reactive = decision.need(Contributor::Reactive).expect("asked").get();
+            if rule == Rule::Reactive {
+                let counts = path == "promise";
+                let forecast = decision.needs.iter().find(|n| n.contributor == Contributor::Forecast);
+                assert!(forecast.is_some_and(|n| n.counts == counts), "{path}: {told}");
+                assert!(decision.replicas.get() <= reactive.max(1) + u32::from(counts), "{path}: {told}");
+            } else {
+                assert!(decision.replicas.get() >= reactive + 3, "{path} by {rule}: {told}");
+                assert!(decision.active(), "{path} by {rule}: {told}");
+            }
+            let note = decision.notes.iter().find_map(|note| match note {
+                Note::PlainRule { rule, .. } => Some(*rule),
+                Note::Distrusted { .. } => Some(Rule::Reactive),
+                _ => None,
+            });
+            assert_eq!(note.unwrap_or(Rule::Forecast), rule, "{path}: {told}");
+            assert_eq!(decision.forecast.as_ref().map(|view| view.trust.rule), Some(rule), "{path}");
+        }
+    }
+}
 
 fn need(threshold: f64, factor: f64) -> Need {
     Need { factor, threshold: Threshold::new(threshold).expect("positive"), activation: 0.0 }

@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 
 use crate::decide::Contributor;
+use crate::forecast::Rule;
 use crate::policy::WorkloadId;
 use crate::units::Quantile;
 
@@ -27,6 +28,22 @@ pub(super) struct Answered {
     pub name: String,
     pub metric: String,
     pub answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Predicting {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub rule: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Held {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub baseline: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +91,20 @@ impl Answered {
     pub(super) fn of(id: &WorkloadId, answer: &'static str) -> Self {
         let Workload { namespace, name, metric } = Workload::of(id);
         Answered { namespace, name, metric, answer }
+    }
+}
+
+impl Predicting {
+    pub(super) fn of(id: &WorkloadId, rule: Rule) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Predicting { namespace, name, metric, rule: rule.as_str() }
+    }
+}
+
+impl Held {
+    pub(super) fn of(id: &WorkloadId, baseline: Rule) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Held { namespace, name, metric, baseline: baseline.as_str() }
     }
 }
 

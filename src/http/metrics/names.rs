@@ -26,7 +26,17 @@ impl Metrics {
             "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
             self.skill.clone(),
         );
-        r.register("trust", "1 trusted, 0.5 on probation, 0 distrusted", self.trust.clone());
+        r.register(
+            "trust",
+            "The forecast is 1 trusted, 0.5 on probation, 0 distrusted; rule names who predicts in its place",
+            self.trust.clone(),
+        );
+        r.register(
+            "trust_ratio",
+            "Loss of the forecast over that of the plain rule it is held against, at the insured quantile of the lead \
+             window's peak; below 1 is better",
+            self.trust_ratio.clone(),
+        );
         r.register_with_unit(
             "history_age",
             "Age of the newest sample",
@@ -47,10 +57,12 @@ impl Metrics {
             Unit::Seconds,
             self.scaling_lag.clone(),
         );
-        r.register(
-            "replica_seconds_saved",
-            "Replica-seconds less than with a purely reactive trigger, in twins that are answered both ways",
-            self.saved.clone(),
+        r.register_with_unit(
+            "replica",
+            "Replica-seconds in twins that are answered with the forecast and as a purely reactive trigger; what is \
+             saved is reactive less predictive, and may be negative",
+            Unit::Seconds,
+            self.replicas.clone(),
         );
         r.register_with_unit(
             "short",

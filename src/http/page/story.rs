@@ -66,7 +66,7 @@ pub(super) fn write(
         }
         coming::said(out, &story.policy, now)?;
         settled::changes(out, story)?;
-        settled::quality(out, story)?;
+        settled::quality(out, story, known.trust(story))?;
         settled::settings(out, story, exposes)?;
         out.push_str("</div>\n");
     }
@@ -127,7 +127,9 @@ fn tiles(
     if let Some(view) = &decision.forecast {
         let note = format!("at most, with probability {}, in the coming {}", view.quantile, view.window);
         tile("peak to come", number(view.load), note)?;
-        tile("forecast", view.trust.to_owned(), format!("fitted {}", crate::draw::moment(view.fitted_at)))?;
+        let fitted =
+            format!("{} predicts, fitted {}", view.trust.rule.as_str(), crate::draw::moment(view.fitted_at));
+        tile("forecast", view.trust.state().to_string(), fitted)?;
     }
     if let Some(Coming { local, to, .. }) = change {
         tile("next change", local.clone(), to.clone())?;

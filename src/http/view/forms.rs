@@ -91,6 +91,26 @@ pub(super) struct PeakView {
     pub fitted_at: String,
     /// trusted, probation or distrusted.
     pub trust: &'static str,
+    /// Who predicts, and why.
+    pub verdict: VerdictView,
+}
+
+/// Who predicts the load, and why.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Verdict", deny_unknown_fields)]
+pub(super) struct VerdictView {
+    /// forecast, naive_day, naive_week or reactive (nobody).
+    pub rule: &'static str,
+    /// The plain rule that the forecast is held against.
+    pub baseline: &'static str,
+    /// Loss of the forecast over that of the baseline; below 1 the forecast is better.
+    pub ratio: f64,
+    /// The quantile whose loss was judged.
+    pub quantile: f64,
+    /// The window whose peak was judged.
+    pub window_seconds: i64,
+    /// In words, with what follows.
+    pub text: String,
 }
 
 /// Every workload that KEDA asks for.
@@ -171,6 +191,8 @@ pub(super) struct ForecastView {
     pub fitted_at: Option<String>,
     /// trusted, probation or distrusted.
     pub trust: Option<&'static str>,
+    /// Who predicts, and why; absent where there is no forecast.
+    pub verdict: Option<VerdictView>,
     /// Loss over that of the seasonal naive, recently; below 1 is better.
     pub skill_ratio: Option<f64>,
     /// Share of samples at or below each quantile, recently.

@@ -1,7 +1,7 @@
 //! From keys to one signal: its query, its source, its grid, and for a queue what drains it.
 
 use crate::policy::reader::Reader;
-use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef};
+use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, look_back};
 use crate::units::{Span, Step, Threshold};
 
 /// The longest history that is asked of a server: two years.
@@ -31,6 +31,7 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
     let window = reader.span("historyTimeWindow", Span::HOUR, LONGEST_WINDOW).unwrap_or(Span::days(28));
     let signal = Signal {
         source: read_source(reader),
+        look_back: look_back(&query),
         query,
         threshold: Threshold::new(threshold.unwrap_or(1.0)).ok()?,
         activation: reader
@@ -44,11 +45,23 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
             .and_then(|s| Step::new(s).ok())
             .unwrap_or(DEFAULT_POLL_STEP),
         settle: reader.span("settle", Span::ZERO, Span::minutes(10)).unwrap_or(Span::seconds(30)),
+        is_forecast: true,
     };
     if 3 * step.as_seconds() > window.as_seconds() {
         reader.fault("historyTimeWindow", &window.to_string(), format!("at least three steps of {step}"));
     }
     Some(signal)
+}
+
+/// Reads an entry of `signals`, which may say `mode: reactive` of itself.
+pub(super) fn read_further_signal(reader: &mut Reader<'_>) -> Option<Signal> {
+    let mode =
+        reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
+            "predictive" => Some(true),
+            "reactive" => Some(false),
+            _ => None,
+        });
+    read_signal(reader, false).map(|signal| Signal { is_forecast: mode.unwrap_or(true), ..signal })
 }
 
 /// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.
@@ -110,6 +123,9 @@ fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
         }
     }
     let service = rate.map(ServiceRate::Given).or(completions.map(ServiceRate::Measured));
-    let drain = (|| Some(Drain { arrivals: arrivals?, service: service?, within: within? }))();
+    let drain = (|| {
+        let arrivals = arrivals?;
+        Some(Drain { look_back: look_back(&arrivals), arrivals, service: service?, within: within? })
+    })();
     SignalKind::Queue(drain)
 }

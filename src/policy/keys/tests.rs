@@ -132,6 +132,22 @@ fn several_signals_come_from_a_policy_file() {
 }
 
 #[test]
+fn a_further_signal_may_count_as_it_is_now() {
+    let signal = |mode: Option<&str>| {
+        let keys =
+            [("query", "cpu"), ("threshold", "0.7")].into_iter().chain(mode.map(|mode| ("mode", mode)));
+        keys.map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let with = |mode| Keys { signals: vec![signal(mode)], ..measured(&[]) };
+    let forecast = |keys: &Keys| good(keys).signals.iter().map(|s| s.is_forecast).collect::<Vec<_>>();
+    assert_eq!(forecast(&with(None)), [true, true]);
+    assert_eq!(forecast(&with(Some("predictive"))), [true, true]);
+    assert_eq!(forecast(&with(Some("reactive"))), [true, false]);
+    let found: Vec<_> = bad(&with(Some("shadow"))).into_iter().map(|f| f.key).collect();
+    assert_eq!(found, ["signals[0].mode"], "a shadow is cast by the whole policy");
+}
+
+#[test]
 fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
     let with = |max: &str| Keys { max_replicas_allowed: Some(20), ..measured(&[("maxReplicas", max)]) };
     assert_eq!(good(&with("20")).limits.max.get(), 20);

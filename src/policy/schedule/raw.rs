@@ -51,6 +51,19 @@ pub fn parse_zone(key: &str, text: &str) -> Result<Tz, Fault> {
     })
 }
 
+/// What to write where a key has no value.
+fn expected_of(key: &str) -> &'static str {
+    match key {
+        "on" => "at least one date such as 2026-11-27; without the key the rule holds on every date",
+        "days" => "days such as mon-fri; without the key the rule holds on every day",
+        "except" => "at least one date such as 2026-12-25 or a calendar; without the key nothing is excepted",
+        "calendar" => "the name of a calendar; without the key the rule holds on every date",
+        "start" | "end" => "HH:MM or a five-field cron; without start and end the rule holds all day",
+        "until" => "an instant such as 2026-12-31T00:00:00Z; without the key the rule does not end",
+        _ => "a value, or the key left out",
+    }
+}
+
 // === impl RawRule ===
 
 impl RawRule {
@@ -61,8 +74,8 @@ impl RawRule {
     ];
 
     /// From keys and their values as an edge reads them, each value a list of texts (a scalar is a list of
-    /// one). `path` is where the rule stands (`schedule[2]`). Reports unknown keys, keys given twice, and
-    /// lists where one text is due.
+    /// one). `path` is where the rule stands (`schedule[2]`). Reports unknown keys, keys given twice, lists where
+    /// one text is due, and keys without a value: what a template left empty must not widen the rule to every day.
     pub fn from_pairs<'a>(
         path: &str,
         pairs: impl IntoIterator<Item = (&'a str, Vec<String>)>,
@@ -75,11 +88,16 @@ impl RawRule {
                 faults.push(Fault::new(format!("{path}.{key}"), key, "the key once"));
                 continue;
             }
+            if !Self::KEYS.contains(&key) {
+                faults.push(Fault::unknown_key(path, key, Self::KEYS));
+                continue;
+            }
+            if values.is_empty() {
+                faults.push(Fault::missing(format!("{path}.{key}"), expected_of(key)));
+                continue;
+            }
             let one = match key {
                 "on" => {
-                    if values.is_empty() {
-                        faults.push(Fault::missing(format!("{path}.{key}"), "at least one date"));
-                    }
                     rule.on = values;
                     continue;
                 }
@@ -99,11 +117,7 @@ impl RawRule {
                 "exactly" => &mut rule.exactly,
                 "factor" => &mut rule.factor,
                 "calendar" => &mut rule.calendar,
-                "until" => &mut rule.until,
-                _ => {
-                    faults.push(Fault::unknown_key(path, key, Self::KEYS));
-                    continue;
-                }
+                _ => &mut rule.until,
             };
             match <[String; 1]>::try_from(values) {
                 Ok([value]) => *one = Some(value),

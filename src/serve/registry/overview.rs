@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Registry, Serving, Set};
+use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
 use crate::http::{Known, Metrics, Overview, Standing, Story};
-use crate::policy::WorkloadId;
+use crate::policy::{Faults, WorkloadId};
 use crate::units::Time;
 
 impl Overview for Registry {
@@ -43,6 +43,7 @@ impl Overview for Registry {
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<Known> {
     let newest = sets.iter().max_by_key(|set| set.last_asked)?;
     let (standing, policy) = match &newest.serving {
+        _ if overlap(sets) > PATCHING => (Standing::Faulty(Faults(vec![shared_name(sets.len(), id)])), None),
         Serving::Faulty(faults) => (Standing::Faulty(faults.clone()), None),
         Serving::Running { workload, .. } => {
             let standing = match workload.state().borrow().clone() {

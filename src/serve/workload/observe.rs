@@ -48,14 +48,15 @@ impl Workload {
         };
         let context = |query: &Option<String>| {
             let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(backend, &key?, signal.settle, at, by).await }
+            async move { shared.hub.series(&self.id, backend, &key?, signal.settle, at, by).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
         observations.errors = context(&q.errors).await;
         observations.rejected = context(&q.rejected).await;
         if let Some(query) = &q.in_flight {
-            observations.in_flight = shared.hub.instant(backend, query, signal.poll_step, at, by).await;
+            observations.in_flight =
+                shared.hub.instant(&self.id, backend, query, signal.poll_step, at, by).await;
         }
         if let Some([lately, ready]) = self.start_queries() {
             let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
@@ -78,14 +79,20 @@ impl Workload {
     ) -> SignalHistory {
         let series = |query: &str| {
             let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(backend, &key, signal.settle, at, by).await }
+            async move { shared.hub.series(&self.id, backend, &key, signal.settle, at, by).await }
         };
-        let (load, newest) = tokio::join!(
+        let (load, newest, source_began) = tokio::join!(
             series(&signal.query),
-            shared.hub.instant(backend, &signal.query, signal.poll_step, at, by)
+            shared.hub.instant(&self.id, backend, &signal.query, signal.poll_step, at, by),
+            shared.hub.began(backend, at, by)
         );
-        let mut history =
-            SignalHistory { load, newest: newest.filter(Sample::is_load), ..SignalHistory::default() };
+        let mut history = SignalHistory {
+            load,
+            newest: newest.filter(Sample::is_load),
+            interrupted: shared.hub.interrupted(backend.as_ref(), &signal.query),
+            source_began,
+            ..SignalHistory::default()
+        };
         if let Some(drain) = signal.drain() {
             history.arrivals = series(&drain.arrivals).await;
             if let Some(query) = drain.completions() {
@@ -98,21 +105,23 @@ impl Workload {
 
 pub(super) fn forecast_key(
     backend: &Arc<dyn Backend>,
-    signal: &Signal,
+    number: usize,
     policy: &Policy,
     phase: Span,
-) -> ForecastKey {
+) -> Option<ForecastKey> {
+    let signal = policy.signals.get(number)?;
     let arrivals = signal.drain().map(|drain| drain.arrivals.clone());
-    ForecastKey {
+    Some(ForecastKey {
         series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
         settle: signal.settle,
         phase,
         fresh: (signal.poll_step, policy.max_stale),
-        rejected: policy.queries.rejected.clone(),
+        // Load turned away belongs to the first signal.
+        rejected: policy.queries.rejected.clone().filter(|_| number == 0),
         errors: policy.queries.errors.clone(),
         masked: policy.masked.clone(),
         calendar: policy.calendar.clone(),
-    }
+    })
 }
 
 pub(super) fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {

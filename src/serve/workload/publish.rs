@@ -83,7 +83,9 @@ impl Workload {
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
                 let points = history.load.as_deref().map_or(0, Series::observed);
-                shared.metrics.judged(&self.id, &tracker.trust(), &tracker.accuracy(), points);
+                let decided = decision.forecast.as_ref().map(|view| view.trust);
+                let trust = decided.or_else(|| carried.session.prepared().trust(&self.policy));
+                shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points);
             }
         }
         let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);

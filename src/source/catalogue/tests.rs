@@ -71,6 +71,28 @@ fn an_unknown_policy_and_a_broken_schedule_come_with_all_other_faults() {
     assert!(empty.to_string().contains("which is empty"), "{empty}");
 }
 
+/// A template that rendered nothing: `{on: [], exactly: 0}` would command zero every day.
+#[test]
+fn a_rule_with_an_empty_key_is_refused_and_never_holds_on_every_day() {
+    for key in ["on", "days", "except", "calendar", "start", "end", "until", "min", "factor", "name"] {
+        for nothing in ["[]", "null", "", "[null]", "~"] {
+            let text = format!("[{{{key}: {nothing}, exactly: 0}}]");
+            let faults = schedule_from(&text).err().unwrap_or_else(|| panic!("accepted: {text}"));
+            let told = faults.to_string();
+            assert!(
+                told.contains(&format!("schedule[0].{key}")) && told.contains("found nothing"),
+                "{text}: {told}"
+            );
+            assert!(catalogue().add("bad", &format!("schedule: {text}")).is_err(), "{text}");
+        }
+    }
+    let both = schedule_from("[{on: [], except: [], min: 1}, {days: [mon, null], exactly: 2}]");
+    assert_eq!(both.expect_err("three faults").0.len(), 3);
+    let lists =
+        schedule_from("[{days: [sat, sun], except: [2026-12-25, feasts], exactly: 0}]").expect("read");
+    assert_eq!((lists[0].days.as_deref(), lists[0].except.len()), (Some("sat,sun"), 2));
+}
+
 #[test]
 fn calendars_are_read_in_the_zone_of_the_workload() {
     let with = policy(&[NAMED, ("calendar", "feasts"), ("timezone", "Europe/Berlin")]).expect("valid");

@@ -93,7 +93,7 @@ fn a_backfill_is_read_once_and_then_only_what_is_new() {
     assert_eq!(run(feed.refresh(at(now, 29))).expect("answered").new_samples, 0);
     let update = run(feed.refresh(at(now + 2, 30))).expect("answered");
     assert_eq!((update.read_until, update.new_samples), (at(now + 2, 0), 3));
-    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g - 1_440, now - 1), (now, now + 2)]);
+    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g - 1_440, now - 1), (now - 1, now + 2)]);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn all_since_the_hour_before_the_last_grid_point_is_read_again_at_the_next() {
     run(feed.refresh(at(g, 0))).expect("answered");
     source.missing.lock().expect("not poisoned").clear();
     let update = run(feed.refresh(at(g, 31))).expect("answered");
-    assert_eq!(source.asked.lock().expect("not poisoned")[1..], [(g - 6 * 60 - 60, g - 1), (g, g)]);
+    assert_eq!(source.asked.lock().expect("not poisoned")[1..], [(g - 6 * 60 - 60, g - 1), (g - 1, g)]);
     assert_eq!((update.new_samples, update.series.observed()), (11, update.series.len()));
     run(feed.refresh(at(g + 1, 31))).expect("answered");
-    assert_eq!(source.asked.lock().expect("not poisoned")[3..], [(g + 1, g + 1)]);
+    assert_eq!(source.asked.lock().expect("not poisoned")[3..], [(g, g + 1)]);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn what_another_process_read_is_taken_up_and_only_its_last_hour_and_the_rest_are
     assert!(after.take_up(&kept, at(g + 200, 30)));
     source.asked.lock().expect("not poisoned").clear();
     let update = run(after.refresh(at(g + 200, 30))).expect("answered");
-    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g + 40, g + 100), (g + 101, g + 200)]);
+    assert_eq!(*source.asked.lock().expect("not poisoned"), [(g + 40, g + 100), (g + 100, g + 200)]);
     run(before.refresh(at(g + 200, 30))).expect("answered");
     assert_eq!(update.series, before.series().expect("read"), "the same as without the restart");
 
@@ -262,4 +262,23 @@ fn a_history_that_was_hidden_is_read_once_it_is_there() {
     let update = run(feed.refresh(at(g + 361, 30))).expect("answered");
     assert_eq!((update.series.start(), update.history_short), (at(g - 1_440, 0), None));
     assert_eq!(update.series.observed(), update.series.len());
+}
+
+#[tokio::test]
+async fn a_source_that_forgot_what_it_gave_is_noticed() {
+    let source = Arc::new(Canned::default());
+    let key = FeedKey { query: "sum(rate(q[5m]))".to_owned(), ..key(Span::HOUR) };
+    let mut feed = Feed::new(Arc::clone(&source) as Arc<dyn Backend>, key, Span::seconds(30));
+    let first = feed.refresh(at(1_000, 30)).await.expect("read");
+    assert!(!first.has_lost);
+    // A metric that is gone from now on is not forgotten.
+    *source.missing.lock().expect("not poisoned") = vec![1_001..1_002];
+    assert!(!feed.refresh(at(1_001, 30)).await.expect("read").has_lost);
+    // A neighbour that has gathered samples for three minutes: within the range of the query there were more.
+    *source.missing.lock().expect("not poisoned") = vec![0..999];
+    let other = feed.refresh(at(1_002, 30)).await.expect("read");
+    assert!(other.has_lost);
+    assert_eq!(other.series.get(other.series.len() - 5), Some(998.0), "what was seen is kept");
+    assert!(feed.refresh(at(1_003, 30)).await.expect("read").has_lost, "its range has not filled yet");
+    assert!(!feed.refresh(at(1_004, 30)).await.expect("read").has_lost, "all of its range is known to both");
 }

@@ -6,6 +6,40 @@ use super::decode::{Answer, Bounds, DecodeError, Decoder};
 use crate::source::SourceError;
 use crate::source::error::excerpt;
 use crate::source::transport::Reply;
+use crate::units::Time;
+
+/// What is read of a reply about the server itself: a page of text is no longer.
+const MOST_ABOUT: usize = 65_536;
+
+/// What is asked of the server's own state.
+#[derive(serde::Deserialize)]
+struct Runtime {
+    data: Started,
+}
+
+#[derive(serde::Deserialize)]
+struct Started {
+    #[serde(rename = "startTime")]
+    start_time: String,
+}
+
+/// When the server started, from its runtime information; `None` where it has none to tell, like Thanos, Mimir and
+/// VictoriaMetrics.
+pub(super) async fn read_start(mut reply: Reply<'_>) -> Result<Option<Time>, SourceError> {
+    reply.admitted()?;
+    if reply.status().is_server_error() {
+        return Err(reply.unexpected("JSON of the Prometheus API"));
+    }
+    let mut body = Vec::new();
+    while let Some(bytes) = reply.piece().await? {
+        body.extend_from_slice(bytes.as_ref());
+        if body.len() > MOST_ABOUT {
+            return Ok(None);
+        }
+    }
+    let told: Option<Runtime> = serde_json::from_slice(&body).ok();
+    Ok(told.and_then(|told| Time::parse(&told.data.start_time).ok()))
+}
 
 /// Reads the reply to its end, within bounds.
 pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<Answer, SourceError> {

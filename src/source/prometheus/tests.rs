@@ -1,5 +1,7 @@
 //! The whole client against a server on this machine that gives canned answers.
 
+mod turns;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -337,6 +339,21 @@ async fn get_is_used_where_post_is_refused() {
     assert_eq!(methods, [Method::POST, Method::GET, Method::GET]);
     let error = error_of(|_| respond(405, "text/plain", "never")).await;
     assert!(matches!(error, SourceError::Http { status: 405, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_start_of_the_server_is_read_where_it_tells() {
+    let told = r#"{"status":"success","data":{"startTime":"2026-11-24T15:00:00.123Z","storageRetention":"15d or 1GiB"}}"#;
+    let server = Server::start(move |_| json(200, told)).await;
+    let began = server.source(|_| {}).began().await.expect("told");
+    assert_eq!(began, Time::parse("2026-11-24T15:00:00Z").ok());
+    assert_eq!(server.seen()[0].uri, "/api/v1/status/runtimeinfo");
+    let silent = Server::start(|_| respond(404, "text/plain", "404 page not found")).await;
+    assert_eq!(silent.source(|_| {}).began().await.expect("absence is fine"), None);
+    let replaying = Server::start(|_| respond(503, "text/plain", "Service Unavailable")).await;
+    replaying.source(|_| {}).began().await.expect_err("not ready");
+    let endless = Server::start(|_| respond(200, "application/json", "x".repeat(10_000_000))).await;
+    assert_eq!(endless.source(|_| {}).began().await.expect("cut off"), None);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_http_query::Client as Api;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, Url};
 
@@ -21,6 +22,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Builds what a request needs, and keeps the client between requests.
 pub(super) struct Connector {
     config: DataSourceConfig,
+    /// The configured parameters, under names that live as long as the process: sources are made from its configuration.
+    parameters: Vec<(&'static str, Secret)>,
     cached: Mutex<Option<(Pems, Client)>>,
 }
 
@@ -28,8 +31,8 @@ pub(super) struct Connector {
 pub(super) struct Ready {
     client: Client,
     url: Url,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    parameters: Vec<(String, Secret)>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) parameters: Vec<(&'static str, Secret)>,
     pub(super) timeout: Duration,
     /// What must not appear in a message, even if the server echoes it.
     secrets: Vec<Secret>,
@@ -46,7 +49,9 @@ struct Pems {
 
 impl Connector {
     pub(super) fn new(config: DataSourceConfig) -> Self {
-        Connector { config, cached: Mutex::new(None) }
+        let leaked = |(name, value): &(String, Secret)| (&*name.clone().leak(), value.clone());
+        let parameters = config.query_parameters.iter().map(leaked).collect();
+        Connector { config, parameters, cached: Mutex::new(None) }
     }
 
     pub(super) fn ready(&self, target: &str) -> Result<Ready, SourceError> {
@@ -56,7 +61,7 @@ impl Connector {
             client,
             url: self.config.url.clone(),
             headers: Vec::new(),
-            parameters: self.config.query_parameters.clone(),
+            parameters: self.parameters.clone(),
             timeout: Duration::from_secs(self.config.timeout.as_seconds().unsigned_abs()),
             secrets: Vec::new(),
         };
@@ -135,7 +140,7 @@ impl Ready {
         parameters: &[(&str, String)],
     ) -> RequestBuilder {
         let own = parameters.iter().map(|(name, value)| (*name, value.as_str()));
-        let configured = self.parameters.iter().map(|(name, value)| (name.as_str(), value.reveal()));
+        let configured = self.parameters.iter().map(|(name, value)| (*name, value.reveal()));
         let all: Vec<(&str, &str)> = own.chain(configured).collect();
         let mut url = self.url.clone();
         url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
@@ -143,6 +148,13 @@ impl Ready {
         let request = self.client.request(method, url);
         let request = if in_address { request.query(&all) } else { request.form(&all) };
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+    }
+
+    /// A client of the Prometheus API below the address.
+    pub(super) fn api(&self) -> Result<Api, String> {
+        let mut url = self.url.clone();
+        url.set_path(self.url.path().trim_end_matches('/'));
+        Api::from(self.client.clone(), url.as_str()).map_err(|error| error.to_string())
     }
 
     fn add(&mut self, name: HeaderName, mut value: HeaderValue) {

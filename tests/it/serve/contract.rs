@@ -204,6 +204,8 @@ async fn pages(server: &Forescale) {
         "forecast_skill_ratio",
         "forecast_coverage_ratio",
         "trust",
+        "trust_ratio",
+        "replica_seconds",
         "history_age_seconds",
         "history_points",
         "prepare_duration_seconds",

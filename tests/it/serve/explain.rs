@@ -51,6 +51,17 @@ async fn live_and_replayed_explanations_say_what_the_server_decides() {
         assert!(words.contains(part), "'{part}' is missing in:\n{words}");
     }
 
+    // One verdict, wherever it is told: who predicts, against which baseline, for which quantile and window.
+    let verdict = &decision["forecast"]["verdict"];
+    let (_, told) =
+        verdict["text"].as_str().and_then(|text| text.split_once(" times that of ")).expect("a verdict");
+    assert!(told.contains("(quantile 0.95 of the 5m peak); "), "{verdict}");
+    let (_, forecast) = server.get("/api/v1/workloads/shop/web/forecast").await;
+    let (_, page) = server.get("/workloads/shop/web").await;
+    for (place, text) in [("explain", &words), ("the API's forecast", &forecast), ("the page", &page)] {
+        assert!(text.contains(told), "'{told}' is missing in {place}:\n{text}");
+    }
+
     // Past: the demand of the wave is known, and so is what a trace of it would say. Future: the forecast goes on.
     let dir = tempfile::tempdir().expect("a directory");
     let policy = dir.path().join("policy.yaml");

@@ -28,6 +28,12 @@ pub enum Kind {
     Skewed,
     /// Only the last two hours are still kept.
     Forgetful,
+    /// The source is down, gathers no samples meanwhile, and returns with ranges that have to refill.
+    Down,
+    /// The target is gone and comes back with a counter that begins anew; the source answers all the while.
+    Restarted,
+    /// Another source answers, which gathers samples only since then; afterwards the first is back, without them.
+    Neighbour,
 }
 
 /// A fault and when it holds, `[from, to)`.
@@ -65,6 +71,8 @@ pub struct Source {
 
 /// Days before the begin that a source remembers.
 const HISTORY: i64 = 8;
+/// The range of the queries that count: `rate(requests_total[3m])`.
+pub const RANGE: Span = Span::minutes(3);
 /// What is played.
 pub const LENGTH: Span = Span::hours(30);
 
@@ -95,6 +103,9 @@ impl World {
             Kind::Late,
             Kind::Skewed,
             Kind::Forgetful,
+            Kind::Down,
+            Kind::Restarted,
+            Kind::Neighbour,
         ];
         let mut faults = Vec::new();
         let mut at = begin + Span::minutes(90 + draw(120) as i64);
@@ -125,6 +136,10 @@ impl World {
     /// Whether what came late may still be a gap to who was there and none to who came later: until the next fit reads
     /// it again, and for good where the source showed only its last hours by then.
     pub fn is_divided(&self, now: Time, fit: Time) -> bool {
+        // What a neighbour gathered is known only to who asked it.
+        if self.faults.iter().any(|f| f.kind == Kind::Neighbour && f.from <= now) {
+            return true;
+        }
         let late = self.faults.iter().filter(|f| f.kind == Kind::Late && f.from <= now);
         late.into_iter().any(|late| {
             let is_hidden = |f: &Fault| {
@@ -134,10 +149,64 @@ impl World {
         })
     }
 
+    /// The last fault that has begun; the begin of the world before the first.
+    pub fn last_fault(&self, at: Time) -> Fault {
+        let begun = self.faults.iter().rfind(|f| f.from <= at).copied();
+        begun.unwrap_or(Fault { kind: Kind::Late, from: self.begin, to: self.begin })
+    }
+
+    /// Whether samples have come again after a gap, and the query's range has not filled with them yet.
+    pub fn is_refilling(&self, now: Time, trigger: &Trigger) -> bool {
+        let last = self.last_fault(now);
+        let leaves_gap = matches!(last.kind, Kind::Down | Kind::Restarted | Kind::Vanished | Kind::Neighbour);
+        let refill = if trigger.is_rated() { RANGE } else { Span::ZERO };
+        leaves_gap && last.to <= now && now < last.to + refill
+    }
+
+    /// What a query of a rate yields where nothing is missing.
+    pub fn whole_rate(&self, at: Time) -> f64 {
+        rate(at, |minute| self.value(minute)).unwrap_or(0.0)
+    }
+
+    fn value(&self, at: Time) -> Option<f64> {
+        self.load.get(self.load.slot_before(at)?)
+    }
+
+    /// Whether the source that answers at `now` has the sample of a minute.
+    fn is_gathered(&self, minute: Time, now: Time) -> bool {
+        let answers = self.fault(now).filter(|f| f.kind == Kind::Neighbour);
+        match (answers, self.fault(minute).map(|f| f.kind)) {
+            (Some(neighbour), kind) => minute >= neighbour.from && kind != Some(Kind::Restarted),
+            (None, Some(Kind::Down | Kind::Restarted | Kind::Neighbour)) => false,
+            (None, _) => true,
+        }
+    }
+
     /// The largest load in `[from, to]`.
     pub fn most(&self, from: Time, to: Time) -> f64 {
         self.load.window(from - Span::seconds(1), to).values().into_iter().fold(0.0, f64::max)
     }
+}
+
+/// What Prometheus makes of a counter that grows by the value of each minute, of those minutes that it has: two at
+/// least, extrapolated to the ends of the range where they are near.
+fn rate(at: Time, value: impl Fn(Time) -> Option<f64>) -> Option<f64> {
+    let last = at.floor_to(Span::MINUTE, Span::ZERO);
+    let minutes: Vec<(Time, f64)> = (0..3)
+        .rev()
+        .filter_map(|i| Some((last - Span::minutes(i), value(last - Span::minutes(i))?)))
+        .collect();
+    let (first, last) = (minutes.first()?.0, minutes.last()?.0);
+    let seconds = |span: Span| span.as_seconds() as f64;
+    let sampled = seconds(last.since(first));
+    if sampled == 0.0 {
+        return None;
+    }
+    let grown: f64 = minutes.iter().skip(1).map(|(_, value)| value * 60.0).sum();
+    let interval = sampled / (minutes.len() - 1) as f64;
+    let to_edge = |edge: f64| if edge < 1.1 * interval { edge } else { interval / 2.0 };
+    let edges = to_edge(seconds(first.since(at - RANGE))) + to_edge(seconds(at.since(last)));
+    Some(grown * (sampled + edges) / sampled / seconds(RANGE))
 }
 
 fn triggers(begin: Time, draw: &mut impl FnMut(u64) -> u64) -> Vec<Trigger> {
@@ -168,6 +237,16 @@ fn triggers(begin: Time, draw: &mut impl FnMut(u64) -> u64) -> Vec<Trigger> {
                 ("replicaStep", "2"),
             ]),
         ),
+        plain("rated", common(&[("query", "sum(rate(requests_total[3m]))"), ("minReplicas", "2")])),
+        plain(
+            "rated-sleepy",
+            common(&[
+                ("query", "sum(rate(requests_total[3m]))"),
+                ("mode", "reactive"),
+                ("minReplicas", "0"),
+                ("activationThreshold", "50"),
+            ]),
+        ),
         Trigger { name: "overridden", keys: common(&[("minReplicas", "1")]), r#override: Some(word) },
     ]
 }
@@ -186,6 +265,11 @@ impl Trigger {
         keys
     }
 
+    /// Whether its query counts over a range.
+    pub fn is_rated(&self) -> bool {
+        self.keys.get("query").is_some_and(|query| query.contains("rate("))
+    }
+
     pub fn number(&self, key: &str, default: u32) -> u32 {
         self.keys.get(key).map_or(default, |text| text.parse().expect("a number"))
     }
@@ -202,7 +286,9 @@ impl Source {
     fn answers(&self) -> Result<Option<Kind>, SourceError> {
         let target = "http://prometheus".to_owned();
         match self.world.fault(self.clock.now()).map(|f| f.kind) {
-            Some(Kind::Refused) => Err(SourceError::Unreachable { target, reason: "refused".to_owned() }),
+            Some(Kind::Refused | Kind::Down) => {
+                Err(SourceError::Unreachable { target, reason: "refused".to_owned() })
+            }
             Some(Kind::TimesOut) => Err(SourceError::Timeout { target, after: Duration::from_secs(10) }),
             kind => Ok(kind),
         }
@@ -223,10 +309,18 @@ impl Source {
             Some(Kind::Forgetful) => at < now - Span::hours(2),
             _ => false,
         };
-        let load = &self.world.load;
-        load.slot_before(at)
-            .and_then(|slot| load.get(slot))
-            .filter(|_| !is_missing && !is_hidden && at <= now)
+        let is_there = !is_missing && !is_hidden && at <= now && self.world.is_gathered(at, now);
+        self.world.value(at).filter(|_| is_there)
+    }
+
+    /// What a query yields at an instant.
+    fn yielded(&self, query: &str, at: Time, kind: Option<Kind>) -> Option<f64> {
+        let is_nonsense = self.world.fault(at).is_some_and(|f| f.kind == Kind::Nonsense);
+        if query.contains("rate(") && !is_nonsense && at <= self.clock.now() {
+            let is_load = |value: &f64| value.is_finite() && *value >= 0.0;
+            return rate(at, |minute| self.sample(minute, kind).filter(is_load));
+        }
+        self.sample(at, kind)
     }
 }
 
@@ -234,12 +328,22 @@ impl Source {
 impl Backend for Source {
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError> {
         let kind = self.answers()?;
-        Ok(query.answer(|at| self.sample(at, kind)))
+        Ok(query.answer(|at| self.yielded(&query.query, at, kind)))
     }
 
-    async fn instant(&self, _query: &str, at: Time) -> Result<Option<f64>, SourceError> {
+    async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
         let kind = self.answers()?;
-        Ok(self.sample(at, kind))
+        Ok(self.yielded(query, at, kind))
+    }
+
+    async fn began(&self) -> Result<Option<Time>, SourceError> {
+        let kind = self.answers()?;
+        let now = self.clock.now();
+        if kind == Some(Kind::Neighbour) {
+            return Ok(self.world.fault(now).map(|f| f.from));
+        }
+        let returns = self.world.faults.iter().filter(|f| f.kind == Kind::Down && f.to <= now).map(|f| f.to);
+        Ok(returns.max())
     }
 
     fn clock_skew(&self, now: Time) -> Option<Span> {

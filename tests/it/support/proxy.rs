@@ -45,7 +45,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: String,
+    upstream: Mutex<String>,
     client: reqwest::Client,
     fault: Mutex<Fault>,
     /// Questions that met the present fault.
@@ -58,7 +58,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream: Mutex::new(upstream.to_owned()),
             client: super::prometheus::client(),
             fault: Mutex::new(Fault::None),
             met: AtomicUsize::new(0),
@@ -84,6 +84,11 @@ impl Proxy {
             let listener = socket.listen(64).expect("listening");
             self.accepting = Some(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
         }
+    }
+
+    /// From now on another server answers.
+    pub fn turn_to(&self, upstream: &str) {
+        upstream.clone_into(&mut self.shared.upstream.lock().expect("not poisoned"));
     }
 
     /// Questions that met the present fault.
@@ -119,7 +124,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// One question and its answer; every connection serves one.
 async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let Some((path, body)) = question(&mut stream).await? else { return Ok(()) };
+    let Some((method, path, body)) = question(&mut stream).await? else { return Ok(()) };
     let fault = *shared.fault.lock().expect("not poisoned");
     shared.met.fetch_add(1, Ordering::SeqCst);
     match fault {
@@ -141,7 +146,8 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         _ => {}
     }
     let form = "application/x-www-form-urlencoded";
-    let request = shared.client.post(format!("{}{path}", shared.upstream)).header("content-type", form);
+    let url = format!("{}{path}", shared.upstream.lock().expect("not poisoned"));
+    let request = shared.client.request(method, url).header("content-type", form);
     let Ok(response) = request.body(body).send().await else { return Ok(()) };
     let status = response.status().as_u16();
     let mut text = response.text().await.unwrap_or_default();
@@ -175,8 +181,8 @@ async fn gone(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The path and the form of a request.
-async fn question(stream: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+/// The method, the path and the form of a request.
+async fn question(stream: &mut TcpStream) -> std::io::Result<Option<(reqwest::Method, String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -184,8 +190,10 @@ async fn question(stream: &mut TcpStream) -> std::io::Result<Option<(String, Vec
             let length =
                 head.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
             if bytes.len() >= end + 4 + length.unwrap_or(0) {
+                let method =
+                    if head.starts_with("get ") { reqwest::Method::GET } else { reqwest::Method::POST };
                 let path = head.split_whitespace().nth(1).unwrap_or("/").to_owned();
-                return Ok(Some((path, bytes[end + 4..].to_vec())));
+                return Ok(Some((method, path, bytes[end + 4..].to_vec())));
             }
         }
         if stream.read_buf(&mut bytes).await? == 0 {

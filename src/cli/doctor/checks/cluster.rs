@@ -20,26 +20,84 @@ const SPARE: f64 = 1.3;
 const COST: (f64, f64) = (1.5, 3.0);
 
 pub(super) fn hpa_metric(facts: &Facts) -> Finding {
-    let hpa = &facts.names.hpa;
-    if facts.hpa.is_none() {
+    let names = &facts.names;
+    let hpa = &names.hpa;
+    let Some(replicas) = facts.hpa else {
         return skipped(format!("kube-state-metrics tells of no HPA {hpa}; name it by --hpa"));
+    };
+    match facts.hpa_metrics.unwrap_or(0.0) {
+        0.0 => {
+            return fail(
+                format!("{hpa} has no metric of ours"),
+                "a metric sN-forescale (or the trigger's metricName)",
+                format!(
+                    "a KEDA that restarted while Forescale was away leaves it out until the spec changes: {}. Otherwise: \
+                     is the trigger there, is the KEDA metrics server well (kubectl get apiservice \
+                     v1beta1.external.metrics.k8s.io)?",
+                    cure(facts)
+                ),
+            );
+        }
+        one if one <= 1.0 => {}
+        several => {
+            return fail(
+                format!("{hpa} has {} metrics under the name of ours", number(several)),
+                "one: two triggers under one metricName are one workload with two sets of keys",
+                "write a metricName of its own into each trigger, or one trigger whose policy has both as signals",
+            );
+        }
     }
     if facts.hpa_active == Some(0.0) {
+        // KEDA alone wakes from zero, and switches the HPA off until then.
+        if replicas == 0.0 {
+            return asleep(facts);
+        }
         return fail(
             "ScalingActive is not true",
             "an HPA that can compute its metrics",
-            format!("kubectl describe hpa {hpa}: its events name the metric that fails"),
+            format!(
+                "kubectl describe hpa {hpa} -n {}: its events name the metric that fails",
+                names.namespace
+            ),
         );
     }
-    match facts.hpa_metric {
-        Some(target) => ok(format!("it does, with target {}", number(target))),
-        None => fail(
-            format!("{hpa} has no metric of ours"),
-            "a metric sN-forescale (or the trigger's metricName)",
-            "kubectl get scaledobject -o yaml: is the trigger there? Is the KEDA metrics server well (kubectl get \
-             apiservice v1beta1.external.metrics.k8s.io)?",
-        ),
+    if let Some(others) = facts.hpa_others.filter(|others| *others > 0.0) {
+        return warn(
+            format!("it does, and {} of other triggers", number(others)),
+            "ours alone",
+            "a KEDA that restarts while Forescale is away scales down by the others alone: make them signals of the \
+             workload's policy (mode: reactive), and minReplicaCount the floor of the business",
+        );
     }
+    ok("it does")
+}
+
+/// The HPA of a workload without replicas: `ScalingDisabled`, which is as it should be.
+fn asleep(facts: &Facts) -> Finding {
+    let slept =
+        facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
+    match answer(facts) {
+        Some(answer) if answer >= 1.0 && slept => fail(
+            format!("no replicas while {} are answered", number(answer)),
+            "KEDA wakes it at its next poll",
+            format!(
+                "kubectl describe scaledobject {} -n {}: is it paused, and ready? Does its maxReplicaCount allow one?",
+                facts.names.object, facts.names.namespace
+            ),
+        ),
+        _ => ok("it sleeps: without replicas KEDA watches and the HPA is switched off (ScalingDisabled)"),
+    }
+}
+
+/// A change of the spec, which makes KEDA write the HPA anew. An annotation does not.
+fn cure(facts: &Facts) -> String {
+    format!(
+        "kubectl patch scaledobject {} -n {} --type merge -p '{{\"spec\":{{\"initialCooldownPeriod\":{}}}}}'",
+        facts.names.object,
+        facts.names.namespace,
+        // Another number each time, or there would be no change.
+        1 + facts.now.epoch().rem_euclid(60)
+    )
 }
 
 pub(super) fn hpa_scales(facts: &Facts) -> Finding {
@@ -147,22 +205,31 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     let (Some(answer), Some(ready)) = (answer(facts), &facts.ready) else {
         return skipped("the answer or the ready pods are not seen");
     };
-    // The fewest of the whole time: what is being scaled down is no trouble.
+    // The fewest that were ready at any time beside the most that were needed at any: what is being scaled down after
+    // a peak is no trouble, nor what a limit holds below the need.
+    let needed = facts.needed.unwrap_or(0.0).max(answer).max(counted(facts));
     let least = last(ready, facts.now - facts.over).fold(f64::MAX, f64::min);
-    if least == f64::MAX || least <= (answer.max(1.0) * SPARE).ceil() {
-        return ok(format!("{} ready, {} answered", number(least.min(1e6)), number(answer)));
+    if least == f64::MAX || least <= (needed.max(1.0) * SPARE).ceil() {
+        return ok(format!("{} ready, {} needed", number(least.min(1e6)), number(needed)));
     }
     warn(
         format!(
-            "at least {} pods ready for {} while {} are answered",
+            "at least {} pods ready for {} while {} are needed at most",
             number(least),
             facts.over,
-            number(answer)
+            number(needed)
         ),
-        "about as many as answered",
+        "about as many as needed",
         "another trigger of the ScaledObject asks for more (the HPA takes the largest), minReplicaCount stands above, or \
          scaling down is disabled by behavior.scaleDown",
     )
+}
+
+/// The largest need of the decision that counts, before any limit.
+fn counted(facts: &Facts) -> f64 {
+    let needs = row(facts).and_then(|row| row["decision"]["needs"].as_array());
+    let counted = needs.into_iter().flatten().filter(|need| need["counts"] == true);
+    counted.filter_map(|need| need["replicas"].as_f64()).fold(0.0, f64::max)
 }
 
 pub(super) fn capped(facts: &Facts) -> Finding {

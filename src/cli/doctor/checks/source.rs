@@ -57,7 +57,11 @@ pub(super) fn metadata(facts: &Facts) -> Finding {
         Some(text) if text.starts_with("faulty metadata") => fail(
             text,
             "keys that forescale lint accepts",
-            "run forescale lint on the ScaledObject; the whole text stands in its events",
+            format!(
+                "run forescale lint on the ScaledObject; the whole text stands in its events (kubectl describe \
+                 scaledobject {} -n {}: KEDAScalerFailed, with a formula KEDAMetricSourceFailed)",
+                facts.names.object, facts.names.namespace
+            ),
         ),
         _ => ok("accepted"),
     }
@@ -154,17 +158,24 @@ pub(super) fn history(facts: &Facts) -> Finding {
 pub(super) fn forecast(facts: &Facts) -> Finding {
     let told = facts.forecast.as_ref().filter(|told| told["trust"].is_string());
     let Some(told) = told else { return skipped("there is no forecast") };
-    let skill = told["skill_ratio"].as_f64().unwrap_or(f64::NAN);
-    let found = format!(
-        "{}, loss {} of that of the same time a week ago",
-        told["trust"].as_str().unwrap_or_default(),
-        number(skill)
-    );
-    let advice = "the load has no pattern, or changed: forescale backtest shows it; the reactive need and the schedule \
-                  stand meanwhile, and trust comes back by itself";
-    match told["trust"].as_str() {
-        Some("distrusted") => fail(found, "a forecast better than plain rules", advice),
-        Some("probation") => warn(found, "a forecast better than plain rules", advice),
+    let trust = told["trust"].as_str().unwrap_or_default();
+    let found = match told["verdict"]["text"].as_str() {
+        Some(verdict) => format!("{trust}: {verdict}"),
+        None => trust.to_owned(),
+    };
+    let expected = "a forecast about as good as the plain rules, or better";
+    let changed = "nothing is broken: what the load did of late is new, or too little of it was judged; trust comes back \
+                   by itself, and forescale backtest shows what each rule would have done";
+    match (trust, told["verdict"]["rule"].as_str()) {
+        // A seasonal rule predicts: there is nothing to do.
+        (_, Some("naive_day" | "naive_week")) => ok(found),
+        ("probation", _) => warn(found, expected, changed),
+        ("distrusted", _) => fail(
+            found,
+            expected,
+            "the load changed, or does not repeat by day or week: forescale backtest shows it; the load now and the \
+             schedule decide meanwhile, and trust comes back by itself",
+        ),
         _ => ok(found),
     }
 }

@@ -4,12 +4,17 @@ use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::facts::Names;
-use crate::units::Span;
+use crate::units::{Span, Step};
 
 fn facts(trust: &str) -> Facts {
     let decision = json!({ "replicas": 4, "rung": "fresh", "notes": [], "capped_in_seconds": null });
     Facts {
-        names: Names { namespace: "shop".into(), hpa: "keda-hpa-web".into(), deployment: "web".into() },
+        names: Names {
+            namespace: "shop".into(),
+            object: "web".into(),
+            hpa: "keda-hpa-web".into(),
+            deployment: "web".into(),
+        },
         over: Span::HOUR,
         now: Time::from_epoch(1_000_000),
         row: Ok(Some(json!({ "last_asked": Time::from_epoch(999_990).to_string(), "decision": decision }))),
@@ -19,12 +24,14 @@ fn facts(trust: &str) -> Facts {
         sees_cluster: true,
         load: None,
         hpa: Some(4.0),
-        hpa_metric: Some(1.0),
+        hpa_metrics: Some(1.0),
+        hpa_others: None,
         hpa_active: Some(1.0),
         desired: None,
         hpa_max: None,
         ready: None,
         pending: None,
+        needed: None,
         cost: None,
     }
 }
@@ -38,6 +45,11 @@ fn trust_is_told_as_the_server_tells_it() {
     for (trust, want) in [("trusted", "ok"), ("probation", "warn"), ("distrusted", "fail")] {
         assert_eq!(status(&facts(trust), "forecast"), want, "{trust}");
     }
+    let text = "the seasonal naive of a week predicts: ...";
+    let verdict = json!({ "trust": "probation", "verdict": { "rule": "naive_week", "text": text } });
+    let seen = Facts { forecast: Some(verdict), ..facts("") };
+    let check = all(&seen).into_iter().find(|check| check.name == "forecast").expect("checked");
+    assert_eq!((check.finding.as_str(), check.finding.found()), ("ok", &*format!("probation: {text}")));
     assert_eq!(status(&Facts { forecast: None, ..facts("trusted") }, "forecast"), "skipped");
 }
 
@@ -52,6 +64,78 @@ fn keda_is_silent_after_two_minutes() {
 fn an_hpa_that_cannot_compute_is_broken_though_it_knows_the_metric() {
     assert_eq!(status(&Facts { hpa_active: Some(0.0), ..facts("trusted") }, "hpa_metric"), "fail");
     assert_eq!(status(&Facts { hpa: None, ..facts("trusted") }, "hpa_metric"), "skipped");
+}
+
+/// A load that lets it sleep: no pods for an hour, and an HPA that is switched off, as KEDA leaves it.
+fn asleep(answer: u32) -> Facts {
+    let mut seen = facts("trusted");
+    if let Ok(Some(row)) = &mut seen.row {
+        row["decision"]["replicas"] = json!(answer);
+    }
+    let none = Series::from_values(seen.now - Span::HOUR, Step::MINUTE, [0.0; 61]);
+    let (desired, ready) = (Some(none.clone()), Some(none));
+    Facts { hpa: Some(0.0), hpa_active: Some(0.0), desired, ready, ..seen }
+}
+
+#[test]
+fn an_hpa_that_is_switched_off_at_zero_is_as_it_should_be() {
+    for check in all(&asleep(0)) {
+        assert!(
+            matches!(check.finding.as_str(), "ok" | "skipped"),
+            "{}: {}",
+            check.name,
+            check.finding.found()
+        );
+    }
+    assert_eq!(status(&asleep(0), "hpa_metric"), "ok");
+    assert_eq!(status(&asleep(3), "hpa_metric"), "fail", "KEDA should have woken it");
+    let waking = Facts { ready: None, ..asleep(3) };
+    assert_eq!(
+        status(&Facts { hpa: Some(1.0), ..waking }, "hpa_metric"),
+        "fail",
+        "at one the HPA has to work"
+    );
+}
+
+#[test]
+fn a_lost_metric_comes_with_its_cure_and_a_double_one_with_its_cause() {
+    let advice = |facts: Facts| {
+        let check = all(&facts).into_iter().find(|check| check.name == "hpa_metric").expect("the check");
+        assert_eq!(check.finding.as_str(), "fail");
+        check.finding.trouble().map(|t| format!("{}; {}", t.expected, t.advice)).expect("trouble")
+    };
+    let lost = advice(Facts { hpa_metrics: None, ..facts("trusted") });
+    let cure =
+        "kubectl patch scaledobject web -n shop --type merge -p '{\"spec\":{\"initialCooldownPeriod\":41}}'";
+    assert!(lost.contains(cure), "{lost}");
+    let double = advice(Facts { hpa_metrics: Some(2.0), ..facts("trusted") });
+    assert!(double.contains("metricName"), "{double}");
+    assert_eq!(status(&Facts { hpa_others: Some(1.0), ..facts("trusted") }, "hpa_metric"), "warn");
+}
+
+#[test]
+fn pods_are_spare_beside_what_was_needed_and_not_beside_the_answer_of_this_instant() {
+    let ran = |count: f64, needed: Option<f64>| {
+        let seen = facts("trusted");
+        let ready = Series::from_values(seen.now - Span::HOUR, Step::MINUTE, [count; 61]);
+        status(&Facts { ready: Some(ready), needed, ..seen }, "over_scaling")
+    };
+    assert_eq!(ran(20.0, None), "warn", "four are answered");
+    assert_eq!(ran(20.0, Some(19.0)), "ok", "a peak within the hour, which the HPA lets go slowly");
+    assert_eq!(ran(20.0, Some(5.0)), "warn");
+    let capped = |count: f64| {
+        let mut seen = facts("trusted");
+        if let Ok(Some(row)) = &mut seen.row {
+            row["decision"]["needs"] = json!([
+                { "contributor": "reactive", "replicas": 18, "counts": true },
+                { "contributor": "forecast", "replicas": 40, "counts": false },
+            ]);
+        }
+        let ready = Series::from_values(seen.now - Span::HOUR, Step::MINUTE, [count; 61]);
+        status(&Facts { ready: Some(ready), ..seen }, "over_scaling")
+    };
+    assert_eq!(capped(20.0), "ok", "a limit holds the answer below the need");
+    assert_eq!(capped(30.0), "warn", "what does not count is not needed");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use chrono::TimeZone;
 
 use super::{Story, tracker};
 use crate::draw::{escaped, number};
+use crate::forecast::Trust;
 use crate::policy::{Insurance, LeadTime};
 
 pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
@@ -30,17 +31,18 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
     Ok(())
 }
 
-pub(super) fn quality(out: &mut String, story: &Story) -> std::fmt::Result {
+pub(super) fn quality(out: &mut String, story: &Story, trust: Option<Trust>) -> std::fmt::Result {
     let Some(tracker) = story.prepared.as_ref().and_then(tracker) else { return Ok(()) };
-    let (accuracy, trust) = (tracker.accuracy(), tracker.trust());
+    let accuracy = tracker.accuracy();
+    out.push_str("<section class=\"plain\"><h2>How good the forecast is</h2>");
+    if let Some(trust) = trust {
+        writeln!(out, "<p>{}: {}.</p>", trust.state(), escaped(&trust.to_string()))?;
+    }
     writeln!(
         out,
-        "<section class=\"plain\"><h2>How good the forecast is</h2><dl>\n<dt>loss by that of the same time a week ago\
-         </dt><dd>{} (below 1 is better)</dd>\n<dt>loss that matters, by that of the better plain rule</dt><dd>{} ({})\
-         </dd>",
+        "<dl>\n<dt>loss up to an hour ahead, all quantiles, by that of the seasonal naive</dt><dd>{} (below 1 is \
+         better)</dd>",
         number(accuracy.skill_ratio),
-        number(trust.ratio),
-        trust.state
     )?;
     for (quantile, share) in &accuracy.coverage {
         writeln!(out, "<dt>samples below quantile {quantile}</dt><dd>{} %</dd>", number(share * 100.0))?;

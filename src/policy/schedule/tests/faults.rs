@@ -85,9 +85,10 @@ fn keys_are_known_single_and_given_once() {
             ("min", values(&["1"])),
             ("min", values(&["2"])),
             ("on", values(&[])),
+            ("except", values(&[])),
         ],
     )
-    .expect_err("four mistakes");
+    .expect_err("five mistakes");
     let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
@@ -95,10 +96,18 @@ fn keys_are_known_single_and_given_once() {
             "schedule[1].dyas: found 'dyas', expected a known key, the nearest is 'days'",
             "schedule[1].start: found '09:00, 10:00', expected one value",
             "schedule[1].min: found 'min', expected the key once",
-            "schedule[1].on: found nothing, expected at least one date",
+            "schedule[1].on: found nothing, expected at least one date such as 2026-11-27; without the key the rule \
+             holds on every date",
+            "schedule[1].except: found nothing, expected at least one date such as 2026-12-25 or a calendar; without \
+             the key nothing is excepted",
         ]
     );
     for key in RawRule::KEYS {
+        let faults = RawRule::from_pairs("schedule[0]", [(key, values(&[]))]).expect_err(key);
+        assert!(
+            faults[0].to_string().starts_with(&format!("schedule[0].{key}: found nothing")),
+            "{faults:?}"
+        );
         assert!(RawRule::from_pairs("schedule[0]", [(key, values(&["x"]))]).is_ok(), "{key}");
     }
 }

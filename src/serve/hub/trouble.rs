@@ -1,0 +1,407 @@
+//! Which queries fail or have lost their metric: remembered for whoever decides, and told in the log.
+//!
+//! A query that fails is told once when it begins, then once an hour, and once when it answers again; one that fails
+//! now and then is told every few minutes. Of a source that takes all its queries along only the first are told. What
+//! to do about it is not decided here.
+
+use std::collections::HashMap;
+
+use super::parking::Locked;
+use crate::history::{Interruption, Reach};
+use crate::policy::{WorkloadId, look_back};
+use crate::source::Backend;
+use crate::units::{Span, Step, Time};
+
+/// The troubles of all queries, and who asks them.
+#[derive(Default)]
+pub(super) struct Troubles(Locked<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    known: HashMap<Question, Trouble>,
+    /// The first few workloads that ask a query; gathered anew at every sweep.
+    askers: HashMap<Question, Vec<String>>,
+    lines: HashMap<String, Lines>,
+}
+
+/// A query of a data source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    source: String,
+    label: String,
+    query: String,
+}
+
+/// Which question about a query it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// For its series.
+    Series,
+    /// For its newest value.
+    Instant,
+}
+
+/// What came of a question.
+pub(super) enum Outcome {
+    /// An answer.
+    Answered,
+    /// No value, where there was one before.
+    Vanished,
+    /// A failure, in words.
+    Failed(String),
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
+    series: Option<String>,
+    instant: Option<String>,
+    has_vanished: bool,
+    interrupted: Option<Interruption>,
+    /// When its state was told last, and which.
+    told: Option<(Time, Standing)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Answers,
+    Vanished,
+    Fails,
+}
+
+/// Lines about one data source within a minute.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    minute: Time,
+    told: usize,
+    left_out: usize,
+}
+
+/// How often a failure that lasts is told.
+const REPEAT: Span = Span::HOUR;
+/// How often one that comes and goes is told.
+const QUIET: Span = Span::minutes(5);
+/// Lines a minute about one data source.
+const MOST_LINES: usize = 20;
+/// Workloads named in a line.
+const MOST_NAMES: usize = 3;
+/// How much of a query is enough to recognise it.
+const SHORT: usize = 80;
+
+// === impl Question ===
+
+impl Question {
+    pub(super) fn new(backend: &dyn Backend, query: &str) -> Self {
+        let (source, label) = (backend.identity(), backend.label().to_owned());
+        Question { source, label, query: query.to_owned() }
+    }
+
+    fn short(&self) -> String {
+        let cut = self.query.char_indices().nth(SHORT);
+        cut.map_or_else(|| self.query.clone(), |(at, _)| format!("{}…", &self.query[..at]))
+    }
+}
+
+// === impl Troubles ===
+
+impl Troubles {
+    /// A workload asks it.
+    pub(super) fn asked_by(&self, question: &Question, who: &WorkloadId) {
+        let mut inner = self.0.lock();
+        if inner.askers.get(question).is_some_and(|names| names.len() > MOST_NAMES) {
+            return;
+        }
+        let (name, names) = (who.to_string(), inner.askers.entry(question.clone()).or_default());
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+
+    /// What came of a question at `now`; `last` is the last instant that it was answered for.
+    pub(super) fn noted(
+        &self,
+        question: &Question,
+        part: Part,
+        outcome: Outcome,
+        last: Option<Time>,
+        now: Time,
+    ) {
+        let mut inner = self.0.lock();
+        let is_answer = matches!(outcome, Outcome::Answered);
+        if is_answer && !inner.known.contains_key(question) {
+            return;
+        }
+        let trouble = inner.known.entry(question.clone()).or_default();
+        trouble.note(part, outcome);
+        if part == Part::Instant {
+            trouble.interrupt(question, is_answer, last, now);
+        }
+        inner.tell(question, now);
+    }
+
+    /// The source answers, and no longer knows what it knew at `last`.
+    pub(super) fn lost(&self, question: &Question, last: Option<Time>, now: Time) {
+        let mut inner = self.0.lock();
+        let trouble = inner.known.entry(question.clone()).or_default();
+        let refills =
+            |gap: Interruption| gap.until.is_none_or(|until| now < until + reach(question).refill());
+        if trouble.interrupted.is_some_and(refills) {
+            // It lacks them at every question, until its own samples fill the range.
+            return;
+        }
+        trouble.interrupted = Some(Interruption::begun(last, None, now, reach(question)).ended(now));
+        let query = question.short();
+        if inner.may_tell(&question.label, now) {
+            let (datasource, workloads) = (&question.label, inner.names(question));
+            tracing::warn!(%datasource, query, workloads, "the data source has lost the samples of a query");
+        }
+    }
+
+    /// Why the series could not be read when it was asked for last.
+    pub(super) fn why(&self, question: &Question) -> Option<String> {
+        self.0.lock().known.get(question)?.series.clone()
+    }
+
+    /// When its newest value was last missing.
+    pub(super) fn interrupted(&self, question: &Question) -> Option<Interruption> {
+        self.0.lock().known.get(question)?.interrupted
+    }
+
+    /// Lets go of queries that nobody asks any more.
+    pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
+        let mut inner = self.0.lock();
+        inner.known.retain(|question, _| is_used(&question.query));
+        inner.askers.clear();
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    fn note(&mut self, part: Part, outcome: Outcome) {
+        let is_vanished = matches!(outcome, Outcome::Vanished);
+        let failure = if let Outcome::Failed(why) = outcome { Some(why) } else { None };
+        match part {
+            Part::Series => self.series = failure,
+            Part::Instant => {
+                self.has_vanished = is_vanished || self.has_vanished && failure.is_some();
+                self.instant = failure;
+            }
+        }
+    }
+
+    fn interrupt(&mut self, question: &Question, is_answer: bool, last: Option<Time>, now: Time) {
+        let lasts = self.interrupted.filter(|gap| gap.until.is_none());
+        if !is_answer && lasts.is_none() {
+            self.interrupted = Some(Interruption::begun(last, self.interrupted, now, reach(question)));
+        } else if is_answer {
+            self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match (self.series.is_some() || self.instant.is_some(), self.has_vanished) {
+            (true, _) => Standing::Fails,
+            (false, true) => Standing::Vanished,
+            (false, false) => Standing::Answers,
+        }
+    }
+
+    /// Whether its state is to be told now.
+    fn is_news(&self, now: Time) -> bool {
+        match (self.standing(), self.told) {
+            (Standing::Answers, told) => told.is_some_and(|(_, before)| before != Standing::Answers),
+            (_, None) => true,
+            (Standing::Fails, Some((at, Standing::Fails))) => now.since(at) >= REPEAT,
+            (Standing::Vanished, Some((_, Standing::Vanished))) => false,
+            (_, Some((at, _))) => now.since(at) >= QUIET,
+        }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn tell(&mut self, question: &Question, now: Time) {
+        let Some(trouble) = self.known.get_mut(question).filter(|trouble| trouble.is_news(now)) else {
+            return;
+        };
+        let standing = trouble.standing();
+        trouble.told = Some((now, standing));
+        let why = trouble.instant.clone().or_else(|| trouble.series.clone()).unwrap_or_default();
+        if !self.may_tell(&question.label, now) {
+            return;
+        }
+        let (datasource, query, workloads) = (&question.label, question.short(), self.names(question));
+        match standing {
+            Standing::Fails => tracing::warn!(%datasource, query, workloads, error = why, "a query fails"),
+            Standing::Vanished => {
+                tracing::warn!(%datasource, query, workloads, "a query yields nothing any more");
+            }
+            Standing::Answers => tracing::info!(%datasource, query, workloads, "a query answers again"),
+        }
+    }
+
+    /// Counts a line; what was left out is told in the next minute that has a line.
+    fn may_tell(&mut self, label: &str, now: Time) -> bool {
+        let minute = now.floor_to(Span::MINUTE, Span::ZERO);
+        let lines = self.lines.entry(label.to_owned()).or_insert(Lines { minute, told: 0, left_out: 0 });
+        if lines.minute != minute {
+            if lines.left_out > 0 {
+                let queries = lines.left_out;
+                tracing::warn!(
+                    datasource = label,
+                    queries,
+                    "further queries of the minute before are not listed"
+                );
+            }
+            *lines = Lines { minute, told: 0, left_out: 0 };
+        }
+        let may = lines.told < MOST_LINES;
+        if may {
+            lines.told += 1
+        } else {
+            lines.left_out += 1
+        }
+        may
+    }
+
+    /// The workloads that ask it, the first few by name.
+    fn names(&self, question: &Question) -> String {
+        let Some(names) = self.askers.get(question) else { return String::new() };
+        let told: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
+        let more = if names.len() > MOST_NAMES { ", …" } else { "" };
+        format!("{}{more}", told.join(", "))
+    }
+}
+
+/// How long it takes to refill at least; a history on a coarser grid takes longer, which `decide` knows.
+fn reach(question: &Question) -> Reach {
+    Reach::new(look_back(&question.query), Step::MINUTE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::history::Series;
+    use crate::source::Recorded;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn lines(&self) -> Vec<String> {
+            let bytes = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
+            String::from_utf8(bytes).expect("UTF-8").lines().map(str::to_owned).collect()
+        }
+    }
+
+    fn captured(run: impl FnOnce(&Troubles, &Log)) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .without_time()
+            .finish();
+        tracing::subscriber::with_default(subscriber, || run(&Troubles::default(), &log));
+    }
+
+    fn at(second: i64) -> Time {
+        Time::from_epoch(1_790_985_600 + second)
+    }
+
+    fn question(query: &str) -> Question {
+        let empty = Recorded::new("main", Series::new(at(0), Step::MINUTE));
+        Question::new(empty.as_ref(), query)
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed("connection refused".to_owned())
+    }
+
+    #[test]
+    fn a_query_that_fails_is_told_when_it_begins_each_hour_and_when_it_ends() {
+        captured(|troubles, log| {
+            let question = question("sum(rate(requests_total{shop='a'}[2m]))");
+            for name in ["web", "api"] {
+                troubles.asked_by(&question, &WorkloadId::new("shop", name, "forescale").expect("names"));
+            }
+            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(-15));
+            assert!(log.lines().is_empty());
+            for second in (0..7_205).step_by(15) {
+                for part in [Part::Series, Part::Instant] {
+                    troubles.noted(&question, part, failed(), Some(at(-15)), at(second));
+                }
+            }
+            let lines = log.lines();
+            assert_eq!(lines.len(), 3, "at once, after an hour and after two: {lines:#?}");
+            for word in ["WARN", "main", "requests_total", "shop/api", "shop/web", "connection refused"] {
+                assert!(lines[0].contains(word), "{word} in {}", lines[0]);
+            }
+            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(7_220));
+            assert!(log.lines().is_empty(), "its series still fails");
+            troubles.noted(&question, Part::Series, Outcome::Answered, None, at(7_220));
+            troubles.noted(&question, Part::Series, Outcome::Answered, None, at(7_235));
+            let lines = log.lines();
+            assert!(lines.len() == 1 && lines[0].contains("answers again"), "{lines:#?}");
+            let gap = troubles.interrupted(&question).expect("seen");
+            assert_eq!((gap.from, gap.until), (Some(at(-15)), Some(at(7_220))));
+        });
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_is_told_every_few_minutes() {
+        captured(|troubles, log| {
+            let question = question("q");
+            for second in (0..3_600).step_by(15) {
+                let outcome = if second % 30 == 0 { failed() } else { Outcome::Answered };
+                troubles.noted(&question, Part::Instant, outcome, Some(at(0)), at(second));
+            }
+            let lines = log.lines();
+            assert!((12..=26).contains(&lines.len()), "{} lines", lines.len());
+        });
+    }
+
+    #[test]
+    fn a_metric_that_vanishes_is_told() {
+        captured(|troubles, log| {
+            let question = question("q");
+            for second in (0..7_200).step_by(15) {
+                troubles.noted(&question, Part::Instant, Outcome::Vanished, Some(at(-15)), at(second));
+            }
+            let lines = log.lines();
+            assert!(lines.len() == 1 && lines[0].contains("yields nothing any more"), "{lines:#?}");
+            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(7_200));
+            assert!(log.lines()[0].contains("answers again"));
+        });
+    }
+
+    #[test]
+    fn a_source_that_takes_thousands_along_is_told_in_a_few_lines() {
+        captured(|troubles, log| {
+            for minute in 0..2 {
+                for i in 0..5_000 {
+                    let question = question(&format!("q{}", minute * 5_000 + i));
+                    troubles.noted(&question, Part::Instant, failed(), None, at(minute * 60));
+                }
+            }
+            let lines = log.lines();
+            assert_eq!(lines.len(), 2 * MOST_LINES + 1);
+            assert!(lines[MOST_LINES].contains("4980"), "{}", lines[MOST_LINES]);
+        });
+    }
+}
