@@ -33,7 +33,7 @@ const CAUTIOUS_FROM: f64 = 0.9;
 const OWN_MEMORY: (f64, f64) = (5_400.0, 6.0);
 
 /// Half-life of the loss just past, in seconds.
-const FRESH: f64 = 5_400.0;
+const FRESH: f64 = 3_600.0;
 
 /// How fast an expert's own error size forgets, in seconds.
 fn own_memory(plan: &Plan) -> f64 {
@@ -43,7 +43,7 @@ fn own_memory(plan: &Plan) -> f64 {
 /// Shares that remain after so many slots: of losses, of error sizes, and of the loss just past.
 pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
     let own = own_memory(plan);
-    (keep(plan, slots, task.memory), keep(plan, slots, own), keep(plan, slots, FRESH.max(own)))
+    (keep(plan, slots, task.memory), keep(plan, slots, own), keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)))
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.

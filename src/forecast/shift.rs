@@ -27,7 +27,9 @@ pub(super) struct Shifted {
 /// Samples further apart than this tell the climbs of a usual day from a shift too late.
 const COARSE: i64 = 900;
 /// How strongly the smaller loss is preferred.
-const EAGERNESS: f32 = 6.0;
+const EAGERNESS: f32 = 8.0;
+/// A new hypothesis starts as one that lost so many times what the other did.
+const STRANGER: f32 = 1.1;
 /// A factor that is nearer to one is no shift, and none is further off.
 const LEAST: f64 = 1.4;
 const MOST: f64 = 100.0;
@@ -45,7 +47,7 @@ impl Shifted {
         let by = factor(uneven(mean), expected)?;
         let mut state = before.clone();
         for (own, other) in state.standings.iter_mut().zip(&now.standings) {
-            own.fresh = other.fresh.map(|loss| loss / by as f32);
+            own.fresh = other.fresh.map(|loss| STRANGER * loss / by as f32);
         }
         Some(Box::new(Shifted { fit: Arc::clone(fit), state, by, is_lasting: false }))
     }

@@ -142,7 +142,7 @@ def shift(args):
         step, end = steps_of(y), max(y)
         h = horizons_for(step)
         rows = []
-        for back in (2 * DAY + 5 * HOUR,):
+        for back in (2 * DAY + 5 * HOUR, DAY - 3 * HOUR):
             at = (end - back) // step * step
             moved = {t: v * factor if t >= at else v for t, v in y.items() if t <= at + 8 * HOUR}
             path = args.out / f"{name}_{factor:.2f}_{back}.csv"
