@@ -43,7 +43,11 @@ fn own_memory(plan: &Plan) -> f64 {
 /// Shares that remain after so many slots: of losses, of error sizes, and of the loss just past.
 pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
     let own = own_memory(plan);
-    (keep(plan, slots, task.memory), keep(plan, slots, own), keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)))
+    (
+        keep(plan, slots, task.memory),
+        keep(plan, slots, own),
+        keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)),
+    )
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
@@ -120,6 +124,7 @@ fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
 fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    let mut own_weight: Vec<f64> = Vec::with_capacity(trials.len());
     for j in 0..J {
         let expert = j % EXPERTS;
         let counts = speaking(trials, expert);
@@ -127,9 +132,9 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
             let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
             (t.truth - t.experts[expert]) / size
         });
-        let weight = trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 });
-        let weight: Vec<f64> = weight.collect();
-        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, &weight, &LEVELS)) {
+        own_weight.clear();
+        own_weight.extend(trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 }));
+        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, &own_weight, &LEVELS)) {
             row[j] = value;
         }
     }

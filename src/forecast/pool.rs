@@ -163,10 +163,13 @@ impl Standing {
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            let stranger = STRANGER * pinball(level, truth - p.raw[l]);
-            for (j, (loss, y)) in loss.iter_mut().zip(&opinions).enumerate() {
-                let is_asleep = p.asleep.is(j % EXPERTS);
-                let lost = if is_asleep { stranger } else { pinball(level, truth - y) };
+            let mut lost = opinions.map(|y| pinball(level, truth - y));
+            if !p.asleep.none() {
+                let stranger = STRANGER * pinball(level, truth - p.raw[l]);
+                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(j % EXPERTS));
+                sleeping.for_each(|(_, lost)| *lost = stranger);
+            }
+            for (loss, lost) in loss.iter_mut().zip(lost) {
                 *loss = keep * *loss + (1.0 - keep) * lost;
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
