@@ -147,8 +147,9 @@ pub(super) fn decay(step: i64) -> f64 {
     0.5f64.powf(1.0 / MEMORY.0.max(MEMORY.1 / step as f64))
 }
 
-/// Takes out of a window what was no load to learn from, the rise that is open at its end as well. Returns the state at
-/// the end of glitches, climbs and falls, and the slot of the last climb or fall that lasted. The first slot is at `start`.
+/// Takes out of a window what was no load to learn from, the rise that is open at its end as well; its first slot is at
+/// `start`. Returns the states of glitches, climbs and falls at the end, and the slot of the last climb or fall that
+/// lasted.
 pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 3], Option<usize>) {
     let [mut sift, climbs, falls] = [GLITCH, CLIMB, FALL].map(Sift::new);
     let mut shifts = [(climbs, None), (falls, None)];
