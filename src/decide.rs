@@ -9,8 +9,10 @@ mod coming;
 mod deadline;
 mod decision;
 mod evaluate;
+mod followed;
 mod ladder;
 mod outlook;
+mod phase;
 mod prepared;
 mod promise;
 mod quiet;
@@ -20,19 +22,21 @@ mod replay;
 mod rules;
 mod session;
 mod spread;
+mod terms;
 
 pub use ahead::{Stretch, ahead, allowed};
 pub use coming::{Coming, coming, wall_clock};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
+pub use followed::{FitId, Followed};
 pub use ladder::decide;
 pub use outlook::Outlook;
+pub use phase::{Phase, hashed, series_phase};
 pub use prepared::{
-    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, Via, forecast, grid_point, prepare,
-    usable_from,
+    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,
 };
 pub use promise::{lead_given, trust};
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
-pub use replay::Day;
 pub use session::Session;
 pub use spread::Spread;
+pub use terms::{Price, Terms};

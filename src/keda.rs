@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::decide::State;
 use crate::policy::{Faults, WorkloadId};
+use crate::units::{Span, Time};
 
 /// The types of `proto/externalscaler.proto`, generated when it changes (`tests/it/wire.rs`) and not at each build.
 #[allow(missing_docs, clippy::all, rust_2018_idioms)]
@@ -39,17 +40,26 @@ pub enum Refusal {
     Full(String),
 }
 
+/// A workload that is served.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// Its newest state, kept current.
+    pub state: watch::Receiver<State>,
+    /// The age up to which a decision may be answered with: an older one has missed its renewals, and whoever decided it
+    /// may have stopped.
+    pub most_age: Span,
+}
+
 /// Who knows the workloads; the service asks it and nobody else.
 pub trait Desk: Send + Sync + 'static {
     /// The state of the workload that these keys describe, kept current from now on.
     ///
     /// # Errors
     /// [`Refusal`] where the keys describe none.
-    fn state(
-        &self,
-        id: &WorkloadId,
-        metadata: &HashMap<String, String>,
-    ) -> Result<watch::Receiver<State>, Refusal>;
+    fn state(&self, id: &WorkloadId, metadata: &HashMap<String, String>) -> Result<Served, Refusal>;
+
+    /// The present.
+    fn now(&self) -> Time;
 
     /// One call was answered: its method, the gRPC code, and how long it took in seconds.
     fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64);

@@ -10,7 +10,7 @@ mod outage;
 mod starts;
 
 pub use drain::{Backlog, service_rate};
-pub use insurance::{BALANCED_WORTH, Insured, Lane, Odds, Tally, WORTHS, worth_for_target};
+pub use insurance::{BALANCED_WORTH, Insured, Lane, Odds, Tally, WORTHS, worth_for_target, worthwhile};
 pub use lead::LeadWindow;
 pub use outage::{Doubts, OUTAGE_ERROR_SHARE, learnable};
 pub use starts::{Learned, learned_lead, starts};

@@ -4,11 +4,12 @@
 //! server. Nothing here decides; `decide` does.
 
 mod clock;
+mod fitter;
 mod flight;
 mod forecasts;
-mod gate;
 mod hub;
 mod listen;
+mod pulse;
 mod registry;
 mod starts;
 mod store;
@@ -16,6 +17,7 @@ mod tls;
 mod workload;
 
 pub use clock::{Clock, SteppedClock, SystemClock, Wait};
+pub use fitter::Fit;
 pub use listen::Door;
 pub use registry::Registry;
 pub(crate) use starts::Pods;
@@ -43,6 +45,8 @@ pub struct Parts {
     pub catalogue: Catalogue,
     /// Where history comes from.
     pub backends: Arc<dyn Backends>,
+    /// How forecasts are made: [`fit`], unless a test wants it slower.
+    pub fit: Fit,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where workloads are decided for: threads other than those that answer KEDA, so that no answer waits for them.
@@ -63,6 +67,11 @@ pub enum ServeError {
     /// The certificates cannot be served.
     #[error("{0}")]
     Tls(String),
+}
+
+/// How forecasts are made.
+pub fn fit() -> Fit {
+    Arc::new(crate::decide::forecast)
 }
 
 /// Makes the registry of a server; [`run`] serves it.

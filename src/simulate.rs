@@ -33,12 +33,12 @@ pub use config::{
 };
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
-pub use frontier::{Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched};
+pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};
 pub use ledger::{Balance, Ledger};
 pub use load::{Load, Seen};
 pub use queue::Service;
 pub use run::{Moment, Strategy, Target, ran, run};
 pub use scaler::{Answer, Row, Scaler, Timeline, View};
-pub use score::{Measure, Run, Scorecard, Step, score};
+pub use score::{Measure, Run, Scorecard, Step, score, scored_every};
 pub use strategy::{Simple, Studied};
 pub use twin::{Change, Twin};

@@ -25,6 +25,5 @@ pub use catalogue::{Catalogue, schedule_from};
 pub use config::ServerConfig;
 pub use datasources::{DataSources, open};
 pub use error::SourceError;
-pub use feed::grid_phase;
 pub use recorded::Recorded;
 pub use secret::Secret;

@@ -45,7 +45,7 @@ pub(super) struct BacktestArgs {
     /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
     threshold: Option<Level>,
-    /// Policy to follow, or a file with a ScaledObject.
+    /// Policy to follow, or a file with a ScaledObject; the twin's HPA then has its behavior.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// One key of the policy, such as underProvisionTarget=1%. Repeatable; wins over the file.
@@ -84,7 +84,7 @@ pub(super) struct BacktestArgs {
     /// Something that must hold, such as 'predictive.tau_u <= 0.5'. Repeatable; exit code 1 where it does not.
     #[arg(long = "assert", value_name = "CONDITION", value_parser = Gate::parse)]
     gates: Vec<Gate>,
-    /// Folder for summary.json, steps.csv, frontier.csv and report.html.
+    /// Folder for summary.json, steps.csv, changes.csv, frontier.csv and report.html.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// A table for people, or the summary for programs.

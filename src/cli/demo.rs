@@ -95,6 +95,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
         config: ServerConfig::parse("", &BTreeMap::new())?,
         catalogue: Catalogue::default(),
         backends: Arc::new(Recorded::new("demo", delayed)),
+        fit: crate::serve::fit(),
         clock: clock.clone(),
         workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),

@@ -3,6 +3,8 @@
 //! Every command that takes such a file takes either, read by the readers of `lint` and of the server, so that a fault
 //! is told in the same words. Nothing here judges, and nothing is asked of a cluster.
 
+mod behavior;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use anyhow::{Context, bail};
 
 use super::files;
 use crate::lint::is_server;
+use crate::simulate::Behavior;
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, scaled_objects};
 use crate::source::yaml::documents;
@@ -20,6 +23,8 @@ pub(super) struct Described {
     pub title: String,
     /// A trigger's metadata; for a policy, its name alone, under which it stands in the catalogue.
     pub metadata: HashMap<String, String>,
+    /// `behavior` of the HPA that a ScaledObject asks for, where it has one.
+    pub behavior: Option<Behavior>,
 }
 
 /// Reads a file; a policy in it is added to the catalogue. `name` chooses among several ScaledObjects.
@@ -42,7 +47,7 @@ fn of(path: &Path, text: &str, name: Option<&str>, catalogue: &mut Catalogue) ->
     let title = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     catalogue.add(&title, text)?;
     let metadata = HashMap::from([("policy".to_owned(), title.clone())]);
-    Ok(Described { title, metadata })
+    Ok(Described { title, metadata, behavior: None })
 }
 
 /// The trigger that asks Forescale, of the one ScaledObject that has one.
@@ -70,7 +75,9 @@ fn trigger(objects: &[ScaledObject<'_>], name: Option<&str>) -> anyhow::Result<D
         Some(namespace) => format!("{namespace}/{}", object.name),
         None => object.name.clone(),
     };
-    Ok(Described { title, metadata: trigger.metadata.clone() })
+    let behavior =
+        behavior::of(object.node).map_err(|faults| anyhow::anyhow!("{title}: {}", faults.join("; ")))?;
+    Ok(Described { title, metadata: trigger.metadata.clone(), behavior })
 }
 
 #[cfg(test)]

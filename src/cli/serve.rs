@@ -81,6 +81,7 @@ async fn serve_until_signal(
         backends: Arc::new(DataSources::new(&config)),
         config: config.clone(),
         catalogue,
+        fit: crate::serve::fit(),
         clock: Arc::new(SystemClock),
         workers,
         shutdown: shutdown.clone(),

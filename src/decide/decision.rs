@@ -137,6 +137,11 @@ impl fmt::Display for Decision {
 // === impl Rung ===
 
 impl Rung {
+    /// Whether what it rests on is as new as it can be.
+    pub fn is_current(self) -> bool {
+        !matches!(self, Rung::Held | Rung::Stale)
+    }
+
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -161,8 +161,7 @@ impl Question<'_> {
         let (Some(load), Some(present)) = (self.history.load.as_deref(), self.history.present()) else {
             return Replicas::ZERO;
         };
-        let lately = load.window(present.at - span, present.at).values();
-        self.replicas_for(lately.into_iter().fold(0.0, f64::max))
+        self.replicas_for(load.largest(present.at - span, present.at).unwrap_or(0.0))
     }
 
     fn reactive(&self, load: f64) -> Replicas {
@@ -311,7 +310,9 @@ impl Question<'_> {
             }
             SignalPlan::Unfit(error) => notes.push(Note::NoForecast { why: error.to_string() }),
             SignalPlan::Pending => {
-                notes.push(Note::NoForecast { why: "no history could be read".to_owned() })
+                let is_read = self.history.load.is_some() && self.knows_arrivals();
+                let why = if is_read { "the first fit is not made yet" } else { "no history could be read" };
+                notes.push(Note::NoForecast { why: why.to_owned() });
             }
         }
         notes

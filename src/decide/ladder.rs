@@ -51,6 +51,8 @@ pub fn decide(
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
+    let late = prepared.late.filter(|_| policy.mode != Mode::Reactive);
+    decision.notes.extend(late.map(|since| Note::FitLate { since }));
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));
     let rest =
         Rest { is_idle: signals.iter().all(|s| s.idle), awaits_load: signals.iter().any(|s| s.awaits) };
@@ -85,7 +87,8 @@ fn blank(now: Time, rung: Rung) -> Decision {
         replicas: Replicas::ZERO,
         predictive: Replicas::ZERO,
         rung,
-        needs: Vec::new(),
+        // Room for every contributor of a usual decision.
+        needs: Vec::with_capacity(6),
         reason: Reason::Idle,
         notes: Vec::new(),
         load: None,

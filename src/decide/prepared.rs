@@ -1,4 +1,4 @@
-//! What is kept between decisions: a fit for each signal, folded forward over the samples since.
+//! What a decision rests on beside the observations: a forecast for each signal, and how much of it is insured.
 //!
 //! A fit belongs to a point of a 6-hour grid and is a function of the window before it alone, so every replica of
 //! the scaler, and one after a restart, holds the same.
@@ -6,27 +6,30 @@
 use std::sync::Arc;
 
 use super::deadline::drain_of;
+use super::followed::FitId;
 use super::outlook::Outlook;
 use super::promise::{lead_given, trust};
-use super::replay::{Day, Queue, Replay};
+use super::terms::Terms;
 use crate::forecast::{FitError, Rule, Trust, fit};
-use crate::history::{Observations, Series};
-use crate::plan::{self, BALANCED_WORTH, Backlog, Doubts, Insured};
-use crate::policy::{Insurance, Policy};
+use crate::history::{Observations, Series, SignalHistory};
+use crate::plan::{self, Backlog, Doubts, Insured};
+use crate::policy::{Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Time};
 
-/// What is kept for one workload.
+/// What a decision for one workload rests on.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The grid point it belongs to.
+    /// The newest grid point that a fit was made for.
     pub at: Time,
     /// One entry for each signal, in the policy's order.
     pub signals: Vec<SignalPlan>,
     /// The first instant, of those looked at, at which the limit on replicas is likely to bind.
     pub ceiling: Option<Ceiling>,
+    /// Since when a newer fit, or its price, has been due without being there yet.
+    pub late: Option<Time>,
 }
 
-/// What is kept for one signal.
+/// What is known of one signal's future.
 #[derive(Debug, Clone)]
 pub enum SignalPlan {
     /// Not fitted yet.
@@ -39,13 +42,8 @@ pub enum SignalPlan {
         tracker: Arc<Outlook>,
         /// How much to insure.
         insured: Insured,
-        /// What the days before told about a promised share of time.
-        days: Arc<[Day]>,
     },
 }
-
-/// How a signal's forecast is followed: the signal's number, the forecast, until when, and what follows it.
-pub type Via<'a> = dyn FnMut(usize, &mut Arc<Outlook>, Time, &dyn Fn(&mut Arc<Outlook>)) + 'a;
 
 /// When the limit on replicas is expected to bind.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,13 +74,22 @@ pub fn usable_from(at: Time) -> Time {
 /// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
 /// history becomes [`SignalPlan::Unfit`], one without any [`SignalPlan::Pending`].
 pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-    Prepared::pending(policy, at).renewed(observations, policy, at)
+    let (mut terms, fit) = (Terms::default(), FitId { point: at, behind: false });
+    let forecasts: Vec<_> =
+        (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
+    for (i, forecast) in forecasts.iter().enumerate() {
+        if matches!(forecast, Some(Ok(_))) && terms.lacks(policy, i, fit) {
+            terms.take(i, terms.price(observations, policy, i, fit));
+        }
+    }
+    terms.prepared(at, forecasts, observations, policy)
 }
 
 /// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
 pub type Forecast = Result<Arc<Outlook>, FitError>;
 
-/// The first half of [`prepare`], for the signal of that number; `None` before its first read.
+/// The first half of [`prepare`], for the signal of that number; `None` before its first read. The second half is
+/// [`Terms`]: what a workload of its own adds to a forecast that it may share.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
     let after = at - policy.signals.get(signal)?.window;
     let learned = learned(observations, policy, signal, after, at)?;
@@ -91,41 +98,9 @@ pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at:
     Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
 }
 
-/// How much to insure a signal, and what the days before told about it; `known` are days told before.
-fn insure(
-    observations: &Observations,
-    policy: &Policy,
-    i: usize,
-    at: Time,
-    known: &[Day],
-) -> (Insured, Arc<[Day]>) {
-    let share = match policy.insurance {
-        Insurance::Quantile(quantile) => return (Insured::Quantile(quantile), Arc::default()),
-        Insurance::Target(share) => share,
-    };
-    let unknown = (Insured::Worth(BALANCED_WORTH), Arc::default());
-    let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
-        return unknown;
-    };
-    let queue = drain_of(observations, history, signal, at).map(|(drain, service)| Queue {
-        depth: history.load.as_deref(),
-        service,
-        within: drain.within,
-    });
-    let learned = learned(observations, policy, i, at - signal.window, at);
-    match (signal.drain(), queue, learned) {
-        // Nothing can be replayed before the speed of a replica is known.
-        (Some(_), None, _) | (_, _, None) => unknown,
-        (_, queue, Some(learned)) => {
-            let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
-            (Insured::Worth(worth), days)
-        }
-    }
-}
-
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
 /// `after`, cleaned of what is not the load, gaps known of up to `known`. `None` before the first read.
-fn learned(
+pub(super) fn learned(
     observations: &Observations,
     policy: &Policy,
     i: usize,
@@ -133,7 +108,6 @@ fn learned(
     known: Time,
 ) -> Option<Series> {
     let (history, signal) = (observations.signals.get(i)?, policy.signals.get(i)?);
-    let series = if signal.drain().is_some() { &history.arrivals } else { &history.load };
     let doubts = Doubts {
         rejected: observations.rejected_of(i),
         errors: observations.errors.as_deref(),
@@ -142,7 +116,31 @@ fn learned(
         source_began: history.source_began,
         known,
     };
-    Some(plan::learnable(series.as_deref()?, after, &doubts))
+    Some(plan::learnable(lesson(history, signal)?, after, &doubts))
+}
+
+/// The same as it was read.
+pub(super) fn lesson<'a>(history: &'a SignalHistory, signal: &Signal) -> Option<&'a Series> {
+    if signal.drain().is_some() { history.arrivals.as_deref() } else { history.load.as_deref() }
+}
+
+/// Folds the samples observed since into a signal's forecast; in place where nobody else holds it.
+pub(super) fn follow(tracker: &mut Arc<Outlook>, observations: &Observations, policy: &Policy, i: usize) {
+    let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
+        return;
+    };
+    if lesson(history, signal).and_then(Series::end).is_none_or(|end| end <= tracker.at()) {
+        return;
+    }
+    let Some(news) = learned(observations, policy, i, tracker.at(), Time::MIN) else { return };
+    // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
+    // What is not taken for the load while samples do come is followed as a gap once it is `maxStale` old.
+    let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
+    let last = news.last().map_or(Time::MIN, |(at, _)| at);
+    let end = news.end().map(|end| end.min(known).max(last));
+    if let Some(end) = end.filter(|end| *end > tracker.at()) {
+        Arc::make_mut(tracker).follow_to(&news, end);
+    }
 }
 
 // === impl Prepared ===
@@ -150,69 +148,19 @@ fn learned(
 impl Prepared {
     /// Nothing fitted yet, for every signal of the policy.
     pub fn pending(policy: &Policy, at: Time) -> Self {
-        Prepared { at, signals: vec![SignalPlan::Pending; policy.signals.len()], ceiling: None }
-    }
-
-    /// The same as [`prepare`]; what was replayed for this one and still holds is not replayed again.
-    pub fn renewed(&self, observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-        let forecasts = (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
-        self.with_forecasts(forecasts, observations, policy, at)
-    }
-
-    /// The second half: what a workload of its own adds to forecasts that it may share.
-    pub fn with_forecasts(
-        &self,
-        forecasts: Vec<Option<Forecast>>,
-        observations: &Observations,
-        policy: &Policy,
-        at: Time,
-    ) -> Prepared {
-        let signals = forecasts.into_iter().enumerate().map(|(i, forecast)| match forecast {
-            None => SignalPlan::Pending,
-            Some(Err(error)) => SignalPlan::Unfit(error),
-            Some(Ok(tracker)) => {
-                let known = match self.signals.get(i) {
-                    Some(SignalPlan::Ready { days, .. }) => &days[..],
-                    _ => &[],
-                };
-                let (insured, days) = insure(observations, policy, i, at, known);
-                SignalPlan::Ready { tracker, insured, days }
-            }
-        });
-        let mut prepared = Prepared { at, signals: signals.collect(), ceiling: None };
-        prepared.ceiling = prepared.foresee_ceiling(observations, policy, at);
-        prepared
+        Prepared { at, signals: vec![SignalPlan::Pending; policy.signals.len()], ceiling: None, late: None }
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
-    pub fn follow(self, observations: &Observations, policy: &Policy) -> Prepared {
-        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker))
-    }
-
-    /// The same, where following a signal's forecast is done through `via`: it may put a neighbour's in its place,
-    /// followed further, before it lets it be followed.
-    pub fn follow_via(mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) -> Prepared {
-        let hour = |reached: Option<Time>| reached.map(|t| t.floor_to(Span::HOUR, Span::ZERO));
-        let before = hour(self.reached());
+    pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
+        let before = self.hour();
         for (i, plan) in self.signals.iter_mut().enumerate() {
-            let Some(history) = observations.signals.get(i) else { continue };
-            let SignalPlan::Ready { tracker, .. } = plan else { continue };
-            let Some(news) = learned(observations, policy, i, tracker.at(), Time::MIN) else { continue };
-            // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
-            // What is not taken for the load while samples do come is followed as a gap once it is `maxStale` old.
-            let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
-            let last = news.last().map_or(Time::MIN, |(at, _)| at);
-            let end = news.end().map(|end| end.min(known).max(last));
-            if let Some(end) = end.filter(|end| *end > tracker.at()) {
-                via(i, tracker, end, &|tracker| {
-                    if tracker.at() < end {
-                        Arc::make_mut(tracker).follow_to(&news, end);
-                    }
-                });
+            if let SignalPlan::Ready { tracker, .. } = plan {
+                follow(tracker, observations, policy, i);
             }
         }
-        if hour(self.reached()) != before {
-            self.ceiling = self.foresee_ceiling(observations, policy, self.reached().unwrap_or(self.at));
+        if self.hour() != before {
+            self.ceiling = self.foresee_ceiling(observations, policy);
         }
         self
     }
@@ -238,19 +186,19 @@ impl Prepared {
         }
     }
 
-    /// The last sample folded, of the signal that is furthest behind.
-    fn reached(&self) -> Option<Time> {
-        self.signals
-            .iter()
-            .filter_map(|plan| match plan {
-                SignalPlan::Ready { tracker, .. } => Some(tracker.at()),
-                _ => None,
-            })
-            .min()
+    /// The hour of the last sample folded, of the signal that is furthest behind.
+    pub(super) fn hour(&self) -> Option<Time> {
+        let reached = self.signals.iter().filter_map(|plan| match plan {
+            SignalPlan::Ready { tracker, .. } => Some(tracker.at()),
+            _ => None,
+        });
+        reached.min().map(|at| at.floor_to(Span::HOUR, Span::ZERO))
     }
 
-    /// Looks hour by hour over two days, then by six hours over the week.
-    fn foresee_ceiling(&self, observations: &Observations, policy: &Policy, from: Time) -> Option<Ceiling> {
+    /// Looks hour by hour over two days, then by six hours over the week; whole hours, so that replicas agree
+    /// whenever they look.
+    pub(super) fn foresee_ceiling(&self, observations: &Observations, policy: &Policy) -> Option<Ceiling> {
+        let from = self.hour()?;
         let ahead = (1..=48).chain((54..=168).step_by(6)).map(Span::hours);
         let services: Vec<_> = (0..policy.signals.len())
             .map(|i| drain_of(observations, observations.signals.get(i)?, policy.signals.get(i)?, from))
@@ -277,9 +225,8 @@ impl Prepared {
                     }
                     None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
                 };
-                let loads = |chances: &[Quantile]| {
-                    tracker.quantiles_by(rule, signal.step.times(signal.step.cover(span)), chances)
-                };
+                let ahead = signal.step.times(signal.step.cover((from + span).since(tracker.at())));
+                let loads = |chances: &[Quantile]| tracker.quantiles_by(rule, ahead, chances);
                 chance_above(allowed, loads, needed)
             });
             let probability = probability.fold(0.0, f64::max);

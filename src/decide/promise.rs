@@ -64,10 +64,26 @@ impl Need {
 
     /// How likely so many replicas do not carry a load.
     pub(super) fn odds(self, spread: &Spread) -> Odds {
+        let (likely, most) = self.range(spread);
+        Odds::new(likely, most, self.above(spread))
+    }
+
+    /// The replicas that are worth their cost, where one worth is asked about.
+    pub(super) fn worthwhile(self, spread: &Spread, worth: f64) -> Replicas {
+        let (likely, most) = self.range(spread);
+        plan::worthwhile(likely, most, self.above(spread), worth)
+    }
+
+    /// From the likely replicas to those that are nearly never too few.
+    fn range(self, spread: &Spread) -> (Replicas, Replicas) {
         let likely = self.expected(spread.at(Quantile::LIKELY));
-        let most = Quantile::new(FARTHEST).map_or(likely, |q| self.expected(spread.at(q)));
+        (likely, Quantile::new(FARTHEST).map_or(likely, |q| self.expected(spread.at(q))))
+    }
+
+    /// The probability that so many are too few.
+    fn above(self, spread: &Spread) -> impl Fn(Replicas) -> f64 {
         let per_replica = self.threshold.get() / self.factor.max(f64::MIN_POSITIVE);
-        Odds::new(likely, most, |count| spread.above(f64::from(count.get()) * per_replica))
+        move |count| spread.above(f64::from(count.get()) * per_replica)
     }
 }
 
@@ -79,7 +95,7 @@ impl View<'_> {
     pub(super) fn need(&self, length: Span, insured: Insured, need: Need) -> Replicas {
         match insured {
             Insured::Quantile(quantile) => need.expected(self.peak(length).at(quantile)),
-            Insured::Worth(worth) => need.odds(&self.load(length)).worthwhile(worth),
+            Insured::Worth(worth) => need.worthwhile(&self.load(length), worth),
         }
     }
 

@@ -65,6 +65,11 @@ pub enum Note {
         /// Why.
         why: String,
     },
+    /// A newer fit is due and not made yet: the forecast before goes on to be used, or the load now where there is none.
+    FitLate {
+        /// Since when it is due.
+        since: Time,
+    },
     /// Nothing predicts the load better than the load now; the forecast does not count.
     Distrusted {
         /// Its loss over that of persistence.
@@ -222,6 +227,7 @@ impl Note {
             Note::Capped { .. } => "capped",
             Note::HistoryShort { .. } => "history_short",
             Note::NoForecast { .. } => "no_forecast",
+            Note::FitLate { .. } => "fit_late",
             Note::Distrusted { .. } => "distrusted",
             Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
@@ -246,6 +252,12 @@ impl fmt::Display for Note {
                 write!(f, "history_short: {covers} of the {asked} asked for")
             }
             Note::NoForecast { why } => write!(f, "no forecast: {why}"),
+            Note::FitLate { since } => {
+                write!(
+                    f,
+                    "fit_late: the fit due at {since} is still being made; until then what was known before counts"
+                )
+            }
             Note::Distrusted { ratio } => {
                 let why = format!("its loss is {ratio:.2} times that of {}", Rule::Reactive);
                 write!(f, "the forecast is not trusted and does not count: {why}")

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::phase::Phase;
 use super::prepared::grid_point;
 use crate::history::{Interruption, LeadSample, Observations, Sample, Series, SignalHistory};
 use crate::policy::{Policy, Signal};
@@ -82,13 +83,14 @@ impl Recording {
     }
 
     /// What a process that began at `begun`, whose fits lie on the grid moved by `phase`, knows at `now`.
-    pub fn known_at(&self, policy: &Policy, phase: Span, begun: Time, now: Time) -> Observations {
+    pub fn known_at(&self, policy: &Policy, phase: impl Into<Phase>, begun: Time, now: Time) -> Observations {
+        let phase = phase.into();
         let mut seen = Observations::none(0, begun + self.circumstances.grace);
         for (i, signal) in policy.signals.iter().enumerate() {
             let (Some(raw), Some(gridded)) = (self.raw.signals.get(i), self.gridded.signals.get(i)) else {
                 continue;
             };
-            seen.signals.push(self.signal_at(signal, raw, gridded, phase, begun, now));
+            seen.signals.push(self.signal_at(signal, raw, gridded, phase.of(signal), begun, now));
         }
         let skews = self.circumstances.skewed.iter().filter(|s| s.0 <= now && now < s.1).map(|s| s.2);
         seen.clock_skew = skews.max().unwrap_or(Span::ZERO);

@@ -1,12 +1,15 @@
 //! One workload followed from instant to instant: fit where a new grid point has come, follow, decide.
 //!
-//! The server, `explain`, the replays and the scenario suite all go through here, so that what is tested is what is
-//! served. A session remembers a fit, which is a function of the history alone, and the answer before, which is
-//! looked at only while clocks differ; a session begun later therefore answers the same.
+//! `explain`, the twin, the replays and the scenario suite go through here; the server does the same with forecasts
+//! that it shares and fits in the background. A session remembers fits, which are functions of the history alone, and
+//! the answer before, which is looked at only while clocks differ; one begun later therefore answers the same.
 
 use super::decision::{Blind, Decision};
+use super::followed::Followed;
 use super::ladder::decide;
-use super::prepared::{Prepared, SignalPlan, Via, grid_point};
+use super::phase::Phase;
+use super::prepared::{Prepared, forecast, grid_point};
+use super::terms::Terms;
 use crate::history::Observations;
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
@@ -14,10 +17,10 @@ use crate::units::{Replicas, Span, Time};
 /// What is carried from one decision of a workload to the next.
 #[derive(Debug, Clone)]
 pub struct Session {
-    phase: Span,
+    /// One for each signal.
+    followed: Vec<Followed>,
+    terms: Terms,
     prepared: Prepared,
-    /// Whether the fit was made before its history was read up to its grid point.
-    behind: bool,
     previous: Option<Replicas>,
 }
 
@@ -25,50 +28,39 @@ pub struct Session {
 
 impl Session {
     /// A session that has fitted nothing yet; `phase` moves the grid that its fits belong to.
-    pub fn new(policy: &Policy, phase: Span, now: Time) -> Self {
-        let prepared = Prepared::pending(policy, grid_point(now, phase));
-        Session { phase, prepared, behind: false, previous: None }
-    }
-
-    /// The same, knowing the answer before: that of a session which was given up.
-    pub fn after(self, previous: Option<Replicas>) -> Self {
-        Session { previous, ..self }
-    }
-
-    /// The grid point that has to be prepared before an answer for `at`; `None` where the fit at hand is the right
-    /// one. A history that ended more than `maxStale` ago is not fitted again: its plan is held as it was. One that
-    /// ended before the grid point is fitted again once it has been read up to there, as a neighbour's was.
-    pub fn due(&self, observations: &Observations, policy: &Policy, at: Time) -> Option<Time> {
-        let known = observations.signals.iter().filter_map(|signal| signal.present()).map(|s| s.at).max();
-        let until = known.map_or(at, |last| at.min(last + policy.max_stale));
-        let point = grid_point(until, self.phase);
-        let is_unread = |(i, plan): (usize, &SignalPlan)| {
-            let read = observations.signals.get(i).is_some_and(|history| history.load.is_some());
-            matches!(plan, SignalPlan::Pending) && read
-        };
-        let waits = self.prepared.signals.iter().enumerate().any(is_unread);
-        let caught_up = self.behind && !is_behind(observations, policy, point);
-        (self.prepared.at != point || waits || caught_up).then_some(point)
-    }
-
-    /// Takes a fit into use, and the observations that it was made from.
-    pub fn adopt(&mut self, prepared: Prepared, observations: &Observations, policy: &Policy) {
-        self.behind = is_behind(observations, policy, prepared.at);
-        self.prepared = prepared;
+    pub fn new(policy: &Policy, phase: impl Into<Phase>, now: Time) -> Self {
+        let phase = phase.into();
+        let followed: Vec<_> = policy.signals.iter().map(|s| Followed::new(phase.of(s))).collect();
+        let first = followed.first().map_or(Span::ZERO, Followed::phase);
+        Session {
+            followed,
+            terms: Terms::default(),
+            prepared: Prepared::pending(policy, grid_point(now, first)),
+            previous: None,
+        }
     }
 
     /// Prepares where that is due, and follows the samples since.
     pub fn follow(&mut self, observations: &Observations, policy: &Policy, at: Time) {
-        if let Some(point) = self.due(observations, policy, at) {
-            self.adopt(self.prepared.renewed(observations, policy, point), observations, policy);
+        // Let go of first, so that the forecasts are followed in place.
+        self.prepared = Prepared::pending(policy, self.prepared.at);
+        for (i, followed) in self.followed.iter_mut().enumerate() {
+            if let Some(point) = followed.due(observations, policy, i, at)
+                && let Some(forecast) = forecast(observations, policy, i, point)
+            {
+                followed.adopt(point, forecast, observations, policy, i);
+            }
+            followed.follow(observations, policy, i);
+            if let (Some(Ok(_)), Some(fit)) = (followed.forecast(), followed.id())
+                && self.terms.lacks(policy, i, fit)
+            {
+                self.terms.take(i, self.terms.price(observations, policy, i, fit));
+            }
         }
-        self.follow_via(observations, policy, &mut |_, tracker, _, follow| follow(tracker));
-    }
-
-    /// Follows the samples since the fit, forecasts through `via` as in [`Prepared::follow_via`].
-    pub fn follow_via(&mut self, observations: &Observations, policy: &Policy, via: &mut Via<'_>) {
-        let pending = Prepared::pending(policy, self.prepared.at);
-        self.prepared = std::mem::replace(&mut self.prepared, pending).follow_via(observations, policy, via);
+        let none = self.followed.first().map_or(self.prepared.at, |first| grid_point(at, first.phase()));
+        let point = self.followed.iter().filter_map(|f| f.id()).map(|fit| fit.point).max().unwrap_or(none);
+        let forecasts = self.followed.iter().map(Followed::forecast).collect();
+        self.prepared = self.terms.prepared(point, forecasts, observations, policy);
     }
 
     /// Decides on what is prepared and followed.
@@ -101,7 +93,7 @@ impl Session {
         self.answer(observations, policy, at)
     }
 
-    /// The fit in use.
+    /// The fits in use.
     pub fn prepared(&self) -> &Prepared {
         &self.prepared
     }
@@ -110,13 +102,4 @@ impl Session {
     pub fn previous(&self) -> Option<Replicas> {
         self.previous
     }
-}
-
-/// Whether a history that was read at all ends before the grid point.
-fn is_behind(observations: &Observations, policy: &Policy, point: Time) -> bool {
-    policy.signals.iter().zip(&observations.signals).any(|(signal, history)| {
-        let point = point.floor_to(signal.step.span(), Span::ZERO);
-        let ends = [&history.load, &history.arrivals].into_iter().flatten().map(|series| series.end());
-        ends.min().is_some_and(|end| end.is_none_or(|end| end < point))
-    })
 }

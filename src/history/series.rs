@@ -211,15 +211,32 @@ impl Series {
 
     /// The part with `after < instant <= until`, on the same grid and at the same width.
     pub fn window(&self, after: Time, until: Time) -> Series {
-        let first = if after < self.start { 0 } else { self.step.count_in(after.since(self.start)) + 1 };
-        let end = if until < self.start { 0 } else { self.step.count_in(until.since(self.start)) + 1 };
-        let (first, end) = (first.min(self.len()), end.min(self.len()));
-        let range = first..end.max(first);
+        let range = self.slots(after, until);
+        let first = range.start;
         let samples = match &self.samples {
             Samples::Full(v) => Samples::Full(v[range].to_vec()),
             Samples::Compact(v) => Samples::Compact(v[range].to_vec()),
         };
         Series { start: self.time(first), step: self.step, samples, refused: self.refused }
+    }
+
+    /// The largest sample with `after < instant <= until`; `None` where there is none.
+    pub fn largest(&self, after: Time, until: Time) -> Option<f64> {
+        let slots = self.slots(after, until);
+        match &self.samples {
+            Samples::Full(v) => v.get(slots)?.iter().copied().filter(|v| !v.is_nan()).reduce(f64::max),
+            Samples::Compact(v) => {
+                v.get(slots)?.iter().copied().filter(|v| !v.is_nan()).reduce(f32::max).map(f64::from)
+            }
+        }
+    }
+
+    /// The slots with `after < instant <= until`.
+    fn slots(&self, after: Time, until: Time) -> std::ops::Range<usize> {
+        let first = if after < self.start { 0 } else { self.step.count_in(after.since(self.start)) + 1 };
+        let end = if until < self.start { 0 } else { self.step.count_in(until.since(self.start)) + 1 };
+        let (first, end) = (first.min(self.len()), end.min(self.len()));
+        first..end.max(first)
     }
 
     /// Drops the slots before `from`.
@@ -299,6 +316,12 @@ mod tests {
         let w = s.window(at(2), at(5));
         assert_eq!((w.start(), w.values()), (at(3), vec![3.0, 4.0, 5.0]));
         assert!(s.window(at(20), at(30)).is_empty() && s.window(at(5), at(2)).is_empty());
+        assert_eq!(
+            (s.largest(at(2), at(5)), s.largest(at(20), at(30)), s.largest(at(5), at(2))),
+            (Some(5.0), None, None)
+        );
+        let gap = Series::from_values(at(0), Step::MINUTE, [f64::NAN, 3.0, f64::NAN]).compact();
+        assert_eq!((gap.largest(at(-1), at(2)), gap.largest(at(1), at(2))), (Some(3.0), None));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::decide::{Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
-use crate::units::Quantile;
+use crate::units::{Quantile, Span};
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -35,6 +35,7 @@ pub struct Metrics {
     trust: Family<Predicting, FloatGauge>,
     trust_ratio: Family<Held, FloatGauge>,
     history_age: Family<Workload, FloatGauge>,
+    decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
@@ -79,6 +80,7 @@ impl Metrics {
             trust: Family::default(),
             trust_ratio: Family::default(),
             history_age: Family::default(),
+            decision_age: Family::default(),
             history_points: Family::default(),
             capped_in: Family::default(),
             insurance: Family::default(),
@@ -141,6 +143,15 @@ impl Metrics {
         }
     }
 
+    /// Publishes how old the newest decision of a workload is; `None` where it has none.
+    pub fn aged(&self, id: &WorkloadId, age: Option<Span>) {
+        let workload = Workload::of(id);
+        match age {
+            Some(age) => drop(self.decision_age.get_or_create(&workload).set(age.as_seconds() as f64)),
+            None => drop(self.decision_age.remove(&workload)),
+        }
+    }
+
     /// Publishes how good the forecast of a workload was lately.
     pub fn judged(&self, id: &WorkloadId, trust: Option<&Trust>, accuracy: &Accuracy, points: usize) {
         let workload = Workload::of(id);
@@ -191,6 +202,7 @@ impl Metrics {
             &self.load,
             &self.skill,
             &self.history_age,
+            &self.decision_age,
             &self.history_points,
             &self.capped_in,
             &self.insurance,

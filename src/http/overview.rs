@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Metrics;
 use crate::decide::{Blind, Decision, Prepared};
@@ -20,6 +21,8 @@ pub trait Overview: Send + Sync + 'static {
     fn story(&self, id: &WorkloadId) -> Option<Story>;
     /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
+    /// How long no workload has been decided for, where that is too long: only another start will help.
+    fn silence(&self) -> Option<Duration>;
     /// The metrics, brought up to date.
     fn metrics(&self) -> &Metrics;
     /// The present.

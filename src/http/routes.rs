@@ -39,7 +39,7 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/", get(fleet))
         .route("/workloads/{namespace}/{name}", get(story))
         .route("/style.css", get(style))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1", get(schema))
@@ -63,6 +63,16 @@ async fn guarded(request: Request, next: Next) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     answer
+}
+
+async fn alive(State(answers): State<Answers>) -> Response {
+    match answers.overview.silence() {
+        None => "ok\n".into_response(),
+        Some(silence) => {
+            let text = format!("no workload was decided for within {} s\n", silence.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
 }
 
 async fn ready(State(answers): State<Answers>) -> Response {

@@ -13,9 +13,10 @@ use super::wire::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
     ScaledObjectRef,
 };
-use super::{Desk, Refusal};
-use crate::decide::{Blind, Decision, State};
+use super::{Desk, Refusal, Served};
+use crate::decide::Decision;
 use crate::policy::{Faults, WorkloadId, metric_name_or_default};
+use crate::units::Time;
 
 /// Answers KEDA from a [`Desk`].
 pub struct ExternalScalerService {
@@ -53,9 +54,8 @@ impl ExternalScalerService {
     /// The newest decision, or the status that says why there is none.
     fn decision(&self, reference: &ScaledObjectRef) -> Result<Arc<Decision>, Status> {
         let id = identify(reference)?;
-        let state: State =
-            self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?.borrow().clone();
-        state.map_err(blind)
+        let served = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
+        current(&served, self.desk.now())
     }
 
     /// Runs one method and reports how it went.
@@ -94,8 +94,9 @@ impl ExternalScaler for ExternalScalerService {
         self.timed("StreamIsActive", || {
             let reference = request.get_ref();
             let id = identify(reference)?;
-            let state = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
-            Ok(activity(state, self.shutdown.clone(), self.stream_age, self.place()?))
+            let served = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
+            let (desk, shutdown) = (Arc::clone(&self.desk), self.shutdown.clone());
+            Ok(activity(served, desk, shutdown, self.stream_age, self.place()?))
         })
     }
 
@@ -192,6 +193,47 @@ fn message(faults: &Faults) -> String {
     text
 }
 
-fn blind(blind: Blind) -> Status {
-    Status::unavailable(blind.to_string())
+/// The newest decision, where there is one that may still be answered with.
+pub(super) fn current(served: &Served, now: Time) -> Result<Arc<Decision>, Status> {
+    let state = served.state.borrow().clone();
+    let decision = state.map_err(|blind| Status::unavailable(blind.to_string()))?;
+    let age = now.since(decision.at);
+    if age <= served.most_age {
+        return Ok(decision);
+    }
+    Err(Status::unavailable(format!(
+        "the newest decision is {age} old, and one older than {} is not answered with",
+        served.most_age
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::decide::{Prepared, decide};
+    use crate::history::Observations;
+    use crate::policy::{Keys, Policy};
+    use crate::units::Span;
+
+    #[test]
+    fn a_decision_is_answered_with_for_so_long_and_then_refused_with_its_age() {
+        let keys =
+            [("start", "0 9 * * *"), ("end", "0 18 * * *"), ("timezone", "UTC"), ("desiredReplicas", "2")];
+        let values = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let policy = Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid");
+        let at = Time::parse("2026-11-24T12:00:00Z").expect("valid");
+        let nothing = Observations::none(0, at);
+        let decision = decide(&Prepared::pending(&policy, at), &nothing, &policy, at).expect("by the clock");
+        let (_sender, state) = watch::channel(Ok(Arc::new(decision)));
+        let served = Served { state, most_age: Span::MINUTE };
+        for (seconds, is_current) in [(0, true), (60, true), (61, false), (7_200, false)] {
+            let answer = current(&served, at + Span::seconds(seconds));
+            assert_eq!(answer.is_ok(), is_current, "{seconds} s");
+        }
+        let status = current(&served, at + Span::seconds(75)).expect_err("too old");
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("1m15s old"), "{status}");
+    }
 }

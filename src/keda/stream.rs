@@ -1,14 +1,16 @@
 //! The activity stream of `external-push` triggers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::service::current;
 use super::wire::IsActiveResponse;
-use crate::decide::State;
+use super::{Desk, Served};
 
 /// What `StreamIsActive` answers with.
 pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
@@ -17,10 +19,12 @@ pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
 /// as fast as a poll would.
 const REPEAT: Duration = Duration::from_secs(30);
 
-/// Sends the state on open, every change, and `true` again every 30 s. While there is no decision nothing is sent.
+/// Sends the state on open, every change, and `true` again every 30 s. While there is no decision, or none that is
+/// new enough to be answered with, nothing is sent.
 /// Ends with OK when `shutdown` fires or the stream is `age` old: after an error KEDA would wait ever longer.
 pub(super) fn activity(
-    mut state: watch::Receiver<State>,
+    mut served: Served,
+    desk: Arc<dyn Desk>,
     shutdown: CancellationToken,
     age: Duration,
     place: OwnedSemaphorePermit,
@@ -34,7 +38,8 @@ pub(super) fn activity(
         let mut repeat = tokio::time::interval(REPEAT);
         repeat.reset();
         loop {
-            let active = state.borrow_and_update().as_ref().ok().map(|decision| decision.active());
+            served.state.mark_unchanged();
+            let active = current(&served, desk.now()).ok().map(|decision| decision.active());
             if active.is_some() && active != said {
                 said = active;
                 repeat.reset();
@@ -43,8 +48,13 @@ pub(super) fn activity(
                 }
             }
             tokio::select! {
-                changed = state.changed() => if changed.is_err() { return },
-                _ = repeat.tick() => if said == Some(true) && !say(&sender, said).await { return },
+                changed = served.state.changed() => if changed.is_err() { return },
+                _ = repeat.tick() => {
+                    let active = current(&served, desk.now()).ok().map(|decision| decision.active());
+                    if active == Some(true) && said == active && !say(&sender, active).await {
+                        return;
+                    }
+                }
                 () = shutdown.cancelled() => return,
                 () = &mut end => return,
                 () = sender.closed() => return,

@@ -69,20 +69,46 @@ pub fn worth_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, target
 impl Odds {
     /// From the likely number to one that is nearly never too few; `above` is the probability that it is.
     pub fn new(likely: Replicas, most: Replicas, above: impl Fn(Replicas) -> f64) -> Self {
-        /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
-        const EXACT: u32 = 200;
-        let (first, last) = (likely.get(), most.get().max(likely.get()));
-        let stride = (last - first).div_ceil(EXACT).max(1) as usize;
-        let counts = (first..last).step_by(stride).chain([last]);
-        Odds(counts.map(|count| (count, above(Replicas::covering(f64::from(count))))).collect())
+        Odds(odds(likely, most, above).collect())
     }
 
     /// The fewest replicas whose cost with the time they leave short is least.
     pub fn worthwhile(&self, worth: f64) -> Replicas {
-        let cost = |&(count, above): &(u32, f64)| f64::from(count) + worth * above;
-        let best = self.0.iter().map(|odd| (cost(odd), odd.0)).reduce(|a, b| if b.0 < a.0 { b } else { a });
-        best.map_or(Replicas::ZERO, |best| Replicas::covering(f64::from(best.1)))
+        cheapest(self.0.iter().copied(), worth)
     }
+}
+
+/// The same as [`Odds::worthwhile`] where one worth is asked about: no more is worked out than it looks at.
+pub fn worthwhile(likely: Replicas, most: Replicas, above: impl Fn(Replicas) -> f64, worth: f64) -> Replicas {
+    cheapest(odds(likely, most, above), worth)
+}
+
+fn odds(
+    likely: Replicas,
+    most: Replicas,
+    above: impl Fn(Replicas) -> f64,
+) -> impl Iterator<Item = (u32, f64)> {
+    /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
+    const EXACT: u32 = 200;
+    let (first, last) = (likely.get(), most.get().max(likely.get()));
+    let stride = (last - first).div_ceil(EXACT).max(1) as usize;
+    let counts = (first..last).step_by(stride).chain([last]);
+    counts.map(move |count| (count, above(Replicas::covering(f64::from(count)))))
+}
+
+/// The first of the counts, ascending, with the least cost. A count that alone costs as much as the best so far ends it.
+fn cheapest(odds: impl Iterator<Item = (u32, f64)>, worth: f64) -> Replicas {
+    let mut best: Option<(f64, u32)> = None;
+    for (count, above) in odds {
+        if best.is_some_and(|best| f64::from(count) >= best.0) {
+            break;
+        }
+        let cost = f64::from(count) + worth * above;
+        if best.is_none_or(|best| cost < best.0) {
+            best = Some((cost, count));
+        }
+    }
+    best.map_or(Replicas::ZERO, |best| Replicas::covering(f64::from(best.1)))
 }
 
 // === impl Lane ===
@@ -200,6 +226,12 @@ mod tests {
         assert_eq!([1.0, 10.0, 100.0, 1_000.0].map(|worth| odds.worthwhile(worth).get()), [1, 3, 6, 9]);
         let least = Odds::new(replicas(3), replicas(1), above).worthwhile(10.0);
         assert_eq!(least, replicas(3), "never below what is likely");
+        for worth in [0.1, 1.0, 10.0, 1e3, 1e6] {
+            let cost = |n: u32| f64::from(n) + worth * above(replicas(n));
+            let least = (1..=50).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).expect("counts");
+            let found = worthwhile(replicas(1), replicas(50), above, worth);
+            assert_eq!((found, odds.worthwhile(worth)), (replicas(least), replicas(least)), "{worth}");
+        }
         let many = Odds::new(replicas(1), replicas(1_000_000), |n| 1.0 / f64::from(n.get()));
         assert!((990_000..=1_000_000).contains(&many.worthwhile(1e12).get()));
     }

@@ -41,6 +41,11 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
         Arc::clone(&self.state).try_lock_owned().ok()
     }
 
+    /// Whether it was ever renewed.
+    pub(super) fn is_tried(&self) -> bool {
+        self.view.borrow().tried.is_some()
+    }
+
     /// The newest value.
     pub(super) fn newest(&self) -> V {
         self.view.borrow().value.clone()

@@ -1,13 +1,20 @@
-//! Forecasts shared by all workloads that learn the same: one fit, followed once.
+//! Forecasts shared by all workloads that learn the same: fitted in the background, followed once.
 //!
 //! A forecast is a function of its series, calendar and masks, so that whoever comes first does the work of all and
-//! nobody's answer depends on who that was.
+//! nobody's answer depends on who that was. One follower owns it, inside a watch channel. A workload's loop hands in
+//! what it has observed: new samples are folded in at once, which takes microseconds; a fit that is due is made apart,
+//! on the newest that was handed in, and published when it is done. Loops hold a forecast for one turn only, so that
+//! it is followed in place and never copied.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::decide::{Forecast, Outlook};
-use crate::history::Calendar;
+use tokio::sync::watch;
+
+use super::fitter::{Errand, Fit, Fitter};
+use crate::decide::{FitId, Followed, Forecast, usable_from};
+use crate::history::{Calendar, Observations};
+use crate::policy::Policy;
 use crate::source::feed::FeedKey;
 use crate::units::{Span, Step, Time};
 
@@ -17,13 +24,11 @@ pub(super) struct ForecastKey {
     /// The load, and the arrivals that are learnt in its place.
     pub series: (FeedKey, Option<String>),
     pub settle: Span,
-    /// The grid of its fits.
-    pub phase: Span,
     /// How far it is followed when the source fails.
     pub fresh: (Step, Span),
-    /// What is not learned from, and what is added to the load.
-    pub rejected: Option<String>,
-    pub errors: Option<String>,
+    /// What is added to the load and what is not learned from: the series, with the age at which their samples count.
+    pub rejected: Option<(FeedKey, Span)>,
+    pub errors: Option<(FeedKey, Span)>,
     pub masked: Vec<(Time, Time)>,
     pub calendar: Calendar,
 }
@@ -32,32 +37,51 @@ pub(super) struct ForecastKey {
 #[derive(Default)]
 pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<Common>>>);
 
-/// One forecast and those who share it.
-#[derive(Default)]
+/// One forecast, for all who share it.
 pub(super) struct Common {
-    fitting: tokio::sync::Mutex<()>,
-    latest: Mutex<Option<Latest>>,
+    followed: watch::Sender<Followed>,
+    fit: Errand<Seen>,
 }
 
-/// The newest fit, followed as far as anybody has.
-struct Latest {
-    /// The grid point it was made for.
-    point: Time,
-    /// How far its history had been read.
-    reached: Time,
-    forecast: Forecast,
+/// What a workload has observed at an instant, of which one signal counts.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub observations: Observations,
+    pub policy: Arc<Policy>,
+    pub signal: usize,
+    pub at: Time,
 }
+
+/// A forecast as it stands.
+pub(super) struct Standing {
+    pub forecast: Option<Forecast>,
+    /// Which fit it is.
+    pub fit: Option<FitId>,
+    /// The newer fit that is due.
+    pub late: Option<Late>,
+}
+
+/// A fit, or a price, that is due.
+pub(super) struct Late {
+    pub since: Time,
+    /// Tells when it is published; `None` where it failed and is tried again later.
+    pub published: Option<Published>,
+}
+
+/// Ends when something is published.
+pub(super) type Published = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 // === impl Forecasts ===
 
 impl Forecasts {
-    /// The one forecast of that key.
-    pub(super) fn common(&self, key: ForecastKey) -> Arc<Common> {
+    /// The one forecast of that key, fitted on the grid of this phase.
+    pub(super) fn common(&self, key: ForecastKey, phase: Span) -> Arc<Common> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(common) = all.get(&key).and_then(Weak::upgrade) {
             return common;
         }
-        let common = Arc::default();
+        let followed = watch::Sender::new(Followed::new(phase));
+        let common = Arc::new(Common { followed, fit: Errand::default() });
         all.insert(key, Arc::downgrade(&common));
         common
     }
@@ -73,55 +97,70 @@ impl Forecasts {
 // === impl Common ===
 
 impl Common {
-    /// The fit of a grid point: a neighbour's, or made by `fit` while the neighbours wait.
-    pub(super) async fn at<F>(&self, point: Time, reached: Time, fit: F) -> Option<Forecast>
-    where
-        F: Future<Output = Option<Forecast>>,
-    {
-        let _turn = self.fitting.lock().await;
-        if let Some(known) = self.lock().as_ref().filter(|latest| latest.serves(point, reached)) {
-            return Some(known.forecast.clone());
-        }
-        let forecast = fit.await?;
-        let mut latest = self.lock();
-        if latest.as_ref().is_none_or(|latest| latest.point <= point) {
-            *latest = Some(Latest { point, reached, forecast: forecast.clone() });
-        }
-        Some(forecast)
+    /// The forecast followed to what was seen, and what is due instead of it, which is begun.
+    pub(super) fn follow(self: &Arc<Self>, seen: &Seen, fitter: &Arc<Fitter>) -> Standing {
+        let Seen { observations, policy, signal, at } = seen;
+        // Before it is looked at: what is published from here on is news.
+        let news = self.followed.subscribe();
+        let (mut standing, mut due) = (Standing { forecast: None, fit: None, late: None }, None);
+        self.followed.send_if_modified(|followed| {
+            followed.follow(observations, policy, *signal);
+            due = followed.due(observations, policy, *signal, *at);
+            (standing.forecast, standing.fit) = (followed.forecast(), followed.id());
+            // A further sample is no news to those who wait for a fit.
+            false
+        });
+        standing.late = due.map(|point| {
+            let begun = self.fit.hand_in(*at, seen.clone(), || self.begin(fitter));
+            Late { since: usable_from(point), published: begun.then(|| published(news)) }
+        });
+        standing
     }
 
-    /// Follows `mine` to `end`, from where the neighbour is who followed the same fit furthest.
-    pub(super) fn follow(&self, mine: &mut Arc<Outlook>, end: Time, follow: &dyn Fn(&mut Arc<Outlook>)) {
-        let mut latest = self.lock();
-        match latest.as_mut() {
-            Some(Latest { forecast: Ok(theirs), .. })
-                if theirs.fitted_at() == mine.fitted_at() && theirs.at() <= end =>
-            {
-                if theirs.at() >= mine.at() {
-                    *mine = Arc::clone(theirs);
+    /// The forecast as it was followed last.
+    pub(super) fn newest(&self) -> Standing {
+        let followed = self.followed.borrow();
+        Standing { forecast: followed.forecast(), fit: followed.id(), late: None }
+    }
+
+    fn begin(self: &Arc<Self>, fitter: &Arc<Fitter>) {
+        let (here, there, fit) = (Arc::downgrade(self), Arc::downgrade(self), Arc::clone(&fitter.fit));
+        let work = move || {
+            // Nobody may want it any more once its turn has come.
+            let common = here.upgrade()?;
+            common.made(&common.fit.take()?, &fit)
+        };
+        fitter.start(work, move |made| {
+            let Some(common) = there.upgrade() else { return };
+            common.fit.end(made.is_some());
+            common.followed.send_modify(|followed| {
+                if let Some(made) = made {
+                    *followed = made;
                 }
-                follow(mine);
-                *theirs = Arc::clone(mine);
-            }
-            _ => {
-                drop(latest);
-                follow(mine);
-            }
-        }
+            });
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Latest>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The fit that is due for what was seen, followed as far.
+    fn made(&self, seen: &Seen, fit: &Fit) -> Option<Followed> {
+        let Seen { observations, policy, signal, at } = seen;
+        let (due, phase) = {
+            let followed = self.followed.borrow();
+            (followed.due(observations, policy, *signal, *at), followed.phase())
+        };
+        let point = due?;
+        let forecast = fit(observations, policy, *signal, point)?;
+        let mut made = Followed::new(phase);
+        made.adopt(point, forecast, observations, policy, *signal);
+        made.follow(observations, policy, *signal);
+        Some(made)
     }
 }
 
-// === impl Latest ===
-
-impl Latest {
-    /// Whether it is what a workload would fit that has read its history up to `reached`.
-    fn serves(&self, point: Time, reached: Time) -> bool {
-        // One that was followed beyond what this workload has seen is of no use to it.
-        let is_seen = self.forecast.as_ref().map_or(true, |tracker| tracker.at() <= reached);
-        self.point == point && is_seen && self.reached.min(point) == reached.min(point)
-    }
+/// Ends with the next news.
+pub(super) fn published<T: Send + Sync + 'static>(mut news: watch::Receiver<T>) -> Published {
+    Box::pin(async move {
+        // Who publishes is gone only with the workload that waits.
+        let _ = news.changed().await;
+    })
 }

@@ -13,10 +13,11 @@ use trouble::{Outcome, Part, Question, Troubles};
 
 use super::flight::Flight;
 use super::store::Store;
+use crate::decide::hashed;
 use crate::history::{Interruption, Sample, Series};
 use crate::http::Metrics;
 use crate::policy::WorkloadId;
-use crate::source::feed::{Feed, FeedKey, SET_BACK, grid_phase};
+use crate::source::feed::{Feed, FeedKey, SET_BACK};
 use crate::source::{Backend, Backoff, SourceError};
 use crate::units::{Span, Step, Time};
 
@@ -174,6 +175,17 @@ impl Hub {
         self.ranges.lock().flights.get(&(key.clone(), settle))?.newest()
     }
 
+    /// The instant value of `query` as it was read last, where it was read at all; nothing is asked.
+    pub(super) fn newest_instant(
+        &self,
+        backend: &dyn Backend,
+        query: &str,
+        grid: Step,
+    ) -> Option<Option<Sample>> {
+        let key = InstantKey { source: backend.identity(), query: query.to_owned(), grid };
+        self.instants.lock().get(&key).filter(|flight| flight.is_tried()).map(|flight| flight.newest())
+    }
+
     /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
     pub(super) async fn instant(
         &self,
@@ -229,6 +241,11 @@ impl Hub {
                 told.ok().flatten().filter(|began| *began <= at).max(old.filter(|began| *began <= at))
             })
             .await
+    }
+
+    /// The same as it was told last; nothing is asked.
+    pub(super) fn newest_began(&self, backend: &dyn Backend) -> Option<Time> {
+        self.starts.lock().get(&backend.identity()).and_then(|flight| flight.newest())
     }
 
     /// Why the series of `query` could not be read from `backend` when it was asked last.
@@ -295,7 +312,7 @@ async fn timed<T>(
 
 impl Retries {
     fn new(query: &str) -> Self {
-        let seed = u64::try_from(grid_phase(query).as_seconds()).unwrap_or(0);
+        let seed = u64::try_from(hashed(query).as_seconds()).unwrap_or(0);
         Retries { backoff: Backoff::new(seed), not_before: None }
     }
 

@@ -1,6 +1,7 @@
 //! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
 
 mod overview;
+mod reading;
 mod recall;
 mod sweep;
 #[cfg(test)]
@@ -11,30 +12,31 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use reading::{Edition, Policies};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::fitter::Fitter;
 use super::forecasts::Forecasts;
-use super::gate::Gate;
 use super::hub::Hub;
-use super::store::{Store, row};
+use super::pulse::Pulse;
+use super::store::Store;
 use super::workload::Workload;
 use super::{Clock, Parts};
-use crate::decide::{Blind, Prepared, State, decide};
-use crate::history::Observations;
+use crate::decide::{Blind, State};
 use crate::http::Metrics;
-use crate::keda::{Desk, Refusal};
-use crate::policy::{Fault, Faults, Policy, SourceRef, WorkloadId, read_keys};
-use crate::source::{Backend, Backends, Catalogue, SourceError};
+use crate::keda::{Desk, Refusal, Served};
+use crate::policy::{Fault, Faults, WorkloadId, read_keys};
+use crate::source::{Backends, Catalogue};
 use crate::units::{Span, Time};
 
 /// Everything the workloads' loops share.
 pub(super) struct Shared {
     pub hub: Hub,
     pub forecasts: Forecasts,
-    /// Places for fits.
-    pub fits: Arc<Gate>,
+    pub fitter: Arc<Fitter>,
+    pub pulse: Pulse,
     /// Where the loops run.
     workers: Handle,
     pub backends: Arc<dyn Backends>,
@@ -47,7 +49,8 @@ pub(super) struct Shared {
 /// Knows every workload that KEDA asks for, and keeps its decision current.
 pub struct Registry {
     entries: Mutex<BTreeMap<WorkloadId, Vec<Set>>>,
-    catalogue: watch::Sender<Catalogue>,
+    catalogue: watch::Sender<Arc<Edition>>,
+    policies: Policies,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
     metadata_bytes: usize,
@@ -88,11 +91,13 @@ impl Registry {
         let store = parts.config.state.as_deref().and_then(|dir| Store::open(dir, now)).map(Arc::new);
         let registry = Arc::new(Registry {
             entries: Mutex::default(),
-            catalogue: watch::Sender::new(parts.catalogue.clone()),
+            catalogue: watch::Sender::new(Arc::new(Edition::first(parts.catalogue.clone()))),
+            policies: Policies::default(),
             shared: Arc::new(Shared {
                 hub: Hub::new(Arc::clone(&metrics), store.clone(), parts.config.limits.history_points),
                 forecasts: Forecasts::default(),
-                fits: Gate::new(cores()),
+                fitter: Fitter::new(Arc::clone(&parts.fit), parts.workers.clone(), Arc::clone(&metrics)),
+                pulse: Pulse::new(),
                 workers: parts.workers.clone(),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
@@ -116,20 +121,20 @@ impl Registry {
 
     /// Takes a new catalogue into use; running workloads go on with their new policies without warming up again.
     pub fn reload(&self, catalogue: Catalogue) {
-        self.catalogue.send_replace(catalogue);
+        self.catalogue.send_modify(|edition| *edition = Arc::new(edition.next(catalogue)));
         for set in self.lock().values_mut().flatten() {
             // Everything is read again with the next call; a running loop is handed its new policy then.
             set.fingerprint = 0;
         }
     }
 
-    /// Ends when every workload known now has decided for `at` or later.
+    /// Ends when every workload known now has decided for `at` or later, on every fit that was due by then.
     pub async fn decided(&self, at: Time) {
         let receivers: Vec<_> =
             self.lock().values().flatten().filter_map(|set| Some(set.workload()?.ticked())).collect();
         for mut receiver in receivers {
             // A loop that ended decides nothing any more.
-            let _ = receiver.wait_for(|ticked| ticked.is_some_and(|t| t >= at)).await;
+            let _ = receiver.wait_for(|t| t.is_some_and(|t| t.at >= at && t.is_complete)).await;
         }
     }
 
@@ -137,104 +142,75 @@ impl Registry {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The policy that the keys describe and where its signals are measured; all faults of both at once.
-    fn read(
-        &self,
-        id: &WorkloadId,
-        metadata: &HashMap<String, String>,
-    ) -> Result<(Policy, Vec<Arc<dyn Backend>>), Faults> {
-        let bytes: usize = metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if bytes > self.metadata_bytes {
-            let expected = format!("at most {} bytes", self.metadata_bytes);
-            return Err(Faults(vec![Fault::new("metadata", &format!("{bytes} bytes"), expected)]));
-        }
-        let keys = self.catalogue.borrow().keys(metadata);
-        let resolve = |source: &SourceRef| {
-            self.shared.backends.resolve(source, id.namespace()).map_err(|error| refused(source, &error))
+    /// The answer for a workload whose keys were read before, or cannot be taken in; `None` where they have to be read.
+    fn known(&self, id: &WorkloadId, fingerprint: u64, now: Time) -> Option<Result<Served, Refusal>> {
+        let mut entries = self.lock();
+        let count = entries.len();
+        let Some(sets) = entries.get_mut(id) else {
+            let full = || Refusal::Full(format!("{count} workloads are served already, which is the limit"));
+            return (count >= self.most).then(|| Err(full()));
         };
-        let unusable = keys.sources().iter().filter_map(|source| resolve(source).err()).collect();
-        let policy = Policy::from_keys(&keys).and_then(|policy| {
-            let backends = policy.signals.iter().map(|signal| resolve(&signal.source));
-            let backends = backends.collect::<Result<_, _>>().map_err(|fault| Faults(vec![fault]))?;
-            Ok((policy, backends))
-        });
-        policy.map_err(|faults| faults.and(unusable))
-    }
-
-    fn start(
-        &self,
-        id: &WorkloadId,
-        metadata: &HashMap<String, String>,
-        mut state: State,
-        now: Time,
-    ) -> Result<Serving, Faults> {
-        let (policy, backends) = self.read(id, metadata)?;
-        let stop = self.shutdown.child_token();
-        let warm_by = now + self.shared.startup_grace;
-        if policy.is_schedule_only() {
-            // There is nothing to wait for: the clock says it all.
-            let nothing = Observations::none(0, warm_by);
-            state = decide(&Prepared::pending(&policy, now), &nothing, &policy, now).map(Arc::new);
+        let stay = sets.iter().filter(|set| set.stays(fingerprint, now)).count();
+        match sets.iter_mut().find(|set| set.fingerprint == fingerprint) {
+            Some(set) => set.last_asked = now,
+            None if stay < MOST_SETS => return None,
+            None => {}
         }
-        let shown = if self.shared.exposes_queries { read_keys(metadata) } else { BTreeMap::default() };
-        let keys = shown.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let forecasts = &self.shared.forecasts;
-        let workload = Workload::new(id.clone(), policy, backends, forecasts, state, warm_by, keys);
-        self.shared.workers.spawn(Arc::clone(&workload).run(Arc::clone(&self.shared), stop.clone()));
-        Ok(Serving::Running { workload, stop })
+        drop_outdated(sets, fingerprint, now);
+        Some(served(id, sets, fingerprint))
     }
 
-    fn set(&self, id: &WorkloadId, metadata: &HashMap<String, String>, state: State, now: Time) -> Set {
-        let serving = self.start(id, metadata, state, now).unwrap_or_else(Serving::Faulty);
-        let is_kept = self.store.is_some() && matches!(serving, Serving::Running { .. });
-        self.changed.fetch_or(is_kept, Ordering::Relaxed);
-        Set {
-            fingerprint: fingerprint(metadata),
-            first_asked: now,
-            last_asked: now,
-            serving,
-            row: is_kept.then(|| row(id, metadata)),
+    /// Takes in a set of keys that was read by this edition of the catalogue; `None` where a newer one has come.
+    fn admit(&self, id: &WorkloadId, set: Set, edition: &Edition) -> Option<Result<Served, Refusal>> {
+        let mut entries = self.lock();
+        if self.catalogue.borrow().number != edition.number {
+            return None;
+        }
+        let is_first = entries.is_empty();
+        let sets = entries.entry(id.clone()).or_default();
+        let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
+        let (fingerprint, now) = (set.fingerprint, set.first_asked);
+        drop_outdated(sets, fingerprint, now);
+        if sets.iter().all(|known| known.fingerprint != fingerprint) {
+            if is_first {
+                self.shared.pulse.beat();
+            }
+            self.begin(&set, newest);
+            sets.push(set);
+        }
+        Some(served(id, sets, fingerprint))
+    }
+
+    /// Starts the loop of a set of keys. What was decided under the keys before stands until it has decided.
+    fn begin(&self, set: &Set, before: Option<State>) {
+        if let Serving::Running { workload, stop } = &set.serving {
+            if let Some(before) = before.filter(State::is_ok) {
+                workload.stand_by(before);
+            }
+            self.shared.workers.spawn(Arc::clone(workload).run(Arc::clone(&self.shared), stop.clone()));
+            self.changed.fetch_or(set.row.is_some(), Ordering::Relaxed);
         }
     }
 }
 
 impl Desk for Registry {
-    fn state(
-        &self,
-        id: &WorkloadId,
-        metadata: &HashMap<String, String>,
-    ) -> Result<watch::Receiver<State>, Refusal> {
-        let now = self.shared.clock.now();
-        let fingerprint = fingerprint(metadata);
-        let mut entries = self.lock();
-        if !entries.contains_key(id) && entries.len() >= self.most {
-            return Err(Refusal::Full(format!(
-                "{} workloads are served already, which is the limit",
-                self.most
-            )));
-        }
-        let sets = entries.entry(id.clone()).or_default();
-        let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
-        drop_outdated(sets, fingerprint, now);
-        if let Some(set) = sets.iter_mut().find(|set| set.fingerprint == fingerprint) {
-            set.last_asked = now;
-        } else if sets.len() < MOST_SETS {
-            // What was decided under the old keys stands until the new ones have a decision of their own.
-            let state = newest.unwrap_or_else(|| Err(starting()));
-            sets.push(self.set(id, metadata, state, now));
-        }
-        let set = sets.iter().find(|set| set.fingerprint == fingerprint);
-        let Some(served) = set.filter(|_| overlap(sets) <= PATCHING) else {
-            let sets = sets.len() + usize::from(set.is_none());
-            return Err(Refusal::Conflict(shared_name(sets, id).to_string()));
-        };
-        match &served.serving {
-            Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
-            Serving::Running { workload, .. } => {
-                workload.ask(now);
-                Ok(workload.state())
+    fn state(&self, id: &WorkloadId, metadata: &HashMap<String, String>) -> Result<Served, Refusal> {
+        let (now, fingerprint) = (self.shared.clock.now(), fingerprint(metadata));
+        loop {
+            if let Some(answer) = self.known(id, fingerprint, now) {
+                return answer;
+            }
+            // Read while nobody else waits; who asks for the same meanwhile reads it from the same cache.
+            let edition = Arc::clone(&self.catalogue.borrow());
+            let set = self.set(id, metadata, &edition, now);
+            if let Some(answer) = self.admit(id, set, &edition) {
+                return answer;
             }
         }
+    }
+
+    fn now(&self) -> Time {
+        self.shared.clock.now()
     }
 
     fn answered(&self, method: &'static str, code: tonic::Code, seconds: f64) {
@@ -245,6 +221,11 @@ impl Desk for Registry {
 // === impl Set ===
 
 impl Set {
+    /// Whether it is kept beside the current one: a patch may be under way.
+    fn stays(&self, current: u64, now: Time) -> bool {
+        self.fingerprint == current || now.since(self.last_asked) <= PATCHING && self.fingerprint != 0
+    }
+
     fn state(&self) -> Option<State> {
         self.workload().map(|workload| workload.state().borrow().clone())
     }
@@ -280,8 +261,7 @@ fn overlap(sets: &[Set]) -> Span {
 /// Ends the sets that have not been asked for while a patch may be under way.
 fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     sets.retain(|set| {
-        let keep =
-            set.fingerprint == current || now.since(set.last_asked) <= PATCHING && set.fingerprint != 0;
+        let keep = set.stays(current, now);
         if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
             stop.cancel();
         }
@@ -289,17 +269,19 @@ fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     });
 }
 
-fn refused(source: &SourceRef, error: &SourceError) -> Fault {
-    let expected = format!("a source that may be used: {error}");
-    match source {
-        SourceRef::Named(name) => Fault::new("datasource", name, expected),
-        // The address itself may hold a password; the error names what of it may be shown.
-        SourceRef::Address(_) => Fault::new("serverAddress", "an address", expected),
+/// What is answered for the set of this fingerprint, unless several stand side by side for too long.
+fn served(id: &WorkloadId, sets: &[Set], fingerprint: u64) -> Result<Served, Refusal> {
+    let set = sets.iter().find(|set| set.fingerprint == fingerprint);
+    let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
+        let sets = sets.len() + usize::from(set.is_none());
+        return Err(Refusal::Conflict(shared_name(sets, id).to_string()));
+    };
+    match &set.serving {
+        Serving::Faulty(faults) => Err(Refusal::Faulty(faults.clone())),
+        Serving::Running { workload, .. } => {
+            Ok(Served { state: workload.state(), most_age: workload.most_age() })
+        }
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn starting() -> Blind {

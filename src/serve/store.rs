@@ -155,7 +155,7 @@ impl Store {
     }
 
     /// Removes what nobody writes any more; only files that carry our names.
-    fn tidy(&self, now: Time) {
+    pub(super) fn tidy(&self, now: Time) {
         for folder in [self.dir.clone(), self.dir.join(SERIES)] {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();

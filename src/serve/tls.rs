@@ -74,16 +74,7 @@ async fn renew(
             () = tokio::time::sleep(RELOAD) => {}
             () = shutdown.cancelled() => return,
         }
-        let result = match Pems::read(&files) {
-            Ok(pems) if pems == known => Ok(()),
-            Ok(pems) => pems.build().map(|config| {
-                current.send_replace(config);
-                known = pems;
-                tracing::info!("certificates of grpc.tls renewed");
-            }),
-            Err(reason) => Err(reason),
-        };
-        let reason = result.err();
+        let reason = known.renewed(&files, &current).err();
         if let Some(reason) = reason.as_ref().filter(|r| refused.as_ref() != Some(*r)) {
             tracing::error!(%reason, "changed certificates are faulty; the former ones stay");
         }
@@ -101,6 +92,21 @@ impl Pems {
             key: read("key", &files.key)?,
             client_ca: files.client_ca.as_deref().map(|path| read("clientCa", path)).transpose()?,
         })
+    }
+
+    /// Takes changed files into use; where they are faulty, or changed by half, what was there before stays.
+    fn renewed(
+        &mut self,
+        files: &GrpcTls,
+        current: &watch::Sender<Arc<rustls::ServerConfig>>,
+    ) -> Result<(), String> {
+        let pems = Pems::read(files)?;
+        if pems != *self {
+            current.send_replace(pems.build()?);
+            *self = pems;
+            tracing::info!("certificates of grpc.tls renewed");
+        }
+        Ok(())
     }
 
     fn build(&self) -> Result<Arc<rustls::ServerConfig>, String> {
@@ -141,4 +147,39 @@ fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
         return Err(format!("grpc.tls.{key}: found no certificate"));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn written(dir: &std::path::Path, part: &str) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("made");
+        if part != "key" {
+            fs::write(dir.join("cert"), made.cert.pem()).expect("written");
+        }
+        if part != "cert" {
+            fs::write(dir.join("key"), made.signing_key.serialize_pem()).expect("written");
+        }
+    }
+
+    #[test]
+    fn half_a_change_leaves_the_former_pair() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = GrpcTls { cert: dir.path().join("cert"), key: dir.path().join("key"), client_ca: None };
+        written(dir.path(), "both");
+        let mut pems = Pems::read(&files).expect("read");
+        let (newest, current) = watch::channel(pems.build().expect("valid"));
+        let former = Arc::clone(&current.borrow());
+        let is_former = || Arc::ptr_eq(&former, &current.borrow());
+        assert!(pems.renewed(&files, &newest).is_ok() && is_former(), "nothing has changed");
+        // A certificate whose key has not come yet.
+        written(dir.path(), "cert");
+        let reason = pems.renewed(&files, &newest).expect_err("they do not belong together");
+        assert!(reason.contains("grpc.tls.cert and key") && is_former(), "{reason}");
+        written(dir.path(), "both");
+        assert!(pems.renewed(&files, &newest).is_ok() && !is_former());
+    }
 }

@@ -1,26 +1,30 @@
-//! One workload's loop: observe, fit where a new grid point has come, follow, decide, publish.
+//! One workload's loop: observe, follow the forecasts, decide, publish; it waits for no fit.
+//!
+//! Forecasts belong to [`Common`], which all workloads that learn the same share; what a workload adds of its own are
+//! its terms, of which the price of a promise is found in the background as well. A turn takes what is published,
+//! decides and lets go of it. What is published later is decided on at once, for the same instant.
 
 mod observe;
+mod pricing;
 mod publish;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use observe::{feed_key, forecast_key};
+use observe::{Ask, feed_key, forecast_key};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::forecasts::{Common, Forecasts};
+use super::fitter::Errand;
+use super::forecasts::{Common, Forecasts, Late, Published, Seen};
 use super::registry::Shared;
-use crate::decide::{Blind, Decision, Prepared, Session, State, forecast};
+use crate::decide::{Blind, Decision, FitId, Forecast, Phase, Prepared, State, Terms, decide, grid_point};
 use crate::history::Observations;
 use crate::http::{Change, Story};
-use crate::policy::{Insurance, Policy, WorkloadId};
+use crate::policy::{Policy, Signal, WorkloadId};
 use crate::simulate::Ledger;
 use crate::source::Backend;
-use crate::source::feed::grid_phase;
 use crate::units::{Replicas, Span, Step, Time};
 
 /// A workload that is served.
@@ -30,65 +34,82 @@ pub(super) struct Workload {
     backends: Vec<Arc<dyn Backend>>,
     /// One for each signal.
     forecasts: Vec<Arc<Common>>,
+    /// How they are insured.
+    terms: watch::Sender<Terms>,
+    pricing: Errand<(Seen, FitId)>,
     warm_by: Time,
-    phase: Span,
-    asked: AtomicI64,
     state: watch::Sender<State>,
-    ticked: watch::Sender<Option<Time>>,
+    ticked: watch::Sender<Option<Ticked>>,
     /// The metadata, where it may be shown.
     keys: BTreeMap<String, String>,
-    told: Mutex<Told>,
+    /// The answers that differed from the one before, for the page.
+    changes: Mutex<VecDeque<Change>>,
 }
 
-/// What the page tells beside the state.
-#[derive(Default)]
-struct Told {
-    /// The fit in use; let go while it is followed, so that nothing is copied.
-    prepared: Option<Prepared>,
-    changes: VecDeque<Change>,
+/// How far a loop has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticked {
+    /// The last instant decided for.
+    pub at: Time,
+    /// Whether it was decided on every fit that was due by then.
+    pub is_complete: bool,
 }
 
-/// What one loop carries from tick to tick.
+/// What one loop carries from turn to turn.
 struct Carried {
-    session: Session,
+    previous: Option<Replicas>,
     short_since: Option<Time>,
     ledger: Option<Ledger>,
+    /// What is being made and has not been decided on.
+    awaited: Vec<Published>,
+}
+
+/// What a turn decides on.
+struct Basis {
+    prepared: Prepared,
+    awaited: Vec<Published>,
 }
 
 /// Changes kept for the page: a day of a restless workload.
 const MOST_CHANGES: usize = 64;
-/// A workload that was asked for within so long is waited for: KEDA polls each 30 s.
-const URGENT: Span = Span::seconds(90);
+/// How long a turn waits for all its answers together before it decides on what is there: well within KEDA's poll of
+/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// A decision is renewed at each poll; one that missed so many is not answered with any more.
+const MOST_MISSED: i64 = 4;
+/// The least age at which a decision is refused: two of KEDA's polls.
+const LEAST_AGE: Span = Span::MINUTE;
 
 // === impl Workload ===
 
 impl Workload {
     pub(super) fn new(
         id: WorkloadId,
-        policy: Policy,
+        policy: Arc<Policy>,
         backends: Vec<Arc<dyn Backend>>,
         forecasts: &Forecasts,
         state: State,
         warm_by: Time,
         keys: BTreeMap<String, String>,
     ) -> Arc<Self> {
-        let first = policy.signals.first().zip(backends.first());
-        let identity = first.map_or_else(String::new, |(s, b)| feed_key(b, s, &s.query, s.window).identity());
-        let phase = grid_phase(&identity);
-        let key = |(i, backend)| forecast_key(backend, i, &policy, phase);
-        let forecasts = backends.iter().enumerate().filter_map(key).map(|k| forecasts.common(k)).collect();
+        let common = |(i, (signal, backend)): (usize, (&Signal, _))| {
+            let key = forecast_key(&policy, i, backend, backends.first()?)?;
+            Some(forecasts.common(key, Phase::OfSeries.of(signal)))
+        };
+        let signals = policy.signals.iter().zip(&backends).enumerate();
+        let forecasts = signals.filter_map(common).collect();
         Arc::new(Workload {
             id,
-            policy: Arc::new(policy),
+            policy,
             backends,
             forecasts,
+            terms: watch::Sender::new(Terms::default()),
+            pricing: Errand::default(),
             warm_by,
-            phase,
-            asked: AtomicI64::new(i64::MIN),
             state: watch::Sender::new(state),
             ticked: watch::Sender::new(None),
             keys,
-            told: Mutex::default(),
+            changes: Mutex::default(),
         })
     }
 
@@ -96,47 +117,69 @@ impl Workload {
         Arc::clone(&self.policy)
     }
 
+    /// Takes a state from elsewhere, until the loop has one of its own.
+    pub(super) fn stand_by(&self, state: State) {
+        drop(self.state.send_replace(state));
+    }
+
     pub(super) fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
-    /// Somebody asked for it.
-    pub(super) fn ask(&self, now: Time) {
-        self.asked.store(now.epoch(), Ordering::Relaxed);
+    /// How far its loop has come.
+    pub(super) fn ticked(&self) -> watch::Receiver<Option<Ticked>> {
+        self.ticked.subscribe()
     }
 
-    /// The last instant decided for.
-    pub(super) fn ticked(&self) -> watch::Receiver<Option<Time>> {
-        self.ticked.subscribe()
+    /// The distance of the instants that it is decided for.
+    pub(super) fn grid(&self) -> Span {
+        self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span()
+    }
+
+    /// The age up to which a decision is answered with.
+    pub(super) fn most_age(&self) -> Span {
+        Span::seconds(MOST_MISSED * self.grid().as_seconds()).max(LEAST_AGE)
     }
 
     /// Everything known of it.
     pub(super) fn story(&self, shared: &Shared) -> Story {
         let first = self.policy.signals.first().zip(self.backends.first());
         let load = first.and_then(|(s, b)| shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle));
-        let told = self.told();
+        let has_turned = self.ticked.borrow().is_some();
+        let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
+        let changes = self.changes().iter().copied().collect();
         Story {
             policy: Arc::clone(&self.policy),
             keys: self.keys.clone(),
-            prepared: told.prepared.clone(),
+            prepared: has_turned.then(|| self.terms.borrow().known(forecasts, &self.policy)),
             load,
-            changes: told.changes.iter().copied().collect(),
+            changes,
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The decision that can be had without asking anybody: where all it needs is in memory, because others ask for the
+    /// same.
+    pub(super) fn remembered(&self, shared: &Shared) -> Option<Decision> {
+        let at = shared.clock.now().floor_to(self.grid(), Span::ZERO);
+        let observations = self.observe_remembered(shared, at)?;
+        let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
+        let prepared = self.terms.borrow().known(forecasts, &self.policy);
+        let is_unpriced = |i| self.terms.borrow().never_had(&self.policy, i);
+        if (0..self.policy.signals.len()).any(is_unpriced) {
+            return None;
+        }
+        let decision = decide(&prepared, &observations, &self.policy, at).ok()?;
+        // What is old is asked for anew before it is answered with.
+        decision.rung.is_current().then_some(decision)
     }
 
     /// Decides at every instant of the poll grid until `stop` fires.
     pub(super) async fn run(self: Arc<Self>, shared: Arc<Shared>, stop: CancellationToken) {
-        let grid =
-            self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span();
-        let now = shared.clock.now();
-        let mut carried = self.blank(now, None);
+        let grid = self.grid();
+        let mut carried = Carried::blank(None);
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
-            let previous = carried.session.previous();
+            let previous = carried.previous;
             // A task of its own, so that a panic ends one turn of one workload and nothing else.
             let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
             carried = tokio::select! {
@@ -144,123 +187,120 @@ impl Workload {
                     tracing::error!(workload = %self.id, %error, "an internal error; it is tried again");
                     let blind = Blind::NoData { why: "internal error".to_owned() };
                     drop(self.state.send_replace(Err(blind)));
-                    self.blank(at, previous)
+                    Carried::blank(previous)
                 }),
                 () = stop.cancelled() => {
                     turn.abort();
                     return;
                 }
             };
-            self.ticked.send_replace(Some(at));
-            // Who still has no answer does not wait for the next point to hear what has come in meanwhile.
-            let is_warming = matches!(*self.state.borrow(), Err(Blind::Warming { .. }));
-            let soon = if is_warming { shared.clock.now() + Span::seconds(1) } else { at + grid };
+            shared.pulse.beat();
+            let awaited = std::mem::take(&mut carried.awaited);
+            self.ticked.send_replace(Some(Ticked { at, is_complete: awaited.is_empty() }));
             tokio::select! {
-                () = shared.clock.wait_until(soon.min(at + grid)) => {}
+                () = shared.clock.wait_until(self.next(&shared, at, awaited.is_empty())) => {}
+                () = any(awaited) => {}
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    fn blank(&self, now: Time, previous: Option<Replicas>) -> Carried {
-        let session = Session::new(&self.policy, self.phase, now).after(previous);
-        Carried { session, short_since: None, ledger: None }
+    /// When to decide again, unless something is published before.
+    fn next(&self, shared: &Shared, at: Time, is_complete: bool) -> Time {
+        let (now, next) = (shared.clock.now(), at + self.grid());
+        if !matches!(*self.state.borrow(), Err(Blind::Warming { .. })) {
+            return next;
+        }
+        // Who still has no answer does not wait for the next point to hear what has come in meanwhile, nor for a fit
+        // longer than it has to.
+        let soon =
+            if is_complete { now + Span::seconds(1) } else { self.warm_by.max(now + Span::seconds(1)) };
+        soon.min(next)
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
-        let observations = self.observe(&shared, at).await;
-        if let Some(point) = carried.session.due(&observations, &self.policy, at) {
-            self.prepare(&shared, &mut carried, &observations, point).await;
+        let ask = Ask::By(Instant::now() + PATIENCE);
+        let observations =
+            Observations { previous: carried.previous, ..self.observe(&shared, at, ask).await };
+        let Basis { prepared, awaited } = self.basis(&shared, &observations, at);
+        let answer = decide(&prepared, &observations, &self.policy, at);
+        if let Ok(decision) = &answer {
+            self.note(decision);
         }
-        let before = carried.session.previous();
-        let shared_follow =
-            &mut |i: usize, mine: &mut _, end, follow: &dyn Fn(&mut _)| match self.forecasts.get(i) {
-                Some(common) => common.follow(mine, end, follow),
-                None => follow(mine),
-            };
-        let answer = {
-            let mut told = self.told();
-            told.prepared = None;
-            carried.session.follow_via(&observations, &self.policy, shared_follow);
-            let answer = carried.session.answer(&observations, &self.policy, at);
-            told.prepared = Some(carried.session.prepared().clone());
-            if let Ok(decision) = &answer {
-                told.note(decision);
-            }
-            answer
-        };
-        self.publish(&shared, &mut carried, &observations, before, answer, at);
+        carried.awaited = awaited;
+        self.publish(&shared, &mut carried, &prepared, &observations, answer, at);
         carried
     }
 
-    /// Fits at a new grid point, away from the threads that answer.
-    async fn prepare(
-        &self,
-        shared: &Shared,
-        carried: &mut Carried,
-        observations: &Observations,
-        point: Time,
-    ) {
-        let mut forecasts = Vec::with_capacity(self.forecasts.len());
-        for (i, common) in self.forecasts.iter().enumerate() {
-            let learnt = observations.signals.get(i).and_then(|h| h.arrivals.as_ref().or(h.load.as_ref()));
-            let reached = learnt.and_then(|series| series.end()).unwrap_or(Time::MIN);
-            let fit = self.fitted(shared, observations, move |seen, policy| forecast(seen, policy, i, point));
-            forecasts.push(common.at(point, reached, async { fit.await.flatten() }).await);
+    /// The forecasts followed to what was observed, under the terms known; what is due beyond them is begun.
+    fn basis(self: &Arc<Self>, shared: &Shared, observations: &Observations, at: Time) -> Basis {
+        let mut late: Vec<Late> = Vec::new();
+        let mut forecasts: Vec<Option<Forecast>> = Vec::with_capacity(self.forecasts.len());
+        let mut point = None;
+        for (signal, common) in self.forecasts.iter().enumerate() {
+            let (observations, policy) = (observations.clone(), Arc::clone(&self.policy));
+            let seen = Seen { observations, policy, signal, at };
+            let standing = common.follow(&seen, &shared.fitter);
+            late.extend(standing.late);
+            let mut forecast = standing.forecast;
+            if let (Some(Ok(_)), Some(fit)) = (&forecast, standing.fit) {
+                point = point.max(Some(fit.point));
+                late.extend(self.price(shared, seen, fit));
+                // While it may still warm up, a promise is not answered with another's price.
+                let is_unpriced = at < self.warm_by && self.terms.borrow().never_had(&self.policy, signal);
+                forecast = forecast.filter(|_| !is_unpriced);
+            }
+            forecasts.push(forecast);
         }
-        let before = carried.session.prepared().clone();
-        let insure = move |seen: &_, policy: &_| before.with_forecasts(forecasts, seen, policy, point);
-        let insured = match self.policy.insurance {
-            // Replays a day, at the start a week: as much work as a fit.
-            Insurance::Target(_) => self.fitted(shared, observations, insure).await,
-            Insurance::Quantile(_) => Some(insure(observations, &self.policy)),
-        };
-        if let Some(prepared) = insured {
-            carried.session.adopt(prepared, observations, &self.policy);
-        }
-    }
-
-    /// Runs heavy work away from the threads that answer, so much at a time as there are cores, workloads that are
-    /// being asked about first.
-    async fn fitted<T: Send + 'static>(
-        &self,
-        shared: &Shared,
-        observations: &Observations,
-        work: impl FnOnce(&Observations, &Policy) -> T + Send + 'static,
-    ) -> Option<T> {
-        let asked = Time::from_epoch(self.asked.load(Ordering::Relaxed));
-        let place = shared.fits.enter(shared.clock.now().since(asked) < URGENT).await;
-        let (policy, seen) = (Arc::clone(&self.policy), observations.clone());
-        let begun = Instant::now();
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work(&seen, &policy);
-            drop(place);
-            done
+        let at = point.unwrap_or_else(|| grid_point(at, Span::ZERO));
+        let mut prepared = None;
+        self.terms.send_if_modified(|terms| {
+            prepared = Some(terms.prepared(at, forecasts, observations, &self.policy));
+            false
         });
-        // A panic in a fit is one workload's error: the fit before goes on to be followed.
-        let done =
-            done.await.inspect_err(|error| tracing::error!(workload = %self.id, %error, "a fit failed"));
-        shared.metrics.prepared(begun.elapsed().as_secs_f64());
-        done.ok()
+        let mut prepared = prepared.unwrap_or_else(|| Prepared::pending(&self.policy, at));
+        prepared.late = late.iter().map(|late| late.since).min();
+        Basis { prepared, awaited: late.into_iter().filter_map(|late| late.published).collect() }
     }
-}
 
-// === impl Told ===
+    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-impl Told {
     /// Remembers an answer that differs from the one before.
-    fn note(&mut self, decision: &Decision) {
-        if self.changes.back().is_some_and(|last| last.replicas == decision.replicas) {
+    fn note(&self, decision: &Decision) {
+        let mut changes = self.changes();
+        if changes.back().is_some_and(|last| last.replicas == decision.replicas) {
             return;
         }
-        if self.changes.len() == MOST_CHANGES {
-            self.changes.pop_front();
+        if changes.len() == MOST_CHANGES {
+            changes.pop_front();
         }
-        self.changes.push_back(Change {
+        changes.push_back(Change {
             at: decision.at,
             replicas: decision.replicas,
             reason: decision.reason.as_str(),
             rung: decision.rung.as_str(),
         });
     }
+}
+
+// === impl Carried ===
+
+impl Carried {
+    fn blank(previous: Option<Replicas>) -> Self {
+        Carried { previous, short_since: None, ledger: None, awaited: Vec::new() }
+    }
+}
+
+/// Ends with the first of them; never where there is none.
+async fn any(mut awaited: Vec<Published>) {
+    std::future::poll_fn(|context| {
+        if awaited.iter_mut().any(|published| published.as_mut().poll(context).is_ready()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
 }

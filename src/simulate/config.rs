@@ -4,7 +4,7 @@
 //! refused here too; nothing is silently corrected.
 
 use super::Millis;
-use super::behavior::Behavior;
+use super::behavior::{Behavior, Rules};
 use crate::policy::{self, LeadTime};
 use crate::units::Replicas;
 
@@ -257,6 +257,15 @@ impl TwinConfig {
             Some(tolerance) => Err(ConfigError::Tolerance(tolerance)),
             None => Ok(()),
         }
+    }
+
+    /// Shares by which a metric may lie above its target, and below it, without effect: those of `behavior`, else the
+    /// controller's.
+    pub fn tolerances(&self) -> (f64, f64) {
+        let of =
+            |rules: fn(&Behavior) -> &Rules| self.behavior.as_ref().and_then(|given| rules(given).tolerance);
+        let (up, down) = (of(|given| &given.scale_up), of(|given| &given.scale_down));
+        (up.unwrap_or(self.hpa.tolerance), down.unwrap_or(self.hpa.tolerance))
     }
 
     /// An instant as the API server keeps it: cut to a whole second of the wall clock.

@@ -4,11 +4,12 @@
 //! after their point, decisions are renewed on the grid of `pollStep`. Several insurances run side by side on one
 //! forecast, so that a sweep costs little more than a run. Nothing here knows a sample before its time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
-use crate::decide::{self, Decision, ForecastView, Prepared, decide, usable_from};
+use crate::decide::{self, ForecastView, Prepared, decide, usable_from};
 use crate::forecast::Trust;
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
@@ -20,14 +21,24 @@ struct Server<'a> {
     load: &'a Load,
     delay: Span,
     policy: &'a Policy,
+    /// What does not change between two samples, and in `newest` and `replicas` what the poll under way sees.
     observations: Observations,
     history: Arc<Series>,
     followed: decide::Session,
+    scraped: Scraped,
 }
 
+/// Replicas by poll and count since the last sample. Of many insurances most see the same.
+#[derive(Default)]
+struct Scraped(BTreeMap<(Time, u32), Arc<Series>>);
+
 /// One insurance with its own replicas.
-struct Asker<'s, 'a> {
-    server: &'s Server<'a>,
+struct Asker<'s> {
+    load: &'s Load,
+    delay: Span,
+    policy: &'s Policy,
+    observations: &'s mut Observations,
+    scraped: &'s mut Scraped,
     prepared: &'s Prepared,
     memory: &'s mut Memory,
     keeps_views: bool,
@@ -72,8 +83,7 @@ pub fn run_forescale(
         let next = server.next_event(now).min(until);
         for (insurance, session, memory) in &mut sessions {
             let own = insurance.map(|insured| server.followed.prepared().insured(insured));
-            let prepared = own.as_ref().unwrap_or(server.followed.prepared());
-            let mut asker = Asker { server: &server, prepared, memory, keeps_views: insurance.is_none() };
+            let mut asker = server.asked(own.as_ref(), memory, insurance.is_none());
             if next == until {
                 session.advance(&mut asker, next);
             } else {
@@ -104,6 +114,7 @@ impl<'a> Server<'a> {
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
             followed: decide::Session::new(policy, Span::ZERO, long_ago),
+            scraped: Scraped::default(),
         }
     }
 
@@ -117,9 +128,13 @@ impl<'a> Server<'a> {
     /// Takes in what became known up to `now`, then fits or follows.
     fn follow_to(&mut self, now: Time) {
         let seen = self.load.seen_at(now, self.delay).slots().len();
+        self.scraped.0.clear();
+        self.observations.replicas = None;
         for signal in &mut self.observations.signals {
             // Let go of, so that the one copy can grow in place.
             signal.load = None;
+            // Fits and follows rest on what has settled.
+            signal.newest = None;
         }
         let history = Arc::make_mut(&mut self.history);
         while history.len() < seen {
@@ -132,36 +147,62 @@ impl<'a> Server<'a> {
         self.followed.follow(&self.observations, self.policy, now);
     }
 
-    /// What is observed at an instant of the poll grid: the history, and the newest value beside it.
-    fn observed(&self, now: Time, running: u32) -> Observations {
-        let mut observations = self.observations.clone();
-        for (signal, history) in self.policy.signals.iter().zip(&mut observations.signals) {
+    /// Ready for the polls until the next sample, on the fit in use or on the same with another insurance.
+    fn asked<'s>(
+        &'s mut self,
+        insured: Option<&'s Prepared>,
+        memory: &'s mut Memory,
+        keeps_views: bool,
+    ) -> Asker<'s> {
+        Asker {
+            load: self.load,
+            delay: self.delay,
+            policy: self.policy,
+            observations: &mut self.observations,
+            scraped: &mut self.scraped,
+            prepared: insured.unwrap_or(self.followed.prepared()),
+            memory,
+            keeps_views,
+        }
+    }
+}
+
+// === impl Scraped ===
+
+impl Scraped {
+    fn at(&mut self, now: Time, running: u32) -> Arc<Series> {
+        let series = || Arc::new(Series::from_values(now, Step::QUARTER_MINUTE, [f64::from(running)]));
+        Arc::clone(self.0.entry((now, running)).or_insert_with(series))
+    }
+}
+
+// === impl Asker ===
+
+impl Asker<'_> {
+    /// What is observed at an instant of the poll grid beside the history: the newest value, and the replicas.
+    fn observe(&mut self, now: Time, running: u32) {
+        for (signal, history) in self.policy.signals.iter().zip(&mut self.observations.signals) {
             let at = (now - self.delay).floor_to(signal.poll_step.span(), Span::ZERO);
             let known = self.load.is_observed(at).then(|| self.load.at(at));
             history.newest = known.map(|value| Sample { at, value });
         }
-        let running = [f64::from(running)];
-        observations.replicas = Some(Arc::new(Series::from_values(now, Step::QUARTER_MINUTE, running)));
-        observations
-    }
-
-    fn decide(&self, prepared: &Prepared, now: Time, running: u32) -> Option<Decision> {
-        decide(prepared, &self.observed(now, running), self.policy, now).ok()
+        self.observations.replicas = Some(self.scraped.at(now, running));
     }
 }
 
-impl Strategy for Asker<'_, '_> {
+impl Strategy for Asker<'_> {
     fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
-        let poll = self.server.policy.signals.first().map_or(Step::QUARTER_MINUTE, |s| s.poll_step);
+        let poll = self.policy.signals.first().map_or(Step::QUARTER_MINUTE, |s| s.poll_step);
         let tick = now.at.floor_to(poll.span(), Span::ZERO);
         if let Some((_, _, want)) = self.memory.last.filter(|last| last.0 == tick) {
             return want;
         }
         // Replicas are scraped: what is known of them is what the poll before saw.
         let running = self.memory.last.map_or(now.desired, |last| last.1);
-        let decision = self.server.decide(self.prepared, tick, running);
+        self.observe(tick, running);
+        let decision = decide(self.prepared, self.observations, self.policy, tick).ok();
         let want = decision.as_ref().map(|d| f64::from(d.replicas.get()));
-        let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.server.load.step() <= tick);
+        let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.load.step() <= tick);
         if let Some(view) = decision.and_then(|d| d.forecast) {
             self.memory.trust = Some(view.trust);
             if is_new && self.keeps_views {

@@ -1,7 +1,8 @@
 //! Strategies compared where they are equally good: replica-hours at the same under-provisioning.
 //!
 //! A strategy at one setting says little, since any of them is safe with enough replicas. So its insurance is
-//! swept, and the cost read off where the time with a shortage is 1 %.
+//! swept, and the cost read off where the time with a shortage is 1 %. All strategies may insure equally much: none
+//! counts beyond [`DEAREST`] times the demand, and none is given up before.
 
 use super::run::{Strategy, Target, run};
 use super::{ConfigError, Load, Scorecard};
@@ -11,7 +12,7 @@ use super::{ConfigError, Load, Scorecard};
 pub struct Frontier {
     /// The points in the order of the sweep.
     pub points: Vec<Point>,
-    /// Replica-hours by demand at the wanted under-provisioning; `None` where no insurance reaches it.
+    /// Replica-hours by demand at the wanted under-provisioning; `None` where no insurance up to [`DEAREST`] reaches it.
     pub matched: Option<f64>,
 }
 
@@ -33,7 +34,36 @@ pub const SWEEP: [f64; 22] = [
     2.75, 3.0,
 ];
 
-/// Sweeps a strategy, built anew for each insurance.
+/// The greatest insurance of every strategy, ours and others: replica-hours by demand. Whoever pays more would do better
+/// to run a fixed number; the loads of the benchmark need one to five times their mean demand for that.
+pub const DEAREST: f64 = 6.0;
+
+/// Factors beyond [`SWEEP`], for strategies that it leaves short.
+const BEYOND: [f64; 12] = [3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0];
+
+/// Sweeps the insurance factor of a strategy: over [`SWEEP`], and from there on until it is short for `level` percent
+/// of the time, reaches [`DEAREST`], or more insurance changes nothing.
+pub fn sweep<E>(level: f64, mut at: impl FnMut(f64) -> Result<Scorecard, E>) -> Result<Frontier, E> {
+    let mut points: Vec<Point> = Vec::with_capacity(SWEEP.len());
+    for (place, insurance) in SWEEP.into_iter().chain(BEYOND).enumerate() {
+        let is_settled = |last: &Point, before: &Point| {
+            let Scorecard { tau_u, rh_ratio, .. } = last.scorecard;
+            let is_dearest = rh_ratio.is_none_or(|ratio| ratio >= DEAREST);
+            let stands = (tau_u, rh_ratio) == (before.scorecard.tau_u, before.scorecard.rh_ratio);
+            tau_u <= level || is_dearest || stands
+        };
+        if let [.., before, last] = points.as_slice()
+            && place >= SWEEP.len()
+            && is_settled(last, before)
+        {
+            break;
+        }
+        points.push(Point { insurance, scorecard: at(insurance)? });
+    }
+    Ok(Frontier::of(points))
+}
+
+/// Sweeps a strategy over given insurances, built anew for each.
 pub fn matched<'a>(
     load: &Load,
     target: &Target,
@@ -51,7 +81,7 @@ pub fn matched<'a>(
 impl Frontier {
     /// The frontier of points in the order of their insurance.
     pub fn of(points: Vec<Point>) -> Self {
-        let matched = cost_at(&points, MATCHED_TAU_U);
+        let matched = cost_at(&points, MATCHED_TAU_U).filter(|cost| *cost <= DEAREST);
         Frontier { points, matched }
     }
 }
@@ -77,6 +107,35 @@ mod tests {
     fn points(rows: &[(f64, f64)]) -> Vec<Point> {
         let card = |&(tau_u, ratio)| Scorecard { tau_u, rh_ratio: Some(ratio), ..Scorecard::default() };
         rows.iter().map(|row| Point { insurance: 1.0, scorecard: card(row) }).collect()
+    }
+
+    /// A strategy that is short until the factor reaches `enough`, and costs as much as its factor up to `most`.
+    fn swept(enough: f64, most: f64) -> Frontier {
+        let card = |factor: f64| {
+            let tau_u = if factor >= enough { 0.0 } else { 50.0 };
+            Ok::<_, ()>(Scorecard { tau_u, rh_ratio: Some(factor.min(most)), ..Scorecard::default() })
+        };
+        sweep(MATCHED_TAU_U, card).expect("no fault")
+    }
+
+    #[test]
+    fn every_strategy_may_insure_up_to_the_same_cost() {
+        let last = |frontier: &Frontier| frontier.points.last().map(|point| point.insurance);
+        let cheap = swept(1.2, f64::MAX);
+        assert_eq!((last(&cheap), cheap.points.len()), (Some(3.0), SWEEP.len()), "nothing beyond is needed");
+        let dear = swept(4.5, f64::MAX);
+        assert_eq!(
+            (last(&dear), dear.matched.is_some()),
+            (Some(5.0), true),
+            "three times too much is not the end"
+        );
+        let dearest = swept(9.0, f64::MAX);
+        assert_eq!((last(&dearest), dearest.matched), (Some(6.0), None), "dearer than anyone may be");
+        let held = swept(9.0, 2.0);
+        assert_eq!((last(&held), held.matched), (Some(3.0), None), "held by the limit on replicas");
+        // Ours is swept by worths; it may not be dearer either.
+        let ours = Frontier::of(points(&[(5.0, 2.0), (2.0, 5.0), (0.0, 11.0)]));
+        assert_eq!(ours.matched, None);
     }
 
     #[test]

@@ -21,33 +21,33 @@ pub(super) struct Hpa {
     stabilizer: Stabilizer,
     /// `None` where the object has no `behavior`: then the fixed limit of one sync holds.
     rates: Option<RateLimits>,
+    /// Of the sync under way; kept for its room.
+    readings: Vec<Reading>,
 }
 
 impl Hpa {
     /// An HPA as KEDA creates it.
     pub(super) fn new(config: &TwinConfig) -> Self {
         let given = config.behavior.as_ref();
-        let global = config.hpa.tolerance;
+        let (up, down) = config.tolerances();
         Hpa {
             // An HPA does not go below one: zero is KEDA's affair.
             min: i64::from(config.min_replicas.max(1)),
             max: i64::from(config.max_replicas),
-            tolerance: Tolerance {
-                up: given.and_then(|b| b.scale_up.tolerance).unwrap_or(global),
-                down: given.and_then(|b| b.scale_down.tolerance).unwrap_or(global),
-            },
+            tolerance: Tolerance { up, down },
             stabilizer: Stabilizer::new(given, config.hpa.downscale_stabilization),
             rates: given.map(RateLimits::new),
+            readings: Vec::new(),
         }
     }
 
-    /// One sync. `read` asks for the metric of each trigger that the HPA knows. Returns the replicas to set, where
-    /// they change.
+    /// One sync. `read` adds the metric of each trigger that the HPA knows. Returns the replicas to set, where they
+    /// change.
     pub(super) fn sync(
         &mut self,
         now: Millis,
         scale: Scale,
-        mut read: impl FnMut() -> Vec<Reading>,
+        read: impl FnOnce(&mut Vec<Reading>),
     ) -> Option<i64> {
         let current = scale.spec;
         self.stabilizer.begin(now, current);
@@ -58,7 +58,9 @@ impl Hpa {
         } else if current < self.min {
             self.min
         } else {
-            let proposal = proposal::of_all(&read(), scale, self.tolerance)?;
+            self.readings.clear();
+            read(&mut self.readings);
+            let proposal = proposal::of_all(&self.readings, scale, self.tolerance)?;
             self.normalize(now, current, proposal)
         };
         if wanted == current {

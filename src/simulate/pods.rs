@@ -70,6 +70,9 @@ impl Pods {
     }
 
     fn become_ready(&mut self, now: Millis) {
+        if self.starting.first().is_none_or(|&at| at > now) {
+            return;
+        }
         let due = self.starting.partition_point(|&at| at <= now);
         let mut drained = self.starting.drain(..due).peekable();
         while let Some(at) = drained.next() {

@@ -1,16 +1,16 @@
 //! The scorecard: demand against ready pods over time, by the definitions of the literature (BUNGEE, SPEC RG).
 //!
-//! Time is cut into steps of at most a minute on which the last values hold; with a load of one minute or finer,
-//! the rows and the score are one and the same. Gaps of the load are scored for nobody.
+//! Time is cut into equal parts of at most a minute on which the last values hold. Each scored part is one row, so
+//! that the rows give every share and every replica-hour again. Gaps of the load are scored for nobody.
 
 use super::queue::{Queue, Service};
 use super::{Change, Load, Millis};
 use crate::units::{Span, Threshold, Time};
 
-/// One sample of the load with what was there to serve it.
+/// One scored instant: the load with what was there to serve it. It stands for [`scored_every`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// The instant of the sample.
+    /// The instant.
     pub timestamp: Time,
     /// The load, in the unit of the query.
     pub load: f64,
@@ -75,24 +75,36 @@ pub struct Measure {
 /// Rows of a simulation with their score.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
-    /// One row for each sample of the load.
+    /// One row for each scored instant.
     pub steps: Vec<Step>,
+    /// Every change of `spec.replicas` by the wall clock (milliseconds since 1970), first the state at the start; also
+    /// those before the scored time, which a reversal may undo.
+    pub changes: Vec<Change>,
     /// The score.
     pub scorecard: Scorecard,
 }
 
 /// Two changes nearer than this that undo each other are flapping (peers' convention).
 const REVERSAL: Millis = Millis(600_000);
-/// The longest step of the score, seconds.
-const FINEST: i64 = 60;
+/// The longest part that is scored as one, seconds: pods start within minutes.
+const COARSEST: i64 = 60;
+
+/// How long one row of the score stands for, with a load of this step: the longest whole number of seconds, at most a
+/// minute, that divides the step. So all rows weigh the same.
+pub fn scored_every(step: Span) -> Span {
+    let step = step.as_seconds().max(1);
+    Span::seconds((1..=COARSEST.min(step)).rev().find(|part| step % part == 0).unwrap_or(1))
+}
 
 /// Scores what ran: changes of `spec.replicas` and of the ready pods, both counted from `origin`.
 pub fn score(load: &Load, measure: &Measure, origin: Time, desired: &[Change], ready: &[Change]) -> Run {
     let mut sums = Sums::default();
-    let mut run = Run::default();
+    let begun = Millis(origin.epoch() * 1_000);
+    let on_the_clock = |change: &Change| Change { at: begun + change.at, ..*change };
+    let mut run = Run { changes: desired.iter().map(on_the_clock).collect(), ..Run::default() };
     let (mut wanted, mut serving) = (Cursor::new(desired), Cursor::new(ready));
     let step = load.step().as_seconds();
-    let parts = (step + FINEST - 1) / FINEST;
+    let length = scored_every(load.step());
     let first = (measure.from.epoch() - load.start().epoch()).div_euclid(step).max(0);
     let until = measure.until.min(load.end());
     let slots = (first..).map(|slot| Time::from_epoch(load.start().epoch() + slot * step));
@@ -100,13 +112,14 @@ pub fn score(load: &Load, measure: &Measure, origin: Time, desired: &[Change], r
         let rate = load.at(slot);
         let demand = measure.threshold.replicas_for(rate).get().max(measure.min_replicas);
         let observed = load.is_observed(slot) && slot >= measure.from;
-        for part in 0..parts {
-            let millis = (slot.epoch() - origin.epoch()) * 1_000 + part * step * 1_000 / parts;
-            let (desired, ready) = (wanted.at(Millis(millis)), serving.at(Millis(millis)));
-            if part == 0 && observed {
-                run.steps.push(Step { timestamp: slot, load: rate, demand, desired, ready });
+        for part in 0..step / length.as_seconds() {
+            let timestamp = slot + Span::seconds(part * length.as_seconds());
+            let since = Millis(timestamp.epoch() * 1_000) - begun;
+            let (desired, ready) = (wanted.at(since), serving.at(since));
+            if observed {
+                run.steps.push(Step { timestamp, load: rate, demand, desired, ready });
             }
-            let seconds = step as f64 / parts as f64;
+            let seconds = length.as_seconds() as f64;
             let service = measure.threshold.get() * measure.service.capacity * f64::from(ready);
             sums.queue.pass(seconds, rate, service, measure.service, observed);
             if observed {

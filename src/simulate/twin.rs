@@ -6,7 +6,7 @@
 use super::hpa::{Hpa, Reading, Scale, milli};
 use super::keda::{Keda, Poll};
 use super::pods::Pods;
-use super::{ConfigError, Millis, Scaler, TwinConfig, View};
+use super::{Answer, ConfigError, Millis, Scaler, TwinConfig, View};
 
 /// KEDA, the HPA and the pods of one workload at an instant.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Twin {
     hpa: Option<Hpa>,
     /// Targets by trigger in thousandths, as the HPA object carries them; `None` where it lacks the metric.
     targets: Vec<Option<i64>>,
+    /// Of the sync under way; kept for their room.
+    answers: Vec<Answer>,
 }
 
 /// From an instant on, so many replicas.
@@ -81,6 +83,7 @@ impl Twin {
             next: Schedule::created(Millis::ZERO),
             hpa: None,
             targets: vec![None; config.triggers.len()],
+            answers: Vec::new(),
             config,
         })
     }
@@ -239,17 +242,18 @@ impl Twin {
         let (view, scale, now) = (self.view(), self.scale(), self.now);
         let Some(hpa) = &mut self.hpa else { return };
         let (keda, config, targets) = (&mut self.keda, &self.config, &self.targets);
-        let wanted = hpa.sync(now, scale, || {
-            let answers: Vec<_> = (0..targets.len()).map(|i| scaler.answer(view, i)).collect();
+        let answers = &mut self.answers;
+        let wanted = hpa.sync(now, scale, |readings| {
+            answers.clear();
+            answers.extend((0..targets.len()).map(|i| scaler.answer(view, i)));
             // One trigger that cannot name its metric spoils the metrics of all.
             let named = answers.iter().all(|answer| answer.target.is_some());
-            let known = targets.iter().enumerate().filter_map(|(i, target)| target.map(|t| (i, t)));
-            let known = known.map(|(i, target)| {
-                let value = keda.metric(config, i, answers[i], scale);
-                let metric_type = config.triggers[i].metric_type;
-                Reading { metric_type, target, value: value.filter(|_| named) }
-            });
-            known.collect()
+            let of_triggers = targets.iter().zip(&config.triggers).zip(answers.iter()).enumerate();
+            readings.extend(of_triggers.filter_map(|(i, ((target, trigger), answer))| {
+                let target = (*target)?;
+                let value = keda.metric(config, i, *answer, scale).filter(|_| named);
+                Some(Reading { metric_type: trigger.metric_type, target, value })
+            }));
         });
         self.set(wanted.and_then(|replicas| u32::try_from(replicas).ok()));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::backend::PIECE;
 use super::{Backend, RangeQuery, Reading, SourceError};
-use crate::decide::{FIT_DELAY, FIT_GRID, grid_point};
+use crate::decide::{FIT_DELAY, FIT_GRID, grid_point, series_phase};
 use crate::history::{Reach, Series};
 use crate::policy::look_back;
 use crate::units::{Span, Step, Time};
@@ -82,16 +82,6 @@ struct Held {
 /// workload, is late by as much.
 pub const SET_BACK: Span = Span::minutes(10);
 
-/// The phase of the 6-hour grid of a series: whole minutes below 6 h, the same on every machine.
-pub fn grid_phase(identity: &str) -> Span {
-    // FNV-1a: short, well spread and fixed for good, which the standard library's hasher does not promise.
-    let hash = identity.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
-    let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
-    Span::minutes(i64::try_from(hash % minutes).unwrap_or(0))
-}
-
 // === impl FeedKey ===
 
 impl FeedKey {
@@ -117,7 +107,7 @@ impl FeedKey {
 impl Feed {
     /// A feed that has read nothing yet.
     pub fn new(backend: Arc<dyn Backend>, key: FeedKey, settle: Span) -> Self {
-        let phase = grid_phase(&key.identity());
+        let phase = series_phase(&key.query, key.step, key.window);
         Feed { backend, key, settle, phase, held: None }
     }
 

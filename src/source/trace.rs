@@ -4,11 +4,15 @@
 //! limit are reported at once, each with its line, what was found and what was expected. Nothing is repaired
 //! silently.
 
+mod flaws;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+
+pub use flaws::{Flaws, Found, Gaps};
 
 use crate::history::{HistoryError, Series};
 use crate::units::{Span, Step, Time, counted};
@@ -69,12 +73,25 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// Reads a trace. The kind of file is told by its content, not by its name.
 pub fn read(path: &Path) -> Result<Series, TraceError> {
+    read_with_flaws(path).map(|(series, _)| series)
+}
+
+/// The same, with what is odd about the trace.
+pub fn read_with_flaws(path: &Path) -> Result<(Series, Flaws), TraceError> {
     let text = text(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
-    if text.trim_start().starts_with('{') { answer(path, &text) } else { rows(path, &text) }
+    let is_answer = text.trim_start().starts_with('{');
+    let points = if is_answer { points_of_answer(path, &text)? } else { points_of_rows(path, &text)? };
+    let series = series(path, &points)?;
+    let flaws = Flaws::of(&series, &points);
+    Ok((series, flaws))
 }
 
 /// Reads `timestamp,value` rows from text; `path` is for messages only.
 pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
+    series(path, &points_of_rows(path, text)?)
+}
+
+fn points_of_rows(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceError> {
     let mut faults = Faults::default();
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
@@ -98,15 +115,17 @@ pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
     let mut points: Vec<(Time, f64)> = Vec::new();
     let width = reader.headers().map_or(0, csv::StringRecord::len);
     if let Some((t, v)) = columns {
-        for record in reader.records() {
-            let record = match record {
-                Ok(record) => record,
+        let mut record = csv::StringRecord::new();
+        loop {
+            match reader.read_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => break,
                 Err(error) => {
                     let line = error.position().map_or(0, |p| p.line());
                     faults.add(line, &error.to_string(), "a row of text");
                     continue;
                 }
-            };
+            }
             let line = record.position().map_or(0, |p| p.line());
             if record.len() != width {
                 faults.add(line, &format!("{} fields", record.len()), "as many as the header has");
@@ -125,11 +144,15 @@ pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
     if !faults.is_empty() {
         return Err(TraceError::Rows { path: path.to_owned(), faults });
     }
-    series(path, &points)
+    Ok(points)
 }
 
 /// Reads a saved answer of Prometheus' `query_range`; `path` is for messages only.
 pub fn answer(path: &Path, text: &str) -> Result<Series, TraceError> {
+    series(path, &points_of_answer(path, text)?)
+}
+
+fn points_of_answer(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceError> {
     let bad = |found: String, expected| TraceError::Answer { path: path.to_owned(), found, expected };
     let json: serde_json::Value =
         serde_json::from_str(text).map_err(|e| bad(e.to_string(), "a Prometheus range-query response"))?;
@@ -157,7 +180,7 @@ pub fn answer(path: &Path, text: &str) -> Result<Series, TraceError> {
     if points.len() < 2 {
         return Err(bad(format!("{} samples", points.len()), "at least two"));
     }
-    series(path, &points)
+    Ok(points)
 }
 
 fn text(path: &Path) -> std::io::Result<String> {

@@ -14,6 +14,8 @@ mod fake;
 #[allow(dead_code, reason = "shared with the integration tests")]
 #[path = "../it/support/prometheus.rs"]
 mod prometheus;
+#[path = "scale/queued.rs"]
+mod queued;
 #[path = "scale/rpc.rs"]
 mod rpc;
 #[path = "scale/soak.rs"]
@@ -84,6 +86,12 @@ async fn main() {
         return server.serve(address).await.expect("served");
     }
     let part = std::env::var("SCALE_PART").unwrap_or_default();
+    if let Some(at) = arguments.iter().position(|a| a == "--slow") {
+        return queued::serve(&arguments[at + 1..]).await;
+    }
+    if part == "queued" {
+        return queued::run().await;
+    }
     if part == "soak" {
         return soak::run().await;
     }

@@ -252,8 +252,8 @@ fn ask(registry: &Registry, i: usize) -> watch::Receiver<State> {
         ("leadTime", ["1m", "3m", "8m", "20m"][i % 4]),
     ];
     let keys: HashMap<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let Ok(state) = registry.state(&id, &keys) else { panic!("good keys are refused") };
-    state
+    let Ok(served) = registry.state(&id, &keys) else { panic!("good keys are refused") };
+    served.state
 }
 
 fn told(state: &State, at: Time) -> String {

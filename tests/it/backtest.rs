@@ -90,7 +90,7 @@ fn several_workloads_get_a_folder_each() {
         summary["traces"].as_array().expect("traces").iter().map(|t| t["trace"].clone()).collect();
     assert_eq!(names, ["business-hours", "bursty"]);
     for name in ["business-hours", "bursty"] {
-        for file in ["summary.json", "steps.csv", "frontier.csv", "report.html"] {
+        for file in ["summary.json", "steps.csv", "changes.csv", "frontier.csv", "report.html"] {
             assert!(folder.path().join(name).join(file).exists(), "{name}/{file}");
         }
     }
@@ -127,6 +127,164 @@ fn models_take_part_and_hours_are_long_steps() {
         let frontier = read(&folder.path().join("hours").join("frontier.csv"));
         assert!(frontier.contains(&format!("\n{model},1.1,")), "{model} is swept");
     }
+}
+
+/// A trace of six days with a sample every `step` seconds, from a Monday on, without the rows that `keep` drops.
+fn trace(folder: &Path, step: i64, keep: impl Fn(i64) -> bool) -> String {
+    let mut text = String::from("timestamp,value\n");
+    for i in (0..6 * 86_400 / step).filter(|&i| keep(i)) {
+        let minute = i * step / 60;
+        let busy = if (480..1_080).contains(&(minute % 1_440)) { 300 } else { 40 };
+        let value = busy + minute * 7_919 % 61;
+        text += &format!("{},{value}\n", forescale::units::Time::from_epoch(1_767_571_200 + step * i));
+    }
+    let path = folder.join(format!("every-{step}.csv"));
+    std::fs::write(&path, text).expect("written");
+    path.to_string_lossy().into_owned()
+}
+
+fn run(out: &Path, more: &[&str]) -> Value {
+    let done = Command::new(env!("CARGO_BIN_EXE_forescale"))
+        .args(["backtest", "--threshold", "20", "--no-sweep", "--format", "json", "--out"])
+        .arg(out)
+        .args(more)
+        .output()
+        .expect("the binary runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).expect("JSON")
+}
+
+/// The rows of a CSV that belong to a strategy, their first and their further columns.
+fn rows_of(text: &str, strategy: &str) -> Vec<(f64, Vec<f64>)> {
+    let of = |line: &str| {
+        let mut fields = line.split(',');
+        let at = chrono::DateTime::parse_from_rfc3339(fields.next()?).ok()?.timestamp_millis() as f64 / 1e3;
+        (fields.next()? == strategy).then(|| (at, fields.filter_map(|f| f.parse().ok()).collect()))
+    };
+    text.lines().skip(1).filter_map(of).collect()
+}
+
+/// All figures of a strategy from its rows and changes, by the definitions of the literature; every row weighs the same.
+fn recomputed(out: &Path, strategy: &str, from: f64, until: f64) -> Vec<(&'static str, f64)> {
+    let rows = rows_of(&read(&out.join("steps.csv")), strategy);
+    let seconds = (until - from) / rows.len() as f64;
+    let (mut short, mut under, mut over, mut ready, mut demand) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut backlog, mut offered, mut late) = (0.0f64, 0.0, 0.0);
+    for (at, row) in &rows {
+        assert!((from..until).contains(at));
+        let [load, d, _, s] = row[..] else { panic!("found {row:?}, expected load, demand, desired, ready") };
+        short += f64::from(u8::from(s < d));
+        under += (d - s).max(0.0) / d;
+        over += (s - d).max(0.0) / d;
+        (ready, demand) = (ready + s, demand + d);
+        // A pod serves a quarter more than the threshold, and a second is the longest good wait.
+        let service = 20.0 * 1.25 * s;
+        offered += load;
+        late += if backlog > service || load > service { load } else { 0.0 };
+        backlog = (backlog + (load - service) * seconds).max(0.0);
+    }
+    let (mut events, mut starts, mut reversals) = (0.0, 0.0, 0.0);
+    let mut before: Option<(f64, bool)> = None;
+    for pair in rows_of(&read(&out.join("changes.csv")), strategy).windows(2) {
+        let (at, step) = (pair[1].0, pair[1].1[0] - pair[0].1[0]);
+        if (from..until).contains(&at) {
+            events += 1.0;
+            starts += step.max(0.0);
+            let undone = before.is_some_and(|(then, up)| up != (step > 0.0) && at - then < 600.0);
+            reversals += f64::from(u8::from(undone));
+        }
+        before = Some((at, step > 0.0));
+    }
+    let percent = 100.0 / rows.len() as f64;
+    let hours = ready * seconds / 3_600.0;
+    vec![
+        ("tau_u", short * percent),
+        ("theta_u", under * percent),
+        ("theta_o", over * percent),
+        ("replica_hours", hours),
+        ("rh_ratio", ready / demand),
+        ("cost", 0.5 * hours),
+        ("slo_violations", 100.0 * late / offered),
+        ("events_per_day", events / ((until - from) / 86_400.0)),
+        ("starts", starts),
+        ("reversals", reversals),
+    ]
+}
+
+#[test]
+fn every_figure_is_recomputed_from_the_files_whatever_the_step() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for step in [57, 60, 300, 600, 3_600] {
+        // Days of whole steps: 57 s divide 19 hours.
+        let hours = if step == 57 { 19 } else { 24 };
+        let trace = trace(folder.path(), step, |_| true);
+        let out = folder.path().join(step.to_string());
+        let (from, until) = (1_767_571_200 + 3 * 3_600 * hours, 1_767_571_200 + 5 * 3_600 * hours);
+        let [first, last] = [from, until].map(|at| forescale::units::Time::from_epoch(at).to_string());
+        let scored = ["--from", &first, "--to", &last, "--price", "0.5"];
+        let names = ["reactive", "naive", "predictive"];
+        let strategies = names.join(",");
+        let summary = run(&out, &[&["--trace", &trace, "--strategies", &strategies], &scored[..]].concat());
+        for (name, row) in names.iter().zip(summary["strategies"].as_array().expect("strategies")) {
+            for (figure, found) in recomputed(&out, name, from as f64, until as f64) {
+                let told = row[figure].as_f64().expect("a number");
+                assert!(
+                    (told - found).abs() < 1e-6,
+                    "{name}, {step} s, {figure}: {told}, by the rows {found}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_odd_about_a_trace_is_told_and_so_is_distrust() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = trace(folder.path(), 300, |i| !(100..112).contains(&i));
+    let mut text = read(Path::new(&path));
+    text += "2026-01-10T23:55:00Z,5\n2026-01-11T00:00:00Z,-3\n2026-01-11T00:05:00Z,9\n";
+    std::fs::write(&path, text).expect("written");
+    let summary = run(&folder.path().join("out"), &["--trace", &path, "--strategies", "reactive,predictive"]);
+    let notes = summary["notes"].to_string();
+    for says in [
+        "1 sample below zero, at 2026-01-11T00:00:00Z",
+        "1 sample at an instant that has one already, at 2026-01-10T23:55:00Z",
+        "13 samples missing in 2 gaps, the first at 2026-01-05T08:20:00Z, the longest 1h",
+    ] {
+        assert!(notes.contains(says), "{says}: {notes}");
+    }
+    let rows = summary["strategies"].as_array().expect("strategies");
+    assert!(rows[0].get("distrusted").is_none() && rows[1]["distrusted"].is_f64(), "{rows:?}");
+}
+
+#[test]
+fn the_tolerance_of_the_scaled_object_is_the_twins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = trace(folder.path(), 300, |_| true);
+    let manifest = folder.path().join("web.yaml");
+    let behaving = |behavior: &str| {
+        let text = format!(
+            "kind: ScaledObject\nmetadata: {{name: web}}\nspec:\n  advanced:\n    \
+             horizontalPodAutoscalerConfig:\n      behavior: {behavior}\n  triggers:\n  - type: external\n    \
+             metadata: {{scalerAddress: 'forescale:6000', query: up, threshold: '20'}}\n"
+        );
+        std::fs::write(&manifest, text).expect("written");
+        manifest.to_string_lossy().into_owned()
+    };
+    let events = |behavior: &str| {
+        let policy = behaving(behavior);
+        let more = ["--trace", &trace, "--strategies", "reactive", "--policy", &policy];
+        run(&folder.path().join("out"), &more)["strategies"][0]["events_per_day"].as_f64().expect("a number")
+    };
+    let (exact, coarse) = (
+        events("{scaleUp: {tolerance: 0}, scaleDown: {tolerance: 0}}"),
+        events("{scaleUp: {tolerance: 0.5}, scaleDown: {tolerance: 0.5}}"),
+    );
+    assert!(exact > coarse, "{exact} and {coarse} changes a day");
+    let done = backtest(folder.path(), &["--policy", &behaving("{scaleUp: {tolerance: -1}}")]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(2), "{told}");
+    assert!(told.contains("behavior.scaleUp.tolerance: found '-1'"), "{told}");
 }
 
 #[test]

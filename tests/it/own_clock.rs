@@ -80,8 +80,8 @@ impl Bench {
         let keys: HashMap<_, _> = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let now = self.believed.now();
         let ask = async || {
-            let Ok(state) = self.registry.state(&id, &keys) else { panic!("good keys are refused") };
-            let decision = state.borrow().clone().ok();
+            let Ok(served) = self.registry.state(&id, &keys) else { panic!("good keys are refused") };
+            let decision = served.state.borrow().clone().ok();
             decision.filter(|decision| decision.at == now)
         };
         until(PATIENCE, &format!("a decision for {now}"), ask).await.0

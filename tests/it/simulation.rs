@@ -317,9 +317,9 @@ fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
 async fn answer(process: &Process, trigger: &Trigger, now: Time) -> State {
     let id = WorkloadId::new("shop", trigger.name, "forescale").expect("names");
     let metadata = trigger.metadata(now);
-    let Ok(state) = process.registry.state(&id, &metadata) else {
+    let Ok(served) = process.registry.state(&id, &metadata) else {
         panic!("{}: refused at {now}", trigger.name)
     };
     process.registry.decided(now).await;
-    state.borrow().clone()
+    served.state.borrow().clone()
 }

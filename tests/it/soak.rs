@@ -91,8 +91,8 @@ impl Server {
                 ("leadTime", ["1m", "3m", "8m", "20m"][i % 4]),
             ];
             let keys: HashMap<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            let Ok(state) = self.registry.state(&id, &keys) else { panic!("good keys are refused") };
-            state
+            let Ok(served) = self.registry.state(&id, &keys) else { panic!("good keys are refused") };
+            served.state
         };
         self.states = (0..workloads).map(state).collect();
         self.registry.decided(now).await;

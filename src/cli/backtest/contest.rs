@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::doubts::Distrust;
 use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
@@ -14,7 +15,9 @@ use crate::decide::ForecastView;
 use crate::forecast::Trust;
 use crate::plan::{Insured, WORTHS};
 use crate::policy::{Mode, Policy};
-use crate::simulate::{ConfigError, Foreseen, Frontier, Point, Run, SWEEP, Simple, ran, run, run_forescale};
+use crate::simulate::{
+    ConfigError, Foreseen, Frontier, MATCHED_TAU_U, Point, Run, Simple, ran, run, run_forescale, sweep,
+};
 use crate::units::Time;
 
 /// Who takes part.
@@ -38,6 +41,8 @@ pub(super) struct Entry {
     pub views: Vec<(Time, ForecastView)>,
     /// Who predicted at the end, where it had a forecast.
     pub trust: Option<Trust>,
+    /// For how long its forecast was distrusted, where it had one.
+    pub distrust: Option<Distrust>,
     /// Over the sweep; without points where nothing was swept.
     pub frontier: Frontier,
 }
@@ -68,6 +73,15 @@ pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
     let names = Simple::ALL.iter().map(|s| s.name()).chain(FORESCALE.iter().map(|f| f.0));
     let expected = || format!("found '{text}', expected {}", names.collect::<Vec<_>>().join(", "));
     simple.or(own).ok_or_else(expected)
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Without a forecast, and not swept.
+    fn new(name: &'static str, run: Run) -> Self {
+        Entry { name, run, views: Vec::new(), trust: None, distrust: None, frontier: Frontier::default() }
+    }
 }
 
 // === impl Entrant ===
@@ -172,6 +186,7 @@ impl Contest {
         if is_complete {
             for i in order {
                 done[i].1.run.steps = Vec::new();
+                done[i].1.run.changes = Vec::new();
                 done[i].1.views = Vec::new();
             }
         }
@@ -185,8 +200,12 @@ impl Contest {
                 let studied = simple.study(load, target, &policy.calendar);
                 let at = |insurance| run(load, target, &mut *studied.insured(insurance));
                 let own = at(1.0)?;
-                let frontier = if self.sweeps { sweep(&own, at)? } else { Frontier::default() };
-                Ok(Entry { name: entrant.name(), run: own, views: Vec::new(), trust: None, frontier })
+                // Its own setting is the factor 1.
+                let swept = |insurance: f64| {
+                    if insurance == 1.0 { Ok(own.scorecard) } else { at(insurance).map(|run| run.scorecard) }
+                };
+                let frontier = if self.sweeps { sweep(MATCHED_TAU_U, swept)? } else { Frontier::default() };
+                Ok(Entry { frontier, ..Entry::new(entrant.name(), own) })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
@@ -199,26 +218,16 @@ impl Contest {
                     |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
                 let points = swept.iter().zip(runs).map(point).collect();
                 let Foreseen { run, views, trust } = own;
-                Ok(Entry { name, run, views, trust, frontier: Frontier::of(points) })
+                let distrust = Distrust::of(&run, &views);
+                Ok(Entry { name, run, views, trust, distrust, frontier: Frontier::of(points) })
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));
                 let run = run.unwrap_or_default();
-                let frontier = Frontier::default();
-                Ok(Entry { name: entrant.name(), run, views: Vec::new(), trust: None, frontier })
+                Ok(Entry::new(entrant.name(), run))
             }
         }
     }
-}
-
-/// Sweeps the insurance of a simple strategy; its own setting is the factor 1.
-fn sweep(own: &Run, at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<Frontier, ConfigError> {
-    let mut points = Vec::with_capacity(SWEEP.len());
-    for insurance in SWEEP {
-        let scorecard = if insurance == 1.0 { own.scorecard } else { at(insurance)?.scorecard };
-        points.push(Point { insurance, scorecard });
-    }
-    Ok(Frontier::of(points))
 }
 
 /// From the first Ctrl-C on nothing new is begun, and what is done is kept; the second ends the process.

@@ -1,17 +1,59 @@
-//! What makes a backtest say less than it seems to, told beside its figures: little history, or a limit that binds.
+//! What makes a backtest say less than it seems to, told beside its figures: little history, a limit that binds, holes
+//! in the trace, a forecast that was not trusted.
 //!
 //! Nothing here changes a figure.
 
+use super::contest::Entry;
 use super::workload::Workload;
+use crate::decide::ForecastView;
 use crate::draw::number;
+use crate::forecast::Rule;
+use crate::simulate::Run;
 use crate::units::{Span, Time, counted};
 
 /// Before it has seen a week, the forecast knows days at most.
 const WEEK: Span = Span::days(7);
 
 /// What a reader should know of this workload before the figures.
-pub(super) fn of(workload: &Workload) -> Vec<String> {
-    [little_history(workload), binding_limit(workload)].into_iter().flatten().collect()
+pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+    let known = [little_history(workload), binding_limit(workload)].into_iter().flatten();
+    let distrusted = entries.into_iter().filter_map(|entry| distrusted(workload, entry));
+    known.chain(workload.flaws.iter().cloned()).chain(distrusted).collect()
+}
+
+/// For how long a forecast was distrusted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Distrust {
+    /// Percent of the scored time.
+    pub share: f64,
+    /// Since when first.
+    first: Option<Time>,
+}
+
+impl Distrust {
+    /// By what the forecasts of the scored time said of themselves; `None` where there was none.
+    pub(super) fn of(run: &Run, views: &[(Time, ForecastView)]) -> Option<Self> {
+        let scored = run.steps.first()?.timestamp..=run.steps.last()?.timestamp;
+        let scored: Vec<_> = views.iter().filter(|view| scored.contains(&view.0)).collect();
+        let is_doubted = |view: &&&(Time, ForecastView)| view.1.trust.rule != Rule::Forecast;
+        let doubted = scored.iter().filter(is_doubted).count();
+        let first = scored.iter().find(is_doubted).map(|view| view.0);
+        (!scored.is_empty()).then(|| Distrust { share: 100.0 * doubted as f64 / scored.len() as f64, first })
+    }
+}
+
+fn distrusted(workload: &Workload, entry: &Entry) -> Option<String> {
+    let Distrust { share, first } = entry.distrust?;
+    let measure = workload.target.measure(&workload.load);
+    let seconds = share / 100.0 * measure.until.since(measure.from).as_seconds() as f64;
+    let first = first?;
+    Some(format!(
+        "{}: the forecast was distrusted for {} ({} % of the time), first at {first}; meanwhile a plain rule \
+         predicted, or nothing did.",
+        entry.name,
+        Span::minutes((seconds / 60.0).round() as i64),
+        number(share.max(0.01)),
+    ))
 }
 
 fn little_history(workload: &Workload) -> Option<String> {
@@ -51,14 +93,15 @@ fn binding_limit(workload: &Workload) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forecast::Trust;
     use crate::history::Series;
     use crate::policy::{Keys, Policy};
-    use crate::simulate::{Load, Target};
-    use crate::units::{Step, Threshold};
+    use crate::simulate::{Load, Step, Target};
+    use crate::units::{self, Quantile, Threshold};
 
     fn doubts(days: i64, most: u32) -> Vec<String> {
         let values = (0..days * 24).map(|hour| if hour % 24 == 12 { 50.0 } else { 10.0 });
-        let step = Step::new(Span::HOUR).expect("a step");
+        let step = units::Step::new(Span::HOUR).expect("a step");
         let load = Load::of(&Series::from_values(Time::from_epoch(0), step, values));
         let mut target = Target::new(Threshold::new(10.0).expect("a threshold"));
         target.from = Some(load.start() + Span::days(days - 1));
@@ -66,7 +109,40 @@ mod tests {
         let mut keys = Keys::default();
         keys.values.extend([("query", "q"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned())));
         let policy = Policy::from_keys(&keys).expect("valid");
-        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None })
+        let flaws = Vec::new();
+        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws }, [])
+    }
+
+    #[test]
+    fn the_time_of_distrust_is_that_of_the_scored_forecasts() {
+        let at = |hour: i64| Time::from_epoch(hour * 3_600);
+        let view = |hour: i64, rule| {
+            let trust = Trust {
+                rule,
+                baseline: Rule::NaiveDay,
+                ratio: 1.0,
+                is_judged: true,
+                window: Span::minutes(5),
+                quantile: 0.95,
+                forecast_loss: 1.0,
+                plain_loss: Rule::PLAIN.map(|plain| (plain, None)),
+            };
+            let view = ForecastView {
+                window: Span::minutes(5),
+                quantile: Quantile::BALANCED,
+                load: 1.0,
+                published: [1.0; Quantile::PUBLISHED.len()],
+                fitted_at: at(0),
+                trust,
+            };
+            (at(hour), view)
+        };
+        let step = |hour: i64| Step { timestamp: at(hour), load: 1.0, demand: 1, desired: 1, ready: 1 };
+        let run = Run { steps: (2..6).map(step).collect(), ..Run::default() };
+        let views: Vec<_> =
+            (0..6).map(|h| view(h, if h < 2 || h == 3 { Rule::NaiveDay } else { Rule::Forecast })).collect();
+        assert_eq!(Distrust::of(&run, &views), Some(Distrust { share: 25.0, first: Some(at(3)) }));
+        assert_eq!(Distrust::of(&run, &[]), None);
     }
 
     #[test]

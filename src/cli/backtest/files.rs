@@ -1,11 +1,14 @@
-//! What a backtest writes: `summary.json`, `steps.csv`, `frontier.csv`, and with several workloads a folder each.
+//! What a backtest writes: `summary.json`, `steps.csv`, `changes.csv` and `frontier.csv`; a folder for each load.
 //!
-//! Files are written whole beside their name and then moved, so that a reader never meets half of one.
+//! The rows of `steps.csv` weigh the same and give every share and every replica-hour of the summary again; the changes
+//! give events, starts and reversals, several of which may lie between two rows. Files are written whole beside their
+//! name and then moved, so that a reader never meets half of one.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::contest::{Entry, Outcome};
@@ -27,12 +30,18 @@ const SCHEMA: u32 = 1;
 
 /// One strategy's row.
 pub(super) fn entry_json(entry: &Entry) -> Value {
-    scorecard_json(entry.name, &entry.run.scorecard, Some((MATCHED_TAU_U, entry.frontier.matched)))
+    let mut row =
+        scorecard_json(entry.name, &entry.run.scorecard, Some((MATCHED_TAU_U, entry.frontier.matched)));
+    if let (Some(distrust), Some(row)) = (entry.distrust, row.as_object_mut()) {
+        row.insert("distrusted".to_owned(), json!(distrust.share));
+    }
+    row
 }
 
 /// The summary of everything: of one workload its strategies, of several each one's and their means.
 pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
-    let single = |outcome: &Outcome<'_>| workload_json(outcome.workload, outcome.entries.iter());
+    let single =
+        |outcome: &Outcome<'_>| workload_json(outcome.workload, &outcome.entries.iter().collect::<Vec<_>>());
     match results {
         [only] if !many => single(only),
         _ => {
@@ -53,12 +62,12 @@ pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
     }
 }
 
-fn workload_json<'a>(workload: &Workload, entries: impl Iterator<Item = &'a Entry> + Clone) -> Value {
+fn workload_json(workload: &Workload, entries: &[&Entry]) -> Value {
     json!({
         "schema": SCHEMA,
-        "verdict": entries.clone().find_map(|entry| entry.trust).as_ref().map(verdict_json),
-        "notes": doubts::of(workload),
-        "strategies": entries.map(entry_json).collect::<Vec<_>>(),
+        "verdict": entries.iter().find_map(|entry| entry.trust).as_ref().map(verdict_json),
+        "notes": doubts::of(workload, entries.iter().copied()),
+        "strategies": entries.iter().copied().map(entry_json).collect::<Vec<_>>(),
     })
 }
 
@@ -112,9 +121,10 @@ impl Files {
         let Some(folder) = &self.folder else { return Ok(()) };
         let folder = if self.many { folder.join(safe(&workload.name)) } else { folder.clone() };
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let summary = workload_json(workload, entries.iter().copied());
+        let summary = workload_json(workload, entries);
         put(&folder.join("summary.json"), &format!("{summary:#}\n"))?;
         put(&folder.join("steps.csv"), &steps_csv(entries))?;
+        put(&folder.join("changes.csv"), &changes_csv(entries))?;
         put(&folder.join("frontier.csv"), &frontier_csv(entries))?;
         if is_complete {
             put(&folder.join("report.html"), &super::report::page(workload, entries))?;
@@ -140,6 +150,19 @@ fn steps_csv(entries: &[&Entry]) -> String {
                 "{},{},{},{},{},{}",
                 s.timestamp, entry.name, s.load, s.demand, s.desired, s.ready
             );
+        }
+    }
+    text
+}
+
+/// Every change of `spec.replicas`; those before the scored time are there because a reversal may undo one.
+fn changes_csv(entries: &[&Entry]) -> String {
+    let mut text = String::from("timestamp,strategy,desired\n");
+    for entry in entries {
+        for change in &entry.run.changes {
+            let at = DateTime::from_timestamp_millis(change.at.0).unwrap_or_default();
+            let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+            let _ = writeln!(text, "{at},{},{}", entry.name, change.replicas);
         }
     }
     text

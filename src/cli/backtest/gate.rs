@@ -69,7 +69,9 @@ impl Gate {
 
 /// Whether every condition names a strategy that takes part, and a figure that there is; before anything is run.
 pub(super) fn check(gates: &[Gate], strategies: &[&str]) -> anyhow::Result<()> {
-    let row = scorecard_json("", &Scorecard::default(), Some((MATCHED_TAU_U, None)));
+    let mut row = scorecard_json("", &Scorecard::default(), Some((MATCHED_TAU_U, None)));
+    // Only strategies with a forecast have it.
+    row["distrusted"] = serde_json::Value::Null;
     for gate in gates {
         if !strategies.contains(&gate.strategy.as_str()) {
             let known = strategies.join(", ");

@@ -38,7 +38,7 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
         day(measure.from),
         day(measure.until),
     )?;
-    for doubt in doubts::of(workload) {
+    for doubt in doubts::of(workload, entries.iter().copied()) {
         writeln!(out, "<section class=\"notice\"><p>{}</p></section>", escaped(&doubt))?;
     }
     if let Some(trust) = entries.iter().find_map(|entry| entry.trust) {

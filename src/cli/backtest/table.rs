@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::contest::Outcome;
 use super::doubts;
+use crate::simulate::DEAREST;
 
 /// Prints the summary as one document.
 pub(super) fn print_json(summary: &Value) -> anyhow::Result<()> {
@@ -21,7 +22,7 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let span = target.measure(&result.workload.load);
         let (from, until) = (span.from, span.until);
         writeln!(out, "{}: {from} to {until}, {} per replica", result.workload.name, target.threshold.get())?;
-        for doubt in doubts::of(result.workload) {
+        for doubt in doubts::of(result.workload, &result.entries) {
             writeln!(out, "note: {doubt}")?;
         }
         if let Some(trust) = result.entries.iter().find_map(|entry| entry.trust) {
@@ -68,8 +69,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
     )?;
     writeln!(
         out,
-        "insurance that a sweep finds (underProvisionTarget: 1% finds it by itself); -: never that safe."
+        "insurance that a sweep finds (underProvisionTarget: 1% finds it by itself), the greatest being {DEAREST} x"
     )?;
+    writeln!(out, "demand for every strategy; -: not that safe within it.")?;
     writeln!(
         out,
         "flaps: changes undone within 10 min. In JSON and --assert: short tau_u, late slo_violations,"

@@ -3,7 +3,6 @@
 //! A policy is read by the very reader of the server, so a fault in it is told in the same words. Nothing is scored
 //! here.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -13,8 +12,9 @@ use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Load, Target, TwinConfig};
+use crate::simulate::{Behavior, Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
+use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
 
@@ -27,6 +27,8 @@ pub(super) struct Workload {
     pub policy: Policy,
     /// What really ran.
     pub actual: Option<Series>,
+    /// What is odd about the traces, in sentences.
+    pub flaws: Vec<String>,
 }
 
 /// The load of one replica, as it was given.
@@ -47,34 +49,43 @@ const MOST_LEARNING: Span = Span::days(28);
 
 /// Reads all that the arguments name.
 pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
-    let mut loads: Vec<(String, Series)> = Vec::new();
+    let mut loads: Vec<(String, (Series, Flaws))> = Vec::new();
     for path in &args.trace {
-        loads.push((name_of(path), trace::read(path)?));
+        loads.push((name_of(path), trace::read_with_flaws(path)?));
     }
     for &profile in &args.generate {
         let scale = if profile.length() < Span::DAY { 1.0 } else { PEAK };
         let recipe = Recipe::of(profile, GENERATED_FROM, scale, 7);
-        loads.push((profile.name().to_owned(), recipe.series()));
+        loads.push((profile.name().to_owned(), (recipe.series(), Flaws::default())));
     }
     if let (Some(url), Some(query)) = (&args.prometheus, &args.query) {
-        loads.push((query.clone(), read_live(url, query, args.history)?));
+        loads.push((query.clone(), with_flaws(read_live(url, query, args.history)?)));
     }
     if loads.is_empty() {
         bail!("nothing to run: expected --trace, --generate or --prometheus with --query");
     }
     let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
-        Some(url) => read_live(url, given, args.history),
-        None => Ok(trace::read(Path::new(given))?),
+        Some(url) => read_live(url, given, args.history).map(with_flaws),
+        None => Ok(trace::read_with_flaws(Path::new(given))?),
     });
-    let actual = actual.transpose()?;
+    let (actual, of_actual) = actual.transpose()?.unzip();
+    let of_actual: Vec<_> =
+        of_actual.iter().flat_map(Flaws::told).map(|f| format!("--actual-replicas: {f}")).collect();
     let mut workloads = Vec::with_capacity(loads.len());
-    for (name, series) in loads {
+    for (name, (series, flaws)) in loads {
         let known = workloads.iter().filter(|w: &&Workload| w.name == name).count();
         let name = if known > 0 { format!("{name}-{}", known + 1) } else { name };
         let workload = workload(args, &name, &series, actual.clone()).with_context(|| name.clone())?;
-        workloads.push(workload);
+        let flaws = [flaws.told(), of_actual.clone()].concat();
+        workloads.push(Workload { flaws, ..workload });
     }
     Ok(workloads)
+}
+
+/// What a live server answered, with what can still be seen of its flaws.
+fn with_flaws(series: Series) -> (Series, Flaws) {
+    let flaws = Flaws::of_series(&series);
+    (series, flaws)
 }
 
 /// Reads the name of a generated load.
@@ -92,9 +103,10 @@ fn workload(
     if series.observed() < 2 {
         bail!("found {} samples, expected at least 2", series.observed());
     }
-    let policy = policy(args, name, series)?;
+    let (policy, behavior) = policy(args, name, series)?;
     let load = Load::of(series);
     let mut target = target_of(&policy, args.price)?;
+    target.twin.behavior = behavior;
     let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
     let until = args.to.unwrap_or(load.end()).min(load.end());
     let from = args.last.map_or(args.from, |last| Some(until - last));
@@ -103,7 +115,7 @@ fn workload(
     if target.from >= target.until {
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
-    Ok(Workload { name: name.to_owned(), load, target, policy, actual })
+    Ok(Workload { name: name.to_owned(), load, target, policy, actual, flaws: Vec::new() })
 }
 
 /// The cluster that a policy is simulated in; its pods take the lead time to start.
@@ -115,13 +127,12 @@ pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<T
     Ok(Target { twin: TwinConfig::of(policy), price, ..Target::new(signal.threshold) })
 }
 
-/// The policy of the file and the keys given beside it, for this load.
-fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Policy> {
+/// The policy of the file and the keys given beside it, for this load; with the `behavior` of its ScaledObject.
+fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<(Policy, Option<Behavior>)> {
     let mut catalogue = Catalogue::default();
-    let mut keys = match &args.policy {
-        Some(path) => described::read(path, None, &mut catalogue)?.metadata,
-        None => HashMap::new(),
-    };
+    let described =
+        args.policy.as_deref().map(|path| described::read(path, None, &mut catalogue)).transpose()?;
+    let (mut keys, behavior) = described.map_or_else(Default::default, |d| (d.metadata, d.behavior));
     for pair in &args.set {
         let (key, value) =
             pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;
@@ -145,7 +156,7 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<Po
     for signal in &mut policy.signals {
         signal.step = series.step();
     }
-    Ok(policy)
+    Ok((policy, behavior))
 }
 
 fn name_of(path: &Path) -> String {

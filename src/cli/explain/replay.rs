@@ -7,7 +7,8 @@ use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{
-    Circumstances, Decision, Recording, Session, SignalPlan, SignalTraces, Traces, coming, lead_given, trust,
+    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming, lead_given,
+    trust,
 };
 use crate::forecast::Explanation;
 use crate::history::Series;
@@ -36,8 +37,8 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let recording = Recording::new(&policy, traces, Circumstances::default());
     // It has run all along; warming is for servers that have just begun.
     let begun = at - Span::days(1_000);
-    let mut session = Session::new(&policy, Span::ZERO, begun);
-    let answer = session.step(&recording.known_at(&policy, Span::ZERO, begun, at), &policy, at);
+    let mut session = Session::new(&policy, Phase::OfSeries, begun);
+    let answer = session.step(&recording.known_at(&policy, Phase::OfSeries, begun, at), &policy, at);
     let forecasts = forecasts(&session, &policy, lead_given(&policy), at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {

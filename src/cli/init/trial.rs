@@ -14,7 +14,7 @@ use crate::history::Series;
 use crate::http::verdict_json;
 use crate::plan::Insured;
 use crate::policy::Policy;
-use crate::simulate::{Load, Point, SWEEP, Scorecard, Simple, cost_at, ran, run, run_forescale};
+use crate::simulate::{DEAREST, Load, Scorecard, Simple, cost_at, ran, run, run_forescale, sweep};
 use crate::source::Catalogue;
 use crate::units::{Quantile, Span};
 
@@ -69,12 +69,10 @@ impl Trial {
         let (quantile, forescale, trust) = *chosen.ok_or_else(|| anyhow::anyhow!("nothing was tried"))?;
         proposal.quantile = quantile;
         let studied = Simple::Reactive.study(&load, &target, &policy.calendar);
-        let mut points = Vec::with_capacity(SWEEP.len());
-        for insurance in SWEEP {
-            let scorecard = run(&load, &target, &mut *studied.insured(insurance))?.scorecard;
-            points.push(Point { insurance, scorecard });
-        }
         let level = forescale.tau_u.max(args.short);
+        let swept = sweep(level, |factor| {
+            run(&load, &target, &mut *studied.insured(factor)).map(|run| run.scorecard)
+        })?;
         let demanded = forescale.replica_hours / forescale.rh_ratio.unwrap_or(1.0);
         let measure = target.measure(&load);
         let hours = measure.until.since(measure.from).as_hours();
@@ -83,7 +81,9 @@ impl Trial {
             wanted: args.short,
             quantile,
             forescale,
-            reactive: cost_at(&points, level).map(|ratio| ratio * demanded),
+            reactive: cost_at(&swept.points, level)
+                .filter(|ratio| *ratio <= DEAREST)
+                .map(|ratio| ratio * demanded),
             fixed: fixed(&load, &target, level) * hours,
             actual: actual.map(|replicas| ran(&load, &target, replicas).scorecard),
             trust,

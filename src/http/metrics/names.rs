@@ -43,6 +43,12 @@ impl Metrics {
             Unit::Seconds,
             self.history_age.clone(),
         );
+        r.register_with_unit(
+            "decision_age",
+            "Age of the newest decision; one that missed four polls, at least a minute old, is refused",
+            Unit::Seconds,
+            self.decision_age.clone(),
+        );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
         r.register_with_unit(
             "capped_in",

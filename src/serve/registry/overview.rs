@@ -1,11 +1,19 @@
 //! What the pages are told of the workloads: always of the keys that KEDA asked with last.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
 use crate::http::{Known, Metrics, Overview, Standing, Story};
 use crate::policy::{Faults, WorkloadId};
 use crate::units::Time;
+
+/// When no loop has turned for so long, no longer poll step given, the server has to be started again.
+const LEAST_SILENCE: Duration = Duration::from_secs(120);
+/// Turns of the fastest loop that may fail to come.
+const MOST_MISSED: i64 = 4;
 
 impl Overview for Registry {
     fn workloads(&self) -> Vec<Known> {
@@ -34,8 +42,34 @@ impl Overview for Registry {
         !self.shutdown.is_cancelled() && !self.warming.load(Ordering::Relaxed)
     }
 
+    fn silence(&self) -> Option<Duration> {
+        self.silence_until(Instant::now())
+    }
+
     fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+        let (now, metrics) = (self.now(), &self.shared.metrics);
+        let age = |sets: &Vec<Set>| {
+            let newest = sets.iter().max_by_key(|set| set.last_asked)?.state()?;
+            Some(now.since(newest.ok()?.at))
+        };
+        let ages: Vec<_> = self.lock().iter().map(|(id, sets)| (id.clone(), age(sets))).collect();
+        // No call waits while they are written.
+        ages.iter().for_each(|(id, age)| metrics.aged(id, *age));
+        let entries = self.lock();
+        // Who was let go of meanwhile has none.
+        ages.iter().filter(|(id, _)| !entries.contains_key(id)).for_each(|(id, _)| metrics.aged(id, None));
+        metrics
+    }
+}
+
+impl Registry {
+    /// How long no loop has turned until `now`, where that is too long.
+    pub(super) fn silence_until(&self, now: Instant) -> Option<Duration> {
+        let running: Vec<_> = self.lock().values().flatten().filter_map(Set::workload).collect();
+        let fastest = running.iter().map(|workload| workload.grid()).min()?;
+        let missed = u64::try_from(MOST_MISSED * fastest.as_seconds()).unwrap_or(0);
+        let silence = self.shared.pulse.silence(now);
+        (silence > LEAST_SILENCE.max(Duration::from_secs(missed))).then_some(silence)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Registry, Serving, starting};
+use super::{Registry, Serving};
 use crate::decide::{Blind, State};
 use crate::units::{Span, Time};
 
@@ -14,11 +14,13 @@ impl Registry {
     /// Starts the loops of the workloads that were kept.
     pub(super) fn recall(&self, now: Time) {
         let Some(store) = &self.store else { return };
+        let edition = Arc::clone(&self.catalogue.borrow());
         let mut entries = self.lock();
         for known in store.workloads().into_iter().take(self.most) {
-            let set = self.set(&known.id, &known.metadata, Err(starting()), now);
+            let set = self.set(&known.id, &known.metadata, &edition, now);
             // Keys that have become faulty are reported to whoever asks with them.
             if matches!(set.serving, Serving::Running { .. }) {
+                self.begin(&set, None);
                 entries.insert(known.id, vec![set]);
             }
         }

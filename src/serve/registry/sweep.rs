@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Registry, Serving, Set};
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 /// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
 const FORGOTTEN: Span = Span::minutes(10);
@@ -13,10 +13,14 @@ const FORGOTTEN: Span = Span::minutes(10);
 /// A minute's wait that took longer was a clock that was set, or a machine that stood still.
 const JUMPED: Span = Span::minutes(5);
 
+/// How often kept files that nobody writes any more are looked for.
+const TIDY_EACH: Span = Span::HOUR;
+
 impl Registry {
-    /// Lets go of workloads that nobody asks for, and of the series only they used.
+    /// Lets go of workloads that nobody asks for, and of what only they used, once a minute.
     pub(super) async fn sweep(self: Arc<Self>) {
         let clock = Arc::clone(&self.shared.clock);
+        let mut tidied = clock.now();
         loop {
             let begun = clock.now();
             tokio::select! {
@@ -28,32 +32,52 @@ impl Registry {
                 // That nobody asked meanwhile says nothing.
                 continue;
             }
-            let mut gone = Vec::new();
-            let mut entries = self.lock();
-            entries.retain(|id, sets| {
-                sets.retain(|set| {
-                    let keep = now.since(set.last_asked) <= FORGOTTEN;
-                    if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
-                        stop.cancel();
-                    }
-                    keep
-                });
-                if sets.is_empty() {
-                    gone.push(id.clone());
-                    self.changed.store(true, Ordering::Relaxed);
+            self.let_go(now);
+            if now.since(tidied) >= TIDY_EACH {
+                tidied = now;
+                self.tidy_store(now).await;
+            }
+        }
+    }
+
+    fn let_go(&self, now: Time) {
+        let mut gone = Vec::new();
+        let mut entries = self.lock();
+        entries.retain(|id, sets| {
+            sets.retain(|set| {
+                let keep = now.since(set.last_asked) <= FORGOTTEN;
+                if let (false, Serving::Running { stop, .. }) = (keep, &set.serving) {
+                    stop.cancel();
                 }
-                !sets.is_empty()
+                keep
             });
-            let running: Vec<_> = entries.values().flatten().filter_map(Set::workload).collect();
-            let count = entries.len();
-            // No call waits while the queries of thousands are gathered.
-            drop(entries);
-            let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
-            gone.iter().for_each(|id| self.shared.metrics.forget(id));
-            self.shared.hub.retain(|query| used.contains(query));
-            self.shared.forecasts.tidy();
-            let (series, bytes) = self.shared.hub.size();
-            self.shared.metrics.sized(count, series, bytes);
+            if sets.is_empty() {
+                gone.push(id.clone());
+                self.changed.store(true, Ordering::Relaxed);
+            }
+            !sets.is_empty()
+        });
+        let running: Vec<_> = entries.values().flatten().filter_map(Set::workload).collect();
+        let count = entries.len();
+        // No call waits while the queries of thousands are gathered.
+        drop(entries);
+        let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
+        gone.iter().for_each(|id| self.shared.metrics.forget(id));
+        self.shared.hub.retain(|query| used.contains(query));
+        self.shared.forecasts.tidy();
+        self.policies.tidy();
+        if running.is_empty() {
+            // Nobody could turn.
+            self.shared.pulse.beat();
+        }
+        let (series, bytes) = self.shared.hub.size();
+        self.shared.metrics.sized(count, series, bytes);
+    }
+
+    async fn tidy_store(&self, now: Time) {
+        if let Some(store) = self.store.clone() {
+            // A panic would be files that stay.
+            let _ = tokio::task::spawn_blocking(move || store.tidy(now)).await;
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The registry by a clock that stands still until it is moved, with sources that do as they are told.
 
+mod fits;
+mod shared;
+
 use std::time::Duration;
 
 use tonic::Code;
@@ -7,8 +10,10 @@ use tonic::Code;
 use super::*;
 use crate::history::Series;
 use crate::http::Overview as _;
+use crate::policy::SourceRef;
+use crate::serve::Fit;
 use crate::serve::SteppedClock;
-use crate::source::{RangeQuery, Reading, Recorded, ServerConfig};
+use crate::source::{Backend, RangeQuery, Reading, Recorded, ServerConfig, SourceError};
 use crate::units::Step;
 
 const BEGIN: Time = Time::from_epoch(1_764_000_000);
@@ -50,13 +55,18 @@ struct Bench {
 }
 
 fn bench(catalogue: Catalogue, config: &str) -> Bench {
-    let values = (0..3 * 1_440 + 120).map(|_| 45.0);
+    bench_fitting(catalogue, config, crate::serve::fit())
+}
+
+fn bench_fitting(catalogue: Catalogue, config: &str, fit: Fit) -> Bench {
+    let values = (0..3 * 1_440 + 720).map(|_| 45.0);
     let series = Series::from_values(BEGIN - Span::days(3), Step::MINUTE, values);
     let clock = Arc::new(SteppedClock::new(BEGIN));
     let parts = Parts {
         config: ServerConfig::parse(config, &std::collections::BTreeMap::new()).expect("valid"),
         catalogue,
         backends: Arc::new(Sources(Recorded::new("recorded", series))),
+        fit,
         clock: clock.clone(),
         workers: tokio::runtime::Handle::current(),
         shutdown: CancellationToken::new(),
@@ -75,7 +85,7 @@ fn metadata(pairs: &[(&str, &str)]) -> HashMap<String, String> {
 
 impl Bench {
     fn ask(&self, name: &str, pairs: &[(&str, &str)]) -> Result<State, Refusal> {
-        self.registry.state(&id(name), &metadata(pairs)).map(|receiver| receiver.borrow().clone())
+        self.registry.state(&id(name), &metadata(pairs)).map(|served| served.state.borrow().clone())
     }
 
     /// The number after every loop has come to the present.
@@ -210,7 +220,7 @@ async fn a_changed_catalogue_reaches_running_workloads_without_warming_up() {
     };
     let bench = bench(with("10"), "");
     let named = HashMap::from([("policy".to_owned(), "p".to_owned())]);
-    let ask = || bench.registry.state(&id("web"), &named).map(|receiver| receiver.borrow().clone());
+    let ask = || bench.registry.state(&id("web"), &named).map(|served| served.state.borrow().clone());
     ask().expect("served").ok();
     bench.settled().await;
     assert_eq!(ask().expect("served").expect("decided").replicas.get(), 5);
@@ -251,7 +261,7 @@ async fn a_schedule_alone_is_answered_by_the_first_call() {
         [("noon", "2026-11-24T12:00:00-08:00", 2), ("evening", "2026-11-24T20:00:00-08:00", 0)]
     {
         bench.clock.set(Time::parse(at).expect("valid"));
-        let state = bench.registry.state(&id(name), &metadata).expect("served").borrow().clone();
+        let state = bench.registry.state(&id(name), &metadata).expect("served").state.borrow().clone();
         assert_eq!(state.expect("never warming up").replicas.get(), want, "{at}");
     }
     bench.registry.answered("GetMetrics", Code::Ok, 0.001);

@@ -1,26 +1,33 @@
 //! What a workload sees at an instant, and by which keys it shares the questions with others.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
 use super::Workload;
 use crate::decide::CONTEXT_WINDOW;
-use crate::history::{Observations, Sample, SignalHistory};
+use crate::history::{Observations, Sample, Series, SignalHistory};
 use crate::plan;
-use crate::policy::{LeadTime, Policy, Signal};
+use crate::policy::{LeadTime, Policy, Signal, WorkloadId};
 use crate::serve::forecasts::ForecastKey;
 use crate::serve::registry::Shared;
 use crate::serve::starts::start_queries;
 use crate::source::Backend;
 use crate::source::feed::FeedKey;
-use crate::units::{Span, Time};
+use crate::units::{Span, Step, Time};
 
-/// How long a tick waits for all its answers together before it decides on what is there: well within KEDA's poll of
-/// 30 s, and more than a healthy Prometheus takes for weeks of history.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How the questions of a turn are answered.
+#[derive(Clone, Copy)]
+pub(super) enum Ask<'a> {
+    /// By the sources, waited for until then.
+    By(Instant),
+    /// From memory alone; what is not there is noted.
+    Memory(&'a AtomicBool),
+}
 
 impl Workload {
     /// Every query it asks.
@@ -36,19 +43,29 @@ impl Workload {
         (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id))
     }
 
+    /// Everything that was read for others already; `None` where anything is missing.
+    pub(super) fn observe_remembered(&self, shared: &Shared, at: Time) -> Option<Observations> {
+        let is_missing = AtomicBool::new(false);
+        let observed = pin!(self.observe(shared, at, Ask::Memory(&is_missing)));
+        // What is only looked up is there at once.
+        match observed.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(observations) => (!is_missing.load(Ordering::Relaxed)).then_some(observations),
+            Poll::Pending => None,
+        }
+    }
+
     /// Everything that is known at `at`.
-    pub(super) async fn observe(&self, shared: &Shared, at: Time) -> Observations {
-        let by = Instant::now() + PATIENCE;
+    pub(super) async fn observe(&self, shared: &Shared, at: Time, ask: Ask<'_>) -> Observations {
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
-            observations.signals.push(self.observe_signal(shared, signal, backend, at, by).await);
+            observations.signals.push(self.observe_signal(shared, signal, backend, at, ask).await);
         }
         let (Some(signal), Some(backend)) = (self.policy.signals.first(), self.backends.first()) else {
             return observations;
         };
         let context = |query: &Option<String>| {
             let key = query.as_ref().map(|q| feed_key(backend, signal, q, CONTEXT_WINDOW));
-            async move { shared.hub.series(&self.id, backend, &key?, signal.settle, at, by).await }
+            async move { ask.series(&self.id, shared, backend, &key?, signal.settle, at).await }
         };
         let q = &self.policy.queries;
         observations.replicas = context(&q.replicas).await;
@@ -56,7 +73,7 @@ impl Workload {
         observations.rejected = context(&q.rejected).await;
         if let Some(query) = &q.in_flight {
             observations.in_flight =
-                shared.hub.instant(&self.id, backend, query, signal.poll_step, at, by).await;
+                ask.instant(&self.id, shared, backend, query, signal.poll_step, at).await;
         }
         if let Some([lately, ready]) = self.start_queries() {
             let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
@@ -75,16 +92,16 @@ impl Workload {
         signal: &Signal,
         backend: &Arc<dyn Backend>,
         at: Time,
-        by: Instant,
+        ask: Ask<'_>,
     ) -> SignalHistory {
         let series = |query: &str| {
             let key = feed_key(backend, signal, query, signal.window);
-            async move { shared.hub.series(&self.id, backend, &key, signal.settle, at, by).await }
+            async move { ask.series(&self.id, shared, backend, &key, signal.settle, at).await }
         };
         let (load, newest, source_began) = tokio::join!(
             series(&signal.query),
-            shared.hub.instant(&self.id, backend, &signal.query, signal.poll_step, at, by),
-            shared.hub.began(backend, at, by)
+            ask.instant(&self.id, shared, backend, &signal.query, signal.poll_step, at),
+            ask.began(shared, backend, at)
         );
         let mut history = SignalHistory {
             load,
@@ -103,22 +120,76 @@ impl Workload {
     }
 }
 
+// === impl Ask ===
+
+impl Ask<'_> {
+    async fn series(
+        self,
+        who: &WorkloadId,
+        shared: &Shared,
+        backend: &Arc<dyn Backend>,
+        key: &FeedKey,
+        settle: Span,
+        at: Time,
+    ) -> Option<Arc<Series>> {
+        match self {
+            Ask::By(by) => shared.hub.series(who, backend, key, settle, at, by).await,
+            Ask::Memory(is_missing) => {
+                let known = shared.hub.newest(key, settle);
+                is_missing.fetch_or(known.is_none(), Ordering::Relaxed);
+                known
+            }
+        }
+    }
+
+    async fn instant(
+        self,
+        who: &WorkloadId,
+        shared: &Shared,
+        backend: &Arc<dyn Backend>,
+        query: &str,
+        grid: Step,
+        at: Time,
+    ) -> Option<Sample> {
+        match self {
+            Ask::By(by) => shared.hub.instant(who, backend, query, grid, at, by).await,
+            Ask::Memory(is_missing) => {
+                let known = shared.hub.newest_instant(backend.as_ref(), query, grid);
+                is_missing.fetch_or(known.is_none(), Ordering::Relaxed);
+                known.flatten()
+            }
+        }
+    }
+
+    /// When the source started, where it tells.
+    async fn began(self, shared: &Shared, backend: &Arc<dyn Backend>, at: Time) -> Option<Time> {
+        match self {
+            Ask::By(by) => shared.hub.began(backend, at, by).await,
+            // Who was asked for the load was asked for this.
+            Ask::Memory(_) => shared.hub.newest_began(backend.as_ref()),
+        }
+    }
+}
+
+/// Everything that the forecast of a signal is a function of; `first` is where the queries about the workload are asked.
 pub(super) fn forecast_key(
-    backend: &Arc<dyn Backend>,
-    number: usize,
     policy: &Policy,
-    phase: Span,
+    signal: usize,
+    backend: &Arc<dyn Backend>,
+    first: &Arc<dyn Backend>,
 ) -> Option<ForecastKey> {
-    let signal = policy.signals.get(number)?;
-    let arrivals = signal.drain().map(|drain| drain.arrivals.clone());
+    let (of, leader) = (policy.signals.get(signal)?, policy.signals.first()?);
+    let arrivals = of.drain().map(|drain| drain.arrivals.clone());
+    let context = |query: &Option<String>| {
+        Some((feed_key(first, leader, query.as_ref()?, CONTEXT_WINDOW), leader.settle))
+    };
     Some(ForecastKey {
-        series: (feed_key(backend, signal, &signal.query, signal.window), arrivals),
-        settle: signal.settle,
-        phase,
-        fresh: (signal.poll_step, policy.max_stale),
+        series: (feed_key(backend, of, &of.query, of.window), arrivals),
+        settle: of.settle,
+        fresh: (of.poll_step, policy.max_stale),
         // Load turned away belongs to the first signal.
-        rejected: policy.queries.rejected.clone().filter(|_| number == 0),
-        errors: policy.queries.errors.clone(),
+        rejected: context(&policy.queries.rejected).filter(|_| signal == 0),
+        errors: context(&policy.queries.errors),
         masked: policy.masked.clone(),
         calendar: policy.calendar.clone(),
     })
@@ -126,4 +197,33 @@ pub(super) fn forecast_key(
 
 pub(super) fn feed_key(backend: &Arc<dyn Backend>, signal: &Signal, query: &str, window: Span) -> FeedKey {
     FeedKey { datasource: backend.identity(), query: query.to_owned(), step: signal.step, window }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Keys;
+    use crate::source::Recorded;
+
+    #[test]
+    fn forecasts_are_shared_only_where_all_they_learn_from_is_the_same() {
+        let empty = || Series::new(Time::from_epoch(0), Step::MINUTE);
+        let named = |name: &str| Recorded::new(name, empty()) as Arc<dyn Backend>;
+        let (one, other) = (named("one"), named("other"));
+        let policy = |context: &[(&str, &str)]| {
+            let keys = [("query", "load"), ("threshold", "10")].iter().chain(context);
+            let values = keys.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let signal = [("query", "depth"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let keys = Keys { values, signals: vec![signal.into()], ..Keys::default() };
+            Policy::from_keys(&keys).expect("valid")
+        };
+        let key = |context: &[(&str, &str)], signal, first| {
+            forecast_key(&policy(context), signal, &one, first).expect("a signal")
+        };
+        assert_eq!(key(&[], 1, &one), key(&[], 1, &other), "nothing is asked of the first one's source");
+        for context in [[("rejectedQuery", "r")], [("errorQuery", "e")]] {
+            assert_eq!(key(&context, 1, &one), key(&context, 1, &one));
+            assert_ne!(key(&context, 1, &one), key(&context, 1, &other), "{context:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Carried, Workload};
-use crate::decide::{Blind, Contributor, Decision, Need, SignalPlan, State};
+use crate::decide::{Blind, Contributor, Decision, Need, Prepared, SignalPlan, State};
 use crate::history::{Observations, Series};
 use crate::policy::Mode;
 use crate::serve::registry::Shared;
@@ -19,15 +19,17 @@ impl Workload {
         &self,
         shared: &Shared,
         carried: &mut Carried,
+        prepared: &Prepared,
         observations: &Observations,
-        before: Option<Replicas>,
         answer: Result<Decision, Blind>,
         at: Time,
     ) {
+        let before = carried.previous;
+        carried.previous = answer.as_ref().map_or(before, |decision| Some(decision.replicas));
         match answer {
             Ok(decision) => {
                 shared.metrics.decided(&self.id, &decision, before.map(Replicas::get));
-                self.judge(shared, carried, observations, &decision, at);
+                self.judge(shared, carried, prepared, observations, &decision, at);
                 if before != Some(decision.replicas) {
                     let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
                     tracing::info!(workload = %self.id, replicas, reason, "decided");
@@ -75,16 +77,17 @@ impl Workload {
         &self,
         shared: &Shared,
         carried: &mut Carried,
+        prepared: &Prepared,
         observations: &Observations,
         decision: &Decision,
         at: Time,
     ) {
-        let plans = carried.session.prepared().signals.iter().zip(&observations.signals);
+        let plans = prepared.signals.iter().zip(&observations.signals);
         for (plan, history) in plans.take(1) {
             if let SignalPlan::Ready { tracker, .. } = plan {
                 let points = history.load.as_deref().map_or(0, Series::observed);
                 let decided = decision.forecast.as_ref().map(|view| view.trust);
-                let trust = decided.or_else(|| carried.session.prepared().trust(&self.policy));
+                let trust = decided.or_else(|| prepared.trust(&self.policy));
                 shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points);
             }
         }

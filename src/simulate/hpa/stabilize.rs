@@ -15,8 +15,14 @@ pub(super) struct Stabilizer {
     down: Millis,
     has_behavior: bool,
     begun: bool,
-    recent: VecDeque<(Millis, i64)>,
+    lowest: Window,
+    highest: Window,
 }
+
+/// The least recommendation of a span that ends now. It keeps only those that can still be the least: each is greater
+/// than the one before it.
+#[derive(Debug, Default)]
+struct Window(VecDeque<(Millis, i64)>);
 
 impl Stabilizer {
     pub(super) fn new(behavior: Option<&Behavior>, downscale: Millis) -> Self {
@@ -25,7 +31,8 @@ impl Stabilizer {
             down: behavior.and_then(|b| b.scale_down.stabilization).unwrap_or(downscale),
             has_behavior: behavior.is_some(),
             begun: false,
-            recent: VecDeque::new(),
+            lowest: Window::default(),
+            highest: Window::default(),
         }
     }
 
@@ -33,28 +40,45 @@ impl Stabilizer {
     pub(super) fn begin(&mut self, now: Millis, current: i64) {
         if !self.begun {
             self.begun = true;
-            self.recent.push_back((now, current));
+            self.keep(now, current);
         }
     }
 
     /// The stabilised recommendation; the plain one is kept for later syncs.
     pub(super) fn stabilize(&mut self, now: Millis, current: i64, proposal: i64) -> i64 {
-        let oldest = now - self.up.max(self.down);
-        while self.recent.front().is_some_and(|r| r.0 < oldest) {
-            self.recent.pop_front();
-        }
         let (up_cutoff, down_cutoff) = (now - self.up, now - self.down);
-        let (mut lowest, mut highest) = (proposal, proposal);
-        for &(at, value) in &self.recent {
-            if self.has_behavior && at > up_cutoff {
-                lowest = lowest.min(value);
-            }
-            if at > down_cutoff || (!self.has_behavior && at == down_cutoff) {
-                highest = highest.max(value);
-            }
-        }
-        self.recent.push_back((now, proposal));
+        let exact_age_counts = !self.has_behavior;
+        self.highest.forget(|at| at < down_cutoff || at == down_cutoff && !exact_age_counts);
+        self.lowest.forget(|at| at <= up_cutoff);
+        // The highest is the least of what is kept with its sign turned.
+        let highest = self.highest.least().map_or(proposal, |turned| proposal.max(-turned));
+        let lowest = self.lowest.least().map_or(proposal, |least| proposal.min(least));
+        self.keep(now, proposal);
         if self.has_behavior { current.max(lowest).min(highest) } else { highest }
+    }
+
+    fn keep(&mut self, now: Millis, value: i64) {
+        self.highest.keep(now, -value);
+        self.lowest.keep(now, value);
+    }
+}
+
+impl Window {
+    fn forget(&mut self, is_over: impl Fn(Millis) -> bool) {
+        while self.0.front().is_some_and(|first| is_over(first.0)) {
+            self.0.pop_front();
+        }
+    }
+
+    fn keep(&mut self, at: Millis, value: i64) {
+        while self.0.back().is_some_and(|last| last.1 >= value) {
+            self.0.pop_back();
+        }
+        self.0.push_back((at, value));
+    }
+
+    fn least(&self) -> Option<i64> {
+        self.0.front().map(|first| first.1)
     }
 }
 
@@ -88,6 +112,29 @@ mod tests {
         let behavior = Behavior { scale_up, ..Behavior::default() };
         let steps = [(0, 2, 2), (15, 2, 10), (30, 2, 10), (59, 2, 10), (60, 2, 10)];
         assert_eq!(run(Some(&behavior), &steps), [2, 2, 2, 2, 10]);
+    }
+
+    #[test]
+    fn windows_say_what_every_recommendation_of_them_says() {
+        let mut dice = crate::simulate::Dice::new(3);
+        let windows = [(0, 300), (60, 300), (300, 60), (0, 0)].map(|(up, down)| (up * 1_000, down * 1_000));
+        for (up, down) in windows {
+            let rules = |ms| Rules { stabilization: Some(Millis(ms)), ..Rules::default() };
+            let behavior = Behavior { scale_up: rules(up), scale_down: rules(down) };
+            let mut stabilizer = Stabilizer::new(Some(&behavior), WINDOW);
+            let (mut now, mut all): (i64, Vec<(i64, i64)>) = (0, Vec::new());
+            for _ in 0..2_000 {
+                now += 5_000 * (1 + (dice.uniform() * 4.0) as i64);
+                let (current, proposal) = ((dice.uniform() * 9.0) as i64, (dice.uniform() * 9.0) as i64);
+                let within =
+                    |window: i64| all.iter().filter(move |one| one.0 > now - window).map(|one| one.1);
+                let lowest = within(up).chain([proposal]).min().expect("one");
+                let highest = within(down).chain([proposal]).max().expect("one");
+                let found = stabilizer.stabilize(Millis(now), current, proposal);
+                assert_eq!(found, current.max(lowest).min(highest), "{up} {down} {now}");
+                all.push((now, proposal));
+            }
+        }
     }
 
     #[test]

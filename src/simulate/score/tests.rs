@@ -57,7 +57,19 @@ fn steps_longer_than_a_minute_are_scored_by_the_minute() {
     let ready = changes(&[(0, 1), (430, 3)]);
     let run = score(&Load::of(&series), &measure(10), minute(0), &ready, &ready);
     assert!(near(run.scorecard.tau_u, 30.0), "{:?}", run.scorecard);
-    assert_eq!(run.steps.len(), 2);
+    let short: Vec<bool> = run.steps.iter().map(|s| s.ready < s.demand).collect();
+    assert_eq!(short, [vec![false; 5], vec![true; 3], vec![false; 2]].concat());
+    assert_eq!(
+        run.steps.iter().map(|s| s.timestamp).collect::<Vec<_>>(),
+        (0..10).map(minute).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn rows_are_of_equal_length_whatever_the_step() {
+    for (step, row) in [(15, 15), (60, 60), (57, 57), (90, 45), (100, 50), (300, 60), (3_600, 60), (61, 1)] {
+        assert_eq!(scored_every(Span::seconds(step)), Span::seconds(row), "{step} s");
+    }
 }
 
 #[test]
@@ -98,11 +110,13 @@ fn an_empty_load_has_an_empty_score() {
 proptest! {
     #[test]
     fn shares_are_shares_and_sums_agree(
-        loads in proptest::collection::vec(0.0..200.0, 1..200),
+        loads in proptest::collection::vec(0.0..200.0, 1..60),
         ready in proptest::collection::vec((0..12_000_i64, 0..30_u32), 0..60),
+        step in proptest::sample::select(vec![15, 57, 60, 90, 300, 420, 600, 3_600]),
     ) {
-        let minutes = loads.len() as i64;
-        let series = Series::from_values(minute(0), units::Step::MINUTE, loads);
+        let minutes = loads.len() as i64 * step / 60 + 1;
+        let step = units::Step::new(Span::seconds(step)).expect("a step");
+        let series = Series::from_values(minute(0), step, loads);
         let mut rows = ready;
         rows.sort_unstable();
         let run = score(&Load::of(&series), &measure(minutes), minute(0), &changes(&rows), &changes(&rows));
@@ -110,10 +124,21 @@ proptest! {
         prop_assert!(card.tau_u >= 0.0 && card.tau_o >= 0.0 && card.tau_u + card.tau_o <= 100.0 + 1e-9);
         prop_assert!((0.0..=100.0).contains(&card.theta_u) && card.theta_u <= card.tau_u + 1e-9);
         prop_assert!((0.0..=100.0 + 1e-9).contains(&card.slo_violations));
-        // By the minute the rows alone give the score again.
-        let short = run.steps.iter().filter(|s| s.ready < s.demand).count() as f64;
-        prop_assert!((card.tau_u - 100.0 * short / run.steps.len() as f64).abs() < 1e-9);
-        let hours: f64 = run.steps.iter().map(|s| f64::from(s.ready) / 60.0).sum();
-        prop_assert!((card.replica_hours - hours).abs() < 1e-6);
+        // The rows alone give the score again, all of them weighing the same.
+        let mean = |of: fn(f64, f64) -> f64| {
+            let each = run.steps.iter().map(|s| of(f64::from(s.demand), f64::from(s.ready)));
+            each.sum::<f64>() / run.steps.len() as f64
+        };
+        let hours = (run.steps.len() as i64 * scored_every(step.span()).as_seconds()) as f64 / 3_600.0;
+        for (found, want) in [
+            (100.0 * mean(|d, s| f64::from(u8::from(s < d))), card.tau_u),
+            (100.0 * mean(|d, s| f64::from(u8::from(s > d))), card.tau_o),
+            (100.0 * mean(|d, s| (d - s).max(0.0) / d.max(1.0)), card.theta_u),
+            (100.0 * mean(|d, s| (s - d).max(0.0) / d.max(1.0)), card.theta_o),
+            (hours * mean(|_, s| s), card.replica_hours),
+            (hours * mean(|d, _| d), card.demand_hours),
+        ] {
+            prop_assert!((found - want).abs() < 1e-6, "{found} and {want}: {card:?}");
+        }
     }
 }

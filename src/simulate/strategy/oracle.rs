@@ -22,14 +22,13 @@ const RAMP: Span = Span::seconds(45);
 impl<'a> Oracle<'a> {
     pub(super) fn new(load: &'a Load, target: &Target, insurance: f64) -> Self {
         let twin = &target.twin;
-        let up = twin.behavior.as_ref().and_then(|behavior| behavior.scale_up.tolerance);
         let seconds = |millis: Millis| Span::seconds((millis.as_secs()).ceil() as i64);
         let running = target.lead() + seconds(twin.hpa.sync_period) + RAMP;
         let from_zero = running + seconds(twin.polling_interval) + seconds(twin.pods.from_zero);
         Oracle {
             load,
             threshold: target.threshold,
-            tolerance: up.unwrap_or(twin.hpa.tolerance),
+            tolerance: twin.tolerances().0,
             insurance,
             running,
             from_zero,

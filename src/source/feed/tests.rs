@@ -69,17 +69,6 @@ fn after_grid_point(feed: &Feed) -> i64 {
 }
 
 #[test]
-fn a_phase_is_whole_minutes_and_spread() {
-    assert_eq!(grid_phase("a"), grid_phase("a"));
-    let phases: std::collections::BTreeSet<i64> =
-        (0..1_000).map(|i| grid_phase(&format!("query {i}")).as_seconds()).collect();
-    assert!(phases.iter().all(|p| p % 60 == 0 && (0..21_600).contains(p)));
-    assert!(phases.len() > 300, "{} distinct phases of 360", phases.len());
-    // Fixed for good: two versions of the server side by side must agree.
-    assert_eq!(grid_phase("").as_seconds(), (0xCBF2_9CE4_8422_2325_u64 % 360) as i64 * 60);
-}
-
-#[test]
 fn a_backfill_is_read_once_and_then_only_what_is_new() {
     let (source, mut feed) = feed(Span::DAY);
     let g = after_grid_point(&feed);

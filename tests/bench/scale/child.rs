@@ -44,6 +44,14 @@ impl Process {
         Process { child: command.stdout(Stdio::null()).spawn().expect("started"), _dir: dir, grpc, http }
     }
 
+    /// This program as a server whose fits take so many milliseconds.
+    pub fn slow(url: &str, millis: usize) -> Self {
+        let (dir, grpc, http) = (tempfile::tempdir().expect("a directory"), free(), free());
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args(["--slow", url, &grpc.to_string(), &http.to_string(), &millis.to_string()]);
+        Process { child: command.stdout(Stdio::null()).spawn().expect("started"), _dir: dir, grpc, http }
+    }
+
     /// The same contract with nothing behind it.
     pub fn empty() -> Self {
         let (dir, grpc) = (tempfile::tempdir().expect("a directory"), free());

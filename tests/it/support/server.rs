@@ -25,6 +25,7 @@ pub fn parts(backends: Arc<dyn Backends>, clock: Arc<dyn Clock>, shutdown: &Canc
         config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),
         catalogue: Catalogue::default(),
         backends,
+        fit: serve::fit(),
         clock,
         workers: tokio::runtime::Handle::current(),
         shutdown: shutdown.clone(),

@@ -3,7 +3,7 @@
 use super::super::contest::Entry;
 use super::super::workload::Workload;
 use crate::draw::{self, COLUMNS, Figure, Plane, moment, number, thinned};
-use crate::simulate::{MATCHED_TAU_U, Step};
+use crate::simulate::{MATCHED_TAU_U, Step, scored_every};
 use crate::units::{Quantile, Time};
 
 /// Strategies drawn over time, besides the demand.
@@ -79,7 +79,7 @@ fn replicas(entries: &[&Entry]) -> Option<Figure> {
 fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
     let judged = entries.iter().find(|e| e.name == "predictive").or_else(|| entries.first())?;
     let steps = &judged.run.steps;
-    let step = workload.load.step().as_seconds().max(1);
+    let step = scored_every(workload.load.step()).as_seconds();
     let wide = usize::try_from((3_600 / step).max(12)).unwrap_or(60).min(steps.len());
     let missing = |s: &Step| f64::from(s.demand.saturating_sub(s.ready));
     let mut sum: f64 = steps.iter().take(wide).map(missing).sum();
@@ -102,7 +102,7 @@ fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
     let cut = |entry: &&Entry| Entry {
         run: crate::simulate::Run {
             steps: entry.run.steps.get(from..until).unwrap_or_default().to_vec(),
-            scorecard: entry.run.scorecard,
+            ..crate::simulate::Run::default()
         },
         ..Entry::clone(entry)
     };

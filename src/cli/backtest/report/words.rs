@@ -12,14 +12,18 @@ pub(super) const CAVEATS: &str = "<section class=\"plain\"><h2>What to keep in m
 load is what was recorded, and does not react to being served late.</li>\n\
 <li>Demand is the load divided by the threshold, rounded up. A threshold that is off shifts every line alike.</li>\n\
 <li>The load is held constant between samples: what happens within a step is not seen by anyone.</li>\n\
-<li>&quot;At 1 % short&quot; compares strategies where they are equally safe: the insurance of each is swept, and \
-the cost read off between settings. &quot;-&quot; means no setting is that safe.</li>\n\
+<li>&quot;At 1 % short&quot; compares strategies where they are equally safe: the insurance of each is swept, up to \
+replica-hours of 6 times the demand for all alike, and the cost read off between settings. &quot;-&quot; means no \
+setting is that safe.</li>\n\
 <li>The past is no promise. The forecast learned only from what lay before each decision.</li>\n</ul></section>\n";
 
 /// What was simulated.
 pub(super) fn settings(out: &mut String, workload: &Workload) -> std::fmt::Result {
     let Workload { target, policy, load, .. } = workload;
     let twin = &target.twin;
+    let (up, down) = twin.tolerances();
+    let given = twin.behavior.as_ref().and_then(|behavior| behavior.scale_down.stabilization);
+    let hold = given.unwrap_or(twin.hpa.downscale_stabilization);
     let insurance = match policy.insurance {
         Insurance::Quantile(q) => format!("the {q} quantile of the peak of the lead window"),
         Insurance::Target(share) => {
@@ -37,8 +41,8 @@ pub(super) fn settings(out: &mut String, workload: &Workload) -> std::fmt::Resul
             format!("{} s, {} s", twin.polling_interval.as_secs(), twin.hpa.sync_period.as_secs()),
         ),
         (
-            "HPA tolerance, hold before scaling in",
-            format!("{} %, {} s", twin.hpa.tolerance * 100.0, twin.hpa.downscale_stabilization.as_secs()),
+            "HPA tolerance up and down, hold before scaling in",
+            format!("{} %, {} %, {} s", number(up * 100.0), number(down * 100.0), hold.as_secs()),
         ),
         ("insured", insurance),
         (

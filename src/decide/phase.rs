@@ -1,0 +1,86 @@
+//! Where on the 6-hour grid the fits of a series lie: spread, so that not all are due at once, and the same for every
+//! replica and every command, whatever its data source is called there.
+
+use super::prepared::FIT_GRID;
+use crate::policy::Signal;
+use crate::units::{Span, Step};
+
+/// How the grids of a workload's signals lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// All alike: simulations, which have no neighbours to spread from.
+    Alike(Span),
+    /// Each by the series that its signal learns from, as the server's.
+    OfSeries,
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// The phase of a signal's fits.
+    pub fn of(self, signal: &Signal) -> Span {
+        match self {
+            Phase::Alike(phase) => phase,
+            Phase::OfSeries => {
+                let query = signal.drain().map_or(&signal.query, |drain| &drain.arrivals);
+                series_phase(query, signal.step, signal.window)
+            }
+        }
+    }
+}
+
+impl From<Span> for Phase {
+    fn from(phase: Span) -> Self {
+        Phase::Alike(phase)
+    }
+}
+
+/// The phase of a series: whole minutes below 6 h.
+pub fn series_phase(query: &str, step: Step, window: Span) -> Span {
+    hashed(&format!("{query}\n{}\n{}", step.as_seconds(), window.as_seconds()))
+}
+
+/// A span of whole minutes below 6 h, the same for the same text on every machine.
+pub fn hashed(text: &str) -> Span {
+    // FNV-1a: short, well spread and fixed for good, which the standard library's hasher does not promise.
+    let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
+    Span::minutes(i64::try_from(hash % minutes).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Keys, Policy};
+
+    #[test]
+    fn phases_are_spread_and_fixed_for_good() {
+        let phases: std::collections::BTreeSet<_> =
+            (0..1_000).map(|i| hashed(&format!("query {i}")).as_seconds()).collect();
+        assert!(phases.len() > 300 && phases.iter().all(|p| (0..21_600).contains(p) && p % 60 == 0));
+        assert_eq!(hashed("").as_seconds(), (0xCBF2_9CE4_8422_2325_u64 % 360) as i64 * 60);
+    }
+
+    #[test]
+    fn a_signal_fits_where_the_series_is_read_again_that_it_learns_from() {
+        let policy = |more: &[(&str, &str)]| {
+            let keys = [("query", "depth"), ("threshold", "10"), ("datasource", "other")];
+            let values = keys.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
+        };
+        let plain = policy(&[]);
+        let signal = &plain.signals[0];
+        assert_eq!(Phase::OfSeries.of(signal), series_phase("depth", signal.step, signal.window));
+        let drained = policy(&[
+            ("signal", "queue"),
+            ("arrivalQuery", "in"),
+            ("serviceRate", "2"),
+            ("drainWithin", "10m"),
+        ]);
+        let signal = &drained.signals[0];
+        assert_eq!(Phase::OfSeries.of(signal), series_phase("in", signal.step, signal.window));
+        assert_eq!(Phase::from(Span::HOUR).of(signal), Span::HOUR);
+    }
+}

@@ -1,0 +1,127 @@
+//! What a workload adds of its own to forecasts that it may share: how much each is insured, and when its limit binds.
+//!
+//! A promised share of time has a price, which is found by replaying days: as much work as a fit. It is worked out
+//! apart and taken up when it is there; until then the price before holds, or that of `balanced`.
+
+use std::sync::Arc;
+
+use super::deadline::drain_of;
+use super::followed::FitId;
+use super::prepared::{Ceiling, Forecast, Prepared, SignalPlan, learned};
+use super::replay::{Day, Queue, Replay};
+use crate::history::Observations;
+use crate::plan::{BALANCED_WORTH, Insured};
+use crate::policy::{Insurance, Policy};
+use crate::units::Time;
+
+/// A workload's own part of what it decides on.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    prices: Vec<Option<Price>>,
+    /// The ceiling foreseen, by which fits and in which hour.
+    ceiling: Option<(Time, Option<Time>, Option<Ceiling>)>,
+}
+
+/// What a promise costs under one fit.
+#[derive(Debug, Clone)]
+pub struct Price {
+    fit: FitId,
+    insured: Insured,
+    /// What the days before told; those that still count are not replayed again.
+    days: Arc<[Day]>,
+}
+
+// === impl Terms ===
+
+impl Terms {
+    /// Whether the price of this signal's promise under this fit is still to be found.
+    pub fn lacks(&self, policy: &Policy, signal: usize, fit: FitId) -> bool {
+        let known = self.prices.get(signal).and_then(Option::as_ref);
+        matches!(policy.insurance, Insurance::Target(_)) && known.is_none_or(|price| price.fit != fit)
+    }
+
+    /// Whether no price was ever found for this signal's promise.
+    pub fn never_had(&self, policy: &Policy, signal: usize) -> bool {
+        let known = self.prices.get(signal).and_then(Option::as_ref);
+        matches!(policy.insurance, Insurance::Target(_)) && known.is_none()
+    }
+
+    /// Finds that price; heavy.
+    pub fn price(&self, observations: &Observations, policy: &Policy, signal: usize, fit: FitId) -> Price {
+        let known = self.prices.get(signal).and_then(Option::as_ref).map_or(&[][..], |price| &price.days);
+        let (insured, days) = replayed(observations, policy, signal, fit.point, known)
+            .unwrap_or((Insured::Worth(BALANCED_WORTH), Arc::default()));
+        Price { fit, insured, days }
+    }
+
+    /// Takes a price into use.
+    pub fn take(&mut self, signal: usize, price: Price) {
+        if self.prices.len() <= signal {
+            self.prices.resize(signal + 1, None);
+        }
+        self.prices[signal] = Some(price);
+    }
+
+    /// What is known of these forecasts under these terms, the ceiling as it was foreseen last.
+    pub fn known(&self, forecasts: Vec<Option<Forecast>>, policy: &Policy) -> Prepared {
+        let (at, _, ceiling) = self.ceiling.unwrap_or((Time::MIN, None, None));
+        let signals = forecasts.into_iter().enumerate().map(|(i, forecast)| match forecast {
+            None => SignalPlan::Pending,
+            Some(Err(error)) => SignalPlan::Unfit(error),
+            Some(Ok(tracker)) => SignalPlan::Ready { tracker, insured: self.insured(policy, i) },
+        });
+        Prepared { at, signals: signals.collect(), ceiling, late: None }
+    }
+
+    /// What a decision rests on: these forecasts, made for `at`, under these terms.
+    pub fn prepared(
+        &mut self,
+        at: Time,
+        forecasts: Vec<Option<Forecast>>,
+        observations: &Observations,
+        policy: &Policy,
+    ) -> Prepared {
+        let mut prepared = Prepared { at, ..self.known(forecasts, policy) };
+        let hour = prepared.hour();
+        prepared.ceiling = match self.ceiling {
+            Some((of, looked, ceiling)) if (of, looked) == (at, hour) => ceiling,
+            _ => prepared.foresee_ceiling(observations, policy),
+        };
+        self.ceiling = Some((at, hour, prepared.ceiling));
+        prepared
+    }
+
+    fn insured(&self, policy: &Policy, signal: usize) -> Insured {
+        match policy.insurance {
+            Insurance::Quantile(quantile) => Insured::Quantile(quantile),
+            Insurance::Target(_) => {
+                let price = self.prices.get(signal).and_then(Option::as_ref);
+                price.map_or(Insured::Worth(BALANCED_WORTH), |price| price.insured)
+            }
+        }
+    }
+}
+
+/// The price that the days before tell, and those days; `None` where they cannot be replayed.
+fn replayed(
+    observations: &Observations,
+    policy: &Policy,
+    i: usize,
+    at: Time,
+    known: &[Day],
+) -> Option<(Insured, Arc<[Day]>)> {
+    let Insurance::Target(share) = policy.insurance else { return None };
+    let (signal, history) = (policy.signals.get(i)?, observations.signals.get(i)?);
+    let queue = drain_of(observations, history, signal, at).map(|(drain, service)| Queue {
+        depth: history.load.as_deref(),
+        service,
+        within: drain.within,
+    });
+    if signal.drain().is_some() && queue.is_none() {
+        // Nothing can be replayed before the speed of a replica is known.
+        return None;
+    }
+    let learned = learned(observations, policy, i, at - signal.window, at)?;
+    let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
+    Some((Insured::Worth(worth), days))
+}
