@@ -20,6 +20,8 @@ mod plain;
 mod pool;
 mod profile;
 mod ridge;
+mod shift;
+mod sift;
 mod tracker;
 mod transform;
 mod trust;

@@ -303,6 +303,10 @@ impl Question<'_> {
                 if covers + Span::DAY <= self.signal.window {
                     notes.push(Note::HistoryShort { covers, asked: self.signal.window });
                 }
+                let samples = tracker.ignored();
+                if samples > 0 {
+                    notes.push(Note::Ignored { samples });
+                }
             }
             SignalPlan::Unfit(error) => notes.push(Note::NoForecast { why: error.to_string() }),
             SignalPlan::Pending => {

@@ -89,6 +89,12 @@ pub enum Note {
         /// Replicas that run.
         running: Replicas,
     },
+    /// Samples of the last day were no load to learn from: readings beyond everything seen, gone at the next sample or
+    /// within minutes. They were served while they lasted.
+    Ignored {
+        /// How many.
+        samples: usize,
+    },
     /// The last sample is this old.
     Stale {
         /// Its age.
@@ -226,6 +232,7 @@ impl Note {
             Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
+            Note::Ignored { .. } => "ignored",
             Note::Stale { .. } => "stale",
             Note::Refilling { .. } => "refilling",
             Note::ClockSkew { .. } => "clock_skew",
@@ -261,6 +268,13 @@ impl fmt::Display for Note {
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")
+            }
+            Note::Ignored { samples } => {
+                let plural = if *samples == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "{samples} sample{plural} ignored: a sudden rise that was gone within minutes is not learned"
+                )
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {

@@ -32,9 +32,22 @@ const CAUTIOUS_FROM: f64 = 0.9;
 /// Half-life of an expert's own latest error size: at least so many seconds and steps.
 const OWN_MEMORY: (f64, f64) = (5_400.0, 6.0);
 
+/// Half-life of the loss just past, in seconds.
+const FRESH: f64 = 3_600.0;
+
 /// How fast an expert's own error size forgets, in seconds.
-pub(super) fn own_memory(plan: &Plan) -> f64 {
+fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
+}
+
+/// Shares that remain after so many slots: of losses, of error sizes, and of the loss just past.
+pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
+    let own = own_memory(plan);
+    (
+        keep(plan, slots, task.memory),
+        keep(plan, slots, own),
+        keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)),
+    )
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
@@ -63,14 +76,22 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
     Some((errors, standing))
 }
 
+/// The fewest trials an expert's errors are told from, where it speaks for itself in some only.
+const FEWEST: usize = 20;
+
+/// Which trials tell an expert's errors: those at which it spoke for itself, if they are enough.
+fn speaking(trials: &[&Trial], expert: usize) -> impl Fn(&Trial) -> bool {
+    let own = trials.iter().filter(|t| !t.asleep.is(expert)).count();
+    move |trial| own < FEWEST || !trial.asleep.is(expert)
+}
+
 fn usual_errors(trials: &[&Trial]) -> [f32; EXPERTS] {
-    let mut sum = [0.0f32; EXPERTS];
-    for t in trials {
-        for (s, e) in sum.iter_mut().zip(t.experts) {
-            *s += (t.truth - e).abs();
-        }
-    }
-    sum.map(|s| (s / trials.len().max(1) as f32).max(1e-6))
+    std::array::from_fn(|e| {
+        let counts = speaking(trials, e);
+        let misses = trials.iter().filter(|t| counts(t)).map(|t| (t.truth - t.experts[e]).abs());
+        let (sum, n) = misses.fold((0.0, 0.0f32), |(s, n), miss| (s + miss, n + 1.0));
+        (sum / n.max(1.0)).max(1e-6)
+    })
 }
 
 /// Each expert's latest error size as it was known at each trial.
@@ -81,8 +102,10 @@ fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]
     for trial in trials {
         while let Some(known) = trials.get(next).filter(|k| k.slot + task.steps <= trial.slot) {
             let keep = keep(plan, last.map_or(task.stride, |l| known.slot - l), own_memory(plan));
-            for (own, e) in own.iter_mut().zip(known.experts) {
-                *own = keep * *own + (1.0 - keep) * (known.truth - e).abs();
+            for (e, (own, expert)) in own.iter_mut().zip(known.experts).enumerate() {
+                if !known.asleep.is(e) {
+                    *own = keep * *own + (1.0 - keep) * (known.truth - expert).abs();
+                }
             }
             last = Some(known.slot);
             next += 1;
@@ -93,7 +116,7 @@ fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]
 }
 
 /// The share of an old value that remains after so many slots.
-pub(super) fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
+fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
     0.5f64.powf((slots as i64 * plan.step) as f64 / half_life) as f32
 }
 
@@ -101,13 +124,17 @@ pub(super) fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
 fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    let mut own_weight: Vec<f64> = Vec::with_capacity(trials.len());
     for j in 0..J {
         let expert = j % EXPERTS;
+        let counts = speaking(trials, expert);
         let errors = trials.iter().zip(own).map(|(t, own)| {
             let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
             (t.truth - t.experts[expert]) / size
         });
-        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, weight, &LEVELS)) {
+        own_weight.clear();
+        own_weight.extend(trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 }));
+        for (row, value) in out.iter_mut().zip(quantiles(&mut order, errors, &own_weight, &LEVELS)) {
             row[j] = value;
         }
     }
@@ -188,8 +215,8 @@ fn replay(
             }
             let gap = last.map_or(task.stride, |l| known.slot - l);
             let truth = uneven(f64::from(known.truth)) as f32;
-            let (a, b) = (keep(plan, gap, task.memory), keep(plan, gap, own_memory(plan)));
-            standing.learn(errors, weights, p, (truth, known.truth), (a, b));
+            let keeps = keeps(plan, task, gap);
+            standing.learn(errors, weights, p, (truth, known.truth), keeps);
             last = Some(known.slot);
             next += 1;
             if next % RENEW == 0 {
@@ -201,6 +228,7 @@ fn replay(
         learn(&mut standing, &mut weights, &pending, trial.slot);
         let mut p = Pending {
             experts: trial.experts,
+            asleep: trial.asleep,
             scale: trial.scale,
             own: *own,
             lags: trial.lags,

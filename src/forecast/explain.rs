@@ -57,10 +57,10 @@ impl Tracker {
     pub fn explain(&self, horizon: Span, trust: Trust) -> Explanation {
         let fit = &self.fit;
         let ahead = horizon.as_seconds().max(fit.plan.step);
-        let view = outlook(&self.now, &past(fit, &self.bins), ahead);
+        let view = outlook(&self.state.now, &past(fit, &self.state.bins), ahead);
         let load = |z: f64| fit.transform.load(uneven(z));
         let task = self.task_for(false, ahead);
-        let known = task.and_then(|i| fit.tasks.get(i).zip(self.standings.get(i)));
+        let known = task.and_then(|i| fit.tasks.get(i).zip(self.state.standings.get(i)));
         let experts = known.map_or(view.experts.map(|e| e as f32), |(t, _)| t.model.complete(&view));
         let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
@@ -87,10 +87,10 @@ impl Tracker {
         Explanation {
             at: self.at(),
             horizon,
-            level: load(self.now.level()),
+            level: load(self.state.now.level()),
             profile: load(view.base),
-            last: load(self.now.signal[super::now::LOAD]),
-            missing: self.now.age,
+            last: load(self.state.now.signal[super::now::LOAD]),
+            missing: self.state.now.age,
             experts: views,
             scale: load(view.base + scale) - load(view.base),
             correction: correction * width.max(0.0),

@@ -13,6 +13,8 @@ use super::models::{Model, fit_design};
 use super::now::Now;
 use super::pool::{Errors, Standing};
 use super::profile::Profile;
+use super::shift::{RECENT, factor_since};
+use super::sift::{Sift, sift};
 use super::tracker::Tracker;
 use super::transform::{Transform, even};
 
@@ -23,13 +25,16 @@ pub struct Fitted(Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub at: Time,
-    pub step: Step,
     pub plan: Plan,
     pub transform: Transform,
     pub profile: Profile,
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
+    /// Of glitches, climbs and falls.
+    pub sifts: [Sift; 3],
+    /// The same fit to a history that is rescaled to a level it has just shifted to.
+    pub shifted: Option<Arc<Inner>>,
     /// Fitted tasks: points ascending, then peaks ascending.
     pub tasks: Vec<Learnt>,
     pub quality: HistoryQuality,
@@ -105,13 +110,32 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     // Up to the grid point, so that the age of the last sample is known.
     let slots = step.count_in(at.since(start)) + 1;
     values.resize(slots.min(values.len() + MOST_SLOTS), f64::NAN);
-    let transform = Transform::of(&values);
+    let plan = Plan::new(step, values.len() / 2);
+    let (mut inner, shift) = fit_values(&plan, calendar, start, &values)?;
+    if let Some(slot) = shift
+        && let Some(by) = factor_since(&plan, &values, slot)
+    {
+        values.iter_mut().take(slot).for_each(|v| *v *= by);
+        inner.shifted = fit_values(&plan, calendar, start, &values).ok().map(|(inner, _)| Arc::new(inner));
+    }
+    Ok(Fitted(Arc::new(inner)))
+}
+
+/// Fits to loads on a grid, the first at `start`; tells the slot of a shift in the last day.
+fn fit_values(
+    plan: &Plan,
+    calendar: &Calendar,
+    start: Time,
+    values: &[f64],
+) -> Result<(Inner, Option<usize>), FitError> {
+    let have = values.iter().filter(|v| !v.is_nan()).count();
+    let transform = Transform::of(values);
     let top = values.iter().copied().filter(|v| !v.is_nan()).fold(0.0, f64::max);
-    let z: Vec<f64> =
+    let mut z: Vec<f64> =
         values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
-    let plan = Plan::new(step, z.len() / 2);
-    let lesson = learn(&plan, calendar, start.epoch(), &z);
-    let tasks = fit_tasks(&plan, &lesson.rows, &z);
+    let (sifts, shift) = sift(plan, start.epoch(), &mut z);
+    let lesson = learn(plan, calendar, start.epoch(), &z);
+    let tasks = fit_tasks(plan, &lesson.rows, &z);
     if tasks.is_empty() {
         return Err(FitError::TooSparse { have, slots: z.len() });
     }
@@ -123,18 +147,20 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     let quality = HistoryQuality { days, observed: have as f64 / z.len() as f64, short: days < 14.0 };
     let inner = Inner {
         at: Time::from_epoch(end),
-        step,
         transform,
         profile: lesson.profile,
         local: lesson.local.tail(end - DAY),
         bins,
         now: lesson.now,
+        sifts,
+        shifted: None,
         tasks,
         quality,
         top: transform.normal(top),
-        plan,
+        plan: plan.clone(),
     };
-    Ok(Fitted(Arc::new(inner)))
+    let is_recent = |slot: &usize| (z.len() - slot) as i64 * plan.step <= RECENT;
+    Ok((inner, shift.filter(is_recent)))
 }
 
 fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Learnt> {
@@ -170,7 +196,7 @@ impl Fitted {
 
     /// The step of the history.
     pub fn step(&self) -> Step {
-        self.0.step
+        Step::new(Span::seconds(self.0.plan.step)).unwrap_or(Step::MINUTE)
     }
 
     /// The adaptive state as the backcast left it, to be folded forward.
@@ -185,10 +211,17 @@ impl Fitted {
 
     /// Bytes held on the heap.
     pub fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+impl Inner {
+    fn heap_bytes(&self) -> usize {
         size_of::<Inner>()
-            + self.0.profile.heap_bytes()
-            + self.0.local.heap_bytes()
-            + self.0.bins.heap_bytes()
-            + self.0.tasks.capacity() * size_of::<Learnt>()
+            + self.profile.heap_bytes()
+            + self.local.heap_bytes()
+            + self.bins.heap_bytes()
+            + self.tasks.capacity() * size_of::<Learnt>()
+            + self.shifted.as_ref().map_or(0, |shifted| shifted.heap_bytes())
     }
 }

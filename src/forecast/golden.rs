@@ -65,7 +65,7 @@ fn the_ridge_agrees() {
         if row[0] == "coefficients" {
             let mut total = Total::new();
             total.merge(&sums, 1.0);
-            let [got, _] = total.solve(0.05);
+            let [got, _] = total.solve((0.05, 0.0));
             for (got, want) in got.iter().zip(&row[1..]) {
                 assert!((got - number(want)).abs() < 1e-5, "{got}, not {want}");
             }

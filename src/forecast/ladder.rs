@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub fade: f64,
     /// Return to the profile over one step of a gap.
     pub calm: f64,
+    /// Decay over one step of the mean that sudden rises are told from.
+    pub sift: f64,
 }
 
 /// Running means at so many half-lives.
@@ -126,6 +128,7 @@ impl Plan {
             noise: NOISE.map(decay),
             fade: decay(HIGH),
             calm: decay(CALM),
+            sift: super::sift::decay(step),
         }
     }
 }

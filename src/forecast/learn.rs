@@ -9,7 +9,7 @@ use crate::history::Calendar;
 use super::bins::{Bins, LocalBins, Past};
 use super::ladder::{DAY, Plan};
 use super::now::{Now, record};
-use super::outlook::{EXPERTS, FEATURES, NOISES, outlook};
+use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
 use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
 
@@ -22,6 +22,7 @@ pub(super) struct Row {
     pub share: f32,
     pub features: [f32; FEATURES],
     pub experts: [f32; EXPERTS],
+    pub asleep: Asleep,
     pub base: f32,
     pub departure: f32,
     pub noise: [f32; NOISES],
@@ -80,7 +81,6 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
             origins += 1;
         }
     }
-    profile.freeze();
     Lesson { profile, bins, local, now, rows }
 }
 
@@ -106,6 +106,7 @@ fn write_rows(
             share,
             features: o.features,
             experts: o.experts.map(|e| e as f32),
+            asleep: o.asleep,
             base: o.base as f32,
             departure: o.departure as f32,
             noise: o.noise.map(|n| n as f32),

@@ -3,7 +3,7 @@
 
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
-use super::outlook::{EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
+use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
 use super::plain::Lags;
 use super::ridge::{Sums, Total};
 
@@ -28,6 +28,7 @@ pub(super) struct Trial {
     pub slot: usize,
     pub share: f32,
     pub experts: [f32; EXPERTS],
+    pub asleep: Asleep,
     pub scale: f32,
     pub lags: Lags,
     pub truth: f32,
@@ -61,7 +62,7 @@ impl Model {
         for (ridge, place) in self.ridge.iter().zip([RIDGE, RIDGE_SHORT]) {
             experts[place] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
         }
-        experts[STACK] = stacked(&self.stack, &experts, base);
+        experts[STACK] = stacked(&self.stack, &experts, outlook.asleep, base);
         experts
     }
 
@@ -126,6 +127,7 @@ pub(super) fn fit_design(
                 slot: row.slot,
                 share: row.share,
                 experts,
+                asleep: row.asleep,
                 scale: 0.0,
                 lags: row.lags[usize::from(task.peak)],
                 truth: target[k] as f32,
@@ -133,7 +135,7 @@ pub(super) fn fit_design(
         }
         let stack = stack(&seen, &trials, ends.len, plan);
         for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
-            trial.experts[STACK] = stacked(&stack, &trial.experts, row.base);
+            trial.experts[STACK] = stacked(&stack, &trial.experts, trial.asleep, row.base);
         }
         let scale = error_scale(&seen, &trials);
         let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k], stack };
@@ -196,16 +198,15 @@ fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<
     for fold in &folds {
         all.combine(fold, 1.0);
     }
-    let penalty = |total: &Total<FEATURES>| PENALTY.0 + PENALTY.1 / total.weight().max(1.0);
     let mut out: Vec<_> = folds
         .iter()
         .map(|fold| {
             let mut rest = all.clone();
             rest.combine(fold, -1.0);
-            rest.solve(penalty(&rest))
+            rest.solve(PENALTY)
         })
         .collect();
-    out.push(all.solve(penalty(&all)));
+    out.push(all.solve(PENALTY));
     out
 }
 
@@ -231,8 +232,12 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
 }
 
 /// The stack's expectation: the base and a weighted sum of the experts' departures from it.
-fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], base: f32) -> f32 {
-    base + weights.iter().zip(experts).map(|(w, e)| w * (e - base)).sum::<f32>()
+fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
+    let departures = weights.iter().zip(experts).map(|(w, e)| w * (e - base));
+    if asleep.none() {
+        return base + departures.sum::<f32>();
+    }
+    base + departures.enumerate().filter(|(e, _)| !asleep.is(*e)).map(|(_, d)| d).sum::<f32>()
 }
 
 /// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to
@@ -240,11 +245,19 @@ fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], base: f32) -> f32 {
 fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACK] {
     let mut gram = [[0.0f64; STACK]; STACK];
     let mut cross = [0.0f64; STACK];
+    // An expert counts as far as it spoke for itself: what stood in for it earns it no weight.
+    let mut awake = [0.0f64; STACK];
     let mut weight = 0.0;
     for ((row, _), trial) in seen.iter().zip(trials).rev().step_by(STACK_THINNED) {
         let age = ((len - trial.slot) as i64 * plan.step) as f64;
         let w = f64::from(row.share) * 0.5f64.powf(age / STACK_MEMORY);
-        let x: [f64; STACK] = std::array::from_fn(|e| f64::from(trial.experts[e] - row.base));
+        let x: [f64; STACK] = std::array::from_fn(|e| {
+            if trial.asleep.is(e) {
+                return 0.0;
+            }
+            awake[e] += w;
+            f64::from(trial.experts[e] - row.base)
+        });
         for (i, gram) in gram.iter_mut().enumerate() {
             let wx = w * x[i];
             for (g, x) in gram.iter_mut().zip(&x) {
@@ -256,12 +269,13 @@ fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -
     }
     let mean: f64 = (0..STACK).map(|i| gram[i][i]).sum::<f64>() / STACK as f64;
     let penalty = mean * (STACK_PENALTY.0 + STACK_PENALTY.1 / (STACK_PENALTY.1 + weight)) + 1e-12;
-    let equal = 1.0 / STACK as f64;
-    let mut beta = [equal; STACK];
+    let speaking: f64 = awake.iter().sum();
+    let equal = awake.map(|w| if speaking > 0.0 { w / speaking } else { 0.0 });
+    let mut beta = equal;
     for _ in 0..40 {
         for i in 0..STACK {
             let rest: f64 = (0..STACK).map(|j| gram[i][j] * beta[j]).sum::<f64>() - gram[i][i] * beta[i];
-            beta[i] = ((cross[i] - rest + penalty * equal) / (gram[i][i] + penalty)).max(0.0);
+            beta[i] = ((cross[i] - rest + penalty * equal[i]) / (gram[i][i] + penalty)).max(0.0);
         }
     }
     beta.map(|b| b as f32)

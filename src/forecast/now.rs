@@ -5,6 +5,7 @@
 
 use super::bins::{Bins, Past};
 use super::ladder::{DAY, MEANS, Plan};
+use super::profile::Shape;
 
 /// Signals whose running means are kept alike, so that their differences compare like with like.
 pub(super) const SIGNALS: usize = 6;
@@ -26,6 +27,11 @@ pub(super) struct Now {
     pub previous: f64,
     mean: [[f64; MEANS]; SIGNALS],
     weight: [f64; MEANS],
+    /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known, and in which
+    /// the profiles of the week, of the kind of day and of the day had a word of their own.
+    known: [f64; 5],
+    /// Which profiles, as above, have had a word of their own for long enough to be heard.
+    heard: [bool; 3],
     level: f64,
     level_weight: f64,
     /// Departure from level and profile at the last observed slot, fading while in a gap.
@@ -55,6 +61,9 @@ pub(super) struct Closed {
     pub surprise: f64,
 }
 
+/// The memory at which the load is compared with that of a day or a week ago, and the share of it that must be known.
+pub(super) const LAGGED: usize = 2;
+const KNOWN: f64 = 0.8;
 /// In a gap the load is held for so long, then returns to its profile.
 const HOLD: i64 = 300;
 
@@ -67,6 +76,8 @@ impl Now {
             previous: 0.0,
             mean: [[0.0; MEANS]; SIGNALS],
             weight: [0.0; MEANS],
+            known: [0.0; 5],
+            heard: [false; 3],
             level: 0.0,
             level_weight: 0.0,
             departure: 0.0,
@@ -100,6 +111,29 @@ impl Now {
         if self.weight[memory] > 0.0 { self.mean[signal][memory] / self.weight[memory] } else { 0.0 }
     }
 
+    /// Whether the running means over [`LAGGED`] of the loads of a day and of a week ago hold those loads, not what
+    /// stands in for them.
+    pub fn knows_lags(&self) -> [bool; 2] {
+        [0, 1].map(|i| self.knows(i))
+    }
+
+    /// The shape of an instant in the words of the profiles that are heard: what the present is compared with and what is
+    /// expected must not come from different profiles.
+    pub fn settled(&self, mut shape: Shape) -> Shape {
+        for (own, heard) in shape.is_own.iter_mut().zip(self.heard) {
+            *own &= heard;
+        }
+        let [week, kind, day] = shape.is_own;
+        shape.day = if day { shape.day } else { 0.0 };
+        shape.kind = if kind { shape.kind } else { shape.day };
+        shape.week = if week { shape.week } else { shape.kind };
+        shape
+    }
+
+    fn knows(&self, i: usize) -> bool {
+        self.known[i] >= KNOWN * self.weight[LAGGED]
+    }
+
     /// The noise at a memory.
     pub fn noise(&self, memory: usize) -> f64 {
         if self.noise_weight[memory] > 0.0 { self.noise[memory] / self.noise_weight[memory] } else { 0.0 }
@@ -109,7 +143,8 @@ impl Now {
     pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
         self.at += plan.step;
         let closed = self.turn(plan);
-        let shape = past.profile.at(past.local.at(self.at));
+        let raw = past.profile.at(past.local.at(self.at));
+        let shape = self.hear(raw);
         if load.is_none() && self.seen == 0 {
             return closed;
         }
@@ -129,14 +164,14 @@ impl Now {
             None => fallback + self.departure,
         };
         self.previous = if self.seen > 1 || self.age > 0 { self.signal[LOAD] } else { z };
-        self.signal = [
-            z,
-            shape.week,
-            shape.kind,
-            shape.day,
-            past.mean_at(self.at - DAY).unwrap_or(fallback),
-            past.mean_at(self.at - 7 * DAY).unwrap_or(fallback),
-        ];
+        let lags = [DAY, 7 * DAY].map(|lag| past.mean_at(self.at - lag));
+        let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
+        self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
+        let is_known = lags.iter().map(Option::is_some).chain(raw.is_own);
+        for (known, is_known) in self.known.iter_mut().zip(is_known) {
+            let decay = plan.decays[LAGGED];
+            *known = *known * decay + (1.0 - decay) * f64::from(u8::from(is_known));
+        }
         for (m, decay) in plan.decays.iter().enumerate() {
             self.weight[m] = self.weight[m] * decay + (1.0 - decay);
             for (mean, x) in self.mean.iter_mut().zip(self.signal) {
@@ -147,6 +182,29 @@ impl Now {
         self.high =
             if self.seen == 1 && self.age == 0 { z } else { z.max(calm + (self.high - calm) * plan.fade) };
         closed
+    }
+
+    /// Hears the profiles that have had a word of their own of late. Where one more is heard, what was remembered of the
+    /// profiles moves with the word, so that the departure from them stays.
+    fn hear(&mut self, raw: Shape) -> Shape {
+        let before = self.settled(raw);
+        let heard = [2, 3, 4].map(|i| self.knows(i) && self.known[i] > 0.0);
+        if heard == self.heard {
+            return before;
+        }
+        self.heard = heard;
+        let shape = self.settled(raw);
+        let moved = [
+            (WEEK, shape.week - before.week),
+            (KIND, shape.kind - before.kind),
+            (DAILY, shape.day - before.day),
+        ];
+        for (signal, moved) in moved {
+            for (mean, weight) in self.mean[signal].iter_mut().zip(self.weight) {
+                *mean += moved * weight;
+            }
+        }
+        shape
     }
 
     fn observe(&mut self, plan: &Plan, z: f64, week: f64) {

@@ -6,17 +6,25 @@
 
 use super::bins::Past;
 use super::ladder::DAY;
-use super::now::{DAILY, DAY_AGO, KIND, LOAD, Now, WEEK, WEEK_AGO};
+use super::now::{DAILY, DAY_AGO, KIND, LAGGED, LOAD, Now, WEEK, WEEK_AGO};
 use super::profile::Shape;
 
 /// Number of features of the ridge.
 pub(super) const FEATURES: usize = 28;
 /// Number of experts.
-pub(super) const EXPERTS: usize = 14;
+pub(super) const EXPERTS: usize = 15;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
 /// The weekly profile moved by a learnt share of the present departure.
 pub(super) const PROFILE: usize = 5;
+/// Experts that a profile or a lag speaks for.
+const NAIVE_WEEK: usize = 4;
+const DAILY_PROFILE: usize = 6;
+const KIND_PROFILE: usize = 7;
+const YESTERDAY: usize = 8;
+const LAST_WEEK: usize = 9;
+const WEEKLY_AND_LAST: usize = 10;
+const NAIVE_DAY: usize = 11;
 /// The ridge with the memory of the window, and the one with a memory of days.
 pub(super) const RIDGE: usize = EXPERTS - 3;
 pub(super) const RIDGE_SHORT: usize = EXPERTS - 2;
@@ -36,10 +44,32 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "yesterday, moved to the level",
     "last week, moved to the level",
     "weekly profile and last value",
+    "same time a day ago",
     "ridge",
     "ridge, short memory",
     "stack of the others",
 ];
+
+/// Experts whose own data do not reach the target, one bit each: something else stands in for them, so they have no
+/// weight, and what comes is no record of theirs (specialists: Freund, Schapire, Singer and Warmuth 1997).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Asleep(u32);
+
+impl Asleep {
+    /// Whether the expert has nothing of its own to say.
+    pub fn is(self, expert: usize) -> bool {
+        self.0 >> expert & 1 == 1
+    }
+
+    /// Whether every expert speaks for itself.
+    pub fn none(self) -> bool {
+        self.0 == 0
+    }
+
+    fn set(&mut self, expert: usize, is_asleep: bool) {
+        self.0 |= u32::from(is_asleep) << expert;
+    }
+}
 
 /// The view of one instant ahead.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +78,8 @@ pub(super) struct Outlook {
     pub features: [f32; FEATURES],
     /// Expected load of each expert; those of the ridges are to be filled in.
     pub experts: [f64; EXPERTS],
+    /// Which of them have nothing of their own to say.
+    pub asleep: Asleep,
     /// Level and weekly profile at the target.
     pub base: f64,
     /// The present departure, of which the profile expert takes a share.
@@ -71,13 +103,15 @@ fn wave(turn: f64) -> f64 {
 pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let to = now.at + ahead;
     let level = now.level();
-    let shape = past.profile.at(past.local.at(to));
+    let shape = now.settled(past.profile.at(past.local.at(to)));
     let base = level + shape.week;
     let z = now.signal[LOAD];
     let day_ago = past.lag(to, DAY, now.at);
     let week_ago = past.lag(to, 7 * DAY, now.at);
-    let naive = week_ago.or(day_ago).unwrap_or(z);
-    let two_weeks = past.lag(to - 7 * DAY, 7 * DAY, now.at).unwrap_or(week_ago.unwrap_or(base));
+    let asleep = asleep(now, shape, [day_ago, week_ago]);
+    let naive = [week_ago.or(day_ago).unwrap_or(z), day_ago.unwrap_or(z)];
+    let two_weeks = past.lag(to - 7 * DAY, 7 * DAY, now.at).unwrap_or(base);
+    let (lag_day, lag_week) = (day_ago, week_ago);
     let day_ago = day_ago.unwrap_or(base);
     let week_ago = week_ago.unwrap_or(base);
     let mean = |s: usize, m: usize| now.mean(s, m);
@@ -85,12 +119,15 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let dep = |s: usize, m: usize| mean(s, m) - mean(WEEK, m);
     let d = [0, 1, 2, 3, 4, 5].map(|m| dep(LOAD, m));
     let swing = shape.week - now.signal[WEEK];
+    // What stands in for a lag is no feature: next to nothing throughout the training, it would be given any coefficient.
+    let [knows_day, knows_week] = now.knows_lags();
+    let known = |lag: Option<f64>, knows: bool, x: f64| if knows && lag.is_some() { x } else { 0.0 };
     let q1 = (d[1] - level).clamp(-WINSOR, WINSOR);
     let q3 = (d[3] - level).clamp(-WINSOR, WINSOR);
     let q5 = (d[5] - level).clamp(-WINSOR, WINSOR);
     let turn = to.rem_euclid(DAY) as f64 / DAY as f64;
     let crest = if ahead <= 4 * 3_600 {
-        past.peak_between(now.at - DAY, to - DAY).map_or(0.0, |p| p - day_ago)
+        past.peak_between(now.at - DAY, to - DAY).map_or(0.0, |p| known(lag_day, knows_day, p - day_ago))
     } else {
         0.0
     };
@@ -107,27 +144,28 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         now.signal[KIND] - now.signal[WEEK],
         shape.day - shape.week,
         day_ago - base,
-        dep(DAY_AGO, 1) - level,
+        known(lag_day, knows_day, dep(DAY_AGO, 1) - level),
         week_ago - base,
-        dep(WEEK_AGO, 1) - level,
+        known(lag_week, knows_week, dep(WEEK_AGO, 1) - level),
         two_weeks - base,
         shape.week,
         swing,
         q3 * shape.week,
         q5 * shape.week,
         z - now.previous,
-        day_ago - now.signal[DAY_AGO] - swing,
-        week_ago - now.signal[WEEK_AGO] - swing,
+        known(lag_day, knows_day, day_ago - now.signal[DAY_AGO] - swing),
+        known(lag_week, knows_week, week_ago - now.signal[WEEK_AGO] - swing),
         q1 * wave(turn),
         q1 * wave((turn + 0.25) % 1.0),
         now.high - mean(LOAD, 1),
         crest,
         q1.abs(),
     ];
-    let experts = plain_experts(now, shape, base, [naive, day_ago, week_ago]);
+    let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago]);
     Outlook {
         features: features.map(|f| f as f32),
         experts,
+        asleep,
         base,
         departure: d[1] - level,
         noise: [1.0, now.noise(0), now.noise(1), shape.noise],
@@ -135,23 +173,44 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
 }
 
 /// What every expert without coefficients expects; those with coefficients stand at the base.
-fn plain_experts(now: &Now, shape: Shape, base: f64, lags: [f64; 3]) -> [f64; EXPERTS] {
+fn plain_experts(
+    now: &Now,
+    shape: Shape,
+    base: f64,
+    naive: [f64; 2],
+    [day_ago, week_ago]: [f64; 2],
+) -> [f64; EXPERTS] {
     let mean = |s: usize, m: usize| now.mean(s, m);
-    let [naive, day_ago, week_ago] = lags;
     [
         now.signal[LOAD],
         mean(LOAD, 0),
         mean(LOAD, 1),
         mean(LOAD, 2),
-        naive,
+        naive[0],
         base,
         shape.day + mean(LOAD, 1) - mean(DAILY, 1),
         shape.kind + mean(LOAD, 3) - mean(KIND, 3),
-        day_ago + mean(LOAD, 2) - mean(DAY_AGO, 2),
-        week_ago + mean(LOAD, 2) - mean(WEEK_AGO, 2),
+        day_ago + mean(LOAD, LAGGED) - mean(DAY_AGO, LAGGED),
+        week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
+        naive[1],
         base,
         base,
         base,
     ]
+}
+
+/// Which experts would have to be stood in for: those of a profile or of a lag that was not seen yet, or lies in a gap.
+fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asleep {
+    let [own_week, own_kind, own_day] = shape.is_own;
+    let [knows_day, knows_week] = now.knows_lags();
+    let mut asleep = Asleep::default();
+    asleep.set(NAIVE_WEEK, week_ago.is_none());
+    asleep.set(DAILY_PROFILE, !own_day);
+    asleep.set(KIND_PROFILE, !own_kind);
+    asleep.set(YESTERDAY, day_ago.is_none() || !knows_day);
+    asleep.set(LAST_WEEK, week_ago.is_none() || !knows_week);
+    asleep.set(WEEKLY_AND_LAST, !own_week);
+    asleep.set(NAIVE_DAY, day_ago.is_none());
+    asleep
 }

@@ -8,7 +8,7 @@
 
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::outlook::{EXPERTS, LAST};
+use super::outlook::{Asleep, EXPERTS, LAST};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
 use super::transform::uneven32;
 use super::trust::{JUDGED, Rule};
@@ -40,6 +40,8 @@ pub(super) struct Errors {
 pub(super) struct Pending {
     /// Expectation of each expert, on the even-noise scale.
     pub experts: [f32; EXPERTS],
+    /// Which of them have nothing of their own to say.
+    pub asleep: Asleep,
     /// Scale of the error, fitted.
     pub scale: f32,
     /// Each expert's own latest error size.
@@ -62,6 +64,8 @@ pub(super) struct Standing {
     pub correction: Correction,
     /// Rolling losses of the pool beside those of the plain rules.
     pub record: Record,
+    /// Loss of the pool over the hours just past, by level: how it fares after a shift.
+    pub fresh: [f32; L],
     /// Rolling share of truths at or below each level's forecast.
     pub cover: [f32; L],
     /// Who predicts at each of the judged levels.
@@ -76,6 +80,9 @@ const JUDGEMENT: f32 = 15.0;
 pub(super) const TRIFLE: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
 const OWN_FLOOR: f32 = 0.03;
+/// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
+/// a poor one and has to earn its weight.
+const STRANGER: f32 = 1.6;
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
@@ -92,6 +99,7 @@ impl Standing {
             own: errors.usual,
             correction: Correction::new(),
             record: Record::new(),
+            fresh: [0.0; L],
             cover: [0.0; L],
             rules: [Rule::Forecast; JUDGED.len()],
         }
@@ -130,7 +138,7 @@ impl Standing {
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            *q = dot(&weights.mixed[l], &opinions);
+            *q = mix(&weights.mixed[l], &opinions, p.asleep);
         }
         q
     }
@@ -143,19 +151,29 @@ impl Standing {
         weights: &Weights,
         p: &Pending,
         (truth, z): (f32, f32),
-        (keep, keep_own): (f32, f32),
+        (keep, keep_own, keep_fresh): (f32, f32, f32),
     ) {
         let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
+        let own = self.correction.apply(p.raw);
+        for ((fresh, y), level) in self.fresh.iter_mut().zip(own).zip(LEVELS) {
+            *fresh = keep_fresh * *fresh + (1.0 - keep_fresh) * pinball(level as f32, truth - y);
+        }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            for (loss, y) in loss.iter_mut().zip(&opinions) {
-                *loss = keep * *loss + (1.0 - keep) * pinball(level, truth - y);
+            let mut lost = opinions.map(|y| pinball(level, truth - y));
+            if !p.asleep.none() {
+                let stranger = STRANGER * pinball(level, truth - p.raw[l]);
+                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(j % EXPERTS));
+                sleeping.for_each(|(_, lost)| *lost = stranger);
+            }
+            for (loss, lost) in loss.iter_mut().zip(lost) {
+                *loss = keep * *loss + (1.0 - keep) * lost;
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
-                let miss = truth - dot(&table[l], &opinions);
+                let miss = truth - mix(&table[l], &opinions, p.asleep);
                 fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
             let covered = truth <= p.pooled[l] + TIE;
@@ -166,10 +184,23 @@ impl Standing {
         for (rule, level) in self.rules.iter_mut().zip(JUDGED) {
             *rule = rule.next(&self.record, level);
         }
-        for (own, expert) in self.own.iter_mut().zip(p.experts) {
-            *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
+        for (e, (own, expert)) in self.own.iter_mut().zip(p.experts).enumerate() {
+            if !p.asleep.is(e) {
+                *own = keep_own * *own + (1.0 - keep_own) * (z - expert).abs();
+            }
         }
     }
+}
+
+/// The weighted mean of the opinions of those who speak for themselves.
+fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
+    if asleep.none() {
+        return dot(weights, opinions);
+    }
+    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
+    let sum: f32 = awake.iter().sum();
+    // Where all weight is on those who sleep, what stands in for them is better than nothing.
+    if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
 }
 
 impl Pending {

@@ -32,10 +32,14 @@ pub(super) struct Shape {
     pub day: f64,
     /// Typical size of a surprise at this time of day; zero while unknown.
     pub noise: f64,
+    /// Whether the word of the week, of the kind of day and of the day is its own, not a coarser profile's.
+    pub is_own: [bool; 3],
 }
 
 /// Gains with which a profile follows new weeks or days once it has seen a few.
 const GAINS: [f64; 3] = [0.3, 0.15, 0.15];
+/// The coarser profile's word counts as so many weeks or days seen: one week alone is mostly noise.
+const PRIOR: [f64; 3] = [1.0, 0.5, 0.0];
 /// Gain of the noise by time of day.
 const NOISE_GAIN: f64 = 0.1;
 /// A surprise beyond so many typical ones moves a profile no further: an outage, a holiday, an attack.
@@ -57,34 +61,17 @@ impl Profile {
     /// What is known of a bin of the local week.
     pub fn at(&self, bin: usize) -> Shape {
         let [week, kind, day, of_day] = self.places(bin);
-        let get = |i: usize| self.value.get(i).copied().map_or(0.0, f64::from);
-        // A frozen profile has a word for every bin.
-        let seen = |i: usize| self.seen.get(i).is_none_or(|&n| n > 0);
-        let d = get(day);
-        let k = if seen(kind) { get(kind) } else { d };
-        let w = if seen(week) { get(week) } else { k };
+        let seen = |i: usize| self.seen.get(i).copied().map_or(0.0, f64::from);
+        let word = |i: usize, coarser: f64, prior: f64| {
+            let own = self.value.get(i).copied().map_or(0.0, f64::from);
+            if seen(i) > 0.0 { coarser + seen(i) / (seen(i) + prior) * (own - coarser) } else { coarser }
+        };
+        let is_own = [week, kind, day].map(|i| seen(i) > 0.0);
+        let d = word(day, 0.0, PRIOR[2]);
+        let k = word(kind, d, PRIOR[1]);
+        let w = word(week, k, PRIOR[0]);
         let noise = self.noise.get(of_day).copied().map_or(0.0, f64::from);
-        Shape { week: w, kind: k, day: d, noise }
-    }
-
-    /// Writes the coarser profiles' word where there is no own one; nothing can be learnt afterwards.
-    pub fn freeze(&mut self) {
-        let day = self.noise.len();
-        for bin in 0..7 * day {
-            let week = self.at(bin).week;
-            if let Some(value) = self.value.get_mut(bin) {
-                *value = week as f32;
-            }
-        }
-        for kind in 0..3 {
-            for of_day in 0..day {
-                let word = self.at((4 + kind) * day + of_day).kind;
-                if let Some(value) = self.value.get_mut((7 + kind) * day + of_day) {
-                    *value = word as f32;
-                }
-            }
-        }
-        self.seen = Vec::new();
+        Shape { week: w, kind: k, day: d, noise, is_own }
     }
 
     /// Learns a deviation from the level seen in a bin, and the size of the surprise of single samples in it.
@@ -100,7 +87,7 @@ impl Profile {
             let gain = (1.0 / (f64::from(*seen) + 1.0)).max(gain);
             let old = if *seen == 0 { before.week } else { f64::from(*value) };
             let step = (deviation - old).clamp(-limit, limit);
-            *value = if *seen == 0 { (old + step) as f32 } else { (old + gain * step) as f32 };
+            *value = (old + gain * step) as f32;
             *seen = seen.saturating_add(1).min(100);
         }
         let miss = (deviation - before.week).abs();

@@ -9,6 +9,7 @@
 pub(super) struct Sums<const P: usize> {
     gram: [[f32; P]; P],
     cross: [[f32; P]; 2],
+    fourth: [f32; P],
     weight: f32,
 }
 
@@ -17,13 +18,15 @@ pub(super) struct Sums<const P: usize> {
 pub(super) struct Total<const P: usize> {
     gram: [[f64; P]; P],
     cross: [[f64; P]; 2],
+    /// Weighted fourth powers of the features.
+    fourth: [f64; P],
     weight: f64,
 }
 
 impl<const P: usize> Sums<P> {
     /// No rows.
     pub fn new() -> Self {
-        Sums { gram: [[0.0; P]; P], cross: [[0.0; P]; 2], weight: 0.0 }
+        Sums { gram: [[0.0; P]; P], cross: [[0.0; P]; 2], fourth: [0.0; P], weight: 0.0 }
     }
 
     /// Adds a row with its weight and its two targets.
@@ -41,6 +44,10 @@ impl<const P: usize> Sums<P> {
                 *c += wy * x;
             }
         }
+        for (sum, x) in self.fourth.iter_mut().zip(row) {
+            let square = x * x;
+            *sum += weight * square * square;
+        }
         self.weight += weight;
     }
 }
@@ -48,7 +55,7 @@ impl<const P: usize> Sums<P> {
 impl<const P: usize> Total<P> {
     /// No rows.
     pub fn new() -> Self {
-        Total { gram: [[0.0; P]; P], cross: [[0.0; P]; 2], weight: 0.0 }
+        Total { gram: [[0.0; P]; P], cross: [[0.0; P]; 2], fourth: [0.0; P], weight: 0.0 }
     }
 
     /// Adds the sums of a block, scaled.
@@ -60,6 +67,7 @@ impl<const P: usize> Total<P> {
         };
         self.gram.iter_mut().zip(&block.gram).for_each(|(a, b)| add(a, b));
         self.cross.iter_mut().zip(&block.cross).for_each(|(a, b)| add(a, b));
+        add(&mut self.fourth, &block.fourth);
         self.weight += factor * f64::from(block.weight);
     }
 
@@ -72,27 +80,34 @@ impl<const P: usize> Total<P> {
         };
         self.gram.iter_mut().zip(&other.gram).for_each(|(a, b)| add(a, b));
         self.cross.iter_mut().zip(&other.cross).for_each(|(a, b)| add(a, b));
+        add(&mut self.fourth, &other.fourth);
         self.weight += sign * other.weight;
     }
 
-    /// The total weight of the rows.
-    pub fn weight(&self) -> f64 {
-        self.weight
-    }
-
-    /// Coefficients for both targets, with a penalty of `ridge` times each feature's own second moment (none
-    /// on the first feature, the constant). Zeros where the sums are degenerate.
-    pub fn solve(&self, ridge: f64) -> [[f64; P]; 2] {
+    /// Coefficients for both targets, with a penalty in units of each feature's own second moment (none on the
+    /// first feature, the constant): a share, and so many rows over those that the feature rests on. Zeros where the
+    /// sums are degenerate.
+    pub fn solve(&self, (share, rows): (f64, f64)) -> [[f64; P]; 2] {
         let mut l = self.gram;
         let trace: f64 = l.iter().enumerate().map(|(i, row)| row[i]).sum();
         let floor = 1e-7 * trace / P as f64 + 1e-300;
         for (i, row) in l.iter_mut().enumerate() {
-            row[i] += floor + if i > 0 { ridge * row[i] } else { 0.0 };
+            let penalty = (share + rows / self.weight.max(1.0)) * self.rarity(i, row[i]);
+            row[i] += floor + if i > 0 { penalty * row[i] } else { 0.0 };
         }
         if !factor(&mut l) {
             return [[0.0; P]; 2];
         }
         self.cross.map(|cross| substitute(&l, cross))
+    }
+}
+
+impl<const P: usize> Total<P> {
+    /// How many rows there are for each that a feature rests on: one where it is spread as a normal variable is, many
+    /// where it was zero but for a few, as what looks a week back is while the history is hardly a week long.
+    fn rarity(&self, feature: usize, square: f64) -> f64 {
+        let fourth = self.fourth[feature];
+        if square > 0.0 { (self.weight * fourth / (3.0 * square * square)).max(1.0) } else { 1.0 }
     }
 }
 
@@ -145,10 +160,10 @@ mod tests {
         }
         let mut total = Total::new();
         total.merge(&sums, 2.0);
-        let [x, y] = total.solve(0.0);
+        let [x, y] = total.solve((0.0, 0.0));
         for (got, want) in x.iter().chain(&y).zip([2.0, 3.0, -1.0, 0.0, 1.0, 0.0]) {
             assert!((got - want).abs() < 1e-5, "{x:?} {y:?}");
         }
-        assert_eq!(Total::<3>::new().solve(0.1), [[0.0; 3]; 2]);
+        assert_eq!(Total::<3>::new().solve((0.1, 0.0)), [[0.0; 3]; 2]);
     }
 }

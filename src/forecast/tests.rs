@@ -272,6 +272,117 @@ fn a_level_shift_is_relearnt_within_half_an_hour() {
     assert!((0.8..1.2).contains(&late), "median over truth after the shift: {late}");
 }
 
+/// A textbook daily load of minutes with a quieter weekend, from the start of a Monday.
+fn daily(minutes: i64, seed: u64) -> Vec<f64> {
+    let mut noise = noise(seed);
+    let shape = |m: i64| 100.0 - 60.0 * (std::f64::consts::TAU * m as f64 / 1_440.0).cos();
+    let week = |m: i64| if m / 1_440 % 7 >= 5 { 0.6 } else { 1.0 };
+    (0..minutes).map(|m| shape(m) * week(m) * (0.9 + 0.2 * noise())).collect()
+}
+
+/// The loss at the published quantiles up to an hour ahead, over origins of one day, each with so many hours of history.
+fn loss_at_age(values: &[f64], hours: i64) -> f64 {
+    let s = series(MONDAY, 60, values);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for origin in (0..12).map(|k| values.len() - 120 - 113 * k) {
+        let at = s.time(origin);
+        let grid = at - Span::minutes(90);
+        let window = Span::minutes(60 * hours - 90);
+        let mut tracker = fit(&s, &Calendar::utc(), grid, window).expect("fits").tracker();
+        tracker.follow(&s, at);
+        for steps in [5usize, 30, 60] {
+            let answer = tracker.quantiles(Span::minutes(steps as i64), &Quantile::PUBLISHED);
+            for (q, y) in Quantile::PUBLISHED.into_iter().zip(answer) {
+                let miss = values[origin + steps] - y;
+                sum += (q.get() * miss).max((q.get() - 1.0) * miss);
+                count += 1.0;
+            }
+        }
+    }
+    sum / count
+}
+
+#[test]
+fn no_forecast_is_worse_for_a_workload_that_turns_a_day_or_a_week_old() {
+    let values = daily(16 * 1_440, 21);
+    // With hardly more than a day there is little to fit to, and losses vary from hour to hour.
+    for (before, ages, most) in [(22, [24, 25, 26], 1.6), (166, [168, 169, 170], 1.1)] {
+        let young = loss_at_age(&values, before);
+        for age in ages {
+            let loss = loss_at_age(&values, age);
+            assert!(loss <= most * young, "{age} h: {loss:.3}, {before} h: {young:.3}");
+        }
+    }
+}
+
+/// The 0.95 peaks of the next three minutes over the three hours after minute `at`, summed.
+fn expected_after(values: &[f64], at: usize) -> (f64, usize) {
+    let s = series(MONDAY, 60, values);
+    let mut tracker = fit(&s, &Calendar::utc(), s.time(at - 200), Span::days(28)).expect("fits").tracker();
+    tracker.follow(&s, s.time(at));
+    let mut sum = 0.0;
+    for minute in at..at + 180 {
+        sum += tracker.peak(Span::minutes(3), &[Quantile::BALANCED])[0].max(values[minute]);
+        tracker.follow(&s, s.time(minute + 1));
+    }
+    (sum, tracker.ignored())
+}
+
+#[test]
+fn one_false_reading_is_no_load_and_a_spike_of_minutes_leaves_no_hangover() {
+    let calm = daily(15 * 1_440, 31);
+    let first = 14 * 1_440 + 400;
+    for (samples, factor, most) in [(1, 40.0, 1.1), (1, 1_000.0, 1.1), (4, 8.0, 1.35)] {
+        let mut values = calm.clone();
+        values[first..first + samples].iter_mut().for_each(|v| *v *= factor);
+        let (without, none) = expected_after(&calm, first + samples);
+        let (with, ignored) = expected_after(&values, first + samples);
+        assert_eq!((none, ignored), (0, samples), "samples ignored");
+        assert!(with <= most * without, "{samples} samples x{factor}: {:.2} times", with / without);
+    }
+}
+
+#[test]
+fn a_spike_raises_the_forecast_while_it_lasts() {
+    let mut values = daily(15 * 1_440, 31);
+    let first = 14 * 1_440 + 400;
+    values[first..first + 8].iter_mut().for_each(|v| *v *= 8.0);
+    let s = series(MONDAY, 60, &values);
+    let mut tracker = fit(&s, &Calendar::utc(), s.time(first - 200), Span::days(28)).expect("fits").tracker();
+    tracker.follow(&s, s.time(first + 7));
+    let peak = tracker.peak(Span::minutes(3), &[Quantile::BALANCED])[0];
+    assert!(peak > 0.7 * values[first + 7], "{peak} while {} is served", values[first + 7]);
+}
+
+#[test]
+fn after_a_shift_both_ways_the_forecast_follows_within_the_hour() {
+    for factor in [3.0, 1.0 / 3.0] {
+        let mut values = daily(16 * 1_440, 41);
+        let first = 14 * 1_440 + 500;
+        values[first..].iter_mut().for_each(|v| *v *= factor);
+        let s = series(MONDAY, 60, &values);
+        let mut tracker =
+            fit(&s, &Calendar::utc(), s.time(first - 100), Span::days(28)).expect("fits").tracker();
+        let (mut covered, mut own, mut last) = (0, 0.0, 0.0);
+        for minute in first + 1..first + 240 {
+            tracker.follow(&s, s.time(minute));
+            let [median, upper] = tracker
+                .quantiles(Span::minutes(30), &[Quantile::MEDIAN, Quantile::BALANCED])
+                .try_into()
+                .expect("two");
+            let truth = values[minute + 30];
+            if minute >= first + 60 {
+                covered += u32::from(truth <= upper);
+                own += (truth - median).abs();
+                last += (truth - values[minute]).abs();
+            }
+        }
+        let covered = f64::from(covered) / 180.0;
+        assert!(covered >= 0.9, "x{factor:.2}: coverage of 0.95 after the first hour {covered:.3}");
+        assert!(own <= last, "x{factor:.2}: loss {:.2} times the last value's", own / last);
+    }
+}
+
 #[test]
 fn a_forecast_explains_itself() {
     let values = workload(3, 3_000, 600, 0.0);

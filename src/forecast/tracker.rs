@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
-use super::backcast::{keep, own_memory};
+use super::backcast::keeps;
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::{DAY, Task};
@@ -18,6 +18,8 @@ use super::now::{Now, record};
 use super::outlook::outlook;
 use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
+use super::shift::Shifted;
+use super::sift::{Finding, Sift};
 use super::transform::even;
 use super::trust::Rule;
 
@@ -25,9 +27,22 @@ use super::trust::Rule;
 #[derive(Debug, Clone)]
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
-    pub(super) now: Now,
-    pub(super) bins: Bins,
-    pub(super) standings: Vec<Standing>,
+    pub(super) state: State,
+    glitches: Sift,
+    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last.
+    calm: Option<Box<State>>,
+    /// Climbs and falls, each with the state as if the one that is open had been a gap: rescaled if it lasts.
+    shifts: [(Sift, Option<Box<State>>); 2],
+    /// The second hypothesis after a shift.
+    shifted: Option<Box<Shifted>>,
+}
+
+/// What changes as samples come in.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub now: Now,
+    pub bins: Bins,
+    pub standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
     slots: usize,
@@ -45,24 +60,29 @@ struct Waiting {
     forecast: Pending,
 }
 
+/// A rise or a fall that has lasted so many seconds begs the question whether the level has shifted.
+const SOON: i64 = 300;
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
 const CAP: f64 = 4.0;
 
 impl Tracker {
     pub(super) fn new(fit: Arc<Inner>) -> Self {
-        Tracker {
-            now: fit.now.clone(),
-            bins: Bins::default(),
-            standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
-            waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
-            slots: 0,
-            fit,
-        }
+        let state = State::new(&fit);
+        let [glitches, climbs, falls] = fit.sifts.clone();
+        let open = |sift: &Sift| sift.open_from().map(|_| Box::new(state.clone()));
+        let shifts = [climbs, falls].map(|sift| {
+            let before = open(&sift);
+            (sift, before)
+        });
+        let shifted = fit.shifted.as_ref().map(|fit| {
+            Box::new(Shifted { state: State::new(fit), fit: Arc::clone(fit), by: 1.0, is_lasting: true })
+        });
+        Tracker { calm: open(&glitches), fit, state, glitches, shifts, shifted }
     }
 
     /// The last slot folded in.
     pub fn at(&self) -> Time {
-        Time::from_epoch(self.now.at)
+        Time::from_epoch(self.state.now.at)
     }
 
     /// The grid point its fit belongs to.
@@ -75,30 +95,74 @@ impl Tracker {
         self.fit.quality
     }
 
+    /// Samples of the last day that were no load to learn from: gone at the next sample, or within minutes.
+    pub fn ignored(&self) -> usize {
+        self.glitches.ignored(self.state.now.at)
+    }
+
     /// Folds in the next slot; `None`, and what is no load, is a gap.
     pub fn observe(&mut self, value: Option<f64>) {
         let fit = Arc::clone(&self.fit);
         let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
         let z = normal.map(even);
-        let past = past(&fit, &self.bins);
-        let closed = self.now.fold(&fit.plan, &past, z);
-        record(&mut self.bins, closed);
-        if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
-            let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
-            self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
+        let at = self.state.now.at + fit.plan.step;
+        let is_sudden = z.is_some_and(|z| self.sift(&fit, at, z));
+        // One reading that nothing confirms yet raises no forecast.
+        let z = z.filter(|_| !is_sudden);
+        let shifts = self.shifts.iter_mut().filter_map(|(_, before)| before.as_mut());
+        for gap in shifts.chain(self.calm.as_mut()) {
+            gap.fold(&fit, None, None);
         }
-        self.slots += 1;
-        for task in 0..fit.tasks.len() {
-            self.judge(&fit, task, z);
-            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
-                self.await_truth(&fit, task);
+        if let Some(shifted) = &mut self.shifted {
+            let own = normal.filter(|_| !is_sudden).map(|normal| shifted.even(&fit, normal));
+            shifted.state.fold(&shifted.fit, own, None);
+        }
+        self.state.fold(&fit, z, self.shifted.as_deref());
+    }
+
+    /// Sorts out what a sample means for the hypotheses; whether it is sudden.
+    fn sift(&mut self, fit: &Arc<Inner>, at: i64, z: f64) -> bool {
+        for (sift, before) in &mut self.shifts {
+            let was = sift.open_mean();
+            let finding = sift.take(&fit.plan, at, z);
+            match finding {
+                Finding::Sudden => *before = Some(Box::new(self.state.clone())),
+                Finding::Rising | Finding::Lasting => {
+                    let is_late = sift.open_from().is_none_or(|from| at - from >= SOON);
+                    let mean = sift.open_mean().or(was);
+                    if let (true, Some(state), Some(mean)) = (is_late, before.as_ref(), mean) {
+                        let shifted = Shifted::new(fit, state, &self.state, mean);
+                        self.shifted = shifted.or(self.shifted.take().filter(|s| s.is_lasting));
+                    }
+                    if finding == Finding::Lasting {
+                        *before = None;
+                        self.shifted.iter_mut().for_each(|shifted| shifted.is_lasting = true);
+                    }
+                }
+                Finding::Gone => {
+                    *before = None;
+                    self.shifted = self.shifted.take().filter(|shifted| shifted.is_lasting);
+                }
+                Finding::Usual => {}
             }
         }
+        let finding = self.glitches.take(&fit.plan, at, z);
+        match finding {
+            Finding::Sudden => self.calm = Some(Box::new(self.state.clone())),
+            Finding::Gone => {
+                if let Some(calm) = self.calm.take() {
+                    self.state = *calm;
+                }
+            }
+            Finding::Lasting => self.calm = None,
+            Finding::Usual | Finding::Rising => {}
+        }
+        finding == Finding::Sudden
     }
 
     /// Folds in all slots of a series after the present one and up to `until`; slots it lacks are gaps.
     pub fn follow(&mut self, history: &Series, until: Time) {
-        let step = self.fit.step.span();
+        let step = Span::seconds(self.fit.plan.step);
         while self.at() + step <= until {
             let next = self.at() + step;
             let slot = history.slot_before(next).filter(|&i| history.time(i) == next);
@@ -134,13 +198,15 @@ impl Tracker {
     /// Lets a rule predict, until the next truth is out.
     #[cfg(test)]
     pub(crate) fn led_by(&mut self, rule: Rule) {
-        self.standings.iter_mut().for_each(|standing| standing.rules.fill(rule));
+        self.state.standings.iter_mut().for_each(|standing| standing.rules.fill(rule));
     }
 
     /// Bytes held on the heap, beside the fit that is shared.
     pub fn heap_bytes(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
-        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+        let shifts = self.shifts.iter().filter_map(|(_, before)| before.as_ref());
+        let more = shifts.chain(&self.calm).map(|state| &**state);
+        let more = more.chain(self.shifted.as_ref().map(|shifted| &shifted.state));
+        self.state.heap_bytes() + more.map(|state| size_of::<State>() + state.heap_bytes()).sum::<usize>()
     }
 
     fn within_reach(&self, ahead: Span) -> i64 {
@@ -149,7 +215,7 @@ impl Tracker {
 
     /// Loads at any quantiles, from those at the modelled levels.
     fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
-        let top = CAP * self.fit.top.max(super::transform::uneven(self.now.signal[super::now::LOAD]));
+        let top = CAP * self.fit.top.max(super::transform::uneven(self.state.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between(levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
@@ -238,19 +304,77 @@ impl Tracker {
     }
 
     fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
-        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.standings.get(i)) else {
+        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
             return [0.0; L];
         };
-        let p = self.forecast(&self.fit, learnt, standing, ahead);
+        let mut p = self.state.forecast(&self.fit, learnt, standing, ahead);
+        p.pooled = self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead);
         p.by(rule, &learnt.errors).map(f64::from)
     }
+}
 
-    fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
+impl State {
+    fn new(fit: &Inner) -> Self {
+        State {
+            now: fit.now.clone(),
+            bins: Bins::default(),
+            standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
+            waiting: fit.tasks.iter().map(|t| VecDeque::with_capacity(t.task.waiting())).collect(),
+            slots: 0,
+        }
+    }
+
+    /// The pool's quantiles, averaged with those of the second hypothesis where there is one.
+    fn joined(
+        &self,
+        fit: &Inner,
+        learnt: &Learnt,
+        mut levels: [f32; L],
+        shifted: Option<&Shifted>,
+        ahead: i64,
+    ) -> [f32; L] {
+        let Some(shifted) = shifted else { return levels };
+        let other = shifted.levels(fit, learnt.task.peak, learnt.task.steps, ahead);
+        let Some(other) = other else { return levels };
+        let mut least = 0.0f32;
+        for ((q, other), share) in levels.iter_mut().zip(other).zip(shifted.share(fit, self)) {
+            least = least.max(*q + share * (other - *q));
+            *q = least;
+        }
+        levels
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
+        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+    }
+
+    /// Folds in the next slot on the even-noise scale; `None` is a gap. What is promised is joined with the second
+    /// hypothesis.
+    pub fn fold(&mut self, fit: &Inner, z: Option<f64>, shifted: Option<&Shifted>) {
+        let past = past(fit, &self.bins);
+        let closed = self.now.fold(&fit.plan, &past, z);
+        record(&mut self.bins, closed);
+        if self.bins.len() as i64 > 2 * KEPT / fit.plan.bin {
+            let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
+            self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
+        }
+        self.slots += 1;
+        for task in 0..fit.tasks.len() {
+            self.judge(fit, task, z);
+            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
+                self.await_truth(fit, task, shifted);
+            }
+        }
+    }
+
+    pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
         let mut p = Pending {
             experts: learnt.model.complete(&view),
+            asleep: view.asleep,
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             lags: lags(&past, &fit.plan, self.now.at, ahead),
@@ -279,20 +403,21 @@ impl Tracker {
             let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
             let z = if learnt.task.peak { w.top } else { z as f32 };
             let truth = super::transform::uneven(f64::from(z)) as f32;
-            let a = keep(&fit.plan, learnt.task.stride, learnt.task.memory);
-            let b = keep(&fit.plan, learnt.task.stride, own_memory(&fit.plan));
+            let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
             let weights = standing.weights();
-            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), (a, b));
+            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), keeps);
         }
     }
 
     /// Writes down what is forecast now, to be judged when its truth is out.
-    fn await_truth(&mut self, fit: &Inner, task: usize) {
+    fn await_truth(&mut self, fit: &Inner, task: usize, shifted: Option<&Shifted>) {
         let (Some(learnt), Some(standing)) = (fit.tasks.get(task), self.standings.get(task)) else { return };
         if self.now.seen == 0 {
             return;
         }
-        let forecast = self.forecast(fit, learnt, standing, learnt.task.steps as i64 * fit.plan.step);
+        let ahead = learnt.task.steps as i64 * fit.plan.step;
+        let mut forecast = self.forecast(fit, learnt, standing, ahead);
+        forecast.pooled = self.joined(fit, learnt, forecast.pooled, shifted, ahead);
         let due = self.slots + learnt.task.steps;
         if let Some(waiting) = self.waiting.get_mut(task) {
             waiting.push_back(Waiting { due, top: 0.0, forecast });

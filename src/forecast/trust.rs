@@ -248,12 +248,12 @@ impl Tracker {
     pub fn trust_in(&self, window: Span, quantile: Quantile) -> Trust {
         let wanted = window.as_seconds();
         let step = self.fit.plan.step;
-        let mut peaks = self.fit.tasks.iter().zip(&self.standings).filter(|(t, _)| t.task.peak);
+        let mut peaks = self.fit.tasks.iter().zip(&self.state.standings).filter(|(t, _)| t.task.peak);
         let chosen = peaks
             .clone()
             .find(|(t, _)| t.task.steps as i64 * step >= wanted)
             .or_else(|| peaks.next_back())
-            .or_else(|| self.fit.tasks.iter().zip(&self.standings).next());
+            .or_else(|| self.fit.tasks.iter().zip(&self.state.standings).next());
         let distance = |l: usize| (LEVELS[l] - quantile.get()).abs();
         let nearest = JUDGED.into_iter().enumerate().min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)));
         let (Some((learnt, standing)), Some((place_of, level))) = (chosen, nearest) else {
@@ -285,7 +285,7 @@ impl Tracker {
             .fit
             .tasks
             .iter()
-            .zip(&self.standings)
+            .zip(&self.state.standings)
             .filter(|(t, _)| !t.task.peak && (t.task.steps as i64 * step <= NEAR || t.task.steps == first))
             .map(|(_, s)| s)
             .collect();

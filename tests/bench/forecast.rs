@@ -29,7 +29,7 @@ const POINTS: usize = 40_320;
 const FASTER: f64 = 40.0;
 const PREDICT_SHARE: f64 = 1.0 / 20.0;
 const UPDATE_SHARE: f64 = 1.0 / 500.0;
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 280 * 1024;
 
 fn main() -> ExitCode {
     let series = workload();
@@ -68,8 +68,8 @@ fn main() -> ExitCode {
     let (year_ms, changes_ms) = year_of_a_schedule(end);
     let fitted_bytes = fitted.heap_bytes();
     // As served: a tracker is followed for six hours, then the next fit takes over.
-    let mut served = fitted.tracker();
-    (0..360).for_each(|i| served.observe(Some(f64::from(90 + i % 7))));
+    let mut served = fit(&series, &calendar, end - Span::hours(6), window).expect("fits").tracker();
+    served.follow(&series, end);
     let tracker_bytes = served.heap_bytes();
     let window_bytes = series.clone().compact().heap_bytes();
     let bytes = fitted_bytes + tracker_bytes + window_bytes;

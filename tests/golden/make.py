@@ -52,9 +52,11 @@ def experts():
     keys = lambda wb: (wb, kind_of(wb), wb % bins)
 
     def word(wb):
+        # what was seen n times counts n, the coarser profile's word a half (kind of day) or one (week)
         d = shapes[2].get(wb % bins, (0, 0.0))[1]
-        k = shapes[1].get(kind_of(wb), (0, d))[1]
-        w = shapes[0].get(wb, (0, k))[1]
+        own = lambda n, value, coarser, prior: coarser + n / (n + prior) * (value - coarser)
+        k = own(*shapes[1].get(kind_of(wb), (0, 0.0)), d, 0.5)
+        w = own(*shapes[0].get(wb, (0, 0.0)), k, 1.0)
         return w, k, d
 
     seen = np.zeros((SLOTS, 3))
@@ -90,6 +92,7 @@ def experts():
             ("yesterday, moved to the level", ahead, at(bins) + mean("z", 2) - mean("ago", 2)),
             ("last week, moved to the level", ahead, at(7 * bins) + mean("z", 2) - mean("wago", 2)),
             ("weekly profile and last value", ahead, w + mean("z", 0) - mean("week", 0)),
+            ("same time a day ago", ahead, at(bins)),
         ]
     with open(HERE / "experts.csv", "w") as f:
         f.write("# expectations on the even-noise scale; absolute tolerance 2e-5 (bins and profiles are kept in single precision)\n")
