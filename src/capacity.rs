@@ -1,0 +1,349 @@
+//! What one replica carries, from what a service was seen to do; or why that cannot be told.
+//!
+//! Load, ready replicas and whatever else is known (CPU, latency, failures, work that waits) become cells; a line of CPU,
+//! the knee of an objective, the throughput under a backlog each answer or refuse with a reason; the smallest answer
+//! binds. A function of the observations alone: no clock, no memory, no randomness. It never answers beyond what the
+//! observations bear, and never takes a bottleneck elsewhere for the capacity of a replica.
+
+mod carried;
+mod cells;
+mod counts;
+mod doubt;
+mod evidence;
+mod knee;
+mod line;
+mod spread;
+mod why;
+#[cfg(test)]
+mod tests;
+
+pub use cells::LeftOut;
+pub use counts::AtCount;
+pub use evidence::{Column, Evidence};
+pub use knee::Limit;
+pub use line::CpuFit;
+pub use spread::Estimate;
+pub use why::Why;
+
+use crate::units::Span;
+use cells::Cells;
+use knee::Point;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Question {
+    /// CPU cores (or devices) that one replica requests; without it CPU tells nothing.
+    pub request: Option<f64>,
+    /// How much of the request a replica may use, 0 to 1.
+    pub utilization: f64,
+    /// What must hold for the users of the service.
+    pub objective: Option<Limit>,
+}
+
+/// What bounds the load of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// CPU at the wanted utilization.
+    Cpu,
+    /// The objective is missed beyond it.
+    Latency,
+    /// All that a replica completes while work waits.
+    Throughput,
+    /// What was carried with the objective met, or one and a half times that.
+    Demonstrated,
+}
+
+/// What one replica carries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known {
+    /// The load of one replica, with the range that holds it nine times of ten.
+    pub carried: Estimate,
+    /// What bounds it.
+    pub bound: Bound,
+    /// It over the largest load of a replica that was seen for a while; above 1 it lies beyond what was seen.
+    pub beyond: f64,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// So much.
+    Known(Known),
+    /// Not from these observations; the reason that weighs most comes first.
+    CannotTell(Vec<Why>),
+}
+
+/// The answer with what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// The answer.
+    pub verdict: Verdict,
+    /// What CPU says, where it was asked.
+    pub cpu: Option<Result<CpuFit, Why>>,
+    /// What the objective says, where there is one.
+    pub latency: Option<Result<Estimate, Why>>,
+    /// What replicas complete while work waits, where that is known.
+    pub throughput: Option<Result<Estimate, Why>>,
+    /// The objective that was looked at, with a number in place of [`Limit::TwiceQuiet`].
+    pub objective: Option<Limit>,
+    /// The largest load of a replica carried for a quarter of an hour with the objective met.
+    pub demonstrated: Option<f64>,
+    /// The largest load of a replica seen for a while.
+    pub seen: f64,
+    /// The same by the number of replicas, where two or more can be told apart.
+    pub by_replicas: Vec<AtCount>,
+    /// Whether it depends on the number of replicas: the answer is then that of the largest number.
+    pub depends_on_replicas: bool,
+    /// The whole load that more replicas hardly raise.
+    pub ceiling: Option<f64>,
+    /// Cells that were learned from.
+    pub cells: usize,
+    /// Rows that were left out.
+    pub left_out: LeftOut,
+    /// Whether pods start so often that the minutes after a start had to be kept.
+    pub keeps_starts: bool,
+}
+
+/// Fewer cells tell nothing.
+const FEWEST: usize = 12;
+/// The load of a replica must span this factor between its 5th and 95th percentile, or in a planned squeeze.
+const SPAN: f64 = 2.0;
+/// A squeeze lasts at least so long.
+const SQUEEZE_MINUTES: f64 = 15.0;
+/// What was carried limits the answer to this factor of it.
+const MOST_OF_CARRIED: f64 = 1.5;
+/// Seen for so long, or for this share of the time where that is less, a load was there for a while.
+const SEEN_MINUTES: f64 = 15.0;
+const SEEN_SHARE: f64 = 0.02;
+/// Where this much time was observed, CPU is compared over five minutes: its meters lag by one or two.
+const LONG_MINUTES: f64 = 1_440.0;
+
+/// Learns what one replica carries.
+pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
+    let fails_matter = matches!(question.objective, Some(Limit::Failed(_)));
+    let cells = Cells::of(evidence, Span::MINUTE, fails_matter);
+    let seen = seen(&cells);
+    let limit = limit(&cells, evidence, question);
+    let points = limit.map_or_else(Vec::new, |limit| knee::points(&cells, limit));
+    let latency = limit.map(|_| knee::knee(&points, seen));
+    let long = cells.total_minutes() >= LONG_MINUTES;
+    let wide = if long { Some(Cells::of(evidence, Span::minutes(5), fails_matter)) } else { None };
+    let wide = wide.as_ref().unwrap_or(&cells);
+    let budget = question.request.map(|request| request * question.utilization);
+    let cpu = budget.filter(|_| evidence.has(Column::Cpu)).map(|budget| line::cpu(wide, seen, budget));
+    let throughput = carried::throughput(&cells, |_| true);
+    let mut findings = Findings {
+        verdict: Verdict::CannotTell(Vec::new()),
+        cpu,
+        latency,
+        throughput,
+        objective: limit,
+        demonstrated: carried::demonstrated(&cells, &points),
+        seen,
+        by_replicas: Vec::new(),
+        depends_on_replicas: false,
+        ceiling: None,
+        cells: cells.len(),
+        left_out: cells.left_out,
+        keeps_starts: cells.keeps_starts,
+    };
+    findings.verdict = match doubtful(&cells).map_or_else(|| findings.known(), Err) {
+        Ok(known) => Verdict::Known(findings.by_count(known, &cells, &points)),
+        Err(first) => Verdict::CannotTell(findings.reasons(first)),
+    };
+    findings
+}
+
+/// The objective, with its number; twice the quiet latency where nothing else was asked.
+fn limit(cells: &Cells, evidence: &Evidence, question: &Question) -> Option<Limit> {
+    let given = match question.objective {
+        None if question.request.is_none() && evidence.has(Column::Latency) => Some(Limit::TwiceQuiet),
+        given => given,
+    };
+    let limit = match given? {
+        Limit::TwiceQuiet => Limit::Latency(knee::twice_quiet(cells)?),
+        limit => limit,
+    };
+    let column = match limit {
+        Limit::Missed(_) => Column::Missed,
+        Limit::Failed(_) => Column::Errors,
+        _ => Column::Latency,
+    };
+    evidence.has(column).then_some(limit)
+}
+
+/// The largest load of a replica that was seen for a while.
+fn seen(cells: &Cells) -> f64 {
+    let minutes = cells.total_minutes();
+    let enough = SEEN_MINUTES.min(SEEN_SHARE * minutes);
+    spread::quantile(cells, 1.0 - enough / minutes.max(1.0))
+}
+
+/// What forbids any answer.
+fn doubtful(cells: &Cells) -> Option<Why> {
+    if cells.len() < FEWEST {
+        return Some(Why::TooFew { cells: cells.len(), expected: FEWEST });
+    }
+    let (low, middle, high) =
+        (spread::quantile(cells, 0.05), spread::quantile(cells, 0.5), spread::quantile(cells, 0.95));
+    if high < SPAN * low && squeezed(cells) < SPAN * middle {
+        return Some(Why::Flat { span: high / low, is_held: follows(cells) > 0.8 });
+    }
+    is_confounded(cells).then_some(Why::Confounded)
+}
+
+/// The largest mean load of a replica over a quarter of an hour.
+fn squeezed(cells: &Cells) -> f64 {
+    let (mut most, mut sum, mut minutes) = (0.0, 0.0, 0.0);
+    for i in 0..cells.len() {
+        sum += cells.each(i) * cells.minutes[i];
+        minutes += cells.minutes[i];
+        if minutes >= SQUEEZE_MINUTES {
+            most = f64::max(most, sum / minutes);
+            (sum, minutes) = (0.0, 0.0);
+        }
+    }
+    most
+}
+
+/// How well the number of replicas follows the load: the correlation of their logarithms, 0 where replicas are fixed.
+fn follows(cells: &Cells) -> f64 {
+    let pairs = (0..cells.len()).map(|i| (cells.get(i, Column::Load).ln(), cells.replicas(i).ln()));
+    let (mut n, mut x, mut y, mut xx, mut xy, mut yy) = (0.0_f64, 0.0, 0.0, 0.0, 0.0, 0.0);
+    for (load, replicas) in pairs {
+        n += 1.0;
+        x += load;
+        y += replicas;
+        xx += load * load;
+        xy += load * replicas;
+        yy += replicas * replicas;
+    }
+    let spread = (xx - x * x / n) * (yy - y * y / n);
+    if spread > 1e-9 { (xy - x * y / n) / spread.sqrt() } else { 0.0 }
+}
+
+/// Whether the load of a replica is told by the number of replicas alone.
+fn is_confounded(cells: &Cells) -> bool {
+    /// This share of the variation and more.
+    const NEARLY_ALL: f64 = 0.98;
+    let mut groups: std::collections::BTreeMap<i64, (f64, f64, f64)> = std::collections::BTreeMap::new();
+    for i in 0..cells.len() {
+        let (each, group) = (cells.each(i).ln(), groups.entry(cells.replicas(i).round() as i64).or_default());
+        *group = (group.0 + 1.0, group.1 + each, group.2 + each * each);
+    }
+    let (n, sum, squares) =
+        groups.values().fold((0.0, 0.0, 0.0), |t, g| (t.0 + g.0, t.1 + g.1, t.2 + g.2));
+    let within: f64 = groups.values().map(|g| g.2 - g.1 * g.1 / g.0).sum();
+    groups.len() > 1 && within < (1.0 - NEARLY_ALL) * (squares - sum * sum / n)
+}
+
+// === impl Findings ===
+
+impl Findings {
+    /// The smallest of the answers, or the reason that there is none.
+    fn known(&self) -> Result<Known, Why> {
+        // An objective that is missed for a reason that no replica can mend leaves nothing for CPU to say.
+        if let Some(Err(why)) = self.latency
+            && matches!(
+                why,
+                Why::FollowsTotal
+                    | Why::ReplicasDoNotHelp { .. }
+                    | Why::MissedAtRest
+                    | Why::DoesNotRise { load_falls: true, .. }
+            )
+        {
+            return Err(why);
+        }
+        let cpu = self.cpu.and_then(Result::ok).map(|fit| (fit.carried, Bound::Cpu));
+        let latency = self.latency.and_then(Result::ok).map(|knee| (knee, Bound::Latency));
+        let throughput = self.throughput.and_then(Result::ok).map(|rate| (rate, Bound::Throughput));
+        let answers = [cpu, latency, throughput].into_iter().flatten();
+        let least = answers.min_by(|a, b| a.0.value.total_cmp(&b.0.value));
+        let Some((carried, mut bound)) = least else {
+            let refused = [self.latency.and_then(Result::err), self.cpu.and_then(Result::err)];
+            let waits = self.throughput.and_then(Result::err);
+            return Err(refused.into_iter().flatten().next().or(waits).unwrap_or(Why::NothingToLearnFrom));
+        };
+        if carried.width() > why::WIDEST || !carried.high.is_finite() {
+            return Err(Why::Wide { width: carried.width() });
+        }
+        let held = self.demonstrated.map_or(carried, |least| carried.moved_into(least, MOST_OF_CARRIED * least));
+        if held.value != carried.value {
+            bound = Bound::Demonstrated;
+        }
+        Ok(Known { carried: held, bound, beyond: held.value / self.seen })
+    }
+
+    /// The answer by the number of replicas; where it depends on that, the one of the largest number.
+    fn by_count(&mut self, known: Known, cells: &Cells, points: &[Point]) -> Known {
+        for count in counts::counts((0..cells.len()).map(|i| cells.replicas(i))) {
+            let runs = |replicas: f64| replicas.round() as usize == count;
+            let found = match known.bound {
+                Bound::Throughput => carried::throughput(cells, |i| runs(cells.replicas(i))),
+                Bound::Latency => {
+                    let some: Vec<Point> = points.iter().filter(|p| runs(p.replicas)).copied().collect();
+                    Some(knee::knee(&some, self.seen))
+                }
+                Bound::Cpu | Bound::Demonstrated => None,
+            };
+            if let Some(Ok(carried)) = found
+                && carried.width() <= why::WIDEST
+            {
+                self.by_replicas.push(AtCount { replicas: count, carried });
+            }
+        }
+        if self.by_replicas.len() < 2 {
+            self.by_replicas.clear();
+        }
+        self.depends_on_replicas = counts::differ(&self.by_replicas);
+        self.ceiling = counts::ceiling(&self.by_replicas);
+        match self.by_replicas.last() {
+            Some(last) if self.depends_on_replicas => {
+                Known { carried: last.carried, beyond: last.carried.value / self.seen, ..known }
+            }
+            _ => known,
+        }
+    }
+
+    /// The first reason, and the others that were found.
+    fn reasons(&self, first: Why) -> Vec<Why> {
+        let others = [
+            self.latency.and_then(Result::err),
+            self.cpu.and_then(Result::err),
+            self.throughput.and_then(Result::err),
+        ];
+        let mut all = vec![first];
+        for why in others.into_iter().flatten() {
+            if all.iter().all(|known| known.as_str() != why.as_str()) {
+                all.push(why);
+            }
+        }
+        all
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// Its name for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bound::Cpu => "cpu",
+            Bound::Latency => "latency",
+            Bound::Throughput => "throughput",
+            Bound::Demonstrated => "demonstrated",
+        }
+    }
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// What one replica carries, if that is known.
+    pub fn known(&self) -> Option<&Known> {
+        match self {
+            Verdict::Known(known) => Some(known),
+            Verdict::CannotTell(_) => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Services of known capacity, generated, and what is made of them.
