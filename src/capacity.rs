@@ -27,7 +27,6 @@ pub use why::Why;
 
 use crate::units::Span;
 use cells::Cells;
-use knee::Point;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,24 +72,31 @@ pub enum Verdict {
     CannotTell(Vec<Why>),
 }
 
-/// The answer with what it rests on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Findings {
-    /// The answer.
-    pub verdict: Verdict,
+/// What each of the ways to learn says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answers {
     /// What CPU says, where it was asked.
     pub cpu: Option<Result<CpuFit, Why>>,
     /// What the objective says, where there is one.
     pub latency: Option<Result<Estimate, Why>>,
     /// What replicas complete while work waits, where that is known.
     pub throughput: Option<Result<Estimate, Why>>,
-    /// The objective that was looked at, with a number in place of [`Limit::TwiceQuiet`].
-    pub objective: Option<Limit>,
     /// The largest load of a replica carried for a quarter of an hour with the objective met.
     pub demonstrated: Option<f64>,
     /// The largest load of a replica seen for a while.
     pub seen: f64,
-    /// The same by the number of replicas, where two or more can be told apart.
+}
+
+/// The answer with what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// The answer.
+    pub verdict: Verdict,
+    /// What it was taken from.
+    pub answers: Answers,
+    /// The objective that was looked at, with a number in place of [`Limit::TwiceQuiet`].
+    pub objective: Option<Limit>,
+    /// The answer by the number of replicas, where two or more can be told apart.
     pub by_replicas: Vec<AtCount>,
     /// Whether it depends on the number of replicas: the answer is then that of the largest number.
     pub depends_on_replicas: bool,
@@ -122,24 +128,20 @@ const LONG_MINUTES: f64 = 1_440.0;
 pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
     let fails_matter = matches!(question.objective, Some(Limit::Failed(_)));
     let cells = Cells::of(evidence, Span::MINUTE, fails_matter);
-    let seen = seen(&cells);
-    let limit = limit(&cells, evidence, question);
-    let points = limit.map_or_else(Vec::new, |limit| knee::points(&cells, limit));
-    let latency = limit.map(|_| knee::knee(&points, seen));
+    let objective = limit(&cells, evidence, question);
     let long = cells.total_minutes() >= LONG_MINUTES;
     let wide = if long { Some(Cells::of(evidence, Span::minutes(5), fails_matter)) } else { None };
-    let wide = wide.as_ref().unwrap_or(&cells);
+    let seen = seen(&cells);
     let budget = question.request.map(|request| request * question.utilization);
-    let cpu = budget.filter(|_| evidence.has(Column::Cpu)).map(|budget| line::cpu(wide, seen, budget));
-    let throughput = carried::throughput(&cells, |_| true);
+    let cpu = budget
+        .filter(|_| evidence.has(Column::Cpu))
+        .map(|budget| line::cpu(wide.as_ref().unwrap_or(&cells), seen, budget));
+    let answers = Answers::of(&cells, objective, cpu, seen);
+    let doubts = doubts(&cells);
     let mut findings = Findings {
         verdict: Verdict::CannotTell(Vec::new()),
-        cpu,
-        latency,
-        throughput,
-        objective: limit,
-        demonstrated: carried::demonstrated(&cells, &points),
-        seen,
+        answers,
+        objective,
         by_replicas: Vec::new(),
         depends_on_replicas: false,
         ceiling: None,
@@ -147,9 +149,9 @@ pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
         left_out: cells.left_out,
         keeps_starts: cells.keeps_starts,
     };
-    findings.verdict = match doubtful(&cells).map_or_else(|| findings.known(), Err) {
-        Ok(known) => Verdict::Known(findings.by_count(known, &cells, &points)),
-        Err(first) => Verdict::CannotTell(findings.reasons(first)),
+    findings.verdict = match answers.known() {
+        Ok(known) if doubts.is_empty() => Verdict::Known(findings.by_count(known, &cells)),
+        known => Verdict::CannotTell(answers.reasons(doubts, known.err())),
     };
     findings
 }
@@ -180,16 +182,21 @@ fn seen(cells: &Cells) -> f64 {
 }
 
 /// What forbids any answer.
-fn doubtful(cells: &Cells) -> Option<Why> {
+fn doubts(cells: &Cells) -> Vec<Why> {
+    let mut doubts = Vec::new();
+    let share = |share: f64| spread::quantile(cells, share);
+    let (low, high) = (share(0.05), share(0.95));
+    let is_confounded = is_confounded(cells);
+    if high < SPAN * low && squeezed(cells) < SPAN * low {
+        doubts.push(Why::Flat { span: high / low, is_held: !is_confounded && follows(cells) > 0.8 });
+    }
+    if is_confounded {
+        doubts.push(Why::Confounded);
+    }
     if cells.len() < FEWEST {
-        return Some(Why::TooFew { cells: cells.len(), expected: FEWEST });
+        doubts.push(Why::TooFew { cells: cells.len(), expected: FEWEST });
     }
-    let (low, middle, high) =
-        (spread::quantile(cells, 0.05), spread::quantile(cells, 0.5), spread::quantile(cells, 0.95));
-    if high < SPAN * low && squeezed(cells) < SPAN * middle {
-        return Some(Why::Flat { span: high / low, is_held: follows(cells) > 0.8 });
-    }
-    is_confounded(cells).then_some(Why::Confounded)
+    doubts
 }
 
 /// The largest mean load of a replica over a quarter of an hour.
@@ -226,6 +233,8 @@ fn follows(cells: &Cells) -> f64 {
 fn is_confounded(cells: &Cells) -> bool {
     /// This share of the variation and more.
     const NEARLY_ALL: f64 = 0.98;
+    /// A load that varies by less than a tenth is flat, whatever tells it.
+    const VARIED: f64 = 0.1;
     let mut groups: std::collections::BTreeMap<i64, (f64, f64, f64)> = std::collections::BTreeMap::new();
     for i in 0..cells.len() {
         let (each, group) = (cells.each(i).ln(), groups.entry(cells.replicas(i).round() as i64).or_default());
@@ -234,23 +243,34 @@ fn is_confounded(cells: &Cells) -> bool {
     let (n, sum, squares) =
         groups.values().fold((0.0, 0.0, 0.0), |t, g| (t.0 + g.0, t.1 + g.1, t.2 + g.2));
     let within: f64 = groups.values().map(|g| g.2 - g.1 * g.1 / g.0).sum();
-    groups.len() > 1 && within < (1.0 - NEARLY_ALL) * (squares - sum * sum / n)
+    let whole = squares - sum * sum / n;
+    groups.len() > 1 && whole > n * VARIED * VARIED && within < (1.0 - NEARLY_ALL) * whole
 }
 
-// === impl Findings ===
+// === impl Answers ===
 
-impl Findings {
+impl Answers {
+    fn of(
+        cells: &Cells,
+        objective: Option<Limit>,
+        cpu: Option<Result<CpuFit, Why>>,
+        seen: f64,
+    ) -> Answers {
+        let points = objective.map_or_else(Vec::new, |limit| knee::points(cells, limit));
+        Answers {
+            cpu,
+            latency: objective.map(|_| knee::knee(&points, seen)),
+            throughput: carried::throughput(cells),
+            demonstrated: carried::demonstrated(cells, &points),
+            seen,
+        }
+    }
+
     /// The smallest of the answers, or the reason that there is none.
     fn known(&self) -> Result<Known, Why> {
         // An objective that is missed for a reason that no replica can mend leaves nothing for CPU to say.
         if let Some(Err(why)) = self.latency
-            && matches!(
-                why,
-                Why::FollowsTotal
-                    | Why::ReplicasDoNotHelp { .. }
-                    | Why::MissedAtRest
-                    | Why::DoesNotRise { load_falls: true, .. }
-            )
+            && why.lies_elsewhere()
         {
             return Err(why);
         }
@@ -260,65 +280,63 @@ impl Findings {
         let answers = [cpu, latency, throughput].into_iter().flatten();
         let least = answers.min_by(|a, b| a.0.value.total_cmp(&b.0.value));
         let Some((carried, mut bound)) = least else {
-            let refused = [self.latency.and_then(Result::err), self.cpu.and_then(Result::err)];
-            let waits = self.throughput.and_then(Result::err);
-            return Err(refused.into_iter().flatten().next().or(waits).unwrap_or(Why::NothingToLearnFrom));
+            return Err(self.refused().next().unwrap_or(Why::NothingToLearnFrom));
         };
         if carried.width() > why::WIDEST || !carried.high.is_finite() {
             return Err(Why::Wide { width: carried.width() });
         }
-        let held = self.demonstrated.map_or(carried, |least| carried.moved_into(least, MOST_OF_CARRIED * least));
+        let held = self.demonstrated.map_or(carried, |least| carried.held(least, MOST_OF_CARRIED * least));
         if held.value != carried.value {
             bound = Bound::Demonstrated;
         }
         Ok(Known { carried: held, bound, beyond: held.value / self.seen })
     }
 
-    /// The answer by the number of replicas; where it depends on that, the one of the largest number.
-    fn by_count(&mut self, known: Known, cells: &Cells, points: &[Point]) -> Known {
-        for count in counts::counts((0..cells.len()).map(|i| cells.replicas(i))) {
-            let runs = |replicas: f64| replicas.round() as usize == count;
-            let found = match known.bound {
-                Bound::Throughput => carried::throughput(cells, |i| runs(cells.replicas(i))),
-                Bound::Latency => {
-                    let some: Vec<Point> = points.iter().filter(|p| runs(p.replicas)).copied().collect();
-                    Some(knee::knee(&some, self.seen))
-                }
-                Bound::Cpu | Bound::Demonstrated => None,
-            };
-            if let Some(Ok(carried)) = found
-                && carried.width() <= why::WIDEST
-            {
-                self.by_replicas.push(AtCount { replicas: count, carried });
-            }
-        }
-        if self.by_replicas.len() < 2 {
-            self.by_replicas.clear();
-        }
-        self.depends_on_replicas = counts::differ(&self.by_replicas);
-        self.ceiling = counts::ceiling(&self.by_replicas);
-        match self.by_replicas.last() {
-            Some(last) if self.depends_on_replicas => {
-                Known { carried: last.carried, beyond: last.carried.value / self.seen, ..known }
-            }
-            _ => known,
-        }
+    /// Why some of them are missing, the objective first: it is what matters to people.
+    fn refused(&self) -> impl Iterator<Item = Why> {
+        let all =
+            [self.latency.and_then(Result::err), self.cpu.and_then(Result::err), self.throughput.and_then(Result::err)];
+        all.into_iter().flatten()
     }
 
-    /// The first reason, and the others that were found.
-    fn reasons(&self, first: Why) -> Vec<Why> {
-        let others = [
-            self.latency.and_then(Result::err),
-            self.cpu.and_then(Result::err),
-            self.throughput.and_then(Result::err),
-        ];
-        let mut all = vec![first];
-        for why in others.into_iter().flatten() {
+    /// All reasons, each kind once.
+    fn reasons(&self, doubts: Vec<Why>, first: Option<Why>) -> Vec<Why> {
+        let mut all: Vec<Why> = Vec::new();
+        for why in doubts.into_iter().chain(first).chain(self.refused()) {
             if all.iter().all(|known| known.as_str() != why.as_str()) {
                 all.push(why);
             }
         }
         all
+    }
+}
+
+// === impl Findings ===
+
+impl Findings {
+    /// The answer by the number of replicas; where it depends on that, the one of the largest number.
+    fn by_count(&mut self, known: Known, cells: &Cells) -> Known {
+        let mut by = Vec::new();
+        for replicas in counts::counts((0..cells.len()).map(|i| cells.replicas(i))) {
+            let answers = Answers::of(&cells.with_replicas(replicas), self.objective, self.answers.cpu, self.answers.seen);
+            // CPU is one line for all: alone it says nothing about their number.
+            let tells = answers.latency.is_some_and(|knee| knee.is_ok())
+                || answers.throughput.is_some_and(|rate| rate.is_ok());
+            if let Ok(known) = answers.known()
+                && tells
+            {
+                by.push((replicas, known));
+            }
+        }
+        if by.len() < 2 {
+            return known;
+        }
+        self.by_replicas =
+            by.iter().map(|(replicas, known)| AtCount { replicas: *replicas, carried: known.carried }).collect();
+        self.depends_on_replicas = counts::differ(&self.by_replicas);
+        self.ceiling = counts::ceiling(&self.by_replicas);
+        let counts = |last: &&(usize, Known)| self.depends_on_replicas || last.1.carried.high < known.carried.low;
+        by.last().filter(counts).map_or(known, |last| last.1)
     }
 }
 

@@ -15,21 +15,20 @@ const CARRIED_MINUTES: f64 = 15.0;
 const MISSES: f64 = 0.05;
 /// Bins that count as one load: 6 %.
 const TOGETHER: usize = 3;
-/// Offered by this much more than was served, work is waiting or turned away.
-const WAITS: f64 = 1.1;
-/// For each replica so many pieces of work wait.
-const QUEUED: f64 = 2.0;
+/// Offered by this much more than a replica serves at most, work waits or is turned away.
+const OVER: f64 = 1.1;
+/// So many seconds of work wait.
+const QUEUED_SECONDS: f64 = 30.0;
 const FEWEST: usize = 10;
 /// Where the middle half of the throughputs spreads by more, replicas are not what limits them.
 const STEADY: f64 = 0.4;
 
 /// The largest load of a replica that was carried for a quarter of an hour in all with the objective met.
 pub(super) fn demonstrated(cells: &Cells, points: &[Point]) -> Option<f64> {
-    let top = points.iter().map(|point| point.each).fold(f64::MIN_POSITIVE, f64::max);
     let minutes = cells.total_minutes() / cells.len().max(1) as f64;
     let mut bins = vec![(0.0, 0.0, f64::INFINITY); BINS];
     for point in points {
-        let bin = &mut bins[spread::bin(point.each, top)];
+        let bin = &mut bins[point.bins[0]];
         bin.0 += 1.0;
         bin.1 += f64::from(u8::from(point.score > 0.0));
         bin.2 = f64::min(bin.2, point.each);
@@ -43,31 +42,25 @@ pub(super) fn demonstrated(cells: &Cells, points: &[Point]) -> Option<f64> {
 }
 
 /// What a replica completes while work waits; `None` where nothing tells of waiting work.
-pub(super) fn throughput(cells: &Cells, takes: impl Fn(usize) -> bool) -> Option<Result<Estimate, Why>> {
-    let waits = |i: usize| {
-        let (demand, backlog) = (cells.get(i, Column::Demand), cells.get(i, Column::Backlog));
-        demand > WAITS * cells.get(i, Column::Load) || backlog >= QUEUED * cells.replicas(i)
-    };
-    let knows = |i: &usize| !cells.get(*i, Column::Demand).is_nan() || !cells.get(*i, Column::Backlog).is_nan();
-    if !(0..cells.len()).any(|i| knows(&i)) {
-        return None;
-    }
-    // Work that began to wait, or ended waiting, within a cell did not fill it.
-    let is_full = |i: usize| {
-        let queue = !cells.get(i, Column::Backlog).is_nan();
-        let beside = |j: Option<usize>| j.is_none_or(|j| j >= cells.len() || waits(j));
-        waits(i) && (!queue || (beside(i.checked_sub(1)) && beside(Some(i + 1))))
-    };
+pub(super) fn throughput(cells: &Cells) -> Option<Result<Estimate, Why>> {
+    let known = |column| (0..cells.len()).any(|i| !cells.get(i, column).is_nan());
     let blocks = spread::blocks(cells);
-    let full: Vec<(usize, f64)> =
-        (0..cells.len()).filter(|&i| takes(i) && is_full(i)).map(|i| (blocks[i], cells.each(i))).collect();
+    let full: Vec<(usize, f64)> = if known(Column::Backlog) {
+        let is_full = |i: usize| waits(cells, i.saturating_sub(1)) && waits(cells, i) && waits(cells, i + 1);
+        (0..cells.len()).filter(|&i| is_full(i)).map(|i| (blocks[i], cells.each(i))).collect()
+    } else if known(Column::Demand) {
+        let ceiling = ceiling(cells);
+        let is_over = |i: &usize| offered(cells, *i) > OVER * ceiling;
+        (0..cells.len()).filter(is_over).map(|i| (blocks[i], cells.each(i))).collect()
+    } else {
+        return None;
+    };
     if full.len() < FEWEST {
         return Some(Err(Why::TooFew { cells: full.len(), expected: FEWEST }));
     }
     let of = |out: Option<usize>, share: f64| {
         let mut rates: Vec<f64> = full.iter().filter(|f| Some(f.0) != out).map(|f| f.1).collect();
-        let rank = (share * rates.len().saturating_sub(1) as f64).round() as usize;
-        (rank < rates.len()).then(|| *rates.select_nth_unstable_by(rank, f64::total_cmp).1)
+        quantile(&mut rates, share)
     };
     let value = of(None, 0.5)?;
     let (low, high) = (of(None, 0.25)?, of(None, 0.75)?);
@@ -76,4 +69,32 @@ pub(super) fn throughput(cells: &Cells, takes: impl Fn(usize) -> bool) -> Option
     }
     let without: Vec<Option<f64>> = (0..BLOCKS).map(|out| of(Some(out), 0.5)).collect();
     Some(Ok(spread::jackknife(value, &without)))
+}
+
+/// Whether replicas have work for a while: work that began to wait, or ended waiting, within a minute did not fill it.
+fn waits(cells: &Cells, i: usize) -> bool {
+    i < cells.len() && cells.get(i, Column::Backlog) >= QUEUED_SECONDS * cells.get(i, Column::Load)
+}
+
+fn offered(cells: &Cells, i: usize) -> f64 {
+    cells.get(i, Column::Demand) / cells.replicas(i)
+}
+
+/// What a replica serves however much is offered: the median of what it served where clearly more than that was offered.
+fn ceiling(cells: &Cells) -> f64 {
+    /// It settles in two or three.
+    const ROUNDS: usize = 5;
+    let mut served: Vec<f64> = (0..cells.len()).map(|i| cells.each(i)).collect();
+    let mut ceiling = quantile(&mut served, 0.95).unwrap_or(0.0);
+    for _ in 0..ROUNDS {
+        let over = (0..cells.len()).filter(|&i| offered(cells, i) > OVER * ceiling);
+        let mut served: Vec<f64> = over.map(|i| cells.each(i)).collect();
+        ceiling = quantile(&mut served, 0.5).unwrap_or(ceiling);
+    }
+    ceiling
+}
+
+fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
+    (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }

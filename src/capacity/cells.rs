@@ -3,7 +3,7 @@
 //! A cell never joins different numbers of replicas, two templates, or both sides of a gap. What is left out is told;
 //! nothing is repaired.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::evidence::{COLUMNS, Column, Evidence};
 use crate::units::{Span, Time};
@@ -46,6 +46,8 @@ const ROLLOUT: Span = Span::minutes(10);
 const STORM: f64 = 0.2;
 /// Where starts would take more rows than this, leaving them out would choose the load by its own history.
 const MOST_STARTS: f64 = 1.0 / 3.0;
+/// With fewer rows than this none can be spared.
+const FEW_ROWS: usize = 24;
 /// A template needs this many rows to be learned from alone.
 const ENOUGH_ROWS: usize = 60;
 /// Rows that far apart or more are cells of their own.
@@ -57,7 +59,8 @@ impl Cells {
     /// The cells of a table, each at most `length` long. With `fails_matter` failures are what is judged.
     pub(super) fn of(evidence: &Evidence, length: Span, fails_matter: bool) -> Cells {
         let mut kept = Kept::of(evidence, fails_matter);
-        if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 {
+        let settled = kept.candidates - kept.left_out.starts;
+        if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 || settled < FEW_ROWS {
             kept.left_out.starts = 0;
             kept.keeps_starts = true;
         }
@@ -93,6 +96,19 @@ impl Cells {
         // The vector has a value for each column of each cell, so the shape fits.
         cells.table = Array2::from_shape_vec((count, COLUMNS), flat).unwrap_or_default();
         cells
+    }
+
+    /// The cells with so many replicas.
+    pub(super) fn with_replicas(&self, count: usize) -> Cells {
+        let some: Vec<usize> =
+            (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
+        Cells {
+            at: some.iter().map(|&i| self.at[i]).collect(),
+            table: self.table.select(Axis(0), &some),
+            minutes: some.iter().map(|&i| self.minutes[i]).collect(),
+            left_out: self.left_out,
+            keeps_starts: self.keeps_starts,
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -39,13 +39,12 @@ pub(super) fn counts(replicas: impl Iterator<Item = f64>) -> Vec<usize> {
     counts
 }
 
-/// Whether what a replica carries depends on how many there are.
+/// Whether what a replica carries depends on how many there are: from the fewest to the most, beyond their ranges.
 pub(super) fn differ(by: &[AtCount]) -> bool {
-    let least = by.iter().min_by(|a, b| a.carried.value.total_cmp(&b.carried.value));
-    let most = by.iter().max_by(|a, b| a.carried.value.total_cmp(&b.carried.value));
-    least.zip(most).is_some_and(|(least, most)| {
-        most.carried.value > DIFFERS * least.carried.value && most.carried.low > least.carried.high
-    })
+    let (Some(first), Some(last)) = (by.first(), by.last()) else { return false };
+    let (less, more) =
+        if first.carried.value < last.carried.value { (first, last) } else { (last, first) };
+    more.carried.value > DIFFERS * less.carried.value && more.carried.low > less.carried.high
 }
 
 /// The whole load that more replicas hardly raise, where there is one.

@@ -3,11 +3,12 @@
 //! A knee is easily found where there is none: start-up, failing neighbours and shared databases miss objectives too, and
 //! load that was served falls just when latency is high. Each doubt is a test with its threshold, and refuses.
 
-use super::knee::{Point, Rise, sums};
+use super::knee::{By, LEVEL, Point, Rise, sums};
+use super::spread::BINS;
 use super::why::Why;
 
 /// Misses must have the larger load of a replica at least so often; a half is chance.
-pub(super) const LEAST_ORDERED: f64 = 0.8;
+const LEAST_ORDERED: f64 = 0.8;
 /// Well below the knee at most this share of cells may miss: the rest of life.
 const MOST_BELOW: f64 = 0.15;
 /// Above the knee at least this share must.
@@ -15,9 +16,13 @@ const LEAST_ABOVE: f64 = 0.6;
 /// Well below, well above.
 const BELOW: f64 = 0.8;
 const ABOVE: f64 = 1.05;
-/// The load of a replica must explain more than the whole load does, by this share of what is left.
+/// The load of a replica must leave less unexplained than the whole load does ...
 const BETTER: f64 = 0.95;
-/// Where replicas vary by less, the two cannot be told apart.
+/// ... or, where steps of replicas were tried, not clearly more.
+const CLEARLY: f64 = 1.2;
+/// Where the larger load had the miss more seldom than this, the load falls.
+const FALLS: f64 = 0.4;
+/// Where replicas vary by less for nine tenths of the time, the two cannot be told apart.
 const VARIES: f64 = 1.2;
 /// Steps of replicas at a steady load: this many must be there, and bring this share of the relief that is expected.
 const FEWEST_STEPS: usize = 8;
@@ -27,48 +32,54 @@ const NEIGHBOURS: usize = 3;
 /// Seconds after which the time of day has changed more than the replicas.
 const SOON: i64 = 420;
 
-/// The chance that of two cells the one that misses has the larger load per replica; a tie counts half.
-pub(super) fn ordered(points: &[Point]) -> f64 {
-    rank_order(points, |point| point.each)
-}
-
-/// Whether the whole load is smaller where the objective is missed.
-pub(super) fn load_falls(points: &[Point]) -> bool {
-    rank_order(points, |point| point.total) < 0.4
-}
-
-/// Refuses a knee that the load of a replica does not explain.
-pub(super) fn judge(points: &[Point], rise: &Rise, knee: f64) -> Result<(), Why> {
-    let share = |takes: &dyn Fn(f64) -> bool| {
+/// The knee, if the load of a replica explains it; `top` is the largest that was seen for a while.
+pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why> {
+    let ordered = rank_order(points, By::Each);
+    let scattered = |why: Why| {
+        let load_falls = rank_order(points, By::Total) < FALLS;
+        if ordered < LEAST_ORDERED { Why::DoesNotRise { ordered, load_falls } } else { why }
+    };
+    let Some(knee) = rise.crossing() else {
+        // Above it from the start, or never: misses are there, but rare at every load.
+        let is_high = rise.bins.first().is_some_and(|bin| bin[3] >= LEVEL);
+        return Err(if is_high { Why::MissedAtRest } else { scattered(Why::NeverMissed { seen: top }) });
+    };
+    shared(points, rise)?;
+    let share = |level: f64, takes: &dyn Fn(f64) -> bool| {
         let taken = points.iter().filter(|point| takes(point.each));
         let (all, missed) = taken.fold((0.0, 0.0), |(all, missed), point| {
-            (all + 1.0, missed + if point.score > 0.0 { 1.0 } else { 0.0 })
+            (all + 1.0, missed + if point.score > level { 1.0 } else { 0.0 })
         });
         (missed / f64::max(all, 1.0), all)
     };
-    let (below, _) = share(&|each| each < BELOW * knee);
-    let (mut above, mut seen) = share(&|each| each > ABOVE * knee);
+    let (below, _) = share(0.0, &|each| each < BELOW * knee);
+    let (mut above, mut seen) = share(LEVEL, &|each| each > ABOVE * knee);
     if seen < 3.0 {
-        (above, seen) = share(&|each| each >= knee);
+        (above, seen) = share(LEVEL, &|each| each >= knee);
     }
     if below > MOST_BELOW || (seen >= 3.0 && above < LEAST_ABOVE) {
-        return Err(Why::Scattered { below, above });
+        return Err(scattered(Why::Scattered { below, above }));
     }
-    let counts = points.iter().map(|point| point.replicas);
-    let (least, most) = counts.fold((f64::INFINITY, 0.0), |(l, m), n| (f64::min(l, n), f64::max(m, n)));
+    Ok(knee)
+}
+
+/// Refuses a knee of something that all replicas share. Where their number does not vary the two cannot be told apart.
+fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
+    let mut counts: Vec<f64> = points.iter().map(|point| point.replicas).collect();
+    let (few, many) = (counts.len() / 20, counts.len() - 1 - counts.len() / 20);
+    let least = *counts.select_nth_unstable_by(few, f64::total_cmp).1;
+    let most = *counts.select_nth_unstable_by(many, f64::total_cmp).1;
     if most < VARIES * least {
         return Ok(());
     }
-    let whole = Rise::of(&sums(points, |point| point.total), None);
-    let (own, shared) = (rise.misfit(points, |p| p.each), whole.misfit(points, |p| p.total));
-    if own > BETTER * shared && own > 0.0 {
+    let whole = Rise::of(&sums(points, By::Total), None);
+    let (own, shared) = (rise.misfit(points, By::Each), whole.misfit(points, By::Total));
+    let (relief, steps) = relief(points, rise);
+    let is_tried = steps >= FEWEST_STEPS;
+    if own > shared * if is_tried { CLEARLY } else { BETTER } {
         return Err(Why::FollowsTotal);
     }
-    let (relief, steps) = relief(points, rise);
-    if steps >= FEWEST_STEPS && relief < LEAST_RELIEF {
-        return Err(Why::ReplicasDoNotHelp { relief });
-    }
-    Ok(())
+    if is_tried && relief < LEAST_RELIEF { Err(Why::ReplicasDoNotHelp { relief }) } else { Ok(()) }
 }
 
 /// Steps of replicas at nearly the same load and nearly the same time, as a small experiment that the autoscaler ran: the
@@ -82,7 +93,7 @@ fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
             }
             let is_steady = (other.total / one.total).ln().abs() < 0.15;
             let is_step = (other.replicas / one.replicas).ln().abs() > 0.2;
-            let change = rise.at(other.each) - rise.at(one.each);
+            let change = rise.at(other, By::Each) - rise.at(one, By::Each);
             if is_steady && is_step && change.abs() > 0.5 {
                 came += change * (other.score - one.score);
                 expected += change * change;
@@ -94,13 +105,11 @@ fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
 }
 
 /// Mann and Whitney's statistic as a share, over bins of equal ratio.
-fn rank_order(points: &[Point], load: impl Fn(&Point) -> f64) -> f64 {
-    use super::spread::{BINS, bin};
-    let top = points.iter().map(&load).fold(f64::MIN_POSITIVE, f64::max);
+fn rank_order(points: &[Point], by: By) -> f64 {
     let (mut hit, mut missed) = (vec![0.0; BINS], vec![0.0; BINS]);
     for point in points {
         let side = if point.score > 0.0 { &mut missed } else { &mut hit };
-        side[bin(load(point), top)] += 1.0;
+        side[point.bins[by as usize]] += 1.0;
     }
     let (mut below, mut won) = (0.0, 0.0);
     for (hit, missed) in hit.iter().zip(&missed) {

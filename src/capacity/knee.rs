@@ -2,9 +2,9 @@
 //!
 //! Each cell gets a score: how far above the objective it lies, on a logarithmic scale and cut at both sides, so that
 //! one terrible minute says no more than a bad one. Scores may only rise with the load (isotonic regression, by pooling
-//! adjacent violators: Ayer et al. 1955); the knee is where they cross zero, on a line through what lies around.
+//! adjacent violators: Ayer et al. 1955); the knee is where they come near zero, on a line through what lies around.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 
 use super::cells::Cells;
 use super::doubt;
@@ -38,6 +38,17 @@ pub(super) struct Point {
     /// From -1, well within the objective, to 1, well beyond it.
     pub score: f64,
     pub block: usize,
+    /// The bins of its load of a replica and of its whole load.
+    pub bins: [usize; 2],
+}
+
+/// Which load of a point is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    /// That of a replica.
+    Each,
+    /// That of all.
+    Total,
 }
 
 /// Scores over bins of a load, never falling.
@@ -46,17 +57,21 @@ pub(super) struct Rise {
     /// Mean load, mean score, cells, fitted score of each bin that holds any.
     pub bins: Vec<[f64; 4]>,
     fitted: Vec<f64>,
-    top: f64,
 }
 
 /// A score of 1 lies by this ratio above the objective.
 const RATIO: f64 = 1.5;
+/// The knee lies a little below the objective: minutes scatter, and a long-run percentile is above the median of those of
+/// single minutes.
+pub(super) const LEVEL: f64 = -0.2;
 /// Shares of failures vary by more.
 const SHARE_RATIO: f64 = 3.0;
 /// What counts as no failure, so that a share of nothing has a logarithm.
 const NO_SHARE: f64 = 1e-5;
-/// Scores up to here lie on the slope around the knee.
-const SLOPE: f64 = 0.7;
+/// Neighbours of the knee lie within this ratio of loads (as a logarithm), at least two on each side ...
+const NEAR: f64 = 0.12;
+/// ... if they are no further than this.
+const NEAREST: f64 = 0.3;
 /// The fewest cells on each side of a knee.
 const FEWEST: usize = 3;
 const FEWEST_CELLS: usize = 12;
@@ -66,23 +81,12 @@ pub(super) fn knee(points: &[Point], top: f64) -> Result<Estimate, Why> {
     if points.len() < FEWEST_CELLS {
         return Err(Why::TooFew { cells: points.len(), expected: FEWEST_CELLS });
     }
-    let missed = points.iter().filter(|point| point.score > 0.0).count();
-    if missed < FEWEST {
+    if points.iter().filter(|point| point.score > 0.0).count() < FEWEST {
         return Err(Why::NeverMissed { seen: top });
     }
-    let sums = sums(points, |point| point.each);
+    let sums = sums(points, By::Each);
     let rise = Rise::of(&sums, None);
-    let ordered = doubt::ordered(points);
-    let falls = doubt::load_falls(points);
-    if ordered < doubt::LEAST_ORDERED {
-        return Err(Why::DoesNotRise { ordered, load_falls: falls });
-    }
-    let Some(value) = rise.crossing() else {
-        // Never above zero in the fit: misses are there, but rare at every load.
-        let is_high = rise.bins.first().is_some_and(|bin| bin[3] >= 0.0);
-        return Err(if is_high { Why::MissedAtRest } else { Why::NeverMissed { seen: top } });
-    };
-    doubt::judge(points, &rise, value)?;
+    let value = doubt::judged(points, &rise, top)?;
     let without: Vec<Option<f64>> = (0..BLOCKS).map(|out| Rise::of(&sums, Some(out)).crossing()).collect();
     Ok(spread::jackknife(value, &without))
 }
@@ -106,27 +110,35 @@ pub(super) fn points(cells: &Cells, limit: Limit) -> Vec<Point> {
         Limit::Missed(_) => !cells.get(*i, Column::Missed).is_nan(),
         _ => !cells.get(*i, Column::Latency).is_nan(),
     };
-    let point = |i: usize| Point {
-        at: cells.at[i].epoch(),
-        each: cells.each(i),
-        total: cells.get(i, Column::Load),
-        replicas: cells.replicas(i),
-        score: score(i),
-        block: blocks[i],
+    let known: Vec<usize> = (0..cells.len()).filter(known).collect();
+    let most = |load: &dyn Fn(usize) -> f64| known.iter().map(|&i| load(i)).fold(f64::MIN_POSITIVE, f64::max);
+    let top = [most(&|i| cells.each(i)), most(&|i| cells.get(i, Column::Load))];
+    let point = |&i: &usize| {
+        let (each, total) = (cells.each(i), cells.get(i, Column::Load));
+        Point {
+            at: cells.at[i].epoch(),
+            each,
+            total,
+            replicas: cells.replicas(i),
+            score: score(i),
+            block: blocks[i],
+            bins: [spread::bin(each, top[0]), spread::bin(total, top[1])],
+        }
     };
-    (0..cells.len()).filter(known).map(point).collect()
+    known.iter().map(point).collect()
 }
 
-/// The limit in seconds of twice the latency of the quiet third of the cells.
+/// The limit in seconds of twice the latency of quiet times, a tenth of the cells.
 pub(super) fn twice_quiet(cells: &Cells) -> Option<f64> {
-    let third = spread::quantile(cells, 1.0 / 3.0);
-    let quiet = (0..cells.len()).filter(|&i| cells.each(i) <= third).map(|i| cells.get(i, Column::Latency));
-    let mut quiet: Vec<f64> = quiet.filter(|seconds| *seconds > 0.0).collect();
-    if quiet.is_empty() {
-        return None;
-    }
+    let known = |i: &usize| cells.get(*i, Column::Latency) > 0.0;
+    let mut cells_by_load: Vec<(f64, f64)> =
+        (0..cells.len()).filter(known).map(|i| (cells.each(i), cells.get(i, Column::Latency))).collect();
+    let quiet = (cells_by_load.len() / 10).max(FEWEST).min(cells_by_load.len());
+    let last = quiet.checked_sub(1)?;
+    cells_by_load.select_nth_unstable_by(last, |a, b| a.0.total_cmp(&b.0));
+    let quiet = &mut cells_by_load[..quiet];
     let middle = quiet.len() / 2;
-    Some(2.0 * *quiet.select_nth_unstable_by(middle, f64::total_cmp).1)
+    Some(2.0 * quiet.select_nth_unstable_by(middle, |a, b| a.1.total_cmp(&b.1)).1.1)
 }
 
 fn score(ratio: f64, one: f64) -> f64 {
@@ -138,20 +150,29 @@ pub(super) struct Sums {
     count: Array2<f64>,
     load: Array2<f64>,
     score: Array2<f64>,
-    top: f64,
 }
 
-pub(super) fn sums(points: &[Point], load: impl Fn(&Point) -> f64) -> Sums {
-    let top = points.iter().map(&load).fold(f64::MIN_POSITIVE, f64::max);
+pub(super) fn sums(points: &[Point], by: By) -> Sums {
     let zero = || Array2::<f64>::zeros((BLOCKS, BINS));
-    let mut sums = Sums { count: zero(), load: zero(), score: zero(), top };
+    let mut sums = Sums { count: zero(), load: zero(), score: zero() };
     for point in points {
-        let at = [point.block, spread::bin(load(point), top)];
+        let at = [point.block, point.bins[by as usize]];
         sums.count[at] += 1.0;
-        sums.load[at] += load(point);
+        sums.load[at] += point.load(by);
         sums.score[at] += point.score;
     }
     sums
+}
+
+// === impl Point ===
+
+impl Point {
+    fn load(&self, by: By) -> f64 {
+        match by {
+            By::Each => self.each,
+            By::Total => self.total,
+        }
+    }
 }
 
 // === impl Rise ===
@@ -159,16 +180,21 @@ pub(super) fn sums(points: &[Point], load: impl Fn(&Point) -> f64) -> Sums {
 impl Rise {
     /// The fit over all blocks but one.
     pub(super) fn of(sums: &Sums, without: Option<usize>) -> Rise {
-        let of = |table: &Array2<f64>, bin: usize| -> f64 {
-            (0..BLOCKS).filter(|block| Some(*block) != without).map(|block| table[[block, bin]]).sum()
+        let of = |table: &Array2<f64>| {
+            let mut sum = Array1::<f64>::zeros(BINS);
+            for (_, row) in table.outer_iter().enumerate().filter(|(block, _)| Some(*block) != without) {
+                sum += &row;
+            }
+            sum
         };
-        let filled: Vec<usize> = (0..BINS).filter(|&bin| of(&sums.count, bin) > 0.0).collect();
+        let (counts, loads, scores) = (of(&sums.count), of(&sums.load), of(&sums.score));
+        let filled: Vec<usize> = (0..BINS).filter(|&bin| counts[bin] > 0.0).collect();
         let mut bins: Vec<[f64; 4]> = Vec::with_capacity(filled.len());
         // Pools of mean score, cells, bins.
         let mut pools: Vec<(f64, f64, usize)> = Vec::with_capacity(filled.len());
         for &bin in &filled {
-            let count = of(&sums.count, bin);
-            let (load, score) = (of(&sums.load, bin) / count, of(&sums.score, bin) / count);
+            let count = counts[bin];
+            let (load, score) = (loads[bin] / count, scores[bin] / count);
             bins.push([load, score, count, score]);
             let mut pool = (score, count, 1);
             while let Some(last) = pools.last().copied().filter(|last| last.0 >= pool.0) {
@@ -189,30 +215,42 @@ impl Rise {
             }
             *fit = last;
         }
-        Rise { bins, fitted, top: sums.top }
+        Rise { bins, fitted }
     }
 
-    /// The fitted score at a load.
-    pub(super) fn at(&self, load: f64) -> f64 {
-        self.fitted[spread::bin(load, self.top)]
+    /// The fitted score of a point.
+    pub(super) fn at(&self, point: &Point, by: By) -> f64 {
+        self.fitted[point.bins[by as usize]]
     }
 
     /// Squared distance of the scores from the fit.
-    pub(super) fn misfit(&self, points: &[Point], load: impl Fn(&Point) -> f64) -> f64 {
-        points.iter().map(|point| (point.score - self.at(load(point))).powi(2)).sum()
+    pub(super) fn misfit(&self, points: &[Point], by: By) -> f64 {
+        points.iter().map(|point| (point.score - self.at(point, by)).powi(2)).sum()
     }
 
-    /// Where the fit crosses zero: `None` where it never does, or lies above it from the start.
+    /// Where the fit crosses the level of the knee: `None` where it never does, or lies above it from the start.
     pub(super) fn crossing(&self) -> Option<f64> {
-        let first = self.bins.iter().position(|bin| bin[3] >= 0.0).filter(|first| *first > 0)?;
-        let begin = self.bins[..first].iter().rposition(|bin| bin[3] <= -SLOPE).unwrap_or(0);
-        let after = self.bins[first..].iter().position(|bin| bin[3] >= SLOPE);
-        let end = after.map_or(self.bins.len() - 1, |after| first + after);
-        let around = &self.bins[begin..=end];
-        // Each bin by the root of its cells: the crowd below the knee does not decide alone.
+        let first = self.bins.iter().position(|bin| bin[3] >= LEVEL).filter(|first| *first > 0)?;
+        let ([below, .., low], [above, .., high]) = (self.bins[first - 1], self.bins[first]);
+        let step = below.ln() + (above / below).ln() * (LEVEL - low) / (high - low);
+        // A line through the neighbours of the step, both sides of which say as much: not the crowd below it.
+        let near = |bins: &mut dyn Iterator<Item = &[f64; 4]>| {
+            let mut some: Vec<[f64; 3]> = Vec::new();
+            for [load, score, count, _] in bins {
+                let far = (load.ln() - step).abs();
+                if (far > NEAR && some.len() >= 2) || (far > NEAREST && !some.is_empty()) {
+                    break;
+                }
+                some.push([load.ln() - step, *score, count.sqrt()]);
+            }
+            let all: f64 = some.iter().map(|bin| bin[2]).sum();
+            some.iter_mut().for_each(|bin| bin[2] /= all);
+            some
+        };
+        let mut around = near(&mut self.bins[..first].iter().rev());
+        around.extend(near(&mut self.bins[first..].iter()));
         let (mut w, mut x, mut y, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        for [load, score, count, _] in around {
-            let (at, weight) = (load.ln(), count.sqrt());
+        for [at, score, weight] in &around {
             w += weight;
             x += weight * at;
             y += weight * score;
@@ -220,12 +258,9 @@ impl Rise {
             xy += weight * at * score;
         }
         let slope = (w * xy - x * y) / (w * xx - x * x);
-        let crossing = ((x - y / slope) / w).exp();
-        let (low, high) = (self.bins[begin][0], self.bins[end][0]);
-        if slope > 0.0 && crossing.is_finite() {
-            return Some(crossing.clamp(low, high));
-        }
-        let (before, at) = (self.bins[first - 1], self.bins[first]);
-        Some(before[0] + (at[0] - before[0]) * before[3] / (before[3] - at[3]))
+        let moved = (x - (y - LEVEL * w) / slope) / w;
+        let reach = around.iter().fold((0.0, 0.0), |(l, h), bin| (f64::min(l, bin[0]), f64::max(h, bin[0])));
+        let moved = if slope > 0.0 && moved.is_finite() { moved.clamp(reach.0, reach.1) } else { 0.0 };
+        Some((step + moved).exp())
     }
 }

@@ -71,9 +71,10 @@ impl Estimate {
         (self.high - self.low) / 2.0 / self.value
     }
 
-    pub(super) fn moved_into(self, low: f64, high: f64) -> Estimate {
-        let within = |v: f64| v.max(low).min(high);
-        Estimate { value: within(self.value), low: within(self.low), high: within(self.high) }
+    /// The same with its value held between two others; the range still holds it.
+    pub(super) fn held(&self, least: f64, most: f64) -> Estimate {
+        let value = self.value.max(least).min(most);
+        Estimate { value, low: self.low.min(value), high: self.high.max(value) }
     }
 }
 

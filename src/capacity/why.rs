@@ -107,6 +107,17 @@ impl Why {
         }
     }
 
+    /// Whether the objective is missed for a reason that no number of replicas mends.
+    pub(super) fn lies_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Why::FollowsTotal
+                | Why::ReplicasDoNotHelp { .. }
+                | Why::MissedAtRest
+                | Why::DoesNotRise { load_falls: true, .. }
+        )
+    }
+
     /// What would tell.
     pub fn experiment(&self) -> &'static str {
         match self {
