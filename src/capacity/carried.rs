@@ -12,7 +12,7 @@ use super::why::Why;
 /// Carried for so long in all, a load is no accident.
 const CARRIED_MINUTES: f64 = 15.0;
 /// Of that time at most this share may miss the objective.
-const MISSES: f64 = 0.05;
+const MISSES: f64 = 0.1;
 /// Bins that count as one load: 6 %.
 const TOGETHER: usize = 3;
 /// Offered by this much more than a replica serves at most, work waits or is turned away.

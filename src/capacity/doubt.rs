@@ -9,10 +9,12 @@ use super::why::Why;
 
 /// Misses must have the larger load of a replica at least so often; a half is chance.
 const LEAST_ORDERED: f64 = 0.8;
+/// Or else even random misses beside those of the load cannot be the reason.
+const AT_ALL_ORDERED: f64 = 0.6;
 /// Well below the knee at most this share of cells may miss: the rest of life.
 const MOST_BELOW: f64 = 0.15;
 /// Above the knee at least this share must.
-const LEAST_ABOVE: f64 = 0.6;
+const LEAST_ABOVE: f64 = 0.5;
 /// Well below, well above.
 const BELOW: f64 = 0.8;
 const ABOVE: f64 = 1.05;
@@ -25,8 +27,12 @@ const FALLS: f64 = 0.4;
 /// Where replicas vary by less for nine tenths of the time, the two cannot be told apart.
 const VARIES: f64 = 1.2;
 /// Steps of replicas at a steady load: this many must be there, and bring this share of the relief that is expected.
-const FEWEST_STEPS: usize = 8;
-const LEAST_RELIEF: f64 = 0.55;
+const FEWEST_STEPS: usize = 20;
+const LEAST_RELIEF: f64 = 0.65;
+/// A load that differs by less, replicas that differ by more (as logarithms), an expected change that is no trifle.
+const STEADY: f64 = 0.15;
+const STEP: f64 = 0.2;
+const MATTERS: f64 = 0.5;
 /// Neighbours that are compared.
 const NEIGHBOURS: usize = 3;
 /// Seconds after which the time of day has changed more than the replicas.
@@ -39,6 +45,9 @@ pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why
         let load_falls = rank_order(points, By::Total) < FALLS;
         if ordered < LEAST_ORDERED { Why::DoesNotRise { ordered, load_falls } } else { why }
     };
+    if ordered < AT_ALL_ORDERED {
+        return Err(scattered(Why::MissedAtRest));
+    }
     let Some(knee) = rise.crossing() else {
         // Above it from the start, or never: misses are there, but rare at every load.
         let is_high = rise.bins.first().is_some_and(|bin| bin[3] >= LEVEL);
@@ -85,23 +94,25 @@ fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
 /// Steps of replicas at nearly the same load and nearly the same time, as a small experiment that the autoscaler ran: the
 /// share of the expected change of scores that came, and how many steps there were.
 fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
-    let (mut came, mut expected, mut steps) = (0.0, 0.0, 0);
+    let mut steps: Vec<(f64, f64)> = Vec::new();
     for (i, one) in points.iter().enumerate() {
         for other in points.iter().skip(i + 1).take(NEIGHBOURS) {
             if other.at - one.at > SOON {
                 break;
             }
-            let is_steady = (other.total / one.total).ln().abs() < 0.15;
-            let is_step = (other.replicas / one.replicas).ln().abs() > 0.2;
-            let change = rise.at(other, By::Each) - rise.at(one, By::Each);
-            if is_steady && is_step && change.abs() > 0.5 {
-                came += change * (other.score - one.score);
-                expected += change * change;
-                steps += 1;
+            let is_steady = (other.total / one.total).ln().abs() < STEADY;
+            let is_step = (other.replicas / one.replicas).ln().abs() > STEP;
+            let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
+            if is_steady && is_step && expected.abs() > MATTERS {
+                steps.push((expected, other.score - one.score));
             }
         }
     }
-    (if expected > 0.0 { came / expected } else { 1.0 }, steps)
+    let squares: f64 = steps.iter().map(|step| step.0 * step.0).sum();
+    if squares == 0.0 {
+        return (1.0, 0);
+    }
+    (steps.iter().map(|step| step.0 * step.1).sum::<f64>() / squares, steps.len())
 }
 
 /// Mann and Whitney's statistic as a share, over bins of equal ratio.

@@ -63,13 +63,13 @@ pub(super) struct Rise {
 const RATIO: f64 = 1.5;
 /// The knee lies a little below the objective: minutes scatter, and a long-run percentile is above the median of those of
 /// single minutes.
-pub(super) const LEVEL: f64 = -0.2;
+pub(super) const LEVEL: f64 = -0.1;
 /// Shares of failures vary by more.
 const SHARE_RATIO: f64 = 3.0;
 /// What counts as no failure, so that a share of nothing has a logarithm.
 const NO_SHARE: f64 = 1e-5;
 /// Neighbours of the knee lie within this ratio of loads (as a logarithm), at least two on each side ...
-const NEAR: f64 = 0.12;
+const NEAR: f64 = 0.08;
 /// ... if they are no further than this.
 const NEAREST: f64 = 0.3;
 /// The fewest cells on each side of a knee.

@@ -116,10 +116,13 @@ impl Points {
         }
     }
 
-    /// Whether the loads differ enough for a line of their own.
+    /// Whether the loads differ enough for a line of their own, the crowd of them and not some alone.
     fn reaches(&self) -> bool {
-        let loads = self.design.column(1);
-        let (low, high) = loads.iter().fold((f64::INFINITY, 0.0), |(l, h), &x| (f64::min(l, x), f64::max(h, x)));
+        let mut loads = self.design.column(1).to_vec();
+        let tenth = loads.len() / 10;
+        let last = loads.len() - 1 - tenth;
+        let low = *loads.select_nth_unstable_by(tenth, f64::total_cmp).1;
+        let high = *loads.select_nth_unstable_by(last, f64::total_cmp).1;
         high > 1.5 * low
     }
 

@@ -138,7 +138,8 @@ pub fn case(kind: Kind, seed: u64) -> Case {
     let peak = rate * within(4.0, 9.0);
     let target = rate
         * match kind {
-            Kind::Queue => 0.95,
+            // A squeeze doubles it.
+            Kind::Squeeze => within(0.38, 0.45),
             kind if kind.asks_cpu() => within(0.5, 0.65),
             _ => within(0.6, 0.8),
         };
@@ -191,6 +192,8 @@ impl Service {
             let floor = if kind.is_flat() { 1.0 } else { (0.6 * peak / target).ceil() };
             let want = match kind {
                 Kind::Fixed => (peak / self.rate).ceil() as usize,
+                // Workers that a human has counted for the usual day.
+                Kind::Queue => (0.8 * peak / self.rate).ceil() as usize,
                 _ if squeezed => ((peak / target).ceil() as usize / 2).max(1),
                 // As many as somebody turned on, whatever comes.
                 Kind::Falls if minute % 45 == 0 => 2 + (7.0 * self.dice.uniform()) as usize,
