@@ -27,6 +27,7 @@ pub use why::Why;
 
 use crate::units::Span;
 use cells::Cells;
+use knee::Point;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,22 +122,28 @@ const MOST_OF_CARRIED: f64 = 1.5;
 /// Seen for so long, or for this share of the time where that is less, a load was there for a while.
 const SEEN_MINUTES: f64 = 15.0;
 const SEEN_SHARE: f64 = 0.02;
+/// Where more time than this was observed cells are longer, up to five minutes: a month of minutes tells no more.
+const MANY_MINUTES: f64 = 14_400.0;
 /// Where this much time was observed, CPU is compared over five minutes: its meters lag by one or two.
 const LONG_MINUTES: f64 = 1_440.0;
 
 /// Learns what one replica carries.
 pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
     let fails_matter = matches!(question.objective, Some(Limit::Failed(_)));
-    let cells = Cells::of(evidence, Span::MINUTE, fails_matter);
+    let minutes = Cells::of(evidence, fails_matter);
+    let length = (minutes.total_minutes() / MANY_MINUTES).ceil().clamp(1.0, 5.0);
+    let cells = if length > 1.0 { minutes.joined(Span::minutes(length as i64)) } else { minutes };
     let objective = limit(&cells, evidence, question);
-    let long = cells.total_minutes() >= LONG_MINUTES;
-    let wide = if long { Some(Cells::of(evidence, Span::minutes(5), fails_matter)) } else { None };
-    let seen = seen(&cells);
     let budget = question.request.map(|request| request * question.utilization);
+    let long = cells.total_minutes() >= LONG_MINUTES;
+    let wide = (long && budget.is_some()).then(|| cells.joined(Span::minutes(5)));
+    let seen = seen(&cells);
     let cpu = budget
         .filter(|_| evidence.has(Column::Cpu))
         .map(|budget| line::cpu(wide.as_ref().unwrap_or(&cells), seen, budget));
-    let answers = Answers::of(&cells, objective, cpu, seen);
+    let points = objective.map_or_else(Vec::new, |limit| knee::points(&cells, limit));
+    let waits = carried::throughput(&cells);
+    let answers = Answers::of(&cells, &points, waits, cpu, seen);
     let doubts = doubts(&cells);
     let mut findings = Findings {
         verdict: Verdict::CannotTell(Vec::new()),
@@ -150,7 +157,7 @@ pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
         keeps_starts: cells.keeps_starts,
     };
     findings.verdict = match answers.known() {
-        Ok(known) if doubts.is_empty() => Verdict::Known(findings.by_count(known, &cells)),
+        Ok(known) if doubts.is_empty() => Verdict::Known(findings.by_count(known, &cells, &points)),
         known => Verdict::CannotTell(answers.reasons(doubts, known.err())),
     };
     findings
@@ -215,7 +222,10 @@ fn squeezed(cells: &Cells) -> f64 {
 
 /// How well the number of replicas follows the load: the correlation of their logarithms, 0 where replicas are fixed.
 fn follows(cells: &Cells) -> f64 {
-    let pairs = (0..cells.len()).map(|i| (cells.get(i, Column::Load).ln(), cells.replicas(i).ln()));
+    let pairs = (0..cells.len()).map(|i| {
+        let replicas = cells.replicas(i).ln();
+        (cells.log_each[i] + replicas, replicas)
+    });
     let (mut n, mut x, mut y, mut xx, mut xy, mut yy) = (0.0_f64, 0.0, 0.0, 0.0, 0.0, 0.0);
     for (load, replicas) in pairs {
         n += 1.0;
@@ -237,7 +247,7 @@ fn is_confounded(cells: &Cells) -> bool {
     const VARIED: f64 = 0.1;
     let mut groups: std::collections::BTreeMap<i64, (f64, f64, f64)> = std::collections::BTreeMap::new();
     for i in 0..cells.len() {
-        let (each, group) = (cells.each(i).ln(), groups.entry(cells.replicas(i).round() as i64).or_default());
+        let (each, group) = (cells.log_each[i], groups.entry(cells.replicas(i).round() as i64).or_default());
         *group = (group.0 + 1.0, group.1 + each, group.2 + each * each);
     }
     let (n, sum, squares) =
@@ -252,16 +262,17 @@ fn is_confounded(cells: &Cells) -> bool {
 impl Answers {
     fn of(
         cells: &Cells,
-        objective: Option<Limit>,
+        points: &[Point],
+        throughput: Option<Result<Estimate, Why>>,
         cpu: Option<Result<CpuFit, Why>>,
         seen: f64,
     ) -> Answers {
-        let points = objective.map_or_else(Vec::new, |limit| knee::points(cells, limit));
+        let minutes = cells.total_minutes() / cells.len().max(1) as f64;
         Answers {
             cpu,
-            latency: objective.map(|_| knee::knee(&points, seen)),
-            throughput: carried::throughput(cells),
-            demonstrated: carried::demonstrated(cells, &points),
+            latency: (!points.is_empty()).then(|| knee::knee(points, seen)),
+            throughput,
+            demonstrated: carried::demonstrated(minutes, points),
             seen,
         }
     }
@@ -315,10 +326,13 @@ impl Answers {
 
 impl Findings {
     /// The answer by the number of replicas; where it depends on that, the one of the largest number.
-    fn by_count(&mut self, known: Known, cells: &Cells) -> Known {
+    fn by_count(&mut self, known: Known, cells: &Cells, points: &[Point]) -> Known {
         let mut by = Vec::new();
         for replicas in counts::counts((0..cells.len()).map(|i| cells.replicas(i))) {
-            let answers = Answers::of(&cells.with_replicas(replicas), self.objective, self.answers.cpu, self.answers.seen);
+            let runs = |point: &&Point| point.replicas.round() as usize == replicas;
+            let some: Vec<Point> = points.iter().filter(runs).copied().collect();
+            let waits = self.answers.throughput.and_then(|_| carried::throughput(&cells.with_replicas(replicas)));
+            let answers = Answers::of(cells, &some, waits, self.answers.cpu, self.answers.seen);
             // CPU is one line for all: alone it says nothing about their number.
             let tells = answers.latency.is_some_and(|knee| knee.is_ok())
                 || answers.throughput.is_some_and(|rate| rate.is_ok());

@@ -23,9 +23,9 @@ const FEWEST: usize = 10;
 /// Where the middle half of the throughputs spreads by more, replicas are not what limits them.
 const STEADY: f64 = 0.4;
 
-/// The largest load of a replica that was carried for a quarter of an hour in all with the objective met.
-pub(super) fn demonstrated(cells: &Cells, points: &[Point]) -> Option<f64> {
-    let minutes = cells.total_minutes() / cells.len().max(1) as f64;
+/// The largest load of a replica that was carried for a quarter of an hour in all with the objective met; a point stands
+/// for so many minutes.
+pub(super) fn demonstrated(minutes: f64, points: &[Point]) -> Option<f64> {
     let mut bins = vec![(0.0, 0.0, f64::INFINITY); BINS];
     for point in points {
         let bin = &mut bins[point.bins[0]];
@@ -43,12 +43,11 @@ pub(super) fn demonstrated(cells: &Cells, points: &[Point]) -> Option<f64> {
 
 /// What a replica completes while work waits; `None` where nothing tells of waiting work.
 pub(super) fn throughput(cells: &Cells) -> Option<Result<Estimate, Why>> {
-    let known = |column| (0..cells.len()).any(|i| !cells.get(i, column).is_nan());
     let blocks = spread::blocks(cells);
-    let full: Vec<(usize, f64)> = if known(Column::Backlog) {
+    let full: Vec<(usize, f64)> = if cells.has(Column::Backlog) {
         let is_full = |i: usize| waits(cells, i.saturating_sub(1)) && waits(cells, i) && waits(cells, i + 1);
         (0..cells.len()).filter(|&i| is_full(i)).map(|i| (blocks[i], cells.each(i))).collect()
-    } else if known(Column::Demand) {
+    } else if cells.has(Column::Demand) {
         let ceiling = ceiling(cells);
         let is_over = |i: &usize| offered(cells, *i) > OVER * ceiling;
         (0..cells.len()).filter(is_over).map(|i| (blocks[i], cells.each(i))).collect()
@@ -84,7 +83,7 @@ fn offered(cells: &Cells, i: usize) -> f64 {
 fn ceiling(cells: &Cells) -> f64 {
     /// It settles in two or three.
     const ROUNDS: usize = 5;
-    let mut served: Vec<f64> = (0..cells.len()).map(|i| cells.each(i)).collect();
+    let mut served = cells.loads().to_vec();
     let mut ceiling = quantile(&mut served, 0.95).unwrap_or(0.0);
     for _ in 0..ROUNDS {
         let over = (0..cells.len()).filter(|&i| offered(cells, i) > OVER * ceiling);

@@ -3,8 +3,6 @@
 //! A cell never joins different numbers of replicas, two templates, or both sides of a gap. What is left out is told;
 //! nothing is repaired.
 
-use ndarray::{Array2, Axis};
-
 use super::evidence::{COLUMNS, Column, Evidence};
 use crate::units::{Span, Time};
 
@@ -29,8 +27,11 @@ pub struct LeftOut {
 #[derive(Debug, Clone)]
 pub(super) struct Cells {
     pub at: Vec<Time>,
-    /// Means of each column.
-    table: Array2<f64>,
+    /// Means of each column; empty where nothing is known of it.
+    columns: [Vec<f64>; COLUMNS],
+    /// Load of one replica, and its logarithm.
+    each: Vec<f64>,
+    pub log_each: Vec<f64>,
     /// How long each one is, in minutes.
     pub minutes: Vec<f64>,
     pub left_out: LeftOut,
@@ -56,8 +57,8 @@ const COARSE: i64 = 45;
 // === impl Cells ===
 
 impl Cells {
-    /// The cells of a table, each at most `length` long. With `fails_matter` failures are what is judged.
-    pub(super) fn of(evidence: &Evidence, length: Span, fails_matter: bool) -> Cells {
+    /// The cells of a table, a minute each or as long as its rows are. With `fails_matter` failures are what is judged.
+    pub(super) fn of(evidence: &Evidence, fails_matter: bool) -> Cells {
         let mut kept = Kept::of(evidence, fails_matter);
         let settled = kept.candidates - kept.left_out.starts;
         if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 || settled < FEW_ROWS {
@@ -67,20 +68,22 @@ impl Cells {
         let rows: Vec<usize> = (0..evidence.len()).filter(|&i| kept.takes(i)).collect();
         let spacing = spacing(evidence);
         let mut cells = Cells {
-            at: Vec::new(),
-            table: Array2::zeros((0, COLUMNS)),
-            minutes: Vec::new(),
+            at: Vec::with_capacity(rows.len()),
+            columns: std::array::from_fn(|_| Vec::with_capacity(rows.len())),
+            each: Vec::new(),
+            log_each: Vec::new(),
+            minutes: Vec::with_capacity(rows.len()),
             left_out: kept.left_out,
             keeps_starts: kept.keeps_starts,
         };
-        let joins = spacing < COARSE || length > Span::MINUTE;
+        let joins = spacing < COARSE;
+        let known: Vec<usize> = (0..COLUMNS).filter(|&column| evidence.has_at(column)).collect();
         let mut first = 0;
-        let mut flat = Vec::new();
         for i in 1..=rows.len() {
             let ends = rows.get(i).is_none_or(|&row| {
                 let (begin, before) = (rows[first], rows[i - 1]);
                 !joins
-                    || evidence.at[row].since(evidence.at[begin]) >= length
+                    || evidence.at[row].since(evidence.at[begin]) >= Span::MINUTE
                     || evidence.at[row].since(evidence.at[before]).as_seconds() > 2 * spacing
                     || replicas(evidence, row) != replicas(evidence, begin)
             });
@@ -88,14 +91,48 @@ impl Cells {
                 let part = &rows[first..i];
                 cells.at.push(evidence.at[part[0]]);
                 cells.minutes.push(part.len() as f64 * spacing as f64 / 60.0);
-                flat.extend((0..COLUMNS).map(|column| mean(evidence, part, column)));
+                known.iter().for_each(|&column| cells.columns[column].push(mean(evidence, part, column)));
                 first = i;
             }
         }
-        let count = cells.at.len();
-        // The vector has a value for each column of each cell, so the shape fits.
-        cells.table = Array2::from_shape_vec((count, COLUMNS), flat).unwrap_or_default();
-        cells
+        cells.finished()
+    }
+
+    /// Neighbours with the same replicas joined, to at most this length.
+    pub(super) fn joined(&self, length: Span) -> Cells {
+        let minutes = length.as_seconds() as f64 / 60.0;
+        let mut cells = Cells {
+            at: Vec::new(),
+            columns: std::array::from_fn(|_| Vec::new()),
+            each: Vec::new(),
+            log_each: Vec::new(),
+            minutes: Vec::new(),
+            ..*self
+        };
+        let count = |i: usize| self.replicas(i).round();
+        let mut first = 0;
+        for i in 1..=self.len() {
+            let ends = i == self.len()
+                || self.at[i].since(self.at[first]) >= length
+                || count(i) != count(first)
+                || self.at[i].since(self.at[i - 1]).as_seconds() as f64 > 60.0 * minutes;
+            if ends {
+                cells.at.push(self.at[first]);
+                cells.minutes.push(self.minutes[first..i].iter().sum());
+                for (to, from) in cells.columns.iter_mut().zip(&self.columns).filter(|(_, from)| !from.is_empty()) {
+                    to.push(mean_of(from[first..i].iter().copied()));
+                }
+                first = i;
+            }
+        }
+        cells.finished()
+    }
+
+    fn finished(mut self) -> Cells {
+        let cells = &mut self;
+        cells.each = (0..cells.len()).map(|i| cells.get(i, Column::Load) / cells.replicas(i)).collect();
+        cells.log_each = cells.each.iter().map(|each| each.ln()).collect();
+        self
     }
 
     /// The cells with so many replicas.
@@ -104,7 +141,9 @@ impl Cells {
             (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
         Cells {
             at: some.iter().map(|&i| self.at[i]).collect(),
-            table: self.table.select(Axis(0), &some),
+            columns: std::array::from_fn(|k| some.iter().filter_map(|&i| self.columns[k].get(i).copied()).collect()),
+            each: some.iter().map(|&i| self.each[i]).collect(),
+            log_each: some.iter().map(|&i| self.log_each[i]).collect(),
             minutes: some.iter().map(|&i| self.minutes[i]).collect(),
             left_out: self.left_out,
             keeps_starts: self.keeps_starts,
@@ -117,7 +156,7 @@ impl Cells {
 
     /// A quantity of a cell; NaN where it is not known.
     pub(super) fn get(&self, cell: usize, column: Column) -> f64 {
-        self.table[[cell, column as usize]]
+        self.columns[column as usize].get(cell).copied().unwrap_or(f64::NAN)
     }
 
     pub(super) fn replicas(&self, cell: usize) -> f64 {
@@ -126,7 +165,17 @@ impl Cells {
 
     /// Load of one replica.
     pub(super) fn each(&self, cell: usize) -> f64 {
-        self.get(cell, Column::Load) / self.replicas(cell)
+        self.each[cell]
+    }
+
+    /// The loads of a replica, in the order of time.
+    pub(super) fn loads(&self) -> &[f64] {
+        &self.each
+    }
+
+    /// Whether a quantity is known of any cell.
+    pub(super) fn has(&self, column: Column) -> bool {
+        !self.columns[column as usize].is_empty()
     }
 
     pub(super) fn total_minutes(&self) -> f64 {
@@ -238,13 +287,11 @@ fn replicas(evidence: &Evidence, row: usize) -> i64 {
 
 /// The mean of what is known.
 fn mean(evidence: &Evidence, rows: &[usize], column: usize) -> f64 {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for &row in rows {
-        let value = evidence.table[[row, column]];
-        if !value.is_nan() {
-            sum += value;
-            count += 1.0;
-        }
-    }
+    mean_of(rows.iter().map(|&row| evidence.table[[row, column]]))
+}
+
+fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
+    let known = values.filter(|value| !value.is_nan());
+    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
     if count > 0.0 { sum / count } else { f64::NAN }
 }

@@ -100,8 +100,10 @@ fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
             if other.at - one.at > SOON {
                 break;
             }
-            let is_steady = (other.total / one.total).ln().abs() < STEADY;
-            let is_step = (other.replicas / one.replicas).ln().abs() > STEP;
+            let more = other.logs[By::Total as usize] - one.logs[By::Total as usize];
+            let is_steady = more.abs() < STEADY;
+            // The logarithm of replicas is that of the whole load without that of a replica's.
+            let is_step = (more - other.logs[By::Each as usize] + one.logs[By::Each as usize]).abs() > STEP;
             let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
             if is_steady && is_step && expected.abs() > MATTERS {
                 steps.push((expected, other.score - one.score));

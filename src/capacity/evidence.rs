@@ -91,7 +91,11 @@ impl Evidence {
 
     /// Whether a quantity is known anywhere.
     pub fn has(&self, column: Column) -> bool {
-        self.table.column(column as usize).iter().any(|value| !value.is_nan())
+        self.has_at(column as usize)
+    }
+
+    pub(super) fn has_at(&self, column: usize) -> bool {
+        self.table.column(column).iter().any(|value| !value.is_nan())
     }
 }
 

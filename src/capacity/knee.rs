@@ -34,6 +34,8 @@ pub(super) struct Point {
     pub each: f64,
     /// Load of all.
     pub total: f64,
+    /// Their logarithms.
+    pub logs: [f64; 2],
     pub replicas: f64,
     /// From -1, well within the objective, to 1, well beyond it.
     pub score: f64,
@@ -111,21 +113,21 @@ pub(super) fn points(cells: &Cells, limit: Limit) -> Vec<Point> {
         _ => !cells.get(*i, Column::Latency).is_nan(),
     };
     let known: Vec<usize> = (0..cells.len()).filter(known).collect();
-    let most = |load: &dyn Fn(usize) -> f64| known.iter().map(|&i| load(i)).fold(f64::MIN_POSITIVE, f64::max);
-    let top = [most(&|i| cells.each(i)), most(&|i| cells.get(i, Column::Load))];
-    let point = |&i: &usize| {
-        let (each, total) = (cells.each(i), cells.get(i, Column::Load));
-        Point {
-            at: cells.at[i].epoch(),
-            each,
-            total,
-            replicas: cells.replicas(i),
-            score: score(i),
-            block: blocks[i],
-            bins: [spread::bin(each, top[0]), spread::bin(total, top[1])],
-        }
+    let logs: Vec<[f64; 2]> =
+        known.iter().map(|&i| [cells.log_each[i], cells.get(i, Column::Load).ln()]).collect();
+    let top: [f64; 2] =
+        std::array::from_fn(|by| logs.iter().map(|log| log[by]).fold(f64::NEG_INFINITY, f64::max));
+    let point = |(&i, &logs): (&usize, &[f64; 2])| Point {
+        at: cells.at[i].epoch(),
+        each: cells.each(i),
+        total: cells.get(i, Column::Load),
+        logs,
+        replicas: cells.replicas(i),
+        score: score(i),
+        block: blocks[i],
+        bins: std::array::from_fn(|by| spread::bin(logs[by], top[by])),
     };
-    known.iter().map(point).collect()
+    known.iter().zip(&logs).map(point).collect()
 }
 
 /// The limit in seconds of twice the latency of quiet times, a tenth of the cells.

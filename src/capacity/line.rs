@@ -100,18 +100,19 @@ impl Points {
             .filter(|&i| !cells.get(i, Column::Cpu).is_nan() && !is_cut(i) && takes(cells.each(i)))
             .collect();
         let loads: Vec<f64> = taken.iter().map(|&i| cells.each(i)).collect();
-        let top = loads.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let top = taken.iter().map(|&i| cells.log_each[i]).fold(f64::NEG_INFINITY, f64::max);
         // Stretches of 6 %; where fewer cells than a handful lie in one they count by their number.
-        let stretch = |load: f64| spread::bin(load, top) / 3;
+        let stretches: Vec<usize> =
+            taken.iter().map(|&i| spread::bin(cells.log_each[i], top) / 3).collect();
         let mut crowd = vec![0.0; spread::BINS];
-        loads.iter().for_each(|&load| crowd[stretch(load)] += 1.0);
+        stretches.iter().for_each(|&stretch| crowd[stretch] += 1.0);
         let handful = (loads.len() as f64 / 200.0).max(3.0);
         let mut design = Array2::ones((taken.len(), 2));
         design.column_mut(1).iter_mut().zip(&loads).for_each(|(x, load)| *x = *load);
         Points {
             design,
             cores: taken.iter().map(|&i| cells.get(i, Column::Cpu) / cells.replicas(i)).collect(),
-            weights: loads.iter().map(|&load| 1.0 / f64::max(crowd[stretch(load)], handful)).collect(),
+            weights: stretches.iter().map(|&stretch| 1.0 / f64::max(crowd[stretch], handful)).collect(),
             block: taken.iter().map(|&i| block[i]).collect(),
         }
     }
@@ -133,7 +134,7 @@ impl Points {
         for _ in 0..ROUNDS {
             let Some((base, slope)) = solve(&total(&self.blocks(&tamed)), false) else { break };
             let residuals = &self.cores - &(&loads * slope + base);
-            let scale = 1.4826 * weighted_median(&residuals, &self.weights);
+            let scale = 1.4826 * median_size(&residuals);
             tamed.zip_mut_with(&residuals, |weight, residual| {
                 *weight = if residual.abs() <= HUBER * scale { 1.0 } else { HUBER * scale / residual.abs() };
             });
@@ -184,17 +185,9 @@ fn jackknifed(sums: &Array2<f64>, of: impl Fn(&Sums) -> Option<f64>) -> (f64, f6
     (variance.sqrt(), value)
 }
 
-/// The median of the sizes, each with its weight.
-fn weighted_median(residuals: &Array1<f64>, weights: &Array1<f64>) -> f64 {
-    let mut sizes: Vec<(f64, f64)> = residuals.iter().map(|r| r.abs()).zip(weights.iter().copied()).collect();
-    sizes.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let half = sizes.iter().map(|s| s.1).sum::<f64>() / 2.0;
-    let mut sum = 0.0;
-    for (size, weight) in sizes {
-        sum += weight;
-        if sum >= half {
-            return size;
-        }
-    }
-    0.0
+/// The median of the sizes.
+fn median_size(residuals: &Array1<f64>) -> f64 {
+    let mut sizes: Vec<f64> = residuals.iter().map(|residual| residual.abs()).collect();
+    let middle = sizes.len() / 2;
+    if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(middle, f64::total_cmp).1 }
 }
