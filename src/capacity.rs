@@ -13,9 +13,9 @@ mod evidence;
 mod knee;
 mod line;
 mod spread;
-mod why;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub use cells::LeftOut;
 pub use counts::AtCount;
@@ -250,8 +250,7 @@ fn is_confounded(cells: &Cells) -> bool {
         let (each, group) = (cells.log_each[i], groups.entry(cells.replicas(i).round() as i64).or_default());
         *group = (group.0 + 1.0, group.1 + each, group.2 + each * each);
     }
-    let (n, sum, squares) =
-        groups.values().fold((0.0, 0.0, 0.0), |t, g| (t.0 + g.0, t.1 + g.1, t.2 + g.2));
+    let (n, sum, squares) = groups.values().fold((0.0, 0.0, 0.0), |t, g| (t.0 + g.0, t.1 + g.1, t.2 + g.2));
     let within: f64 = groups.values().map(|g| g.2 - g.1 * g.1 / g.0).sum();
     let whole = squares - sum * sum / n;
     groups.len() > 1 && whole > n * VARIED * VARIED && within < (1.0 - NEARLY_ALL) * whole
@@ -275,6 +274,10 @@ impl Answers {
             demonstrated: carried::demonstrated(minutes, points),
             seen,
         }
+    }
+
+    fn tells_by_count(&self) -> bool {
+        self.latency.is_some_and(|knee| knee.is_ok()) || self.throughput.is_some_and(|rate| rate.is_ok())
     }
 
     /// The smallest of the answers, or the reason that there is none.
@@ -305,8 +308,11 @@ impl Answers {
 
     /// Why some of them are missing, the objective first: it is what matters to people.
     fn refused(&self) -> impl Iterator<Item = Why> {
-        let all =
-            [self.latency.and_then(Result::err), self.cpu.and_then(Result::err), self.throughput.and_then(Result::err)];
+        let all = [
+            self.latency.and_then(Result::err),
+            self.cpu.and_then(Result::err),
+            self.throughput.and_then(Result::err),
+        ];
         all.into_iter().flatten()
     }
 
@@ -328,16 +334,18 @@ impl Findings {
     /// The answer by the number of replicas; where it depends on that, the one of the largest number.
     fn by_count(&mut self, known: Known, cells: &Cells, points: &[Point]) -> Known {
         let mut by = Vec::new();
+        // CPU is one line for all: alone it says nothing about their number.
+        if !self.answers.tells_by_count() {
+            return known;
+        }
         for replicas in counts::counts((0..cells.len()).map(|i| cells.replicas(i))) {
             let runs = |point: &&Point| point.replicas.round() as usize == replicas;
             let some: Vec<Point> = points.iter().filter(runs).copied().collect();
-            let waits = self.answers.throughput.and_then(|_| carried::throughput(&cells.with_replicas(replicas)));
+            let waits =
+                self.answers.throughput.and_then(|_| carried::throughput(&cells.with_replicas(replicas)));
             let answers = Answers::of(cells, &some, waits, self.answers.cpu, self.answers.seen);
-            // CPU is one line for all: alone it says nothing about their number.
-            let tells = answers.latency.is_some_and(|knee| knee.is_ok())
-                || answers.throughput.is_some_and(|rate| rate.is_ok());
             if let Ok(known) = answers.known()
-                && tells
+                && answers.tells_by_count()
             {
                 by.push((replicas, known));
             }
@@ -345,11 +353,14 @@ impl Findings {
         if by.len() < 2 {
             return known;
         }
-        self.by_replicas =
-            by.iter().map(|(replicas, known)| AtCount { replicas: *replicas, carried: known.carried }).collect();
+        self.by_replicas = by
+            .iter()
+            .map(|(replicas, known)| AtCount { replicas: *replicas, carried: known.carried })
+            .collect();
         self.depends_on_replicas = counts::differ(&self.by_replicas);
         self.ceiling = counts::ceiling(&self.by_replicas);
-        let counts = |last: &&(usize, Known)| self.depends_on_replicas || last.1.carried.high < known.carried.low;
+        let counts =
+            |last: &&(usize, Known)| self.depends_on_replicas || last.1.carried.high < known.carried.low;
         by.last().filter(counts).map_or(known, |last| last.1)
     }
 }

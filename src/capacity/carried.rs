@@ -34,9 +34,10 @@ pub(super) fn demonstrated(minutes: f64, points: &[Point]) -> Option<f64> {
         bin.2 = f64::min(bin.2, point.each);
     }
     bins.windows(TOGETHER).rev().find_map(|some| {
-        let (count, missed, least) = some.iter().fold((0.0, 0.0, f64::INFINITY), |(count, missed, least), bin| {
-            (count + bin.0, missed + bin.1, f64::min(least, bin.2))
-        });
+        let (count, missed, least) =
+            some.iter().fold((0.0, 0.0, f64::INFINITY), |(count, missed, least), bin| {
+                (count + bin.0, missed + bin.1, f64::min(least, bin.2))
+            });
         (count * minutes >= CARRIED_MINUTES && missed <= MISSES * count).then_some(least)
     })
 }

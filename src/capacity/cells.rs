@@ -119,7 +119,9 @@ impl Cells {
             if ends {
                 cells.at.push(self.at[first]);
                 cells.minutes.push(self.minutes[first..i].iter().sum());
-                for (to, from) in cells.columns.iter_mut().zip(&self.columns).filter(|(_, from)| !from.is_empty()) {
+                for (to, from) in
+                    cells.columns.iter_mut().zip(&self.columns).filter(|(_, from)| !from.is_empty())
+                {
                     to.push(mean_of(from[first..i].iter().copied()));
                 }
                 first = i;
@@ -141,7 +143,9 @@ impl Cells {
             (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
         Cells {
             at: some.iter().map(|&i| self.at[i]).collect(),
-            columns: std::array::from_fn(|k| some.iter().filter_map(|&i| self.columns[k].get(i).copied()).collect()),
+            columns: std::array::from_fn(|k| {
+                some.iter().filter_map(|&i| self.columns[k].get(i).copied()).collect()
+            }),
             each: some.iter().map(|&i| self.each[i]).collect(),
             log_each: some.iter().map(|&i| self.log_each[i]).collect(),
             minutes: some.iter().map(|&i| self.minutes[i]).collect(),
@@ -272,8 +276,12 @@ fn template(evidence: &Evidence) -> Option<f64> {
 
 /// The usual distance of rows in seconds.
 fn spacing(evidence: &Evidence) -> i64 {
-    let mut gaps: Vec<i64> =
-        evidence.at.windows(2).map(|pair| pair[1].since(pair[0]).as_seconds()).filter(|gap| *gap > 0).collect();
+    let mut gaps: Vec<i64> = evidence
+        .at
+        .windows(2)
+        .map(|pair| pair[1].since(pair[0]).as_seconds())
+        .filter(|gap| *gap > 0)
+        .collect();
     if gaps.is_empty() {
         return Span::MINUTE.as_seconds();
     }

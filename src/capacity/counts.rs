@@ -42,8 +42,7 @@ pub(super) fn counts(replicas: impl Iterator<Item = f64>) -> Vec<usize> {
 /// Whether what a replica carries depends on how many there are: from the fewest to the most, beyond their ranges.
 pub(super) fn differ(by: &[AtCount]) -> bool {
     let (Some(first), Some(last)) = (by.first(), by.last()) else { return false };
-    let (less, more) =
-        if first.carried.value < last.carried.value { (first, last) } else { (last, first) };
+    let (less, more) = if first.carried.value < last.carried.value { (first, last) } else { (last, first) };
     more.carried.value > DIFFERS * less.carried.value && more.carried.low > less.carried.high
 }
 

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn a_value_of_another_grid_grows_stale() {
         let load = Series::from_values(Time::from_epoch(0), Step::MINUTE, [1.0, 2.0, 3.0]);
-        let quarter = Series::from_values(Time::from_epoch(0), Step::QUARTER_MINUTE, [1.0, 2.0, 3.0, 4.0, 5.0]);
+        let quarter =
+            Series::from_values(Time::from_epoch(0), Step::QUARTER_MINUTE, [1.0, 2.0, 3.0, 4.0, 5.0]);
         let table = Evidence::of_series(&load, &[(Column::Replicas, &quarter)]);
         let replicas: Vec<_> = (0..3).map(|i| table.get(i, Column::Replicas)).collect();
         assert_eq!(replicas, [Some(1.0), Some(5.0), None]);

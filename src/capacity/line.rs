@@ -42,7 +42,7 @@ type Sums = [f64; 6];
 const HUBER: f64 = 1.345;
 const ROUNDS: usize = 8;
 /// Below it CPU follows something else than the load.
-const LEAST_CORRELATION: f64 = 0.75;
+const LEAST_CORRELATION: f64 = 0.8;
 /// The line is not followed further than this beyond what was seen.
 pub(super) const MOST_BEYOND: f64 = 4.0;
 const FEWEST: usize = 12;
@@ -102,8 +102,7 @@ impl Points {
         let loads: Vec<f64> = taken.iter().map(|&i| cells.each(i)).collect();
         let top = taken.iter().map(|&i| cells.log_each[i]).fold(f64::NEG_INFINITY, f64::max);
         // Stretches of 6 %; where fewer cells than a handful lie in one they count by their number.
-        let stretches: Vec<usize> =
-            taken.iter().map(|&i| spread::bin(cells.log_each[i], top) / 3).collect();
+        let stretches: Vec<usize> = taken.iter().map(|&i| spread::bin(cells.log_each[i], top) / 3).collect();
         let mut crowd = vec![0.0; spread::BINS];
         stretches.iter().for_each(|&stretch| crowd[stretch] += 1.0);
         let handful = (loads.len() as f64 / 200.0).max(3.0);

@@ -132,7 +132,9 @@ impl Why {
             Why::CpuDoesNotFollow { .. } => {
                 "an objective with latency or failures: CPU is not what this service runs out of"
             }
-            Why::NothingLeft { .. } => "a larger request, or a higher utilization: a replica at rest uses all of it",
+            Why::NothingLeft { .. } => {
+                "a larger request, or a higher utilization: a replica at rest uses all of it"
+            }
             Why::MissedAtRest => "an objective that the service meets when it is quiet",
             Why::DoesNotRise { load_falls: true, .. } => {
                 "the load that is offered, not served: count requests at the entrance, with those turned away"
@@ -143,7 +145,9 @@ impl Why {
             Why::FollowsTotal | Why::ReplicasDoNotHelp { .. } => {
                 "look behind the service: the limit is shared, and more replicas do not move it"
             }
-            Why::Wide { .. } => "record for longer, or a planned squeeze: an hour with fewer replicas at a busy time",
+            Why::Wide { .. } => {
+                "record for longer, or a planned squeeze: an hour with fewer replicas at a busy time"
+            }
         }
     }
 }
@@ -165,7 +169,7 @@ impl fmt::Display for Why {
                 "each number of replicas was seen at one load only, so their effects cannot be told apart",
             ),
             Why::CpuDoesNotFollow { correlation } => {
-                write!(f, "CPU does not follow the load (correlation {correlation:.2}, 0.75 is needed)")
+                write!(f, "CPU does not follow the load (correlation {correlation:.2}, 0.8 is needed)")
             }
             Why::NothingLeft { base, budget } => {
                 write!(f, "a replica at rest uses {base:.3} cores, and may use {budget:.3}")

@@ -143,7 +143,16 @@ pub fn case(kind: Kind, seed: u64) -> Case {
             kind if kind.asks_cpu() => within(0.5, 0.65),
             _ => within(0.6, 0.8),
         };
-    let mut service = Service { kind, dice: dice.clone(), rate, slope, base, waits: 0.0, backlog: 0.0, tells_demand: seed % 2 == 0 };
+    let mut service = Service {
+        kind,
+        dice: dice.clone(),
+        rate,
+        slope,
+        base,
+        waits: 0.0,
+        backlog: 0.0,
+        tells_demand: seed % 2 == 0,
+    };
     let rows = service.run(peak, target);
     let dearer = if kind == Kind::Rollout { 1.5 } else { 1.0 };
     let truth = match kind {

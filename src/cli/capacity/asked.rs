@@ -61,8 +61,7 @@ impl Objective {
 
 impl Quantity {
     /// Latencies, the one to take first where nobody asked for one.
-    pub(super) const LATENCIES: [Quantity; 4] =
-        [Quantity::P95, Quantity::P99, Quantity::Mean, Quantity::P50];
+    pub(super) const LATENCIES: [Quantity; 4] = [Quantity::P95, Quantity::P99, Quantity::Mean, Quantity::P50];
 
     fn parse(name: &str) -> Option<Self> {
         let all = [Quantity::Mean, Quantity::P50, Quantity::P95, Quantity::P99, Quantity::Errors];
@@ -145,6 +144,8 @@ mod tests {
         }
         assert_eq!((share("70"), share("70%"), share("0.7")), (Ok(0.7), Ok(0.7), Ok(0.7)));
         assert_eq!((cores("500m"), cores("2")), (Ok(0.5), Ok(2.0)));
-        assert!(share("0").is_err() && share("120%").is_err() && cores("-1").is_err() && cores("many").is_err());
+        assert!(
+            share("0").is_err() && share("120%").is_err() && cores("-1").is_err() && cores("many").is_err()
+        );
     }
 }

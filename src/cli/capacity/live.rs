@@ -95,7 +95,9 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
             let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
             let found = found.filter(|cores| *cores > 0.0);
             if found.is_none() {
-                missing.push("the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned());
+                missing.push(
+                    "the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned(),
+                );
             }
             found
         }
@@ -118,17 +120,23 @@ async fn range(
 
 /// The questions, with the usual queries where the workload is named. One that has no name is not missed.
 fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
-    let Queries { replicas_query, cpu_query, generation_query, latency_query, errors_query, .. } = &args.queries;
+    let Queries { replicas_query, cpu_query, generation_query, latency_query, errors_query, .. } =
+        &args.queries;
     let usual = |given: &Option<String>, query: Option<String>| given.clone().or(query);
     let latency_wanted = quantity.is_some_and(|quantity| quantity != Quantity::Errors);
-    let is_named = |given: &Option<String>, wanted: bool, what| if given.is_some() || wanted { what } else { "" };
+    let is_named =
+        |given: &Option<String>, wanted: bool, what| if given.is_some() || wanted { what } else { "" };
     let errors_wanted = quantity == Some(Quantity::Errors);
     vec![
         Wanted {
             column: Column::Replicas,
             query: usual(replicas_query, ready(args)),
             what: "ready replicas",
-            exporter: if args.kind == Kind::Rollout { "the controller of Argo Rollouts" } else { "kube-state-metrics" },
+            exporter: if args.kind == Kind::Rollout {
+                "the controller of Argo Rollouts"
+            } else {
+                "kube-state-metrics"
+            },
         },
         Wanted {
             column: Column::Cpu,
@@ -136,12 +144,7 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
             what: "CPU",
             exporter: "cAdvisor, scraped from the kubelets,",
         },
-        Wanted {
-            column: Column::Throttled,
-            query: throttled(args),
-            what: "",
-            exporter: "",
-        },
+        Wanted { column: Column::Throttled, query: throttled(args), what: "", exporter: "" },
         Wanted {
             column: Column::Generation,
             query: usual(generation_query, generation(args)),
@@ -193,7 +196,10 @@ fn ready(args: &CapacityArgs) -> Option<String> {
 }
 
 fn cpu(args: &CapacityArgs) -> Option<String> {
-    Some(format!("sum(rate(container_cpu_usage_seconds_total{{{},container!=\"\",container!=\"POD\"}}[2m]))", pods(args)?))
+    Some(format!(
+        "sum(rate(container_cpu_usage_seconds_total{{{},container!=\"\",container!=\"POD\"}}[2m]))",
+        pods(args)?
+    ))
 }
 
 fn throttled(args: &CapacityArgs) -> Option<String> {
@@ -217,7 +223,8 @@ fn generation(args: &CapacityArgs) -> Option<String> {
     if workload.is_empty() || *kind == Kind::Statefulset {
         return None;
     }
-    let of = format!("{{namespace=\"{namespace}\",replicaset=~\"{}-[a-z0-9]+\"}}", workload.replace('.', "[.]"));
+    let of =
+        format!("{{namespace=\"{namespace}\",replicaset=~\"{}-[a-z0-9]+\"}}", workload.replace('.', "[.]"));
     Some(format!(
         "max(kube_replicaset_created{of} and on (namespace, replicaset) kube_replicaset_status_ready_replicas{of} > 0)"
     ))
@@ -236,7 +243,17 @@ mod tests {
     }
 
     fn queries(more: &[&str]) -> Vec<(Column, String)> {
-        let base = ["test", "--prometheus", "http://p", "--query", "q", "--namespace", "shop", "--workload", "web.eu"];
+        let base = [
+            "test",
+            "--prometheus",
+            "http://p",
+            "--query",
+            "q",
+            "--namespace",
+            "shop",
+            "--workload",
+            "web.eu",
+        ];
         let line = Line::parse_from(base.iter().chain(more));
         wanted(&line.args, None).into_iter().filter_map(|w| Some((w.column, w.query?))).collect()
     }
@@ -251,7 +268,9 @@ mod tests {
         assert!(of(&deployment, Column::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
         assert!(of(&deployment, Column::Generation).contains("kube_replicaset_created"));
         let set = queries(&["--kind", "statefulset"]);
-        assert!(of(&set, Column::Cpu).contains("web[.]eu-[0-9]+\"") && of(&set, Column::Generation).is_empty());
+        assert!(
+            of(&set, Column::Cpu).contains("web[.]eu-[0-9]+\"") && of(&set, Column::Generation).is_empty()
+        );
         let rollout = queries(&["--kind", "rollout", "--cpu-query", "mine"]);
         assert!(of(&rollout, Column::Replicas).contains("rollout_info_replicas_available"));
         assert_eq!(of(&rollout, Column::Cpu), "mine");

@@ -27,7 +27,9 @@ fn write_page(
     findings: &Findings,
 ) -> std::fmt::Result {
     let name = match (&args.csv, args.workload.as_str()) {
-        (Some(path), _) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        (Some(path), _) => {
+            path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        }
         (None, "") => args.query.clone().unwrap_or_default(),
         (None, workload) => format!("{}/{workload}", args.namespace),
     };
@@ -130,7 +132,8 @@ fn figure(
     }
     Some(Figure {
         title: title.to_owned(),
-        caption: "Against the load of a replica. Dashed across: what is allowed; dashed upright: the answer.".to_owned(),
+        caption: "Against the load of a replica. Dashed across: what is allowed; dashed upright: the answer."
+            .to_owned(),
         keys,
         is_wide: true,
         svg: plane.svg(title),

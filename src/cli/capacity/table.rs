@@ -66,7 +66,11 @@ fn parse(text: &str, asked: Option<Quantity>) -> Result<Seen, Faults> {
                 rows.extend(row(&record, &head, &columns, line, &mut faults));
             }
             Err(error) => {
-                faults.add(error.position().map_or(0, csv::Position::line), &error.to_string(), "a row of text");
+                faults.add(
+                    error.position().map_or(0, csv::Position::line),
+                    &error.to_string(),
+                    "a row of text",
+                );
             }
         }
     }
@@ -77,8 +81,14 @@ fn parse(text: &str, asked: Option<Quantity>) -> Result<Seen, Faults> {
         return Err(faults);
     }
     let missing = asked.filter(|quantity| place(&quantity.column()).is_none());
-    let missing = missing.map(|quantity| format!("the column {}, which --objective asks for", quantity.column()));
-    Ok(Seen { evidence: Evidence::of_rows(rows), request: None, latency, missing: missing.into_iter().collect() })
+    let missing =
+        missing.map(|quantity| format!("the column {}, which --objective asks for", quantity.column()));
+    Ok(Seen {
+        evidence: Evidence::of_rows(rows),
+        request: None,
+        latency,
+        missing: missing.into_iter().collect(),
+    })
 }
 
 /// One row; `None` where it is at fault.

@@ -13,7 +13,9 @@ pub(super) fn sentence(findings: &Findings) -> String {
     match &findings.verdict {
         Verdict::Known(known) => {
             let at = match findings.by_replicas.last() {
-                Some(last) if findings.depends_on_replicas => format!(" where {} run", counted(last.replicas, "replica")),
+                Some(last) if findings.depends_on_replicas => {
+                    format!(" where {} run", counted(last.replicas, "replica"))
+                }
                 _ => String::new(),
             };
             format!(
@@ -23,7 +25,9 @@ pub(super) fn sentence(findings: &Findings) -> String {
                 short(known.carried.high)
             )
         }
-        Verdict::CannotTell(_) => "It cannot be told from these observations what one replica carries.".to_owned(),
+        Verdict::CannotTell(_) => {
+            "It cannot be told from these observations what one replica carries.".to_owned()
+        }
     }
 }
 
@@ -91,9 +95,10 @@ fn objective(findings: &Findings) -> String {
 pub(super) fn would_tell(findings: &Findings) -> Option<String> {
     match &findings.verdict {
         Verdict::CannotTell(whys) => whys.first().map(|why| why.experiment().to_owned()),
-        Verdict::Known(known) if known.beyond > BEYOND => {
-            Some("a planned squeeze: hold fewer replicas for an hour at a busy time, and watch the objective".to_owned())
-        }
+        Verdict::Known(known) if known.beyond > BEYOND => Some(
+            "a planned squeeze: hold fewer replicas for an hour at a busy time, and watch the objective"
+                .to_owned(),
+        ),
         Verdict::Known(_) => None,
     }
 }
@@ -161,7 +166,11 @@ pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec
     .map(|(count, what)| if count == 1 { format!("1 {what}") } else { format!("{count} {}", plural(what)) })
     .collect();
     let left = if left.is_empty() { "nothing".to_owned() } else { left.join(", ") };
-    told.push(format!("Learned from {} of {}; left out: {left}.", counted(findings.cells, "cell"), counted(seen.evidence.len(), "row")));
+    told.push(format!(
+        "Learned from {} of {}; left out: {left}.",
+        counted(findings.cells, "cell"),
+        counted(seen.evidence.len(), "row")
+    ));
     if findings.keeps_starts {
         told.push("Pods start so often that the minutes after a start were kept.".to_owned());
     }
@@ -197,6 +206,9 @@ mod tests {
     fn small_numbers_keep_their_digits() {
         let read = [0.041_63, 12.345, 0.5, 0.0, 0.000_123_4].map(short);
         assert_eq!(read, ["0.0416", "12.3", "0.5", "0", "0.000123"]);
-        assert_eq!((plural("row after a start"), plural("gap")), ("rows after a start".into(), "gaps".into()));
+        assert_eq!(
+            (plural("row after a start"), plural("gap")),
+            ("rows after a start".into(), "gaps".into())
+        );
     }
 }
