@@ -55,8 +55,8 @@ pub(super) struct CapacityArgs {
     /// CPU that one replica requests: 0.5 or 500m; from Prometheus by default.
     #[arg(long, value_name = "CORES", value_parser = asked::cores)]
     request: Option<f64>,
-    /// What must hold: p95<500ms, mean<, p50<, p99<, or errors<1%. Twice the latency of quiet times where neither this nor
-    /// a request is known.
+    /// What must hold: p95<500ms, mean<, p50<, p99<, or errors<1%. Twice the latency of quiet times where neither this
+    /// nor a request is known.
     #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse)]
     objective: Option<Objective>,
     /// A file for the report, self-contained HTML.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::support::prometheus::{Backfill, Prometheus};
 use crate::support::root;
 
 fn forescale(args: &[&str]) -> Output {
@@ -106,6 +107,60 @@ fn bad_input_is_named() {
         assert_eq!(done.status.code(), Some(2), "{args:?}: {told}");
         assert!(told.contains(says), "{args:?}: {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_prometheus_is_read_by_the_exporters_names() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let end = i64::try_from(now.as_secs()).expect("small").div_euclid(60) * 60 - 120;
+    let each = |i: i64| 15.0 - 13.0 * (i as f64 / 48.0).cos();
+    let points =
+        |value: &dyn Fn(i64) -> f64| (0..300).map(|i| (end - 60 * (299 - i), value(i))).collect::<Vec<_>>();
+    // A counter of one pod: two replicas are ready, and the other pod belongs to another workload.
+    let mut used = 0.0;
+    let counter = (0..300)
+        .map(|i| {
+            used += 60.0 * 2.0 * (0.05 + 0.02 * each(i));
+            (end - 60 * (299 - i), used)
+        })
+        .collect();
+    let of = |metric: &str, labels: &str| format!("{metric}{{namespace=\"shop\",{labels}}}");
+    let pod = "pod=\"web-5d9f-abcde\",container=\"web\"";
+    let series = [
+        ("load".to_owned(), points(&|i| 2.0 * each(i))),
+        (of("kube_deployment_status_replicas_ready", "deployment=\"web\""), points(&|_| 2.0)),
+        (of("container_cpu_usage_seconds_total", pod), counter),
+        (
+            of("container_cpu_usage_seconds_total", "pod=\"web-next-1-2\",container=\"a\""),
+            points(&|i| 900.0 * i as f64),
+        ),
+        (of("kube_pod_container_resource_requests", &format!("{pod},resource=\"cpu\"")), points(&|_| 0.5)),
+    ];
+    let series = series.map(|(metric, points)| Backfill { metric, points });
+    let prometheus = Prometheus::start(&series).await;
+    let url = prometheus.url();
+    let args = [
+        "--prometheus",
+        &url,
+        "--query",
+        "load",
+        "--namespace",
+        "shop",
+        "--workload",
+        "web",
+        "--format",
+        "json",
+    ];
+    let done = forescale(&[&args[..], &["--history", "6h"]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(found["bound"], "cpu", "{found:#}");
+    // The counter tells of the two minutes before: within a few percent of 15.
+    assert!((number(&found["per_replica"]) - 15.0).abs() < 0.6, "{found:#}");
+    assert!(found["missing"].to_string().contains("the pod template: kube-state-metrics"), "{found:#}");
+    let done = forescale(&["--prometheus", &url, "--query", "load", "--workload", "none"]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.code() == Some(2) && told.contains("kube-state-metrics"), "{told}");
 }
 
 /// Measured services: file, arguments, and what holds of the answer.

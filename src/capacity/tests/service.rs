@@ -123,7 +123,7 @@ const COLD: usize = 3;
 pub fn case(kind: Kind, seed: u64) -> Case {
     let mut dice = Dice::new(seed.wrapping_mul(0x9e37) + kind as u64);
     let mut within = |low: f64, high: f64| low + (high - low) * dice.uniform();
-    // Requests per second that a replica can do at all, and when latency is twice that of a quiet replica, or three times.
+    // Requests per second that a replica can do at all, and how many times the quiet latency is still good.
     let rate = within(3.0, 7.0);
     let times = within(2.0, 4.0);
     let objective = match kind {

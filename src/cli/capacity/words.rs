@@ -46,8 +46,8 @@ fn reasons(question: &Question, findings: &Findings, known: &Known) -> String {
             let fit = answers.cpu.and_then(Result::ok);
             let (base, slope) = fit.map_or((0.0, 0.0), |fit| (fit.base, fit.slope));
             format!(
-                "CPU binds: each unit of load takes {} cores beside {} at rest, and a replica may use {} % of its request \
-                 of {} cores",
+                "CPU binds: each unit of load takes {} cores beside {} at rest, and a replica may use {} % of its \
+                 request of {} cores",
                 short(slope),
                 short(base),
                 (100.0 * question.utilization).round(),
@@ -93,6 +93,11 @@ fn objective(findings: &Findings) -> String {
 
 /// What would tell, or tell better.
 pub(super) fn would_tell(findings: &Findings) -> Option<String> {
+    let told = experiment(findings)?;
+    Some(if told.contains("squeeze") { format!("{told}; {SQUEEZE}") } else { told })
+}
+
+fn experiment(findings: &Findings) -> Option<String> {
     match &findings.verdict {
         Verdict::CannotTell(whys) => whys.first().map(|why| why.experiment().to_owned()),
         Verdict::Known(known) if known.beyond > BEYOND => Some(
@@ -108,17 +113,14 @@ pub(super) fn told(seen: &Seen, question: &Question, findings: &Findings) -> Vec
     let mut told = vec![sentence(findings), format!("Why: {}.", why(question, findings))];
     if let Some(would) = would_tell(findings) {
         told.push(format!("What would tell: {would}."));
-        if would.contains("squeeze") {
-            told.push(format!("  {SQUEEZE}"));
-        }
     }
     told.extend(rest(seen, question, findings));
     told
 }
 
 /// The patch of a squeeze, for a workload that Forescale serves.
-const SQUEEZE: &str = "forescale override NAMESPACE/NAME --replicas N --for 1h --reason squeeze   prints the patch that \
-                       sets it; N: two thirds of what runs then.";
+const SQUEEZE: &str = "`forescale override NAMESPACE/NAME --replicas N --for 1h --reason squeeze` prints the patch (N: half of \
+                       what runs then, or as few as you dare)";
 
 /// What the verdict rests on.
 pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec<String> {
