@@ -119,8 +119,8 @@ pub(super) fn told(seen: &Seen, question: &Question, findings: &Findings) -> Vec
 }
 
 /// The patch of a squeeze, for a workload that Forescale serves.
-const SQUEEZE: &str = "`forescale override NAMESPACE/NAME --replicas N --for 1h --reason squeeze` prints the patch (N: half of \
-                       what runs then, or as few as you dare)";
+const SQUEEZE: &str = "`forescale override NAMESPACE/NAME --replicas N --for 1h --reason squeeze` prints the patch, \
+                       where N is half of what runs then";
 
 /// What the verdict rests on.
 pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec<String> {
