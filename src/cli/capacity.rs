@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Format, Outcome};
 use crate::capacity::{Column, Evidence, Findings, Limit, Question, Verdict, learn};
-use crate::units::Span;
+use crate::units::{Span, Threshold};
 use asked::{Kind, Objective, Quantity};
 
 /// What one replica carries, with its uncertainty, or why that cannot be told.
@@ -67,6 +67,9 @@ pub(super) struct CapacityArgs {
     format: Format,
 }
 
+/// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
+const UTILIZATION: f64 = 0.7;
+
 /// What was observed, and what of it is missing.
 struct Seen {
     evidence: Evidence,
@@ -106,6 +109,36 @@ pub(super) fn run(args: &CapacityArgs) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(Outcome::Fine)
+}
+
+/// A threshold from the live history of a Deployment, and the words for it; `None` where that cannot be told.
+pub(super) fn learned(
+    url: &str,
+    query: &str,
+    namespace: &str,
+    workload: &str,
+    history: Span,
+) -> Option<(Threshold, String)> {
+    let args = CapacityArgs {
+        csv: None,
+        prometheus: Some(url.to_owned()),
+        query: Some(query.to_owned()),
+        namespace: namespace.to_owned(),
+        workload: workload.to_owned(),
+        kind: Kind::Deployment,
+        history,
+        queries: live::Queries::default(),
+        utilization: UTILIZATION,
+        request: None,
+        objective: None,
+        out: None,
+        format: Format::Json,
+    };
+    let seen = live::read(&args, None).ok()?;
+    let question = Question { request: seen.request, utilization: UTILIZATION, objective: None };
+    let findings = learn(&seen.evidence, &question);
+    let threshold = Threshold::new(findings.verdict.known()?.carried.value).ok()?;
+    Some((threshold, format!("{} {}", words::sentence(&findings), words::why(&question, &findings))))
 }
 
 /// The document for programs. Numbers that are not known are null.

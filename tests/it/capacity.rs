@@ -109,19 +109,23 @@ fn bad_input_is_named() {
     }
 }
 
+/// Thirty hours of minutes: `init` wants a day.
+const LONG: i64 = 1_800;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_is_read_by_the_exporters_names() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let end = i64::try_from(now.as_secs()).expect("small").div_euclid(60) * 60 - 120;
     let each = |i: i64| 15.0 - 13.0 * (i as f64 / 48.0).cos();
-    let points =
-        |value: &dyn Fn(i64) -> f64| (0..300).map(|i| (end - 60 * (299 - i), value(i))).collect::<Vec<_>>();
+    let points = |value: &dyn Fn(i64) -> f64| {
+        (0..LONG).map(|i| (end - 60 * (LONG - 1 - i), value(i))).collect::<Vec<_>>()
+    };
     // A counter of one pod: two replicas are ready, and the other pod belongs to another workload.
     let mut used = 0.0;
-    let counter = (0..300)
+    let counter = (0..LONG)
         .map(|i| {
             used += 60.0 * 2.0 * (0.05 + 0.02 * each(i));
-            (end - 60 * (299 - i), used)
+            (end - 60 * (LONG - 1 - i), used)
         })
         .collect();
     let of = |metric: &str, labels: &str| format!("{metric}{{namespace=\"shop\",{labels}}}");
@@ -158,6 +162,14 @@ async fn a_real_prometheus_is_read_by_the_exporters_names() {
     // The counter tells of the two minutes before: within a few percent of 15.
     assert!((number(&found["per_replica"]) - 15.0).abs() < 0.6, "{found:#}");
     assert!(found["missing"].to_string().contains("the pod template: kube-state-metrics"), "{found:#}");
+    let init = Command::new(env!("CARGO_BIN_EXE_forescale"))
+        .args(["init", "--prometheus", &url, "--query", "load", "--namespace", "shop", "--name", "web"])
+        .args(["--history", "2d", "--format", "json"])
+        .output()
+        .expect("the binary runs");
+    let proposed: Value = serde_json::from_slice(&init.stdout).expect("JSON");
+    assert!((number(&proposed["threshold"]) - 15.0).abs() < 0.6, "{proposed:#}");
+    assert!(proposed["threshold_because"].as_str().expect("words").contains("CPU binds"), "{proposed:#}");
     let done = forescale(&["--prometheus", &url, "--query", "load", "--workload", "none"]);
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.code() == Some(2) && told.contains("kube-state-metrics"), "{told}");

@@ -17,7 +17,7 @@ use crate::source::{Backend, RangeQuery};
 use crate::units::{Span, Step};
 
 /// Queries in place of the usual ones.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Queries {
     /// PromQL of ready replicas.
     #[arg(long, value_name = "PROMQL")]
