@@ -5,6 +5,7 @@
 
 mod api;
 mod backtest;
+mod capacity;
 mod demo;
 mod described;
 mod doctor;
@@ -56,6 +57,8 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
+    /// What one replica carries, with its uncertainty, or why that cannot be told.
+    Capacity(capacity::CapacityArgs),
     /// Completions for a shell, on standard output.
     Completions {
         /// Which one.
@@ -96,6 +99,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
         Command::Backtest(args) => backtest::run(&args),
+        Command::Capacity(args) => capacity::run(&args),
         Command::Completions { shell } => completions(shell),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -50,8 +50,8 @@ pub(super) struct InitArgs {
     /// Where the scaler listens in the cluster.
     #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
     scaler: String,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what a
-    /// replica is seen to carry (--actual-replicas), else a guess.
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what `forescale
+    /// capacity` learns from Prometheus, else what a replica is seen to carry (--actual-replicas), else a guess.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
     threshold: Option<Level>,
     /// What ran: a trace of replicas, or PromQL for the Prometheus given.
@@ -164,6 +164,12 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
     const OFTEN: f64 = 0.9;
     if let Some(level) = args.threshold {
         return Ok(Carried { threshold: level.threshold(series)?, because: "as given".to_owned() });
+    }
+    if let (Some(url), Some(query)) = (&args.prometheus, &args.query)
+        && let Some((threshold, because)) =
+            super::capacity::learned(url, query, &args.namespace, &args.name, args.history)
+    {
+        return Ok(Carried { threshold, because });
     }
     if let Some(actual) = actual {
         let carried = (0..series.len()).filter_map(|slot| {

@@ -7,6 +7,7 @@
 )]
 
 mod backtest;
+mod capacity;
 mod catalogue;
 mod dashboards;
 mod doctor;
