@@ -127,7 +127,8 @@ pub(super) fn run(args: &AssessArgs) -> anyhow::Result<Outcome> {
     if let Some(Part::Merge { parts, out, format }) = &args.merge {
         return merge(parts, out, *format);
     }
-    let chosen = Chosen { namespace: args.namespace.clone(), labels: args.selector.clone().unwrap_or_default() };
+    let chosen =
+        Chosen { namespace: args.namespace.clone(), labels: args.selector.clone().unwrap_or_default() };
     let mut candidates = inventory::read(&args.manifests, &chosen)?;
     candidates.retain(|candidate| args.shard.takes(candidate));
     let gates = args.gates.iter().map(|text| Gate::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -183,12 +184,8 @@ fn assessed(
         candidate.load.as_ref().ok().map(|load| load.query.clone()).into_iter().chain(ready)
     });
     let reader = Reader::new(source.as_ref(), runtime.handle().clone(), until, args.history, queries);
-    let settings = Settings {
-        lead: args.lead,
-        timezone: args.timezone,
-        scaler: args.scaler.clone(),
-        price: args.price,
-    };
+    let settings =
+        Settings { lead: args.lead, timezone: args.timezone, scaler: args.scaler.clone(), price: args.price };
     let progress = Progress::new(candidates.len());
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<Kept>> = Mutex::default();
@@ -235,7 +232,8 @@ fn source_of(args: &AssessArgs) -> anyhow::Result<Arc<dyn Backend>> {
         }
         (None, Some(url)) => {
             // What does not parse is not echoed: it may hold a password.
-            let url = base_url(url).map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+            let url = base_url(url)
+                .map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
             (DataSourceConfig::at(url), Limits::default())
         }
         (None, None) => bail!("expected --prometheus or --datasource-config"),

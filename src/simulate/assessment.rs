@@ -11,7 +11,7 @@ pub use busy::BusyHours;
 
 use super::run::{Target, run};
 use super::{ConfigError, Frontier, Load, Point, Scorecard, Simple, cost_at, ran, run_forescale};
-use crate::history::{Calendar, Series};
+use crate::history::Series;
 use crate::plan::Insured;
 use crate::policy::Policy;
 
@@ -130,7 +130,7 @@ const LEVELS: [f64; 2] = [super::MATCHED_TAU_U, 0.1];
 /// A difference below this share is lost again in the noise of another week.
 const WORTH: f64 = 0.05;
 /// A schedule needs no server: it is enough where it costs so much more than a forecast at most.
-const AS_CHEAP: f64 = 1.05;
+const AS_CHEAP: f64 = 1.1;
 /// From this share on the load follows the clock.
 const FOLLOWS: f64 = 0.3;
 /// Safety ten times better is worth so much more than the cost of the usual one at most.
@@ -198,7 +198,8 @@ impl Frontiers {
         let load = subject.load;
         let studied = Simple::Reactive.study(load, target, &policy.calendar);
         let reactive = sweep(|factor| Ok(run(load, target, &mut *studied.insured(factor))?.scorecard))?;
-        let schedule = subject.busy.map(|busy| {
+        let sized = subject.busy.and_then(|busy| busy.sized(load, target, &policy.calendar));
+        let schedule = sized.map(|busy| {
             sweep(|factor| {
                 let mut rule = busy.beside(studied.insured(factor), target, policy.calendar.clone(), factor);
                 Ok(run(load, target, &mut rule)?.scorecard)
@@ -208,7 +209,11 @@ impl Frontiers {
         let runs = run_forescale(load, target, policy, &insured)?;
         let points = WORTHS.iter().zip(runs);
         let points = points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard });
-        Ok(Frontiers { reactive, schedule: schedule.transpose()?, predictive: Frontier::of(points.collect()) })
+        Ok(Frontiers {
+            reactive,
+            schedule: schedule.transpose()?,
+            predictive: Frontier::of(points.collect()),
+        })
     }
 
     /// The verdict, why, and the share of the time at which it was reached.
@@ -235,8 +240,7 @@ impl Frontiers {
         if subject.clock >= FOLLOWS {
             let [reactive, schedule, predictive] = self.costs(fine);
             let beats_reactive = |cost: f64| reactive.is_none_or(|reactive| cost <= reactive * (1.0 - WORTH));
-            let is_affordable =
-                |cost: f64| simple_usual.is_none_or(|usual| cost <= SAFER * usual);
+            let is_affordable = |cost: f64| simple_usual.is_none_or(|usual| cost <= SAFER * usual);
             let is_enough = |cost: f64| predictive.is_none_or(|other| cost <= AS_CHEAP * other);
             if let (Some(busy), Some(_)) = (
                 subject.busy,
@@ -244,8 +248,7 @@ impl Frontiers {
             ) {
                 return (Verdict::Schedule, Finding::BusyHours(busy), fine);
             }
-            if let Some(finding) =
-                self.forecast_pays(fine).filter(|_| predictive.is_some_and(is_affordable))
+            if let Some(finding) = self.forecast_pays(fine).filter(|_| predictive.is_some_and(is_affordable))
             {
                 return (Verdict::Predictive, finding, fine);
             }

@@ -63,7 +63,8 @@ impl<'a> Reader<'a> {
             to: self.until,
             step: Step::MINUTE,
         };
-        let reading = self.runtime.block_on(self.source.range(&question)).map_err(|error| error.to_string())?;
+        let reading =
+            self.runtime.block_on(self.source.range(&question)).map_err(|error| error.to_string())?;
         let series = reading.series;
         let first = (0..series.len()).find(|&slot| series.get(slot).is_some());
         Ok(Arc::new(match (first, series.last()) {

@@ -65,7 +65,9 @@ pub(super) fn read(paths: &[PathBuf], chosen: &Chosen) -> anyhow::Result<Vec<Can
     if found.is_empty() {
         let kinds = all.iter().filter_map(|d| d.text_of("kind")).take(5).collect::<Vec<_>>().join(", ");
         let held = if kinds.is_empty() { "no Kubernetes objects".to_owned() } else { kinds };
-        bail!("--manifests: found {held}, expected ScaledObjects or HorizontalPodAutoscalers that were chosen");
+        bail!(
+            "--manifests: found {held}, expected ScaledObjects or HorizontalPodAutoscalers that were chosen"
+        );
     }
     Ok(found)
 }
@@ -127,7 +129,8 @@ fn requests(documents: &[Node]) -> Requests {
     let mut found = Requests::new();
     for kind in ["Deployment", "StatefulSet", "Rollout"] {
         for object in of_kind(documents, kind) {
-            let containers = object.at(&["spec", "template", "spec", "containers"]).map_or(&[][..], Node::items);
+            let containers =
+                object.at(&["spec", "template", "spec", "containers"]).map_or(&[][..], Node::items);
             let cores = containers.iter().map(|container| {
                 container.at(&["resources", "requests", "cpu"]).and_then(Node::text).and_then(|q| cores(&q))
             });

@@ -80,11 +80,17 @@ fn legend(out: &mut String, totals: &Totals) -> std::fmt::Result {
 
 fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Predictive => "A forecast needs fewer replicas at the same risk, or is the only safe way. Commit its manifest.",
+        Verdict::Predictive => {
+            "A forecast needs fewer replicas at the same risk, or is the only safe way. Commit its manifest."
+        }
         Verdict::Schedule => "Fixed busy hours. A schedule is enough; the manifest holds it.",
         Verdict::Reactive => "A trigger on the load now is enough. Leave it as it is.",
-        Verdict::OverProvisioned => "Far more runs than the load needs. Lower the limit that the reason names.",
-        Verdict::AtRisk => "Short of replicas today, whatever scales it. Look at pod start time and maxReplicas.",
+        Verdict::OverProvisioned => {
+            "Far more runs than the load needs. Lower the limit that the reason names."
+        }
+        Verdict::AtRisk => {
+            "Short of replicas today, whatever scales it. Look at pod start time and maxReplicas."
+        }
         Verdict::CannotTell => "Something is missing; the reason names it.",
     }
 }
@@ -109,9 +115,10 @@ fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
             Verdict::CannotTell => None,
             _ => row.short_percent.reactive,
         };
-        let manifest = row.manifest.as_ref().map_or_else(String::new, |place| {
-            format!("<br><a href=\"{0}\">{0}</a>", escaped(place))
-        });
+        let manifest = row
+            .manifest
+            .as_ref()
+            .map_or_else(String::new, |place| format!("<br><a href=\"{0}\">{0}</a>", escaped(place)));
         writeln!(
             out,
             "<tr><th scope=\"row\">{}/<wbr>{}</th><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td>\
@@ -142,7 +149,9 @@ fn sparkline(values: &[f32]) -> String {
     let points: Vec<String> = values
         .iter()
         .enumerate()
-        .map(|(i, value)| format!("{:.1},{:.1}", i as f32 * across, SIZE.1 - 1.0 - (SIZE.1 - 2.0) * value / top))
+        .map(|(i, value)| {
+            format!("{:.1},{:.1}", i as f32 * across, SIZE.1 - 1.0 - (SIZE.1 - 2.0) * value / top)
+        })
         .collect();
     format!(
         "<svg class=\"spark\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"load of the last week\">\

@@ -13,7 +13,9 @@ use crate::units::Threshold;
 
 /// Puts the proposal beside the result, where the forecast pays or a schedule is enough.
 pub(super) fn add(kept: &mut Kept, candidate: &Candidate, survey: &Survey, settings: &Settings) {
-    let (Verdict::Predictive | Verdict::Schedule, Ok(load)) = (kept.verdict(), &candidate.load) else { return };
+    let (Verdict::Predictive | Verdict::Schedule, Ok(load)) = (kept.verdict(), &candidate.load) else {
+        return;
+    };
     let Ok(threshold) = Threshold::new(load.threshold) else { return };
     let given = Given {
         name: &candidate.name,

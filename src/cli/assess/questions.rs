@@ -30,7 +30,11 @@ pub(super) fn cpu_used(namespace: &str, kind: &str, name: &str) -> Result<String
     let suffix = match kind {
         "Deployment" | "Rollout" => "-[a-z0-9]{1,10}-[a-z0-9]{5}",
         "StatefulSet" => "-[0-9]+",
-        _ => return Err(format!("pods of a {kind} are not known by name; expected a Deployment or a StatefulSet")),
+        _ => {
+            return Err(format!(
+                "pods of a {kind} are not known by name; expected a Deployment or a StatefulSet"
+            ));
+        }
     };
     let pods = format!("{}{suffix}", name.replace('.', "[.]"));
     Ok(format!(

@@ -61,23 +61,54 @@ pub(super) fn json(all: &[Kept], until: &str) -> anyhow::Result<String> {
 pub(super) fn csv(all: &[Kept]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "namespace", "name", "verdict", "reason", "saving_percent", "saved_hours_a_month", "price", "days",
-        "short_ran", "short_reactive", "short_schedule", "short_predictive",
-        "hours_ran", "hours_reactive", "hours_schedule", "hours_predictive",
-        "threshold", "threshold_source", "capacity", "clock_percent", "manifest",
+        "namespace",
+        "name",
+        "verdict",
+        "reason",
+        "saving_percent",
+        "saved_hours_a_month",
+        "price",
+        "days",
+        "short_ran",
+        "short_reactive",
+        "short_schedule",
+        "short_predictive",
+        "hours_ran",
+        "hours_reactive",
+        "hours_schedule",
+        "hours_predictive",
+        "threshold",
+        "threshold_source",
+        "capacity",
+        "clock_percent",
+        "manifest",
     ])?;
     for kept in all {
         let row = &kept.row;
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let (short, hours) = (&row.short_percent, &row.replica_hours);
         writer.write_record([
-            row.namespace.clone(), row.name.clone(), row.verdict.clone(), row.reason.clone(),
-            number(row.saving_percent), number(kept.saved_a_month().map(rounded)), kept.price.to_string(),
+            row.namespace.clone(),
+            row.name.clone(),
+            row.verdict.clone(),
+            row.reason.clone(),
+            number(row.saving_percent),
+            number(kept.saved_a_month().map(rounded)),
+            kept.price.to_string(),
             kept.days.to_string(),
-            number(short.ran), number(short.reactive), number(short.schedule), number(short.predictive),
-            number(hours.ran), number(hours.reactive), number(hours.schedule), number(hours.predictive),
-            number(row.threshold.used), row.threshold.source.clone(), number(row.capacity),
-            number(row.clock_percent), row.manifest.clone().unwrap_or_default(),
+            number(short.ran),
+            number(short.reactive),
+            number(short.schedule),
+            number(short.predictive),
+            number(hours.ran),
+            number(hours.reactive),
+            number(hours.schedule),
+            number(hours.predictive),
+            number(row.threshold.used),
+            row.threshold.source.clone(),
+            number(row.capacity),
+            number(row.clock_percent),
+            row.manifest.clone().unwrap_or_default(),
         ])?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -122,7 +153,8 @@ pub(super) fn totals(all: &[Kept]) -> Totals {
 /// The table for people.
 pub(super) fn print(out: &mut impl Write, all: &[Kept]) -> std::io::Result<()> {
     let percent = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1} %"));
-    let names: Vec<String> = all.iter().map(|kept| format!("{}/{}", kept.row.namespace, kept.row.name)).collect();
+    let names: Vec<String> =
+        all.iter().map(|kept| format!("{}/{}", kept.row.namespace, kept.row.name)).collect();
     let wide = names.iter().map(String::len).max().unwrap_or(8).max(8);
     writeln!(
         out,

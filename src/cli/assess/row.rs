@@ -73,7 +73,8 @@ impl Kept {
             predictive: Some(rounded(figure(&assessment.predictive))),
         };
         let saving = assessment.saving_percent.map(rounded);
-        let saved_hours = assessment.ran.zip(saving).map(|(ran, saving)| rounded(ran.replica_hours * saving / 100.0));
+        let saved_hours =
+            assessment.ran.zip(saving).map(|(ran, saving)| rounded(ran.replica_hours * saving / 100.0));
         let (used, source) = match &candidate.load {
             Ok(load) => (Some(load.threshold), load.threshold_source.clone()),
             Err(_) => (None, String::new()),
@@ -101,7 +102,15 @@ impl Kept {
     }
 
     fn blank(row: Row) -> Self {
-        Kept { row, days: 0.0, saved_hours: None, price: 0.0, sparkline: Vec::new(), query: None, manifest_text: None }
+        Kept {
+            row,
+            days: 0.0,
+            saved_hours: None,
+            price: 0.0,
+            sparkline: Vec::new(),
+            query: None,
+            manifest_text: None,
+        }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -154,9 +163,14 @@ fn reason(finding: &Finding) -> String {
             if busy.weekends_too { "every day" } else { "on weekdays" }
         ),
         Finding::LittleToGain { share } if share > 0.0 => {
-            format!("a forecast would save {:.0} % at most; a trigger on the load now is enough", 100.0 * share)
+            format!(
+                "a forecast would save {:.0} % at most; a trigger on the load now is enough",
+                100.0 * share
+            )
         }
-        Finding::LittleToGain { .. } => "a forecast saves nothing; a trigger on the load now is enough".to_owned(),
+        Finding::LittleToGain { .. } => {
+            "a forecast saves nothing; a trigger on the load now is enough".to_owned()
+        }
         Finding::Floor { min_replicas, usual, ratio } => format!(
             "minReplicas {min_replicas} holds {ratio:.1} times the replicas that the load needs; {usual} are enough for \
              95 % of the time"

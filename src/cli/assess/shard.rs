@@ -16,9 +16,6 @@ const MOST: u32 = 64;
 // === impl Shard ===
 
 impl Shard {
-    /// The whole fleet.
-    pub(super) const WHOLE: Shard = Shard { number: 1, of: 1 };
-
     /// Reads `I/N`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));

@@ -78,8 +78,7 @@ fn judged(
 
 /// Ready replicas; `None` where nothing tells of them.
 fn ran(candidate: &Candidate, reader: &Reader<'_>) -> Result<Option<Arc<Series>>, String> {
-    let Some(query) =
-        questions::ready(&candidate.namespace, &candidate.target.kind, &candidate.target.name)
+    let Some(query) = questions::ready(&candidate.namespace, &candidate.target.kind, &candidate.target.name)
     else {
         return Ok(None);
     };
@@ -107,7 +106,8 @@ fn policy(
     set("maxReplicas", candidate.max.max(candidate.min).max(1).to_string());
     keys.entry("timezone".to_owned()).or_insert_with(|| settings.timezone.name().to_owned());
     keys.entry("leadTime".to_owned()).or_insert_with(|| settings.lead.to_string());
-    let mut policy = Policy::from_keys(&Catalogue::default().keys(&keys)).map_err(|faults| faults.to_string())?;
+    let mut policy =
+        Policy::from_keys(&Catalogue::default().keys(&keys)).map_err(|faults| faults.to_string())?;
     if policy.lead_time == LeadTime::Auto {
         policy.lead_time = LeadTime::Given(settings.lead);
     }

@@ -24,7 +24,6 @@ pub(in crate::cli) struct Survey {
     busy: Option<BusyHours>,
 }
 
-
 /// From this share on the load follows the clock.
 const FOLLOWS: f64 = 0.3;
 /// Hours with so much of the busiest hour's load are busy.

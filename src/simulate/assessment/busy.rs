@@ -1,7 +1,7 @@
 //! A rule for busy hours beside a reactive trigger: what people write from a dashboard when they know the pattern.
 
 use crate::history::Calendar;
-use crate::simulate::{Moment, Strategy, Target};
+use crate::simulate::{Load, Moment, Strategy, Target};
 use crate::units::{Span, Threshold, Time};
 
 /// Hours of the day in which at least this load is nearly always there.
@@ -32,6 +32,22 @@ pub(super) struct Rule<'a> {
 // === impl BusyHours ===
 
 impl BusyHours {
+    /// The same for a load that 95 % of the samples in these hours do not exceed, as seen before the scored span:
+    /// people read such a line off a dashboard. `None` without a sample.
+    pub(super) fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
+        let mut seen = Vec::new();
+        let mut at = load.start();
+        while at < target.measure(load).from {
+            if load.is_observed(at) && self.holds(calendar, at) {
+                seen.push(load.at(at));
+            }
+            at = at + load.step();
+        }
+        seen.sort_unstable_by(f64::total_cmp);
+        let load = seen.get(seen.len() * 95 / 100).copied()?;
+        Some(BusyHours { load, ..self })
+    }
+
     /// The rule with `beside` as the trigger on the present load; `factor` multiplies the load to be ready for.
     pub(super) fn beside<'a>(
         self,
@@ -40,7 +56,15 @@ impl BusyHours {
         calendar: Calendar,
         factor: f64,
     ) -> Rule<'a> {
-        Rule { busy: self, beside, threshold: target.threshold, lead: target.lead(), calendar, factor, known: None }
+        Rule {
+            busy: self,
+            beside,
+            threshold: target.threshold,
+            lead: target.lead(),
+            calendar,
+            factor,
+            known: None,
+        }
     }
 
     fn holds(&self, calendar: &Calendar, at: Time) -> bool {

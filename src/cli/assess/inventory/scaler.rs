@@ -33,8 +33,11 @@ pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -
     let spec = object.spec();
     let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
     let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
-    let tried: Vec<_> =
-        object.triggers.iter().map(|trigger| trigger_load(object, &namespace, &target, trigger, requests)).collect();
+    let tried: Vec<_> = object
+        .triggers
+        .iter()
+        .map(|trigger| trigger_load(object, &namespace, &target, trigger, requests))
+        .collect();
     let rank = |load: &Result<(u8, LoadQuery), String>| load.as_ref().map_or(u8::MAX, |load| load.0);
     let missing = || Err("its ScaledObject has no trigger".to_owned());
     let load = tried.into_iter().min_by_key(rank).map_or_else(missing, |load| load.map(|load| load.1));
@@ -66,7 +69,10 @@ pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
 
 fn target_of(reference: Option<&Node>, kind: &str) -> TargetRef {
     let text = |key: &str| reference.and_then(|reference| reference.text_of(key));
-    TargetRef { kind: text("kind").unwrap_or_else(|| kind.to_owned()), name: text("name").unwrap_or_default() }
+    TargetRef {
+        kind: text("kind").unwrap_or_else(|| kind.to_owned()),
+        name: text("name").unwrap_or_default(),
+    }
 }
 
 /// The load that a trigger measures, with its rank: our own or a Prometheus query, any other trigger, CPU.
@@ -77,12 +83,15 @@ fn trigger_load(
     trigger: &Trigger<'_>,
     requests: &Requests,
 ) -> Result<(u8, LoadQuery), String> {
-    let get = |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
-    let number = |key: &str| get(key).and_then(|text| text.parse::<f64>().ok()).filter(|v| v.is_finite() && *v > 0.0);
+    let get =
+        |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let number =
+        |key: &str| get(key).and_then(|text| text.parse::<f64>().ok()).filter(|v| v.is_finite() && *v > 0.0);
     let kind = trigger.kind.as_str();
     if trigger.is_ours() || kind == "prometheus" {
         let query = get("query").ok_or_else(|| format!("its {kind} trigger has no query"))?;
-        let threshold = number("threshold").ok_or_else(|| format!("its {kind} trigger has no threshold above 0"))?;
+        let threshold =
+            number("threshold").ok_or_else(|| format!("its {kind} trigger has no threshold above 0"))?;
         let keys = if trigger.is_ours() { trigger.metadata.clone() } else { HashMap::new() };
         let threshold_source = format!("threshold of its {kind} trigger");
         return Ok((0, LoadQuery { query: query.to_owned(), threshold, threshold_source, keys }));

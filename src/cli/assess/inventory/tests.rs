@@ -23,7 +23,8 @@ fn object(triggers: &str) -> String {
 
 #[test]
 fn an_hpa_on_cpu_is_sized_by_what_its_pods_request() {
-    let metrics = "[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 60}}}]";
+    let metrics =
+        "[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 60}}}]";
     let all = found(&(DEPLOYMENT.to_owned() + &hpa(metrics)));
     let [web] = all.as_slice() else { panic!("one workload: {all:?}") };
     assert_eq!((web.name.as_str(), web.min, web.max), ("web-hpa", 2, 30));
@@ -46,7 +47,9 @@ fn the_best_trigger_of_a_scaled_object_is_taken() {
     assert_eq!(all[0].max, 100, "KEDA's default");
     let all = found(&object(&format!("[{kafka}]")));
     let load = all[0].load.as_ref().expect("known");
-    assert!(load.query.contains("keda_scaler_metrics_value{exported_namespace=\"shop\",scaledObject=\"web\""));
+    assert!(
+        load.query.contains("keda_scaler_metrics_value{exported_namespace=\"shop\",scaledObject=\"web\"")
+    );
     assert_eq!((load.threshold, load.threshold_source.as_str()), (50.0, "lagThreshold of its kafka trigger"));
 }
 
