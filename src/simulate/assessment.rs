@@ -233,28 +233,26 @@ impl Frontiers {
         if let Some(ratio) = excess.filter(|ratio| ratio.is_finite() && *ratio >= 2.0 * TOO_MUCH) {
             return (Verdict::OverProvisioned, Finding::RanMore { ratio }, usual);
         }
-        if let Some(finding) = self.forecast_pays(usual) {
+        let usual_pays = self.forecast_pays(usual);
+        let simple = self.simple(usual);
+        // Ten times safer is worth a little more, where the load follows the clock; noise is not.
+        let follows = subject.clock >= FOLLOWS;
+        let is_affordable = |cost: &f64| follows && simple.is_none_or(|usual| *cost <= SAFER * usual);
+        if let Some(busy) =
+            subject.busy.filter(|_| !usual_pays.is_some_and(is_much) && self.schedule_holds(&is_affordable))
+        {
+            return (Verdict::Schedule, Finding::BusyHours(busy), fine);
+        }
+        if let Some(finding) = usual_pays {
             return (Verdict::Predictive, finding, usual);
         }
-        let simple_usual = self.simple(usual);
-        if subject.clock >= FOLLOWS {
-            let [reactive, schedule, predictive] = self.costs(fine);
-            let beats_reactive = |cost: f64| reactive.is_none_or(|reactive| cost <= reactive * (1.0 - WORTH));
-            let is_affordable = |cost: f64| simple_usual.is_none_or(|usual| cost <= SAFER * usual);
-            let is_enough = |cost: f64| predictive.is_none_or(|other| cost <= AS_CHEAP * other);
-            if let (Some(busy), Some(_)) = (
-                subject.busy,
-                schedule.filter(|&cost| beats_reactive(cost) && is_affordable(cost) && is_enough(cost)),
-            ) {
-                return (Verdict::Schedule, Finding::BusyHours(busy), fine);
-            }
-            if let Some(finding) = self.forecast_pays(fine).filter(|_| predictive.is_some_and(is_affordable))
-            {
-                return (Verdict::Predictive, finding, fine);
-            }
+        let [.., safer] = self.costs(fine);
+        if let Some(finding) = self.forecast_pays(fine).filter(|_| safer.as_ref().is_some_and(&is_affordable))
+        {
+            return (Verdict::Predictive, finding, fine);
         }
         let [reactive, schedule, predictive] = self.costs(usual);
-        let gain = simple_usual.zip(predictive).map_or(0.0, |(simple, own)| 1.0 - own / simple);
+        let gain = simple.zip(predictive).map_or(0.0, |(simple, own)| 1.0 - own / simple);
         match (reactive, schedule, subject.busy) {
             (None, Some(_), Some(busy)) => (Verdict::Schedule, Finding::BusyHours(busy), usual),
             (Some(cost), Some(other), Some(busy)) if other <= cost * (1.0 - WORTH) => {
@@ -263,6 +261,15 @@ impl Frontiers {
             (Some(_), ..) => (Verdict::Reactive, Finding::LittleToGain { share: gain }, usual),
             _ => (Verdict::AtRisk, Finding::NeverSafe { least: self.least() }, usual),
         }
+    }
+
+    /// Whether a rule for the busy hours is safer than reactive scaling, and about as cheap as a forecast.
+    fn schedule_holds(&self, is_affordable: &impl Fn(&f64) -> bool) -> bool {
+        let [reactive, schedule, predictive] = self.costs(LEVELS[1]);
+        schedule.filter(is_affordable).is_some_and(|cost| {
+            reactive.is_none_or(|other| cost <= other * (1.0 - WORTH))
+                && predictive.is_none_or(|other| cost <= AS_CHEAP * other)
+        })
     }
 
     /// Why a forecast pays at a share of the time, if it does.
@@ -298,6 +305,11 @@ impl Frontiers {
     fn hours_of_demand(&self) -> f64 {
         self.reactive.points.first().map_or(0.0, |point| point.scorecard.demand_hours)
     }
+}
+
+/// Whether a forecast is so much cheaper that no schedule is as good.
+fn is_much(finding: Finding) -> bool {
+    matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
 }
 
 fn sweep(at: impl Fn(f64) -> Result<Scorecard, ConfigError>) -> Result<Frontier, ConfigError> {

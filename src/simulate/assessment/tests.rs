@@ -60,7 +60,7 @@ fn steep_daily_waves_want_a_forecast() {
 #[test]
 fn office_hours_want_a_schedule_and_a_flat_load_nothing() {
     let office =
-        |i: usize, noise: f64| if (9.0..17.0).contains(&hour(i)) { 300.0 } else { 20.0 } + 2.0 * noise;
+        |i: usize, noise: f64| if (9.0..17.0).contains(&hour(i)) { 300.0 } else { 25.0 } + 2.0 * noise;
     let busy = BusyHours { start: 9, end: 17, weekends_too: true, load: 298.0 };
     let found = judged(office, Some(busy), 0.95, 1, None);
     assert_eq!(found.verdict, Verdict::Schedule, "{found:?}");
