@@ -4,6 +4,7 @@
 //! Results go to standard output, progress and errors to standard error.
 
 mod api;
+mod assess;
 mod backtest;
 mod capacity;
 mod demo;
@@ -53,6 +54,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Which workloads of a fleet profit, by how much, and what to commit; from Prometheus alone.
+    Assess(Box<assess::AssessArgs>),
     /// What would have happened: strategies side by side over real history.
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
@@ -98,6 +101,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Assess(args) => assess::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Capacity(args) => capacity::run(&args),
         Command::Completions { shell } => completions(shell),
