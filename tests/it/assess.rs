@@ -106,10 +106,10 @@ fn manifests(folder: &Path) -> String {
     for member in &FLEET {
         let Member { name, min, .. } = member;
         text += &format!(
-            "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: {name}, namespace: shop, labels: {{team: \
-             a}}}}\nspec:\n  scaleTargetRef: {{name: {name}}}\n  minReplicaCount: {min}\n  maxReplicaCount: 60\n  triggers:\n  \
-             - {{type: prometheus, metadata: {{serverAddress: 'http://p', query: 'sum(load{{app=\"{name}\"}})', threshold: \
-             '10'}}}}\n---\n"
+            "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  \
+             scaleTargetRef: {{name: {name}}}\n  minReplicaCount: {min}\n  maxReplicaCount: 60\n  triggers:\n  \
+             - {{type: prometheus, metadata: {{serverAddress: 'http://p', query: 'sum(load{{app=\"{name}\"}})', \
+             threshold: '10'}}}}\n---\n"
         );
     }
     text += "kind: HorizontalPodAutoscaler\nmetadata: {name: cpu, namespace: shop}\nspec: {scaleTargetRef: {kind: \
@@ -124,25 +124,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
-    let prometheus = Prometheus::start(&history()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let (manifests, url) = (manifests(folder.path()), prometheus.url());
-    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let asked = |out: &str, more: &[&str]| {
-        let mut args = vec!["--prometheus", &url, "--manifests", &manifests, "--out", out];
-        args.extend(["--history", "9d", "--max-per-second", "100", "--price", "0.1"]);
-        args.extend(more);
-        let told = assess(&args);
-        assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
-        told
-    };
-    let whole = place("whole");
-    let told = asked(&whole, &["--assert", "predictive == 1", "--format", "json"]);
-    let fleet = read(&Path::new(&whole).join("fleet.json"));
-    assert_eq!(String::from_utf8_lossy(&told.stdout), fleet);
-    let json: Value = serde_json::from_str(&fleet).expect("JSON");
+/// Each workload has its verdict, its reason and, where it profits, a manifest that passes lint.
+fn judged(json: &Value, folder: &Path) {
     assert_eq!(json["schema"], 1);
     let rows = json["workloads"].as_array().expect("rows");
     assert_eq!(rows.len(), FLEET.len() + 1);
@@ -169,15 +152,37 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
         assert!(row(name)["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{:#}", row(name));
     }
     for name in ["steep", "office"] {
-        let manifest = Path::new(&whole).join(row(name)["manifest"].as_str().expect("a proposal"));
+        let manifest = folder.join(row(name)["manifest"].as_str().expect("a proposal"));
         let linted =
             Command::new(env!("CARGO_BIN_EXE_forescale")).arg("lint").arg(&manifest).output().expect("runs");
         assert_eq!(linted.status.code(), Some(0), "{}", String::from_utf8_lossy(&linted.stdout));
     }
-    let page = read(&Path::new(&whole).join("fleet.html"));
+    let page = read(&folder.join("fleet.html"));
     assert!(page.contains("<svg class=\"spark\"") && page.contains("steep") && !page.contains("http://p\""));
-    let csv = read(&Path::new(&whole).join("fleet.csv"));
+    let csv = read(&folder.join("fleet.csv"));
     assert_eq!(csv.lines().count(), rows.len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
+    let prometheus = Prometheus::start(&history()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (manifests, url) = (manifests(folder.path()), prometheus.url());
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let asked = |out: &str, more: &[&str]| {
+        let mut args = vec!["--prometheus", &url, "--manifests", &manifests, "--out", out];
+        args.extend(["--history", "9d", "--max-per-second", "100", "--price", "0.1"]);
+        args.extend(more);
+        let told = assess(&args);
+        assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+        told
+    };
+    let whole = place("whole");
+    let told = asked(&whole, &["--assert", "predictive == 1", "--format", "json"]);
+    let fleet = read(&Path::new(&whole).join("fleet.json"));
+    assert_eq!(String::from_utf8_lossy(&told.stdout), fleet);
+    let json: Value = serde_json::from_str(&fleet).expect("JSON");
+    judged(&json, Path::new(&whole));
 
     // What an interruption left undone is done by the same command, and the result is the same to the byte.
     for name in ["steep", "missing"] {

@@ -56,8 +56,8 @@ impl Folder {
         match self.run()? {
             Some(there) if there == *run => return Ok(()),
             Some(there) => bail!(
-                "--out {}: holds a run of version {} until {} with --history {} --lead {} --timezone {}; expected the same \
-                 settings, or another folder",
+                "--out {}: holds a run of version {} until {} with --history {} --lead {} --timezone {}; expected the \
+                 same settings, or another folder",
                 self.root.display(),
                 there.version,
                 there.until,

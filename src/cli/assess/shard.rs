@@ -1,7 +1,7 @@
 //! Every Nth workload by a stable hash of its name: how a fleet is divided among jobs that do not know each other.
 
 use super::inventory::Candidate;
-use crate::source::grid_phase;
+use crate::decide::hashed;
 
 /// One part of a fleet, `I/N`, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Shard {
     /// Whether the workload is of this part.
     pub(super) fn takes(self, candidate: &Candidate) -> bool {
         // The hash that spreads fits: fixed for good, the same on every machine.
-        let hash = grid_phase(&format!("{}/{}", candidate.namespace, candidate.name)).as_seconds() / 60;
+        let hash = hashed(&format!("{}/{}", candidate.namespace, candidate.name)).as_seconds() / 60;
         hash.rem_euclid(i64::from(self.of)) == i64::from(self.number - 1)
     }
 }

@@ -1,3 +1,5 @@
+//! Loads of known kinds, and the verdict on each.
+
 use super::*;
 use crate::policy::Policy;
 use crate::simulate::{Dice, Target, TwinConfig};

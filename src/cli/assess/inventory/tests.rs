@@ -1,3 +1,5 @@
+//! Manifests as people have them, and what is read of each.
+
 use super::*;
 
 fn found(text: &str) -> Vec<Candidate> {
