@@ -104,12 +104,12 @@ def mutual_tls(case):
 def install(case, arguments):
     """Forescale itself: admitted, by Pod Security too, and its pods ready. These pods run nothing."""
     case.make_namespace("forescale")
-    kubectl("apply", *arguments.split(), "-n", "forescale")
+    kubectl("apply", *arguments.split())
     try:
         took = case.try_until(f"pods of {arguments}", 90, lambda: all_ready("forescale"))
         case.figure(f"{arguments}: pods ready after {took:.0f} s" if took is not None else f"{arguments}: pods not ready")
     finally:
-        kubectl("delete", *arguments.split(), "-n", "forescale", "--ignore-not-found", "--wait=true", "--timeout=60s")
+        kubectl("delete", *arguments.split(), "--ignore-not-found", "--wait=true", "--timeout=60s")
 
 
 def all_ready(namespace):
@@ -118,16 +118,16 @@ def all_ready(namespace):
 
 
 def followed(case, scaled):
-    keys = {f'{thing["metadata"]["namespace"]}/{thing["metadata"]["name"]}': thing for thing in scaled}
-    # What a schedule keeps at zero has no metric, and what has no load here has no number.
-    for key, thing in keys.items():
-        case.try_until(f"{key} ready, with our metric in its HPA", 60, lambda: case.record.latest(key).external >= 1 and
-                       (case.record.latest(key).conditions.get("Ready") == "True" or key.split("/")[1] not in LEVELS))
+    """What has no load here has no number, but neither a fault."""
+    keys = [f'{thing["metadata"]["namespace"]}/{thing["metadata"]["name"]}' for thing in scaled]
+    for key in keys:
+        case.try_until(f"{key} with our metric in its HPA", 60, lambda: case.record.latest(key).external >= 1)
         answers = case.record.latest(key).answers
         case.expect(answers, f"{key}: KEDA does not ask Forescale")
         case.expect(not any("faulty" in str(a) for a in answers.values()), f"{key}: {answers}")
     for name, (wanted, _) in LEVELS.items():
-        case.try_until(f"{wanted} replicas of octollm/{name}", 150, lambda: case.now(f"octollm/{name}").spec >= wanted)
+        case.try_until(f"{wanted} replicas of octollm/{name}", 150, lambda: case.now(f"octollm/{name}").spec >= wanted
+                       and case.now(f"octollm/{name}").conditions.get("Ready") == "True")
     reached = time.time()
     case.wait(60)
     for name, (wanted, _) in LEVELS.items():
