@@ -74,14 +74,12 @@ class Record(threading.Thread):
         rows = self.span(key, since, until)
         times = [t for t, _, _ in rows]
         result = Judgement(len(rows), 0, 0, 0, None, 0, 0.0)
-        asked_since, before = None, None
-        for t, load, sample in rows:
+        before = None
+        for at, (t, load, sample) in enumerate(rows):
             wanted, has = need(load), sample.ready if ready else sample.spec
-            enough = max(sample.numbers(), default=0) >= wanted
-            asked_since = (asked_since or t) if enough else None
             if has < wanted:
                 result.short += 1
-                result.explained += enough and t - asked_since <= HPA_DELAY
+                result.explained += 0 <= _asked_for(rows[:at + 1], wanted) <= HPA_DELAY
                 result.most_short = max(result.most_short, wanted - has)
             if before is not None and sample.spec < before and sample.spec < wanted:
                 result.unsafe += 1
@@ -139,6 +137,16 @@ class Record(threading.Thread):
                 if sample := found.get(key):
                     sample.answers[server] = answer
         return found
+
+
+def _asked_for(rows, wanted):
+    """Seconds for which Forescale has asked for so many by the last row; -1 if it does not."""
+    since = None
+    for t, _, sample in reversed(rows):
+        if max(sample.numbers(), default=0) < wanted:
+            break
+        since = t
+    return -1 if since is None else rows[-1][0] - since
 
 
 def _key(thing):
