@@ -122,8 +122,8 @@ def main():
     gone = deserters()
     end_all()
     with open(f"{RUN}/results.json", "w") as out:
-        json.dump([{"case": c.name, "seconds": round(c.seconds), "figures": c.figures, "faults": c.faults} for c in cases],
-                  out, indent=1)
+        json.dump([{"case": case.name, "seconds": round(case.seconds), "figures": case.figures, "faults": case.faults}
+                   for case in cases], out, indent=1)
     short = [case.name for case in cases if case.faults]
     left_out = [name for names in STAGES for name in names if name not in made]
     print(f"\n{len(cases)} cases in {time.time() - begun:.0f} s; fall short: {', '.join(short) or 'none'}; "

@@ -12,23 +12,37 @@ from harness.processes import until
 
 OCTOLLM = 'namespace="octollm"'
 COMPONENTS = ("coder", "executor", "guardian", "judge", "orchestrator", "planner", "reflex-layer", "retriever")
-# What each component's own query measures, a level for it, and the replicas which that level needs by its policy.
+
+
+def live(job, level, metric="http_requests_total", labels=""):
+    """A load without a past: what is shipped is seen to run, not to foresee."""
+    return Load(job, "flat", level, metric, labels, past=False)
+
+
+def cpu(component, level):
+    return live(f"{component}-cpu", level, "container_cpu_usage_seconds_total", f'{OCTOLLM},container="{component}"')
+
+
+# What the query of each workload measures, a level for it, and the replicas which that level needs by its manifest.
 LEVELS = {
-    "coder-arm": (4, Load("coder", "flat", 20, "octollm_coder_queue_depth", OCTOLLM, False)),
-    "executor-arm": (5, Load("executor", "flat", 36, "octollm_executor_queue_depth", OCTOLLM, False)),
-    "guardian-arm": (5, Load("guardian", "flat", 450, "octollm_guardian_pii_checks_per_second", OCTOLLM, False)),
-    "judge-arm": (4, Load("judge", "flat", 0.25, "container_cpu_usage_seconds_total", f'{OCTOLLM},container="judge"', False)),
-    "orchestrator": (5, Load("orchestrator", "flat", 45, "octollm_task_queue_depth", OCTOLLM, False)),
-    "planner-arm": (3, Load("planner", "flat", 12, "octollm_planner_queue_depth", OCTOLLM, False)),
-    "reflex-layer": (5, Load("reflex", "flat", 2200, "octollm_reflex_http_requests_total", OCTOLLM, False)),
-    "retriever-arm": (5, Load("retriever", "flat", 0.34, "container_cpu_usage_seconds_total",
-                              f'{OCTOLLM},container="retriever"', False)),
+    "octollm/coder-arm": (4, live("coder", 20, "octollm_coder_queue_depth", OCTOLLM)),
+    "octollm/executor-arm": (5, live("executor", 36, "octollm_executor_queue_depth", OCTOLLM)),
+    "octollm/guardian-arm": (5, live("guardian", 450, "octollm_guardian_pii_checks_per_second", OCTOLLM)),
+    "octollm/judge-arm": (4, cpu("judge", 0.25)),
+    "octollm/orchestrator": (5, live("orchestrator", 45, "octollm_task_queue_depth", OCTOLLM)),
+    "octollm/planner-arm": (3, live("planner", 12, "octollm_planner_queue_depth", OCTOLLM)),
+    "octollm/reflex-layer": (5, live("reflex", 2200, "octollm_reflex_http_requests_total", OCTOLLM)),
+    "octollm/retriever-arm": (5, cpu("retriever", 0.34)),
+    "octollm/postgresql-replica": (2, live("postgresql", 70, "pg_stat_activity_count",
+                                           f'{OCTOLLM},pod="postgresql-replica-0",state="active"')),
+    "shop/api": (5, live("api", 900)),
+    "shop/checkout": (5, live("checkout", 450, labels='app="checkout"')),
+    "shop/web": (10, live("web", 480)),
+    "shop/worker": (5, live("worker", 110, "jobs_total")),
 }
 # The CPU and memory of the others: little, so that their own query decides.
-IDLE = [Load(f"{c}-cpu", "flat", 0.01, "container_cpu_usage_seconds_total", f'{OCTOLLM},container="{c}"', False)
-        for c in COMPONENTS if c not in ("judge", "retriever")]
-IDLE += [Load(f"{c}-memory", "flat", 8e6, "container_memory_working_set_bytes", f'{OCTOLLM},container="{c}"', False)
-         for c in COMPONENTS]
+IDLE = [cpu(component, 0.01) for component in COMPONENTS if component not in ("judge", "retriever")]
+IDLE += [live(f"{c}-memory", 8e6, "container_memory_working_set_bytes", f'{OCTOLLM},container="{c}"') for c in COMPONENTS]
 LOADS = [load for _, load in LEVELS.values()] + IDLE
 SITE = {"kube_state": True, "config": f"policies: {os.getcwd()}/models\n"}
 ALIASES = (["forescale.forescale"], ["prometheus-operated.monitoring"])
@@ -125,13 +139,13 @@ def followed(case, scaled):
         answers = case.record.latest(key).answers
         case.expect(answers, f"{key}: KEDA does not ask Forescale")
         case.expect(not any("faulty" in str(a) for a in answers.values()), f"{key}: {answers}")
-    for name, (wanted, _) in LEVELS.items():
-        case.try_until(f"{wanted} replicas of octollm/{name}", 150, lambda: case.now(f"octollm/{name}").spec >= wanted
-                       and case.now(f"octollm/{name}").conditions.get("Ready") == "True")
+    for key, (wanted, _) in LEVELS.items():
+        case.try_until(f"{wanted} replicas of {key}", 150, lambda: case.now(key).spec >= wanted
+                       and case.now(key).conditions.get("Ready") == "True")
     reached = time.time()
     case.wait(60)
-    for name, (wanted, _) in LEVELS.items():
-        case.never_below(wanted, f"octollm/{name}", reached)
+    for key, (wanted, _) in LEVELS.items():
+        case.never_below(wanted, key, reached)
     case.figure(f"{len(keys)} HPAs have our metric")
 
 

@@ -47,7 +47,8 @@ def _apiserver():
         f"--service-account-signing-key-file={pki}/sa.key", f"{proxy}-client-ca-file={pki}/front-proxy-ca.crt",
         f"{proxy}-allowed-names=front-proxy-client", f"{proxy}-extra-headers-prefix=X-Remote-Extra-",
         f"{proxy}-group-headers=X-Remote-Group", f"{proxy}-username-headers=X-Remote-User",
-        f"--proxy-client-cert-file={pki}/front-proxy-client.crt", f"--proxy-client-key-file={pki}/front-proxy-client.key"])
+        f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
+        f"--proxy-client-key-file={pki}/front-proxy-client.key"])
 
 
 def _controllers():

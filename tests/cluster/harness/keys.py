@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs of one run, made by openssl below $CLUSTER_RUN/pki. They are worth nothing outside."""
+"""Keys, certificates and kubeconfigs of one run, made by openssl below $CLUSTER_RUN/pki. Outside they are worth nothing."""
 import os
 import subprocess
 

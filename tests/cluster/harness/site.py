@@ -103,7 +103,8 @@ class Site:
     def _prometheus(self, data):
         config = f"{self._folder()}/prometheus.yml"
         with open(config, "w") as out:
-            out.write(SCRAPE.format(rules=", ".join(self.rules), servers=", ".join(f'"{a}:8080"' for a in self.addresses)))
+            servers = ", ".join(f'"{address}:8080"' for address in self.addresses)
+            out.write(SCRAPE.format(rules=", ".join(self.rules), servers=servers))
             out.write(STATE if self.kube_state else "")
         return Process(f"{self.case}-{data}", [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={self._folder()}/{data}",

@@ -44,7 +44,8 @@ class Page:
             target = spec["scaleTargetRef"]
             self.sample("horizontalpodautoscaler_info", 1, scaletargetref_kind=target["kind"],
                         scaletargetref_name=target["name"], **labels)
-            for name, value in (("spec_max_replicas", spec["maxReplicas"]), ("spec_min_replicas", spec.get("minReplicas", 1)),
+            for name, value in (("spec_max_replicas", spec["maxReplicas"]),
+                                ("spec_min_replicas", spec.get("minReplicas", 1)),
                                 ("status_current_replicas", status.get("currentReplicas", 0)),
                                 ("status_desired_replicas", status.get("desiredReplicas", 0))):
                 self.sample(f"horizontalpodautoscaler_{name}", value, **labels)
@@ -59,7 +60,8 @@ class Page:
         for m in metrics:
             kind = m["type"].lower()
             if kind == "external":
-                name, kind, value = m["external"]["metric"]["name"], "average", m["external"][field].get("averageValue", 0)
+                name, kind = m["external"]["metric"]["name"], "average"
+                value = m["external"][field].get("averageValue", 0)
             elif kind == "resource":
                 name, value = m["resource"]["name"], m["resource"][field].get("averageUtilization", 0)
                 kind = "utilization"
