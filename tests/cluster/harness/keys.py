@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs of one run, made by openssl below $CLUSTER_RUN/pki. Outside they are worth nothing."""
+"""Keys, certificates and kubeconfigs of one run, made by openssl below $CLUSTER_RUN/pki; worthless outside of it."""
 import os
 import subprocess
 
