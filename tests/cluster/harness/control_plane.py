@@ -108,9 +108,9 @@ def _webhook_registration():
     with open(f"{MANIFESTS}/validation_webhooks.yaml") as file:
         text = file.read()
     bundle = base64.b64encode(keys.text("keda-ca.crt").encode()).decode()
-    text = re.sub(r"(?m)^    service:\n(?:      (?:name|namespace): .*\n)*", "", text)
+    text = re.sub(r"(?m)^    service:\n|^      (?:name|namespace): .*\n", "", text)
     text = re.sub(r"(?m)^      path: (.*)$", rf"    url: https://127.0.0.1:9443\1\n    caBundle: {bundle}", text)
-    return re.sub(r"(?m)^      (?:name|namespace): .*\n", "", text).replace("Ignore", "Fail")
+    return text.replace("Ignore", "Fail")
 
 
 def up():
