@@ -1,10 +1,10 @@
-"""As ramp_ahead with a load that is every day exactly as the day before. There a plain rule, the same time of a former
-day, forecasts better than the pool; the forecast is then that rule's, and not none."""
-from cases import ramp_ahead
+"""As ramp_ahead with days that are alike, with noise and exactly. There a plain rule, the same time of a former day,
+forecasts better than the pool; the replicas are then that rule's, and not those of the load now."""
+from cases.ramp_ahead import ramps
 from harness import loads
 
-LOADS = [loads.Load("ramp-by-plain-rule", "repeating")]
+LOADS = [loads.Load("ramp-by-plain-rule", "noisy"), loads.Load("exact", "repeating")]
 
 
 def run(case):
-    ramp_ahead.run(case)
+    ramps(case, {"noisy": "ramp-by-plain-rule", "exact": "exact"})

@@ -66,12 +66,18 @@ def repeating(load, t, start):
     return 850 - 700 * (m - 248) / 240 if m < 488 else 150.0
 
 
-def ramp(load, t, start):
-    """The same with 3 % of noise, by which no two days are equal."""
+def noisy(load, t, start):
+    """The same with 3 % of noise, so that no two days are equal and yesterday is still the best forecast."""
     return repeating(load, t, start) * (1 + 0.03 * noise(load.job, t))
 
 
-SHAPES = {"flat": flat, "held": held, "repeating": repeating, "ramp": ramp}
+def varying(load, t, start):
+    """And days that differ as a whole by up to 30 % around today, so that yesterday is a poor forecast."""
+    day = (t - start["ramp"] + DAY // 2) // DAY
+    return noisy(load, t, start) * (1 if day == 0 else 1 + 0.3 * noise(load.job, 60 * day))
+
+
+SHAPES = {"flat": flat, "held": held, "repeating": repeating, "noisy": noisy, "varying": varying}
 
 
 def value(load, t, start, bent):
