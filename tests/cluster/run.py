@@ -24,7 +24,7 @@ STAGES = [
     ["crowd", "keda_restarts"],
 ]
 # From the making of the history to the ramp: what the servers and the first replicas take, and some minutes before it.
-RAMP_IN = 330
+RAMP_IN = 360
 
 
 def chosen(names):

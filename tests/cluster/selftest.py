@@ -48,6 +48,10 @@ class Judging(unittest.TestCase):
         self.assertEqual((judged.short, judged.explained), (57, 18))
         self.assertFalse(judged.holds())
 
+    def test_a_server_that_asks_for_less_is_told_although_the_hpa_has_not_followed(self):
+        judged = judge([10] * 3, answers=[10, 2, 10])
+        self.assertEqual((judged.asked_less, judged.lowest_answer, judged.short), (1, 2, 0))
+
     def test_a_missing_answer_asks_for_nothing(self):
         self.assertEqual(judge([5] * 4, answers=["no data"] * 4).explained, 0)
 

@@ -35,22 +35,24 @@ class Sample:
 
 @dataclass
 class Judgement:
-    """Over a span: seconds with fewer replicas than needed, those of them that the HPA's own delay explains, and how
-    often `spec.replicas` was lowered below the need."""
-    seconds: int
-    short: int
-    explained: int
-    unsafe: int
-    lowest: int | None
-    most_short: int
-    gap: float
+    """Over a span: seconds with fewer replicas than needed, those of them that the HPA's own delay explains, how often
+    `spec.replicas` was lowered below the need, and seconds in which a server asked for less."""
+    seconds: int = 0
+    short: int = 0
+    explained: int = 0
+    unsafe: int = 0
+    asked_less: int = 0
+    lowest: int | None = None
+    lowest_answer: int | None = None
+    gap: float = 0.0
 
     def holds(self):
         return self.seconds > 0 and self.short <= self.explained and self.unsafe == 0 and self.gap <= MOST_GAP
 
     def __str__(self):
         return (f"short {self.short - self.explained} s beyond the HPA's delay ({self.explained} s) of {self.seconds}, "
-                f"unsafe {self.unsafe}, lowest {self.lowest}"
+                f"unsafe {self.unsafe}, lowest {self.lowest}; asked for less in {self.asked_less} s, "
+                f"lowest answer {self.lowest_answer}"
                 + (f"; THE RECORD HAS A HOLE of {self.gap:.0f} s" if self.gap > MOST_GAP else ""))
 
 
@@ -71,21 +73,20 @@ class Record(threading.Thread):
 
     def judge(self, key, need, since, until=float("inf"), ready=False):
         """`need` says what the true load wants, from the loads of that second."""
-        rows = self.span(key, since, until)
-        times = [t for t, _, _ in rows]
-        result = Judgement(len(rows), 0, 0, 0, None, 0, 0.0)
-        before = None
+        rows, result, before = self.span(key, since, until), Judgement(), None
         for at, (t, load, sample) in enumerate(rows):
             wanted, has = need(load), sample.ready if ready else sample.spec
+            answer = min(sample.numbers(), default=None)
+            result.seconds += 1
             if has < wanted:
                 result.short += 1
                 result.explained += 0 <= _asked_for(rows[:at + 1], wanted) <= HPA_DELAY
-                result.most_short = max(result.most_short, wanted - has)
-            if before is not None and sample.spec < before and sample.spec < wanted:
-                result.unsafe += 1
+            result.asked_less += answer is not None and answer < wanted
+            result.unsafe += before is not None and sample.spec < min(before, wanted)
+            result.lowest = _least(result.lowest, has)
+            result.lowest_answer = _least(result.lowest_answer, answer)
+            result.gap = max(result.gap, t - rows[at - 1][0] if at else 0.0)
             before = sample.spec
-            result.lowest = has if result.lowest is None else min(result.lowest, has)
-        result.gap = max((b - a for a, b in zip(times, times[1:])), default=0.0)
         return result
 
     def run(self):
@@ -137,6 +138,10 @@ class Record(threading.Thread):
                 if sample := found.get(key):
                     sample.answers[server] = answer
         return found
+
+
+def _least(a, b):
+    return min((x for x in (a, b) if x is not None), default=None)
 
 
 def _asked_for(rows, wanted):
