@@ -29,7 +29,8 @@ def ramps(case, jobs):
     settled = time.time()
     for name in jobs:
         story = json.loads(kube.fetch(f"{case.site.http()}/api/v1/workloads/{case.namespace}/{name}/forecast"))
-        case.figure(f"{name}: trust before the ramp: {story['trust']}")
+        verdict = story.get("verdict") or {}
+        case.figure(f"{name}: before the ramp {story['trust']}: {verdict.get('text', '')}")
     case.wait(ramp + LASTS - time.time())
     for name, job in jobs.items():
         judge(case, name, job, settled, ramp)
