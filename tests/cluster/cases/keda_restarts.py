@@ -59,7 +59,7 @@ def told(case):
     case.expect(not wrong, f"{ALERT} fires for others: {wrong}")
     code, printed = case.forescale("doctor", f"{case.namespace}/cpu-beside", "--server", case.site.http(),
                                    "--prometheus", case.site.url)
-    cure = re.search(r"kubectl .*", printed)
+    cure = re.search(r"kubectl patch scaledobject [^']*'[^']*'", printed.replace("\n", " "))
     case.expect(code == 1 and cure, f"doctor ended with {code} and names no command:\n{printed}")
     if not cure:
         return

@@ -10,9 +10,14 @@ def epoch(text):
     return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
-def number(quantity):  # "1500m" is 1.5
+UNITS = {"m": 1e-3, "Ki": 2.0 ** 10, "Mi": 2.0 ** 20, "Gi": 2.0 ** 30}
+
+
+def number(quantity):
+    """1500m is 1.5, and 64Mi is 67108864."""
     text = str(quantity)
-    return text[:-1] + "e-3" if text.endswith("m") else text
+    unit = next((unit for unit in UNITS if text.endswith(unit)), "")
+    return float(text.removesuffix(unit)) * UNITS.get(unit, 1.0)
 
 
 class Page:
@@ -85,10 +90,9 @@ class Page:
             if ready:
                 self.sample("pod_status_ready_time", epoch(ready[0]["lastTransitionTime"]), **labels)
             for c in p["spec"]["containers"]:
-                cpu = c.get("resources", {}).get("requests", {}).get("cpu")
-                if cpu:
-                    self.sample("pod_container_resource_requests", number(cpu), container=c["name"], resource="cpu",
-                                unit="core", **labels)
+                for resource, quantity in c.get("resources", {}).get("requests", {}).items():
+                    self.sample("pod_container_resource_requests", number(quantity), container=c["name"],
+                                resource=resource, unit="core" if resource == "cpu" else "byte", **labels)
 
 
 def page():
