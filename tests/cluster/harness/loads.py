@@ -32,7 +32,8 @@ class Load:
         return self.metric.endswith("_total")
 
     def name(self):
-        return f'{self.metric}{{job="{self.job}"{"," if self.labels else ""}{self.labels}}}'
+        """With the label that a scrape would add, so that history and present are one series."""
+        return f'{self.metric}{{job="{self.job}",instance="app"{"," if self.labels else ""}{self.labels}}}'
 
 
 def noise(seed, t):
