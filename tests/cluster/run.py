@@ -20,7 +20,7 @@ from harness.site import Site
 
 STAGES = [
     ["source_returns", "source_returns_restarted", "source_replaced", "counter_restarts", "server_killed", "ramp_ahead",
-     "ramp_by_plain_rule", "asleep_and_woken", "metric_faults", "override", "tls", "headroom", "shipped_manifests"],
+     "ramp_by_plain_rule", "asleep_and_woken", "metric_faults", "override", "tls", "headroom_held", "shipped_manifests"],
     ["crowd", "keda_restarts"],
 ]
 # From the making of the history to the ramp: what the servers and the first replicas take, and some minutes before it.

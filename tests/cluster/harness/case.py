@@ -9,8 +9,8 @@ from . import kube
 from .processes import RUN, until
 from .site import FORESCALE
 
-# Two minutes of `rate(...[2m])`, until it holds the load of now alone, and the scrapes at both ends.
-RANGE = 130
+# Two minutes of `rate(...[2m])` from Prometheus' start, until it holds the load of now alone, and scrapes at both ends.
+RANGE = 135
 
 
 class Case:
@@ -86,7 +86,7 @@ class Case:
         """Until every object has the replicas that its load needs, and rates hold the load of now alone."""
         self.until(f"{need} replicas of {', '.join(names)} at first", seconds,
                    lambda: all(self.now(n).ready >= need for n in names))
-        self.wait(self.began + RANGE - time.time())
+        self.wait(self.site.began + RANGE - time.time())
 
     def heals(self, what, seconds, name):
         """Seconds until every server has a number and the HPA our metric again."""

@@ -82,12 +82,16 @@ def standin(name, **environment):
     return Process(name, [sys.executable, f"{HERE}/standins/{name}.py"], {"PYTHONPATH": HERE, **environment})
 
 
+class Refused(Exception):
+    """What kubectl said."""
+
+
 def kubectl(*arguments, text=None):
-    """What kubectl prints. A refusal is a CalledProcessError with its words in `stderr`."""
+    """What kubectl prints. Where it fails, Refused."""
     done = subprocess.run([f"{BIN}/kubectl", f"--kubeconfig={keys.PKI}/admin.kubeconfig", *arguments], input=text,
                           capture_output=True, text=True, timeout=120)
     if done.returncode:
-        raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr.strip())
+        raise Refused(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
 
 

@@ -38,6 +38,7 @@ class Site:
         self.addresses = [self._at(n + 1) for n in range(servers)]
         self.servers = [self._server(address, n + 1) for n, address in enumerate(self.addresses)]
         self.prometheus = self._prometheus("tsdb")
+        self.began = None  # when its Prometheus first scraped
 
     def names(self):
         """Lines of /etc/hosts: all servers by one name, and each by its own."""
@@ -53,6 +54,7 @@ class Site:
         """Prometheus with the history of the stage, then the servers."""
         shutil.copytree(f"{RUN}/history", f"{self._folder()}/tsdb", copy_function=os.link)
         self.start_prometheus()
+        self.began = time.time()
         for n in range(len(self.servers)):
             self.start_server(n)
 

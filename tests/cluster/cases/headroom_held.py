@@ -4,9 +4,9 @@ import time
 
 from harness import control_plane, kube, loads
 
-LOADS = [loads.Load("headroom", "flat", 14, metric="load")]
+LOADS = [loads.Load("headroom-held", "flat", 14, metric="load")]
 MANIFEST = "deploy/extras/headroom.yaml"
-AHEAD, ALREADY = 'sum(load{job="headroom"})', "vector(2)"
+AHEAD, ALREADY = 'sum(load{job="headroom-held"})', "vector(2)"
 ROOM = 12
 DEAD = 240
 PATHS = {"Deployment": "apis/apps/v1", "ScaledObject": "apis/keda.sh/v1alpha1"}
