@@ -118,15 +118,15 @@ class Case:
     def figure(self, text):
         self.figures.append(text)
 
-    def never_below(self, need, name, since, to=math.inf, words="", ready=False):
+    def never_below(self, need, name, since, to=math.inf, words="", ready=False, share=0.0):
         """From the record of every second: replicas never fell below what the load needed. `need` is a number, or a
-        function of the loads of that second."""
+        function of the loads of that second; `share` is that of seconds in which they may."""
         wanted = need if callable(need) else lambda _: need
         judged = self.record.judge(self.key(name), wanted, since, to, ready)
         text = f"{words or name}: {judged}"
         self.figures.append(text)
         # A load that changes is asked for when it is seen, which is later than it is there.
-        if not judged.holds() or judged.asked_less and not callable(need):
+        if not judged.holds(share) or judged.asked_less and not callable(need):
             self.faults.append(text)
         return judged
 

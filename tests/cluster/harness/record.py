@@ -46,8 +46,10 @@ class Judgement:
     lowest_answer: int | None = None
     gap: float = 0.0
 
-    def holds(self):
-        return self.seconds > 0 and self.short <= self.explained and self.unsafe == 0 and self.gap <= MOST_GAP
+    def holds(self, share=0.0):
+        """Whether no second was short without an explanation, or at most a share of them."""
+        unexplained = self.short - self.explained
+        return self.seconds > 0 and unexplained <= share * self.seconds and self.unsafe == 0 and self.gap <= MOST_GAP
 
     def __str__(self):
         return (f"short {self.short - self.explained} s beyond the HPA's delay ({self.explained} s) of {self.seconds}, "
