@@ -39,9 +39,11 @@ LEVELS = {
     "shop/web": (10, live("web", 480)),
     "shop/worker": (5, live("worker", 110, "jobs_total")),
 }
-# The CPU and memory of the others: little, so that their own query decides.
+# The further signals of their policies, CPU and memory: little, so that their own query decides.
 IDLE = [cpu(component, 0.01) for component in COMPONENTS if component not in ("judge", "retriever")]
 IDLE += [live(f"{c}-memory", 8e6, "container_memory_working_set_bytes", f'{OCTOLLM},container="{c}"') for c in COMPONENTS]
+# Latencies well below their thresholds.
+IDLE += [live(f"{what}-latency", 0.05, f"octollm_{what}_latency_p95_seconds", OCTOLLM) for what in ("api", "retriever")]
 LOADS = [load for _, load in LEVELS.values()] + IDLE
 SITE = {"kube_state": True, "config": f"policies: {os.getcwd()}/models\n"}
 ALIASES = (["forescale.forescale"], ["prometheus-operated.monitoring"])
