@@ -63,7 +63,6 @@ fn answers_are_near_the_truth_and_only_where_there_is_one() {
         100.0 * ninth,
         100.0 * answered
     );
-    println!("{told}");
     assert!(median <= 0.05 && ninth <= 0.12 && answered >= 0.85, "{told}");
     for found in all.iter().filter(|found| !found.kind.is_answerable()) {
         let (kind, seed, findings) = (found.kind, found.seed, &found.findings);

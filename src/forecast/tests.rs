@@ -321,8 +321,8 @@ fn expected_after(values: &[f64], at: usize) -> (f64, usize) {
     let mut tracker = fit(&s, &Calendar::utc(), s.time(at - 200), Span::days(28)).expect("fits").tracker();
     tracker.follow(&s, s.time(at));
     let mut sum = 0.0;
-    for minute in at..at + 180 {
-        sum += tracker.peak(Span::minutes(3), &[Quantile::BALANCED])[0].max(values[minute]);
+    for (minute, load) in values.iter().enumerate().skip(at).take(180) {
+        sum += tracker.peak(Span::minutes(3), &[Quantile::BALANCED])[0].max(*load);
         tracker.follow(&s, s.time(minute + 1));
     }
     (sum, tracker.ignored())

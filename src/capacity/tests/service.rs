@@ -151,7 +151,7 @@ pub fn case(kind: Kind, seed: u64) -> Case {
         base,
         waits: 0.0,
         backlog: 0.0,
-        tells_demand: seed % 2 == 0,
+        tells_demand: seed.is_multiple_of(2),
     };
     let rows = service.run(peak, target);
     let dearer = if kind == Kind::Rollout { 1.5 } else { 1.0 };

@@ -54,16 +54,15 @@ fn judged(
     let twin = Load::of(&series);
     let mut target = target_of(&policy, 0.0).map_err(|error| format!("{error:#}"))?;
     let learning = Span::seconds(covers.as_seconds() / 3);
-    let from = twin.start() + learning;
-    target.from = Some(from);
-    let before = series.window(series.start() - Span::seconds(1), from);
-    let busy = Survey::of(&before, &calendar).busy();
+    target.from = Some(twin.start() + learning);
+    // The hours of a schedule come from all of the history, as whoever writes one looks at all of it; the load that it is
+    // sized for is that of before the scored span.
     let survey = Survey::of(&series, &calendar);
     let subject = Subject {
         load: &twin,
         target: &target,
         policy: &policy,
-        busy,
+        busy: survey.busy(),
         clock: survey.clock(),
         ran: ran.as_deref(),
         min_replicas: candidate.min,

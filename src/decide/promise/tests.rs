@@ -44,7 +44,8 @@ fn before_the_ramp(rule: Rule, low: f64, keys: &[(&str, &str)]) -> Decision {
 #[test]
 fn whoever_predicts_sees_the_ramp_on_every_path() {
     let drain = [("signal", "queue"), ("arrivalQuery", "in"), ("serviceRate", "10"), ("drainWithin", "10m")];
-    let paths: [(&str, f64, Vec<(&str, &str)>); 4] = [
+    type Keys = Vec<(&'static str, &'static str)>;
+    let paths: [(&str, f64, Keys); 4] = [
         ("quantile", 20.0, vec![("threshold", "10"), ("quantile", "0.9")]),
         ("promise", 20.0, vec![("threshold", "10"), ("underProvisionTarget", "1%")]),
         ("deadline", 20.0, [&[("threshold", "100")][..], &drain].concat()),

@@ -74,7 +74,6 @@ impl BusyHours {
             (i64::from(self.start)..i64::from(self.end)).contains(&hour) && (self.weekends_too || day < 5)
         };
         // Hours beyond midnight belong to the day before.
-        let (day, hour) = (i64::from(day), i64::from(hour));
         within(day, hour) || within((day + 6) % 7, hour + 24)
     }
 }

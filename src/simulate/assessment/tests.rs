@@ -81,17 +81,11 @@ fn a_floor_far_above_the_need_is_named() {
 
 #[test]
 fn a_saving_is_never_told_at_less_safety() {
-    // As many as the load ever needs run all the time: a strategy must be short as little to save anything.
-    let office = |i: usize, _: f64| if (9.0..17.0).contains(&hour(i)) { 300.0 } else { 20.0 };
-    let found = judged(office, None, 0.9, 1, Some(30.0));
-    assert_eq!(found.ran.map(|ran| ran.short_percent), Some(0.0));
-    let hours = |compared: Compared| compared.replica_hours;
-    let ran = found.ran.map_or(0.0, hours);
-    assert_eq!((found.verdict, found.predictive.short_percent), (Verdict::Predictive, 0.0), "{found:?}");
-    let saving = found.saving_percent.expect("the forecast is never short either");
-    assert!((saving - 100.0 * (1.0 - hours(found.predictive) / ran)).abs() < 1e-6, "{found:?}");
-    // With one replica fewer it is short at each noon, and nothing may be told beside a strategy that is short more.
-    let noisy = |i: usize, noise: f64| office(i, 0.0) + if i % 977 == 0 { 600.0 * noise.abs() } else { 0.0 };
-    let found = judged(noisy, None, 0.0, 1, Some(60.0));
-    assert_eq!(found.saving_percent, None, "{found:?}");
+    // As many as the load ever needs run all the time, and nobody foresees its bursts: whatever else scales it is short
+    // for longer, so that there is no saving to tell.
+    let bursts =
+        |i: usize, noise: f64| 100.0 + if i.is_multiple_of(977) { 450.0 * noise.abs().min(1.0) } else { 0.0 };
+    let found = judged(bursts, None, 0.0, 1, Some(60.0));
+    assert_eq!(found.ran.map(|ran| ran.short_percent), Some(0.0), "{found:?}");
+    assert!(found.reactive.short_percent > 0.0 && found.saving_percent.is_none(), "{found:?}");
 }

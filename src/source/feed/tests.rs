@@ -261,10 +261,12 @@ async fn a_source_that_forgot_what_it_gave_is_noticed() {
     let first = feed.refresh(at(1_000, 30)).await.expect("read");
     assert!(!first.has_lost);
     // A metric that is gone from now on is not forgotten.
-    *source.missing.lock().expect("not poisoned") = vec![1_001..1_002];
+    source.missing.lock().expect("not poisoned").clear();
+    source.missing.lock().expect("not poisoned").push(1_001..1_002);
     assert!(!feed.refresh(at(1_001, 30)).await.expect("read").has_lost);
     // A neighbour that has gathered samples for three minutes: within the range of the query there were more.
-    *source.missing.lock().expect("not poisoned") = vec![0..999];
+    source.missing.lock().expect("not poisoned").clear();
+    source.missing.lock().expect("not poisoned").push(0..999);
     let other = feed.refresh(at(1_002, 30)).await.expect("read");
     assert!(other.has_lost);
     assert_eq!(other.series.get(other.series.len() - 5), Some(998.0), "what was seen is kept");

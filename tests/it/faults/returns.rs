@@ -18,8 +18,9 @@ use crate::support::{server, until};
 /// Longer than the range of the queries, so that nothing from before is left in it.
 const AWAY: Duration = Duration::from_secs(27);
 const RATE: &str = "sum(rate(requests_total[20s]))";
+type Keys = &'static [(&'static str, &'static str)];
 /// Every kind of workload: its name, its keys beside the settings, and the fewest replicas it needs.
-const WORKLOADS: &[(&str, &[(&str, &str)], u32)] = &[
+const WORKLOADS: &[(&str, Keys, u32)] = &[
     ("rate", &[("query", RATE)], NEED),
     ("reactive", &[("query", RATE), ("mode", "reactive")], NEED),
     // What returns is at first below the load that wakes it.

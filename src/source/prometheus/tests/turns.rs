@@ -28,7 +28,7 @@ async fn first_questions_at_the_same_time_all_turn_to_get() {
 
 #[tokio::test]
 async fn turns_are_not_saved_up_while_a_place_is_waited_for() {
-    let sent: Arc<Mutex<Vec<std::time::Instant>>> = Arc::default();
+    let sent: Arc<Mutex<Vec<tokio::time::Instant>>> = Arc::default();
     let times = Arc::clone(&sent);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -36,7 +36,7 @@ async fn turns_are_not_saved_up_while_a_place_is_waited_for() {
     let app = axum::Router::new().fallback(move || {
         let (times, mut release) = (Arc::clone(&times), release.clone());
         async move {
-            times.lock().expect("not poisoned").push(std::time::Instant::now());
+            times.lock().expect("not poisoned").push(tokio::time::Instant::now());
             // All of the first wait until many more have had time to take a turn.
             let _ = release.wait_for(|released| *released).await;
             matrix(&[(60_000, "1".to_owned())])
