@@ -62,7 +62,7 @@ def run(case):
     for thing in scaled:
         make_target(case, thing, {thing["metadata"]["name"] for thing in found if thing["kind"] == "Deployment"})
     for arguments in (*SCALED, RULES):
-        kubectl("apply", "--server-side", *arguments.split())
+        kubectl("apply", "--server-side", "--force-conflicts", *arguments.split())
     case.figure(f"admitted: {len(scaled)} ScaledObjects, and all else of {len(SCALED)} manifests")
     refused(case)
     mutual_tls(case)
