@@ -4,7 +4,9 @@
 //! Results go to standard output, progress and errors to standard error.
 
 mod api;
+mod assess;
 mod backtest;
+mod capacity;
 mod demo;
 mod described;
 mod doctor;
@@ -52,10 +54,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Which workloads of a fleet profit, by how much, and what to commit; from Prometheus alone.
+    Assess(Box<assess::AssessArgs>),
     /// What would have happened: strategies side by side over real history.
     Backtest(backtest::BacktestArgs),
     /// The whole loop on a built-in workload, with nothing to install.
     Demo(demo::DemoArgs),
+    /// What one replica carries, with its uncertainty, or why that cannot be told.
+    Capacity(capacity::CapacityArgs),
     /// Completions for a shell, on standard output.
     Completions {
         /// Which one.
@@ -95,7 +101,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Assess(args) => assess::run(&args),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Capacity(args) => capacity::run(&args),
         Command::Completions { shell } => completions(shell),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+pub mod capacity;
 pub mod decide;
 pub mod forecast;
 pub mod history;

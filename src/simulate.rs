@@ -8,6 +8,7 @@
 //!
 //! Replica counts are plain `u32` here: this module is about the controllers' arithmetic on them.
 
+mod assessment;
 mod behavior;
 mod clock;
 mod config;
@@ -26,6 +27,7 @@ mod score;
 mod strategy;
 mod twin;
 
+pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Verdict, assess};
 pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{

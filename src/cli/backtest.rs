@@ -8,7 +8,7 @@ mod contest;
 mod doubts;
 mod files;
 mod gate;
-mod progress;
+pub(super) mod progress;
 mod report;
 mod table;
 pub(super) mod workload;

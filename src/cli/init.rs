@@ -3,8 +3,8 @@
 //! What the load does by the clock, what a replica may carry, how much to insure and what that would have saved, told
 //! with the numbers they rest on; then the whole manifest, which passes `forescale lint`. Nothing is applied.
 
-mod manifest;
-mod survey;
+pub(super) mod manifest;
+pub(super) mod survey;
 mod trial;
 
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::lint::{self, Input, Severity};
 use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
 use crate::units::{Span, Threshold};
-use manifest::Proposal;
+use manifest::{Given, Proposal};
 use survey::Survey;
 use trial::Trial;
 
@@ -50,8 +50,8 @@ pub(super) struct InitArgs {
     /// Where the scaler listens in the cluster.
     #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
     scaler: String,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what a
-    /// replica is seen to carry (--actual-replicas), else a guess.
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what `forescale
+    /// capacity` learns from Prometheus, else what a replica is seen to carry (--actual-replicas), else a guess.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
     threshold: Option<Level>,
     /// What ran: a trace of replicas, or PromQL for the Prometheus given.
@@ -100,7 +100,18 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let actual = actual.transpose()?;
     let carried = carried(args, &series, actual.as_ref())?;
     let survey = Survey::of(&series, &calendar);
-    let mut proposal = Proposal::new(args, &survey, carried.threshold);
+    let given = Given {
+        name: &args.name,
+        target: ("Deployment", &args.name),
+        namespace: &args.namespace,
+        scaler: &args.scaler,
+        query: args.query.as_deref(),
+        lead: args.lead,
+        timezone: args.timezone,
+        min_replicas: args.min_replicas,
+        max_replicas: args.max_replicas,
+    };
+    let mut proposal = Proposal::new(&given, &survey, carried.threshold);
     let trial = Trial::run(&mut proposal, &series, actual.as_ref(), args)?;
     let text = proposal.manifest();
     let settings = lint::Settings {
@@ -164,6 +175,12 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
     const OFTEN: f64 = 0.9;
     if let Some(level) = args.threshold {
         return Ok(Carried { threshold: level.threshold(series)?, because: "as given".to_owned() });
+    }
+    if let (Some(url), Some(query)) = (&args.prometheus, &args.query)
+        && let Some((threshold, because)) =
+            super::capacity::learned(url, query, &args.namespace, &args.name, args.history)
+    {
+        return Ok(Carried { threshold, because });
     }
     if let Some(actual) = actual {
         let carried = (0..series.len()).filter_map(|slot| {

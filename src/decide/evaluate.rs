@@ -22,8 +22,10 @@ pub(super) struct SignalNeed {
     pub outage: Replicas,
     /// What was needed before a gap that has not refilled.
     pub before_gap: Replicas,
-    /// Whether the answer before stands as well: samples come again, and are not the whole load yet.
+    /// Whether samples come again, and are not the whole load yet.
     pub refills: bool,
+    /// Whether the history tells what was needed before that; the answer before stands where it does not.
+    pub knows_before: bool,
     /// Whether the load now lets the workload go to zero.
     pub idle: bool,
     /// Whether what predicts the load expects some too soon for that.
@@ -78,6 +80,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
         before_gap: gap.map_or(Replicas::ZERO, |gap| question.needed_before(gap, present)),
+        knows_before: gap.is_none_or(|gap| gap.since.is_some()) && question.knows_arrivals(),
         refills: gap.is_some_and(|gap| gap.until.is_some() && !gap.is_chronic(present.at, policy.max_stale)),
         idle: question.is_idle_now(load, present),
         awaits: false,
@@ -193,12 +196,15 @@ impl Question<'_> {
             history.refill(history.load.as_deref(), self.signal.reach(), present.at),
             arrivals.and_then(|series| history.refill(Some(series), self.signal.learned_reach(), arrived)),
         ];
-        let gap = gap.into_iter().flatten().chain(self.unread_arrivals(present)).reduce(Refill::with);
+        let unread = self.unread_arrivals(present);
+        let gap = gap.into_iter().flatten().chain(unread).reduce(Refill::with);
         let is_away = matches!(rung, Rung::Held | Rung::Stale);
         let away = Refill { since: Some(present.at), returned: None, until: None };
         match gap.or(is_away.then_some(away)) {
-            // What a source tells that has just begun may be any part of the load.
-            Some(Refill { since: None, until: Some(until), .. }) if self.observations.previous.is_none() => {
+            // What a source tells that has just begun may be any part of the load, and a depth says nothing of arrivals.
+            Some(Refill { since, until: Some(until), .. })
+                if self.observations.previous.is_none() && (since.is_none() || unread.is_some()) =>
+            {
                 Err(Blind::NoData {
                     why: format!(
                         "'{}' has not refilled after the start of its data source, until {until}",

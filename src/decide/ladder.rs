@@ -166,8 +166,9 @@ fn gather(
     ask(Contributor::Outage, signals.iter().map(|s| s.outage).max(), true);
     ask(Contributor::Schedule, bounds.floor.map(|b| b.replicas), true);
     ask(Contributor::Minimum, Some(policy.limits.min), true);
-    let refills = signals.iter().any(|s| s.refills);
-    let before = observations.previous.filter(|_| refills);
+    // The answer before is no function of the history: replicas agree where they do without it.
+    let is_unknown = signals.iter().any(|s| s.refills && !s.knows_before);
+    let before = observations.previous.filter(|_| is_unknown);
     // While a source is away its last value still stands; what was needed before counts where that had decayed.
     let held = signals.iter().filter(|s| s.refills || s.before_gap > s.reactive).map(|s| s.before_gap);
     ask(Contributor::Refilling, held.chain(before).max(), true);

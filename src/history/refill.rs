@@ -101,7 +101,8 @@ impl SignalHistory {
         let restarted = self.source_began.filter(|&began| at < began + reach.refill() + LONGEST_START);
         let restarted = restarted.and_then(|began| {
             let since = series.and_then(|series| last_before(series, began));
-            let first = series.and_then(|series| first_from(series, began)).unwrap_or(at);
+            // Where no history is kept, its first samples are not known either: then its start counts.
+            let first = series.map_or(began, |series| first_from(series, began).unwrap_or(at));
             let until = first + reach.refill();
             (at < until).then_some(Refill { since, returned: Some(first), until: Some(until) })
         });

@@ -35,10 +35,15 @@ pub struct Trigger<'a> {
 
 /// The ScaledObjects among documents; those inside a `kind: List` too.
 pub fn scaled_objects(documents: &[Node]) -> Vec<ScaledObject<'_>> {
+    of_kind(documents, "ScaledObject").into_iter().map(ScaledObject::of).collect()
+}
+
+/// The objects of that kind among documents; those inside a `kind: List` too.
+pub fn of_kind<'a>(documents: &'a [Node], kind: &str) -> Vec<&'a Node> {
     let is = |node: &Node, kind: &str| node.text_of("kind").as_deref() == Some(kind);
     let listed = documents.iter().filter(|d| is(d, "List")).filter_map(|d| d.get("items"));
     let all = documents.iter().chain(listed.flat_map(|list| list.items()));
-    all.filter(|d| is(d, "ScaledObject")).map(ScaledObject::of).collect()
+    all.filter(|d| is(d, kind)).collect()
 }
 
 // === impl ScaledObject ===

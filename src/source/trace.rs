@@ -183,7 +183,11 @@ fn points_of_answer(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceEr
     Ok(points)
 }
 
-fn text(path: &Path) -> std::io::Result<String> {
+/// The text of a file, gzipped or not, up to a bound.
+///
+/// # Errors
+/// What the system said, or text that is no UTF-8.
+pub fn text(path: &Path) -> std::io::Result<String> {
     let mut head = [0u8; 2];
     let mut file = File::open(path)?;
     let read = file.read(&mut head)?;
@@ -199,17 +203,7 @@ fn text(path: &Path) -> std::io::Result<String> {
 
 /// One row; an empty value is a gap.
 fn row(at: &str, value: &str) -> Result<Option<(Time, f64)>, (String, &'static str)> {
-    const AT: &str = "an instant such as 2026-12-01T18:00:00Z or seconds since 1970";
-    let at = match Time::parse(at) {
-        Ok(time) => time,
-        Err(_) => match at.parse::<f64>() {
-            Ok(seconds) if seconds.abs() > LATEST => {
-                return Err((at.to_owned(), "seconds since 1970, no milliseconds"));
-            }
-            Ok(seconds) if seconds.is_finite() => Time::from_epoch(seconds.round() as i64),
-            _ => return Err((at.to_owned(), AT)),
-        },
-    };
+    let at = instant(at)?;
     if value.is_empty() {
         return Ok(None);
     }
@@ -219,8 +213,26 @@ fn row(at: &str, value: &str) -> Result<Option<(Time, f64)>, (String, &'static s
     }
 }
 
-/// A number as Prometheus and spreadsheets write it.
-fn number(text: &str) -> Option<f64> {
+/// An instant as RFC 3339 or as seconds since 1970.
+///
+/// # Errors
+/// What was found, and what was expected.
+pub fn instant(at: &str) -> Result<Time, (String, &'static str)> {
+    const AT: &str = "an instant such as 2026-12-01T18:00:00Z or seconds since 1970";
+    match Time::parse(at) {
+        Ok(time) => Ok(time),
+        Err(_) => match at.parse::<f64>() {
+            Ok(seconds) if seconds.abs() > LATEST => {
+                Err((at.to_owned(), "seconds since 1970, no milliseconds"))
+            }
+            Ok(seconds) if seconds.is_finite() => Ok(Time::from_epoch(seconds.round() as i64)),
+            _ => Err((at.to_owned(), AT)),
+        },
+    }
+}
+
+/// A number as Prometheus and spreadsheets write it; it may be infinite or none (NaN).
+pub fn number(text: &str) -> Option<f64> {
     match text {
         "+Inf" => Some(f64::INFINITY),
         "-Inf" => Some(f64::NEG_INFINITY),
@@ -248,7 +260,8 @@ fn gcd(a: i64, b: i64) -> i64 {
 // === impl Faults ===
 
 impl Faults {
-    fn add(&mut self, line: u64, found: &str, expected: &str) {
+    /// Notes a fault.
+    pub fn add(&mut self, line: u64, found: &str, expected: &str) {
         let count = self.kinds.entry(expected.to_owned()).or_default();
         *count += 1;
         if *count <= SHOWN {
@@ -256,7 +269,8 @@ impl Faults {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }
 }

@@ -6,7 +6,9 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod assess;
 mod backtest;
+mod capacity;
 mod catalogue;
 mod dashboards;
 mod doctor;

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "backtest",
+    "capacity",
     "completions",
     "demo",
     "doctor",

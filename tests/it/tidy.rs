@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::{self, root};
 
 /// The pure core, each importing only what stands before it.
-const CORE: [&str; 7] = ["units", "history", "forecast", "policy", "plan", "decide", "simulate"];
+const CORE: [&str; 8] = ["units", "history", "capacity", "forecast", "policy", "plan", "decide", "simulate"];
 /// The edges, and the edges they may import. They meet in `serve` and `cli`.
 const EDGES: [(&str, &[&str]); 7] = [
     ("draw", &[]),

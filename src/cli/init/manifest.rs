@@ -4,14 +4,31 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::InitArgs;
 use super::survey::Survey;
 use crate::lint::PLACEHOLDER;
 use crate::units::{Span, Threshold};
 
+/// What a proposal is made for.
+pub(in crate::cli) struct Given<'a> {
+    pub name: &'a str,
+    /// Kind and name of what is scaled.
+    pub target: (&'a str, &'a str),
+    pub namespace: &'a str,
+    /// Where the scaler listens.
+    pub scaler: &'a str,
+    /// `None` where the load came from a trace.
+    pub query: Option<&'a str>,
+    pub lead: Span,
+    pub timezone: chrono_tz::Tz,
+    pub min_replicas: u32,
+    /// Half as many again as were ever needed by default.
+    pub max_replicas: Option<u32>,
+}
+
 /// What is proposed; the quantile and the largest need come from the backtest.
-pub(super) struct Proposal {
+pub(in crate::cli) struct Proposal {
     name: String,
+    target: (String, String),
     namespace: String,
     scaler: String,
     pub query: String,
@@ -23,6 +40,8 @@ pub(super) struct Proposal {
     /// What the business needs while the scaler is not there.
     fallback: u32,
     pub quantile: f64,
+    /// The share of time that may be short, in place of a quantile.
+    pub target_share: Option<String>,
     /// A rule, and why.
     schedule: Option<(String, String)>,
     /// Most that the load ever needed.
@@ -34,14 +53,14 @@ pub(super) struct Proposal {
 // === impl Proposal ===
 
 impl Proposal {
-    pub(super) fn new(args: &InitArgs, survey: &Survey, threshold: Threshold) -> Self {
+    pub(in crate::cli) fn new(given: &Given<'_>, survey: &Survey, threshold: Threshold) -> Self {
         let replicas = |load: f64| threshold.replicas_for(load).get();
-        let min = args.min_replicas;
+        let min = given.min_replicas;
         let most = replicas(survey.highest());
-        let max = args.max_replicas.unwrap_or(most + most.div_ceil(2)).max(min).max(1);
+        let max = given.max_replicas.unwrap_or(most + most.div_ceil(2)).max(min).max(1);
         let schedule = survey.busy().and_then(|busy| {
             let floor = replicas(busy.load).min(max);
-            let (days, every) = if busy.daily { ("daily", "day") } else { ("mon-fri", "weekday") };
+            let (days, every) = if busy.weekends_too { ("daily", "day") } else { ("mon-fri", "weekday") };
             let hours = (busy.start, busy.end % 24);
             let rule = format!(
                 "- {{name: busy hours, days: {days}, start: '{:02}:00', end: '{:02}:00', min: {floor}}}",
@@ -55,20 +74,22 @@ impl Proposal {
             (floor > min).then_some((rule, why))
         });
         Proposal {
-            name: args.name.clone(),
-            namespace: args.namespace.clone(),
-            scaler: args.scaler.clone(),
-            query: args.query.clone().unwrap_or_else(|| PLACEHOLDER.to_owned()),
+            name: given.name.to_owned(),
+            target: (given.target.0.to_owned(), given.target.1.to_owned()),
+            namespace: given.namespace.to_owned(),
+            scaler: given.scaler.to_owned(),
+            query: given.query.unwrap_or(PLACEHOLDER).to_owned(),
             threshold,
-            lead: args.lead,
-            timezone: args.timezone,
+            lead: given.lead,
+            timezone: given.timezone,
             min,
             max,
             fallback: replicas(survey.typical()).clamp(min.max(1), max),
             quantile: 0.95,
+            target_share: None,
             schedule,
             needed: most,
-            is_placeholder: args.query.is_none(),
+            is_placeholder: given.query.is_none(),
         }
     }
 
@@ -77,7 +98,10 @@ impl Proposal {
         let mut rows = vec![
             ("query", self.query.clone()),
             ("threshold", number(self.threshold.get())),
-            ("quantile", number(self.quantile)),
+            match &self.target_share {
+                Some(share) => ("underProvisionTarget", share.clone()),
+                None => ("quantile", number(self.quantile)),
+            },
             ("leadTime", self.lead.to_string()),
             ("minReplicas", self.min.to_string()),
             ("maxReplicas", self.max.to_string()),
@@ -112,10 +136,22 @@ impl Proposal {
         told
     }
 
+    fn target_reference(&self) -> String {
+        let (kind, name) = (&self.target.0, quoted(&self.target.1));
+        // KEDA takes a Deployment where nothing else is said.
+        let version = match kind.as_str() {
+            "Deployment" => return format!("    name: {name}\n"),
+            "Rollout" => "argoproj.io/v1alpha1",
+            _ => "apps/v1",
+        };
+        format!("    apiVersion: {version}\n    kind: {kind}\n    name: {name}\n")
+    }
+
     /// The whole ScaledObject.
-    pub(super) fn manifest(&self) -> String {
+    pub(in crate::cli) fn manifest(&self) -> String {
         let Proposal { min, max, fallback, .. } = self;
         let (name, namespace, scaler) = (quoted(&self.name), quoted(&self.namespace), quoted(&self.scaler));
+        let target = self.target_reference();
         let mut text = format!(
             "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger
 # beside this one, a KEDA that restarts while Forescale is away scales down by the other alone.
@@ -126,8 +162,7 @@ metadata:
   namespace: {namespace}
 spec:
   scaleTargetRef:
-    name: {name}
-  # The floor that holds whatever else fails: what the business needs at any time.
+{target}  # The floor that holds whatever else fails: what the business needs at any time.
   minReplicaCount: {min}
   maxReplicaCount: {max}
   fallback:

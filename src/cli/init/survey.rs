@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::history::{Calendar, Series};
+use crate::simulate::BusyHours;
 use crate::units::Span;
 
 /// What was found.
-pub(super) struct Survey {
+pub(in crate::cli) struct Survey {
     days: f64,
     samples: usize,
     step: Span,
@@ -20,19 +21,7 @@ pub(super) struct Survey {
     /// Loads by percentile: the median, the highest but one in a thousand.
     typical: f64,
     highest: f64,
-    busy: Option<Busy>,
-}
-
-/// Hours in which at least this load is nearly always there.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Busy {
-    /// Hours of the day, the end excluded; it may lie on the next day.
-    pub start: usize,
-    pub end: usize,
-    /// Whether weekends are like weekdays.
-    pub daily: bool,
-    /// What three quarters of the time in every one of these hours exceed.
-    pub load: f64,
+    busy: Option<BusyHours>,
 }
 
 /// From this share on the load follows the clock.
@@ -79,7 +68,7 @@ fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
 
 impl Survey {
     /// Looks at the whole history, in local time.
-    pub(super) fn of(series: &Series, calendar: &Calendar) -> Self {
+    pub(in crate::cli) fn of(series: &Series, calendar: &Calendar) -> Self {
         let mut clock = calendar.clock();
         let mut hours: Vec<(usize, f64, f64)> = Vec::new();
         let mut cells: Vec<Vec<f64>> = vec![Vec::new(); 168];
@@ -124,8 +113,14 @@ impl Survey {
         }
     }
 
-    pub(super) fn busy(&self) -> Option<Busy> {
+    /// Busy hours, where they stand out; their load is what three quarters of the time in each of them exceed.
+    pub(in crate::cli) fn busy(&self) -> Option<BusyHours> {
         self.busy
+    }
+
+    /// The share of the hourly variation that the clock explains, 0 to 1.
+    pub(in crate::cli) fn clock(&self) -> f64 {
+        self.weekly.unwrap_or(0.0).max(self.daily)
     }
 
     pub(super) fn typical(&self) -> f64 {
@@ -138,7 +133,7 @@ impl Survey {
 
     pub(super) fn json(&self) -> Value {
         let busy = self.busy.map(|b| {
-            json!({ "start_hour": b.start, "end_hour": b.end % 24, "weekends_too": b.daily, "load": b.load })
+            json!({ "start_hour": b.start, "end_hour": b.end % 24, "weekends_too": b.weekends_too, "load": b.load })
         });
         json!({
             "days": self.days, "samples": self.samples, "step_seconds": self.step.as_seconds(),
@@ -177,7 +172,7 @@ impl Survey {
 }
 
 /// The longest stretch of busy hours on weekdays.
-fn busy(cells: &[Vec<f64>]) -> Option<Busy> {
+fn busy(cells: &[Vec<f64>]) -> Option<BusyHours> {
     let quarter = |days: std::ops::Range<usize>, hour: usize| {
         let values = days.filter_map(|day| cells.get(24 * day + hour)).flatten().copied().collect();
         percentile(values, 0.25)
@@ -195,10 +190,10 @@ fn busy(cells: &[Vec<f64>]) -> Option<Busy> {
     };
     let (weekday, weekend) = (over(0..5), over(5..7));
     let daily = weekend >= ALIKE * weekday;
-    HOURS.contains(&length).then_some(Busy {
-        start,
-        end: start + length,
-        daily,
+    HOURS.contains(&length).then_some(BusyHours {
+        start: start as u32,
+        end: (start + length) as u32,
+        weekends_too: daily,
         load: weekday.min(if daily { weekend } else { weekday }),
     })
 }
@@ -219,14 +214,14 @@ mod tests {
     #[test]
     fn office_hours_are_found() {
         let found = survey(|day, hour| if day < 5 && (9..17).contains(&hour) { 80.0 } else { 20.0 });
-        assert_eq!(found.busy, Some(Busy { start: 9, end: 17, daily: false, load: 80.0 }));
+        assert_eq!(found.busy, Some(BusyHours { start: 9, end: 17, weekends_too: false, load: 80.0 }));
         assert!(found.weekly.is_some_and(|week| week > 0.99) && (0.3..0.9).contains(&found.daily));
     }
 
     #[test]
     fn a_night_shift_of_every_day_is_found() {
         let found = survey(|_, hour| if !(6..22).contains(&hour) { 50.0 } else { 5.0 });
-        assert_eq!(found.busy, Some(Busy { start: 22, end: 30, daily: true, load: 50.0 }));
+        assert_eq!(found.busy, Some(BusyHours { start: 22, end: 30, weekends_too: true, load: 50.0 }));
     }
 
     #[test]

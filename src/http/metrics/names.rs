@@ -56,6 +56,12 @@ impl Metrics {
             Unit::Seconds,
             self.capped_in.clone(),
         );
+        self.register_outcomes();
+    }
+
+    /// What the answers came to.
+    fn register_outcomes(&mut self) {
+        let r = &mut self.registry;
         r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());
         r.register_with_unit(
             "scaling_lag",

@@ -221,9 +221,11 @@ mod tests {
             forecast_key(&policy(context), signal, &one, first).expect("a signal")
         };
         assert_eq!(key(&[], 1, &one), key(&[], 1, &other), "nothing is asked of the first one's source");
-        for context in [[("rejectedQuery", "r")], [("errorQuery", "e")]] {
-            assert_eq!(key(&context, 1, &one), key(&context, 1, &one));
-            assert_ne!(key(&context, 1, &one), key(&context, 1, &other), "{context:?}");
+        // Load turned away is the first signal's; errors spoil what every signal learns from.
+        for (context, signal) in [([("rejectedQuery", "r")], 0), ([("errorQuery", "e")], 1)] {
+            assert_eq!(key(&context, signal, &one), key(&context, signal, &one));
+            assert_ne!(key(&context, signal, &one), key(&context, signal, &other), "{context:?}");
         }
+        assert_eq!(key(&[("rejectedQuery", "r")], 1, &one), key(&[], 1, &one));
     }
 }

@@ -89,7 +89,7 @@ fn pods() -> Vec<Backfill> {
     let mut all = Vec::new();
     for k in 0..30 {
         let created = now() - (k + 1) * 10 * MINUTE - k % 3;
-        let name = format!("namespace=\"shop\",pod=\"web-5c{k:02}\"");
+        let name = format!("namespace=\"shop\",pod=\"web-6d4cf56db6-p{k:04}\"");
         let lives: Vec<i64> = (created.div_euclid(MINUTE) + 2..=end / MINUTE)
             .map(|m| m * MINUTE)
             .filter(|t| t - created < 4 * 60 * MINUTE)

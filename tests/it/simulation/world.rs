@@ -342,7 +342,9 @@ impl Backend for Source {
         if kind == Some(Kind::Neighbour) {
             return Ok(self.world.fault(now).map(|f| f.from));
         }
-        let returns = self.world.faults.iter().filter(|f| f.kind == Kind::Down && f.to <= now).map(|f| f.to);
+        // A neighbour answers where the first is down; that one starts anew when it is back.
+        let is_away = |f: &&Fault| matches!(f.kind, Kind::Down | Kind::Neighbour);
+        let returns = self.world.faults.iter().filter(is_away).map(|f| f.to).filter(|to| *to <= now);
         Ok(returns.max())
     }
 

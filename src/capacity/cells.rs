@@ -1,0 +1,305 @@
+//! Rows made into cells that can be compared: joined to a minute or five, with what would mislead left out and counted.
+//!
+//! A cell never joins different numbers of replicas, two templates, or both sides of a gap. What is left out is told;
+//! nothing is repaired.
+
+use super::evidence::{COLUMNS, Column, Evidence};
+use crate::units::{Span, Time};
+
+/// Rows that were left out, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Load or replicas not known.
+    pub gaps: usize,
+    /// No load, or no replica.
+    pub idle: usize,
+    /// The first minutes after a pod became ready.
+    pub starts: usize,
+    /// The minutes after a change of the pod template.
+    pub rollouts: usize,
+    /// Most requests failed: they cost neither the time nor the CPU of a request.
+    pub storms: usize,
+    /// Of another pod template than the one that was learned from.
+    pub other_templates: usize,
+}
+
+/// Stretches with one number of replicas.
+#[derive(Debug, Clone)]
+pub(super) struct Cells {
+    pub at: Vec<Time>,
+    /// Means of each column; empty where nothing is known of it.
+    columns: [Vec<f64>; COLUMNS],
+    /// Load of one replica, and its logarithm.
+    each: Vec<f64>,
+    pub log_each: Vec<f64>,
+    /// How long each one is, in minutes.
+    pub minutes: Vec<f64>,
+    pub left_out: LeftOut,
+    /// Whether pods start so often that the time after a start could not be left out.
+    pub keeps_starts: bool,
+}
+
+/// New code runs interpreted, connections are opened and caches filled; most of that is over after this time.
+const START: Span = Span::minutes(3);
+/// A rollout replaces pods one after another, and each of them starts.
+const ROLLOUT: Span = Span::minutes(10);
+/// Above this share of failures the rest of the row describes failing, not serving.
+const STORM: f64 = 0.2;
+/// Where starts would take more rows than this, leaving them out would choose the load by its own history.
+const MOST_STARTS: f64 = 1.0 / 3.0;
+/// With fewer rows than this none can be spared.
+const FEW_ROWS: usize = 24;
+/// A template needs this many rows to be learned from alone.
+const ENOUGH_ROWS: usize = 60;
+/// Rows that far apart or more are cells of their own.
+const COARSE: i64 = 45;
+
+// === impl Cells ===
+
+impl Cells {
+    /// The cells of a table, a minute each or as long as its rows are. With `fails_matter` failures are what is judged.
+    pub(super) fn of(evidence: &Evidence, fails_matter: bool) -> Cells {
+        let mut kept = Kept::of(evidence, fails_matter);
+        let settled = kept.candidates - kept.left_out.starts;
+        if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 || settled < FEW_ROWS {
+            kept.left_out.starts = 0;
+            kept.keeps_starts = true;
+        }
+        let rows: Vec<usize> = (0..evidence.len()).filter(|&i| kept.takes(i)).collect();
+        let spacing = spacing(evidence);
+        let mut cells = Cells {
+            at: Vec::with_capacity(rows.len()),
+            columns: std::array::from_fn(|_| Vec::with_capacity(rows.len())),
+            each: Vec::new(),
+            log_each: Vec::new(),
+            minutes: Vec::with_capacity(rows.len()),
+            left_out: kept.left_out,
+            keeps_starts: kept.keeps_starts,
+        };
+        let joins = spacing < COARSE;
+        let known: Vec<usize> = (0..COLUMNS).filter(|&column| evidence.has_at(column)).collect();
+        let mut first = 0;
+        for i in 1..=rows.len() {
+            let ends = rows.get(i).is_none_or(|&row| {
+                let (begin, before) = (rows[first], rows[i - 1]);
+                !joins
+                    || evidence.at[row].since(evidence.at[begin]) >= Span::MINUTE
+                    || evidence.at[row].since(evidence.at[before]).as_seconds() > 2 * spacing
+                    || replicas(evidence, row) != replicas(evidence, begin)
+            });
+            if ends && first < i {
+                let part = &rows[first..i];
+                cells.at.push(evidence.at[part[0]]);
+                cells.minutes.push(part.len() as f64 * spacing as f64 / 60.0);
+                known.iter().for_each(|&column| cells.columns[column].push(mean(evidence, part, column)));
+                first = i;
+            }
+        }
+        cells.finished()
+    }
+
+    /// Neighbours with the same replicas joined, to at most this length.
+    pub(super) fn joined(&self, length: Span) -> Cells {
+        let minutes = length.as_seconds() as f64 / 60.0;
+        let mut cells = Cells {
+            at: Vec::new(),
+            columns: std::array::from_fn(|_| Vec::new()),
+            each: Vec::new(),
+            log_each: Vec::new(),
+            minutes: Vec::new(),
+            ..*self
+        };
+        let count = |i: usize| self.replicas(i).round();
+        let mut first = 0;
+        for i in 1..=self.len() {
+            let ends = i == self.len()
+                || self.at[i].since(self.at[first]) >= length
+                || count(i) != count(first)
+                || self.at[i].since(self.at[i - 1]).as_seconds() as f64 > 60.0 * minutes;
+            if ends {
+                cells.at.push(self.at[first]);
+                cells.minutes.push(self.minutes[first..i].iter().sum());
+                for (to, from) in
+                    cells.columns.iter_mut().zip(&self.columns).filter(|(_, from)| !from.is_empty())
+                {
+                    to.push(mean_of(from[first..i].iter().copied()));
+                }
+                first = i;
+            }
+        }
+        cells.finished()
+    }
+
+    fn finished(mut self) -> Cells {
+        let cells = &mut self;
+        cells.each = (0..cells.len()).map(|i| cells.get(i, Column::Load) / cells.replicas(i)).collect();
+        cells.log_each = cells.each.iter().map(|each| each.ln()).collect();
+        self
+    }
+
+    /// The cells with so many replicas.
+    pub(super) fn with_replicas(&self, count: usize) -> Cells {
+        let some: Vec<usize> =
+            (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
+        Cells {
+            at: some.iter().map(|&i| self.at[i]).collect(),
+            columns: std::array::from_fn(|k| {
+                some.iter().filter_map(|&i| self.columns[k].get(i).copied()).collect()
+            }),
+            each: some.iter().map(|&i| self.each[i]).collect(),
+            log_each: some.iter().map(|&i| self.log_each[i]).collect(),
+            minutes: some.iter().map(|&i| self.minutes[i]).collect(),
+            left_out: self.left_out,
+            keeps_starts: self.keeps_starts,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    /// A quantity of a cell; NaN where it is not known.
+    pub(super) fn get(&self, cell: usize, column: Column) -> f64 {
+        self.columns[column as usize].get(cell).copied().unwrap_or(f64::NAN)
+    }
+
+    pub(super) fn replicas(&self, cell: usize) -> f64 {
+        self.get(cell, Column::Replicas)
+    }
+
+    /// Load of one replica.
+    pub(super) fn each(&self, cell: usize) -> f64 {
+        self.each[cell]
+    }
+
+    /// The loads of a replica, in the order of time.
+    pub(super) fn loads(&self) -> &[f64] {
+        &self.each
+    }
+
+    /// Whether a quantity is known of any cell.
+    pub(super) fn has(&self, column: Column) -> bool {
+        !self.columns[column as usize].is_empty()
+    }
+
+    pub(super) fn total_minutes(&self) -> f64 {
+        self.minutes.iter().sum()
+    }
+}
+
+/// Which rows are taken.
+struct Kept {
+    why: Vec<Row>,
+    candidates: usize,
+    left_out: LeftOut,
+    keeps_starts: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Row {
+    Taken,
+    Start,
+    Left,
+}
+
+impl Kept {
+    fn of(evidence: &Evidence, fails_matter: bool) -> Kept {
+        let template = template(evidence);
+        let mut kept = Kept {
+            why: Vec::with_capacity(evidence.len()),
+            candidates: 0,
+            left_out: LeftOut::default(),
+            keeps_starts: false,
+        };
+        let (mut started, mut rolled) = (Time::MIN, Time::MIN);
+        let (mut before, mut ran) = (None, None);
+        for i in 0..evidence.len() {
+            let at = evidence.at[i];
+            let (load, count) = (evidence.get(i, Column::Load), evidence.get(i, Column::Replicas));
+            let generation = evidence.get(i, Column::Generation);
+            if let (Some(now), Some(then)) = (count, before)
+                && now - then >= 0.5
+            {
+                started = at;
+            }
+            if generation.is_some() && ran.is_some() && generation != ran {
+                rolled = at;
+            }
+            before = count.or(before);
+            ran = generation.or(ran);
+            let failing = evidence.get(i, Column::Errors).unwrap_or(0.0) / load.unwrap_or(1.0);
+            let out = &mut kept.left_out;
+            let counter = match (load, count) {
+                (None, _) | (_, None) => Some(&mut out.gaps),
+                (Some(load), Some(count)) if load <= 0.0 || count < 0.5 => Some(&mut out.idle),
+                _ if template.is_some() && generation != template => Some(&mut out.other_templates),
+                _ if at.since(rolled) < ROLLOUT => Some(&mut out.rollouts),
+                _ if !fails_matter && failing > STORM => Some(&mut out.storms),
+                _ => None,
+            };
+            if let Some(counter) = counter {
+                *counter += 1;
+                kept.why.push(Row::Left);
+                continue;
+            }
+            kept.candidates += 1;
+            let starts = at.since(started) < START;
+            out.starts += usize::from(starts);
+            kept.why.push(if starts { Row::Start } else { Row::Taken });
+        }
+        kept
+    }
+
+    fn takes(&self, row: usize) -> bool {
+        match self.why[row] {
+            Row::Taken => true,
+            Row::Start => self.keeps_starts,
+            Row::Left => false,
+        }
+    }
+}
+
+/// The newest template with enough rows, else the one with the most; `None` where templates are not told apart.
+fn template(evidence: &Evidence) -> Option<f64> {
+    let mut seen: Vec<(f64, usize)> = Vec::new();
+    for i in 0..evidence.len() {
+        let Some(generation) = evidence.get(i, Column::Generation) else { continue };
+        match seen.iter_mut().find(|s| s.0 == generation) {
+            Some(known) => known.1 += 1,
+            None => seen.push((generation, 1)),
+        }
+    }
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let newest = seen.iter().rev().find(|s| s.1 >= ENOUGH_ROWS);
+    newest.or_else(|| seen.iter().max_by_key(|s| s.1)).map(|s| s.0)
+}
+
+/// The usual distance of rows in seconds.
+fn spacing(evidence: &Evidence) -> i64 {
+    let mut gaps: Vec<i64> = evidence
+        .at
+        .windows(2)
+        .map(|pair| pair[1].since(pair[0]).as_seconds())
+        .filter(|gap| *gap > 0)
+        .collect();
+    if gaps.is_empty() {
+        return Span::MINUTE.as_seconds();
+    }
+    let middle = gaps.len() / 2;
+    *gaps.select_nth_unstable(middle).1
+}
+
+fn replicas(evidence: &Evidence, row: usize) -> i64 {
+    evidence.get(row, Column::Replicas).unwrap_or(0.0).round() as i64
+}
+
+/// The mean of what is known.
+fn mean(evidence: &Evidence, rows: &[usize], column: usize) -> f64 {
+    mean_of(rows.iter().map(|&row| evidence.table[[row, column]]))
+}
+
+fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
+    let known = values.filter(|value| !value.is_nan());
+    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    if count > 0.0 { sum / count } else { f64::NAN }
+}

@@ -1,0 +1,134 @@
+//! What speaks against a knee: misses that follow something else than the load of a replica.
+//!
+//! A knee is easily found where there is none: start-up, failing neighbours and shared databases miss objectives too, and
+//! load that was served falls just when latency is high. Each doubt is a test with its threshold, and refuses.
+
+use super::knee::{By, LEVEL, Point, Rise, sums};
+use super::spread::BINS;
+use super::why::Why;
+
+/// Misses must have the larger load of a replica at least so often; a half is chance.
+const LEAST_ORDERED: f64 = 0.8;
+/// Or else even random misses beside those of the load cannot be the reason.
+const AT_ALL_ORDERED: f64 = 0.6;
+/// Well below the knee at most this share of cells may miss: the rest of life.
+const MOST_BELOW: f64 = 0.15;
+/// Above the knee at least this share must.
+const LEAST_ABOVE: f64 = 0.5;
+/// Well below, well above.
+const BELOW: f64 = 0.8;
+const ABOVE: f64 = 1.05;
+/// The load of a replica must leave less unexplained than the whole load does ...
+const BETTER: f64 = 0.95;
+/// ... or, where steps of replicas were tried, not clearly more.
+const CLEARLY: f64 = 1.2;
+/// Where the larger load had the miss more seldom than this, the load falls.
+const FALLS: f64 = 0.4;
+/// Where replicas vary by less for nine tenths of the time, the two cannot be told apart.
+const VARIES: f64 = 1.2;
+/// Steps of replicas at a steady load: this many must be there, and bring this share of the relief that is expected.
+const FEWEST_STEPS: usize = 20;
+const LEAST_RELIEF: f64 = 0.65;
+/// A load that differs by less, replicas that differ by more (as logarithms), an expected change that is no trifle.
+const STEADY: f64 = 0.15;
+const STEP: f64 = 0.2;
+const MATTERS: f64 = 0.5;
+/// Neighbours that are compared.
+const NEIGHBOURS: usize = 3;
+/// Seconds after which the time of day has changed more than the replicas.
+const SOON: i64 = 420;
+
+/// The knee, if the load of a replica explains it; `top` is the largest that was seen for a while.
+pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why> {
+    let ordered = rank_order(points, By::Each);
+    let scattered = |why: Why| {
+        let load_falls = rank_order(points, By::Total) < FALLS;
+        if ordered < LEAST_ORDERED { Why::DoesNotRise { ordered, load_falls } } else { why }
+    };
+    if ordered < AT_ALL_ORDERED {
+        return Err(scattered(Why::MissedAtRest));
+    }
+    let Some(knee) = rise.crossing() else {
+        // Above it from the start, or never: misses are there, but rare at every load.
+        let is_high = rise.bins.first().is_some_and(|bin| bin[3] >= LEVEL);
+        return Err(if is_high { Why::MissedAtRest } else { scattered(Why::NeverMissed { seen: top }) });
+    };
+    shared(points, rise)?;
+    let share = |level: f64, takes: &dyn Fn(f64) -> bool| {
+        let taken = points.iter().filter(|point| takes(point.each));
+        let (all, missed) = taken.fold((0.0, 0.0), |(all, missed), point| {
+            (all + 1.0, missed + if point.score > level { 1.0 } else { 0.0 })
+        });
+        (missed / f64::max(all, 1.0), all)
+    };
+    let (below, _) = share(0.0, &|each| each < BELOW * knee);
+    let (mut above, mut seen) = share(LEVEL, &|each| each > ABOVE * knee);
+    if seen < 3.0 {
+        (above, seen) = share(LEVEL, &|each| each >= knee);
+    }
+    if below > MOST_BELOW || (seen >= 3.0 && above < LEAST_ABOVE) {
+        return Err(scattered(Why::Scattered { below, above }));
+    }
+    Ok(knee)
+}
+
+/// Refuses a knee of something that all replicas share. Where their number does not vary the two cannot be told apart.
+fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
+    let mut counts: Vec<f64> = points.iter().map(|point| point.replicas).collect();
+    let (few, many) = (counts.len() / 20, counts.len() - 1 - counts.len() / 20);
+    let least = *counts.select_nth_unstable_by(few, f64::total_cmp).1;
+    let most = *counts.select_nth_unstable_by(many, f64::total_cmp).1;
+    if most < VARIES * least {
+        return Ok(());
+    }
+    let whole = Rise::of(&sums(points, By::Total), None);
+    let (own, shared) = (rise.misfit(points, By::Each), whole.misfit(points, By::Total));
+    let (relief, steps) = relief(points, rise);
+    let is_tried = steps >= FEWEST_STEPS;
+    if own > shared * if is_tried { CLEARLY } else { BETTER } {
+        return Err(Why::FollowsTotal);
+    }
+    if is_tried && relief < LEAST_RELIEF { Err(Why::ReplicasDoNotHelp { relief }) } else { Ok(()) }
+}
+
+/// Steps of replicas at nearly the same load and nearly the same time, as a small experiment that the autoscaler ran: the
+/// share of the expected change of scores that came, and how many steps there were.
+fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    for (i, one) in points.iter().enumerate() {
+        for other in points.iter().skip(i + 1).take(NEIGHBOURS) {
+            if other.at - one.at > SOON {
+                break;
+            }
+            let more = other.logs[By::Total as usize] - one.logs[By::Total as usize];
+            let is_steady = more.abs() < STEADY;
+            // The logarithm of replicas is that of the whole load without that of a replica's.
+            let is_step = (more - other.logs[By::Each as usize] + one.logs[By::Each as usize]).abs() > STEP;
+            let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
+            if is_steady && is_step && expected.abs() > MATTERS {
+                steps.push((expected, other.score - one.score));
+            }
+        }
+    }
+    let squares: f64 = steps.iter().map(|step| step.0 * step.0).sum();
+    if squares == 0.0 {
+        return (1.0, 0);
+    }
+    (steps.iter().map(|step| step.0 * step.1).sum::<f64>() / squares, steps.len())
+}
+
+/// Mann and Whitney's statistic as a share, over bins of equal ratio.
+fn rank_order(points: &[Point], by: By) -> f64 {
+    let (mut hit, mut missed) = (vec![0.0; BINS], vec![0.0; BINS]);
+    for point in points {
+        let side = if point.score > 0.0 { &mut missed } else { &mut hit };
+        side[point.bins[by as usize]] += 1.0;
+    }
+    let (mut below, mut won) = (0.0, 0.0);
+    for (hit, missed) in hit.iter().zip(&missed) {
+        won += missed * (below + hit / 2.0);
+        below += hit;
+    }
+    let pairs = below * missed.iter().sum::<f64>();
+    if pairs > 0.0 { won / pairs } else { 1.0 }
+}

@@ -1,0 +1,192 @@
+//! CPU of a replica as a line of its load: what it takes at rest, and what each unit of load adds.
+//!
+//! The line is Huber's (1964), so that a backup or a compiler run in one pod does not bend it. Every stretch of the load
+//! has the same say however long it lasted: an hour of a planned squeeze is not drowned by a month of sameness, nor is
+//! the slope flattened by the noise of a crowd of like cells. Where the line is bent, the part around the answer counts.
+
+use ndarray::{Array1, Array2, Axis};
+
+use super::cells::Cells;
+use super::evidence::Column;
+use super::spread::{self, BLOCKS, Estimate};
+use super::why::Why;
+
+/// What CPU says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CpuFit {
+    /// Cores of one replica at rest.
+    pub base: f64,
+    /// Cores for one unit of load more.
+    pub slope: f64,
+    /// How well CPU follows the load, at most 1.
+    pub correlation: f64,
+    /// The load of a replica at the wanted utilization.
+    pub carried: Estimate,
+    /// The answer over the largest load that was seen for a while; above 1 it lies beyond what was seen.
+    pub beyond: f64,
+}
+
+/// The points of a line: design, cores, the weight of each, its block.
+struct Points {
+    /// Columns: 1 and the load.
+    design: Array2<f64>,
+    cores: Array1<f64>,
+    weights: Array1<f64>,
+    block: Vec<usize>,
+}
+
+/// Sums of a weighted line: weight, x, y, x², x·y, y².
+type Sums = [f64; 6];
+
+/// Huber's constant: 95 % efficient where errors are normal.
+const HUBER: f64 = 1.345;
+const ROUNDS: usize = 8;
+/// Below it CPU follows something else than the load.
+const LEAST_CORRELATION: f64 = 0.8;
+/// The line is not followed further than this beyond what was seen.
+pub(super) const MOST_BEYOND: f64 = 4.0;
+const FEWEST: usize = 12;
+/// Above this share of throttled periods CPU is cut and follows nothing.
+const THROTTLED: f64 = 0.25;
+/// A cell counts as lying around the answer from a half to one and a half times it.
+const AROUND: (f64, f64) = (0.5, 1.5);
+
+/// The load at which a replica uses `budget` cores.
+pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
+    let all = Points::of(cells, |_| true);
+    if all.block.len() < FEWEST {
+        return Err(Why::TooFew { cells: all.block.len(), expected: FEWEST });
+    }
+    let whole = all.sums();
+    let correlation = correlation(&total(&whole));
+    if correlation < LEAST_CORRELATION {
+        return Err(Why::CpuDoesNotFollow { correlation });
+    }
+    let (base, slope) = solve(&total(&whole), true).ok_or(Why::CpuDoesNotFollow { correlation })?;
+    let rest = jackknifed(&whole, |sums| solve(sums, false).map(|line| line.0));
+    // A base well below zero is no base: each unit of load costs more than the one before.
+    let is_bent = rest.1 < -2.0 * rest.0;
+    let mut sums = whole;
+    let mut at_rest = true;
+    let first = if is_bent { solve(&total(&sums), false) } else { Some((base, slope)) };
+    let near = first.map_or(top, |(base, slope)| (budget - base) / slope);
+    if is_bent || near <= top {
+        let local = Points::of(cells, |load| load >= AROUND.0 * near && load <= AROUND.1 * near);
+        if local.block.len() >= if is_bent { FEWEST / 2 } else { 5 * FEWEST } && local.reaches() {
+            sums = local.sums();
+            at_rest = false;
+        }
+    }
+    let answer = |sums: &Sums| {
+        let (base, slope) = solve(sums, at_rest)?;
+        Some((budget - base) / slope).filter(|load| *load > 0.0)
+    };
+    let value = answer(&total(&sums)).ok_or(Why::NothingLeft { base, budget })?;
+    let without: Vec<Option<f64>> = (0..BLOCKS).map(|out| answer(&rest_of(&sums, out))).collect();
+    let beyond = value / top;
+    if beyond > MOST_BEYOND {
+        return Err(Why::FarBeyond { seen: top, line: value });
+    }
+    Ok(CpuFit { base, slope, correlation, carried: spread::jackknife(value, &without), beyond })
+}
+
+// === impl Points ===
+
+impl Points {
+    fn of(cells: &Cells, takes: impl Fn(f64) -> bool) -> Points {
+        let block = spread::blocks(cells);
+        let is_cut = |i: usize| cells.get(i, Column::Throttled) > THROTTLED;
+        let taken: Vec<usize> = (0..cells.len())
+            .filter(|&i| !cells.get(i, Column::Cpu).is_nan() && !is_cut(i) && takes(cells.each(i)))
+            .collect();
+        let loads: Vec<f64> = taken.iter().map(|&i| cells.each(i)).collect();
+        let top = taken.iter().map(|&i| cells.log_each[i]).fold(f64::NEG_INFINITY, f64::max);
+        // Stretches of 6 %; where fewer cells than a handful lie in one they count by their number.
+        let stretches: Vec<usize> = taken.iter().map(|&i| spread::bin(cells.log_each[i], top) / 3).collect();
+        let mut crowd = vec![0.0; spread::BINS];
+        stretches.iter().for_each(|&stretch| crowd[stretch] += 1.0);
+        let handful = (loads.len() as f64 / 200.0).max(3.0);
+        let mut design = Array2::ones((taken.len(), 2));
+        design.column_mut(1).iter_mut().zip(&loads).for_each(|(x, load)| *x = *load);
+        Points {
+            design,
+            cores: taken.iter().map(|&i| cells.get(i, Column::Cpu) / cells.replicas(i)).collect(),
+            weights: stretches.iter().map(|&stretch| 1.0 / f64::max(crowd[stretch], handful)).collect(),
+            block: taken.iter().map(|&i| block[i]).collect(),
+        }
+    }
+
+    /// Whether the loads differ enough for a line of their own, the crowd of them and not some alone.
+    fn reaches(&self) -> bool {
+        let mut loads = self.design.column(1).to_vec();
+        let tenth = loads.len() / 10;
+        let last = loads.len() - 1 - tenth;
+        let low = *loads.select_nth_unstable_by(tenth, f64::total_cmp).1;
+        let high = *loads.select_nth_unstable_by(last, f64::total_cmp).1;
+        high > 1.5 * low
+    }
+
+    /// The sums of each block, with the weights that Huber's line ends with.
+    fn sums(&self) -> Array2<f64> {
+        let loads = self.design.column(1);
+        let mut tamed = Array1::<f64>::ones(self.cores.len());
+        for _ in 0..ROUNDS {
+            let Some((base, slope)) = solve(&total(&self.blocks(&tamed)), false) else { break };
+            let residuals = &self.cores - &(&loads * slope + base);
+            let scale = 1.4826 * median_size(&residuals);
+            tamed.zip_mut_with(&residuals, |weight, residual| {
+                *weight = if residual.abs() <= HUBER * scale { 1.0 } else { HUBER * scale / residual.abs() };
+            });
+        }
+        self.blocks(&tamed)
+    }
+
+    fn blocks(&self, tamed: &Array1<f64>) -> Array2<f64> {
+        let mut sums = Array2::zeros((BLOCKS, 6));
+        for (i, &block) in self.block.iter().enumerate() {
+            let (x, y, w) = (self.design[[i, 1]], self.cores[i], self.weights[i] * tamed[i]);
+            let terms = [w, w * x, w * y, w * x * x, w * x * y, w * y * y];
+            sums.row_mut(block).iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        }
+        sums
+    }
+}
+
+fn total(sums: &Array2<f64>) -> Sums {
+    std::array::from_fn(|k| sums.index_axis(Axis(1), k).iter().sum())
+}
+
+fn rest_of(sums: &Array2<f64>, out: usize) -> Sums {
+    std::array::from_fn(|k| (0..BLOCKS).filter(|block| *block != out).map(|block| sums[[block, k]]).sum())
+}
+
+/// Base and slope; with `at_rest` the base is not below zero. `None` where CPU does not rise.
+fn solve(&[w, x, y, xx, xy, _]: &Sums, at_rest: bool) -> Option<(f64, f64)> {
+    let spread = w * xx - x * x;
+    let slope = (w * xy - x * y) / spread;
+    let base = (y - slope * x) / w;
+    let line = if at_rest && base < 0.0 { (0.0, xy / xx) } else { (base, slope) };
+    (spread > 0.0 && line.1.is_finite() && line.1 > 0.0).then_some(line)
+}
+
+fn correlation(&[w, x, y, xx, xy, yy]: &Sums) -> f64 {
+    let found = (w * xy - x * y) / ((w * xx - x * x) * (w * yy - y * y)).sqrt();
+    if found.is_finite() { found } else { 0.0 }
+}
+
+/// An additive jackknife: deviation, value.
+fn jackknifed(sums: &Array2<f64>, of: impl Fn(&Sums) -> Option<f64>) -> (f64, f64) {
+    let value = of(&total(sums)).unwrap_or(0.0);
+    let parts: Vec<f64> = (0..BLOCKS).filter_map(|out| of(&rest_of(sums, out))).collect();
+    let count = parts.len().max(1) as f64;
+    let mean = parts.iter().sum::<f64>() / count;
+    let variance = parts.iter().map(|part| (part - mean).powi(2)).sum::<f64>() * (count - 1.0) / count;
+    (variance.sqrt(), value)
+}
+
+/// The median of the sizes.
+fn median_size(residuals: &Array1<f64>) -> f64 {
+    let mut sizes: Vec<f64> = residuals.iter().map(|residual| residual.abs()).collect();
+    let middle = sizes.len() / 2;
+    if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(middle, f64::total_cmp).1 }
+}

@@ -1,0 +1,148 @@
+//! One ScaledObject or HPA as a candidate: its limits, what it scales, and how its load is read.
+//!
+//! In this order: the query of its Prometheus trigger (or of our own), the value of any other KEDA trigger as KEDA's
+//! operator publishes it, CPU used against what is requested. What none of them gives is told as missing.
+
+use std::collections::HashMap;
+
+use super::{Candidate, LoadQuery, Requests, TargetRef, name_of, namespace_of};
+use crate::cli::assess::questions;
+use crate::source::manifest::{ScaledObject, Trigger};
+use crate::source::yaml::Node;
+
+/// Triggers of KEDA by type, with the keys of their metadata that hold the load per replica.
+const TARGETS: [(&str, &[&str]); 12] = [
+    ("kafka", &["lagThreshold"]),
+    ("apache-kafka", &["lagThreshold"]),
+    ("aws-sqs-queue", &["queueLength"]),
+    ("rabbitmq", &["value", "queueLength"]),
+    ("redis", &["listLength"]),
+    ("redis-streams", &["pendingEntriesCount", "streamLength", "lagCount"]),
+    ("azure-servicebus", &["messageCount"]),
+    ("azure-queue", &["queueLength"]),
+    ("gcp-pubsub", &["value", "subscriptionSize"]),
+    ("nats-jetstream", &["lagThreshold"]),
+    ("metrics-api", &["targetValue"]),
+    ("external", &["threshold"]),
+];
+/// KEDA's own default of `maxReplicaCount`.
+const KEDA_MAX: u32 = 100;
+
+pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -> Candidate {
+    let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let spec = object.spec();
+    let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
+    let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
+    let tried: Vec<_> = object
+        .triggers
+        .iter()
+        .map(|trigger| trigger_load(object, &namespace, &target, trigger, requests))
+        .collect();
+    let rank = |load: &Result<(u8, LoadQuery), String>| load.as_ref().map_or(u8::MAX, |load| load.0);
+    let missing = || Err("its ScaledObject has no trigger".to_owned());
+    let load = tried.into_iter().min_by_key(rank).map_or_else(missing, |load| load.map(|load| load.1));
+    Candidate {
+        name: object.name.clone(),
+        min: count("minReplicaCount").unwrap_or(0),
+        max: count("maxReplicaCount").unwrap_or(KEDA_MAX),
+        namespace,
+        target,
+        load,
+    }
+}
+
+pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
+    let namespace = namespace_of(hpa);
+    let spec = hpa.get("spec");
+    let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
+    let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
+    let load = hpa_utilization(spec).and_then(|percent| cpu(&namespace, &target, percent, requests));
+    Candidate {
+        name: name_of(hpa),
+        min: count("minReplicas").unwrap_or(1),
+        max: count("maxReplicas").unwrap_or(KEDA_MAX),
+        namespace,
+        target,
+        load,
+    }
+}
+
+fn target_of(reference: Option<&Node>, kind: &str) -> TargetRef {
+    let text = |key: &str| reference.and_then(|reference| reference.text_of(key));
+    TargetRef {
+        kind: text("kind").unwrap_or_else(|| kind.to_owned()),
+        name: text("name").unwrap_or_default(),
+    }
+}
+
+/// The load that a trigger measures, with its rank: our own or a Prometheus query, any other trigger, CPU.
+fn trigger_load(
+    object: &ScaledObject<'_>,
+    namespace: &str,
+    target: &TargetRef,
+    trigger: &Trigger<'_>,
+    requests: &Requests,
+) -> Result<(u8, LoadQuery), String> {
+    let get =
+        |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let number =
+        |key: &str| get(key).and_then(|text| text.parse::<f64>().ok()).filter(|v| v.is_finite() && *v > 0.0);
+    let kind = trigger.kind.as_str();
+    if trigger.is_ours() || kind == "prometheus" {
+        let query = get("query").ok_or_else(|| format!("its {kind} trigger has no query"))?;
+        let threshold =
+            number("threshold").ok_or_else(|| format!("its {kind} trigger has no threshold above 0"))?;
+        let keys = if trigger.is_ours() { trigger.metadata.clone() } else { HashMap::new() };
+        let threshold_source = format!("threshold of its {kind} trigger");
+        return Ok((0, LoadQuery { query: query.to_owned(), threshold, threshold_source, keys }));
+    }
+    if kind == "cpu" {
+        if trigger.node.text_of("metricType").as_deref().is_some_and(|metric| metric != "Utilization") {
+            return Err("its cpu trigger is no Utilization; only that is known here".to_owned());
+        }
+        let percent = number("value").ok_or_else(|| "its cpu trigger has no value".to_owned())?;
+        return cpu(namespace, target, percent, requests).map(|load| (2, load));
+    }
+    let keys = TARGETS.iter().find(|row| row.0 == kind).map(|row| row.1);
+    let keys = keys.ok_or_else(|| format!("a {kind} trigger has no load that can be forecast"))?;
+    let found = keys.iter().find_map(|key| Some((*key, number(key)?)));
+    let (key, threshold) = found.ok_or_else(|| format!("its {kind} trigger has no {}", keys.join(" or ")))?;
+    let query = questions::keda_value(namespace, &object.name, trigger.index);
+    let threshold_source = format!("{key} of its {kind} trigger");
+    Ok((1, LoadQuery { query, threshold, threshold_source, keys: HashMap::new() }))
+}
+
+/// The target of an HPA's CPU metric, in percent of the request.
+fn hpa_utilization(spec: Option<&Node>) -> Result<f64, String> {
+    let number = |node: &Node| node.text().and_then(|text| text.parse::<f64>().ok());
+    // autoscaling/v1 has one field for it.
+    if let Some(percent) = spec.and_then(|spec| spec.get("targetCPUUtilizationPercentage")).and_then(number) {
+        return Ok(percent);
+    }
+    let metrics = spec.and_then(|spec| spec.get("metrics")).map_or(&[][..], Node::items);
+    let of_cpu = |metric: &&Node| {
+        let resource = metric.get("resource").or_else(|| metric.get("containerResource"));
+        resource.and_then(|resource| resource.text_of("name")).as_deref() == Some("cpu")
+    };
+    let metric = metrics.iter().find(of_cpu).ok_or_else(|| {
+        let kinds: Vec<_> = metrics.iter().filter_map(|metric| metric.text_of("type")).collect();
+        let found = if kinds.is_empty() { "no metric".to_owned() } else { kinds.join(" and ") };
+        format!("its HPA scales by {found}; a query for its load can stand in a ScaledObject")
+    })?;
+    let target = metric.get("resource").or_else(|| metric.get("containerResource"));
+    let percent = target.and_then(|target| target.at(&["target", "averageUtilization"])).and_then(number);
+    percent.filter(|p| *p > 0.0).ok_or_else(|| "its HPA's CPU metric has no averageUtilization".to_owned())
+}
+
+fn cpu(namespace: &str, target: &TargetRef, percent: f64, requests: &Requests) -> Result<LoadQuery, String> {
+    let key = (namespace.to_owned(), target.kind.clone(), target.name.clone());
+    let cores = requests.get(&key).ok_or_else(|| {
+        format!(
+            "CPU requests of {} {} are not known; give its manifest with requests for every container",
+            target.kind, target.name
+        )
+    })?;
+    let query = questions::cpu_used(namespace, &target.kind, &target.name)?;
+    let threshold_source = format!("{percent} % of the {cores} cores that a pod requests");
+    Ok(LoadQuery { query, threshold: cores * percent / 100.0, threshold_source, keys: HashMap::new() })
+}

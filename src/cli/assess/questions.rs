@@ -1,0 +1,75 @@
+//! The PromQL that is asked about a workload, from names that cannot break out of it.
+
+/// Ready replicas of a workload, by kube-state-metrics or the exporter of Argo Rollouts.
+pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
+    let (metric, label) = match kind {
+        "Deployment" => ("kube_deployment_status_replicas_ready", "deployment"),
+        "StatefulSet" => ("kube_statefulset_status_replicas_ready", "statefulset"),
+        "Rollout" => ("rollout_info_replicas_available", "name"),
+        _ => return None,
+    };
+    Some(format!("max({metric}{{namespace={},{label}={}}})", quoted(namespace), quoted(name)))
+}
+
+/// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape that honours no labels of the target
+/// renames the namespace.
+pub(super) fn keda_value(namespace: &str, scaled_object: &str, trigger: usize) -> String {
+    let of = |label: &str| {
+        format!(
+            "keda_scaler_metrics_value{{{label}={},scaledObject={},triggerIndex=\"{trigger}\"}}",
+            quoted(namespace),
+            quoted(scaled_object)
+        )
+    };
+    format!("max({} or {})", of("exported_namespace"), of("namespace"))
+}
+
+/// Cores used by all pods of a workload, by cAdvisor.
+pub(super) fn cpu_used(namespace: &str, kind: &str, name: &str) -> Result<String, String> {
+    // What a ReplicaSet and its pods append to the name; another workload's name may begin with this one.
+    let suffix = match kind {
+        "Deployment" | "Rollout" => "-[a-z0-9]{1,10}-[a-z0-9]{5}",
+        "StatefulSet" => "-[0-9]+",
+        _ => {
+            return Err(format!(
+                "pods of a {kind} are not known by name; expected a Deployment or a StatefulSet"
+            ));
+        }
+    };
+    let pods = format!("{}{suffix}", name.replace('.', "[.]"));
+    Ok(format!(
+        "sum(rate(container_cpu_usage_seconds_total{{namespace={},pod=~{},container!=\"\",container!=\"POD\"}}[5m]))",
+        quoted(namespace),
+        quoted(&pods)
+    ))
+}
+
+/// A string of PromQL.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_inside_their_strings() {
+        let asked = ready("a\"} or vector(1) #", "Deployment", "web\\").expect("a known kind");
+        assert_eq!(
+            asked,
+            r#"max(kube_deployment_status_replicas_ready{namespace="a\"} or vector(1) #",deployment="web\\"})"#
+        );
+        assert!(ready("a", "Job", "b").is_none());
+    }
+}

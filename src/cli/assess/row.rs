@@ -1,0 +1,185 @@
+//! One workload's result: what stands in `fleet.json`, and what the report needs beside it.
+//!
+//! Figures are rounded once, here, so that a result that was kept and read again prints the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::inventory::Candidate;
+use crate::simulate::{Assessment, Compared, Finding, Verdict};
+
+/// What was found out about one workload, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub row: Row,
+    /// Days that were scored.
+    pub days: f64,
+    /// Replica-hours saved over the days scored.
+    pub saved_hours: Option<f64>,
+    /// Money for one hour of one replica.
+    pub price: f64,
+    /// The load of the last week, thinned for a small picture.
+    pub sparkline: Vec<f32>,
+    /// What reads the load.
+    pub query: Option<String>,
+    /// The proposed ScaledObject, where one is proposed.
+    pub manifest_text: Option<String>,
+}
+
+/// One row of `fleet.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub namespace: String,
+    pub name: String,
+    pub verdict: String,
+    pub reason: String,
+    /// Of the replica-hours that ran; `None` where what ran is unknown or nothing else is as safe.
+    pub saving_percent: Option<f64>,
+    pub short_percent: Figures,
+    pub replica_hours: Figures,
+    pub threshold: Threshold,
+    /// What one replica was seen to carry.
+    pub capacity: Option<f64>,
+    /// The share of the hourly variation that the clock explains, percent.
+    pub clock_percent: Option<f64>,
+    /// The file of the proposed ScaledObject.
+    pub manifest: Option<String>,
+}
+
+/// A figure of each way of scaling.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Figures {
+    pub ran: Option<f64>,
+    pub reactive: Option<f64>,
+    pub schedule: Option<f64>,
+    pub predictive: Option<f64>,
+}
+
+/// The load per replica that was reckoned with.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Threshold {
+    pub used: Option<f64>,
+    pub source: String,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// A workload that was compared.
+    pub(super) fn of(candidate: &Candidate, assessment: &Assessment, clock: f64, price: f64) -> Self {
+        let figures = |figure: fn(&Compared) -> f64| Figures {
+            ran: assessment.ran.as_ref().map(figure).map(rounded),
+            reactive: Some(rounded(figure(&assessment.reactive))),
+            schedule: Some(rounded(figure(&assessment.schedule))),
+            predictive: Some(rounded(figure(&assessment.predictive))),
+        };
+        let saving = assessment.saving_percent.map(rounded);
+        let saved_hours =
+            assessment.ran.zip(saving).map(|(ran, saving)| rounded(ran.replica_hours * saving / 100.0));
+        let (used, source) = match &candidate.load {
+            Ok(load) => (Some(load.threshold), load.threshold_source.clone()),
+            Err(_) => (None, String::new()),
+        };
+        let row = Row {
+            verdict: assessment.verdict.as_str().to_owned(),
+            reason: reason(&assessment.finding),
+            saving_percent: saving,
+            short_percent: figures(|c| c.short_percent),
+            replica_hours: figures(|c| c.replica_hours),
+            threshold: Threshold { used, source },
+            clock_percent: Some(rounded(100.0 * clock)),
+            ..Row::blank(candidate)
+        };
+        Kept { days: rounded(assessment.days), saved_hours, price, ..Kept::blank(row) }
+    }
+
+    /// A workload that cannot be judged.
+    pub(super) fn missing(candidate: &Candidate, why: String) -> Self {
+        let (used, source) = match &candidate.load {
+            Ok(load) => (Some(load.threshold), load.threshold_source.clone()),
+            Err(_) => (None, String::new()),
+        };
+        Kept::blank(Row { reason: why, threshold: Threshold { used, source }, ..Row::blank(candidate) })
+    }
+
+    fn blank(row: Row) -> Self {
+        Kept {
+            row,
+            days: 0.0,
+            saved_hours: None,
+            price: 0.0,
+            sparkline: Vec::new(),
+            query: None,
+            manifest_text: None,
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict::ALL.into_iter().find(|v| v.as_str() == self.row.verdict).unwrap_or(Verdict::CannotTell)
+    }
+
+    /// Replica-hours saved in a month of 30 days.
+    pub(super) fn saved_a_month(&self) -> Option<f64> {
+        self.saved_hours.filter(|_| self.days > 0.0).map(|hours| hours / self.days * 30.0)
+    }
+}
+
+impl Row {
+    fn blank(candidate: &Candidate) -> Self {
+        Row {
+            namespace: candidate.namespace.clone(),
+            name: candidate.name.clone(),
+            verdict: Verdict::CannotTell.as_str().to_owned(),
+            reason: String::new(),
+            saving_percent: None,
+            short_percent: Figures::default(),
+            replica_hours: Figures::default(),
+            threshold: Threshold::default(),
+            capacity: None,
+            clock_percent: None,
+            manifest: None,
+        }
+    }
+}
+
+/// Four decimal places: more would pretend to know, and a figure must print as it was kept.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
+fn reason(finding: &Finding) -> String {
+    match *finding {
+        Finding::Cheaper { share, level } => format!(
+            "a forecast needs {:.0} % fewer replica-hours than the best of the others, each short at most {level} % \
+             of the time",
+            100.0 * share
+        ),
+        Finding::OnlySafe { level } => {
+            format!("only a forecast is short of replicas for at most {level} % of the time")
+        }
+        Finding::BusyHours(busy) => format!(
+            "the load has fixed busy hours, {:02}:00 to {:02}:00 {}; a schedule beside the trigger is enough",
+            busy.start,
+            busy.end % 24,
+            if busy.weekends_too { "every day" } else { "on weekdays" }
+        ),
+        Finding::LittleToGain { share } if share > 0.0 => {
+            format!(
+                "a forecast would save {:.0} % at most; a trigger on the load now is enough",
+                100.0 * share
+            )
+        }
+        Finding::LittleToGain { .. } => {
+            "a forecast saves nothing; a trigger on the load now is enough".to_owned()
+        }
+        Finding::Floor { min_replicas, usual, ratio } => format!(
+            "minReplicas {min_replicas} holds {ratio:.1} times the replicas that the load needs; {usual} are enough for \
+             95 % of the time"
+        ),
+        Finding::RanMore { ratio } => format!(
+            "{ratio:.1} times the replicas ran that the threshold asks for; another trigger or a fixed count holds them"
+        ),
+        Finding::NeverSafe { least } => {
+            format!("short of replicas for {least:.2} % of the time at the least, whatever scales it")
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Every Nth workload by a stable hash of its name: how a fleet is divided among jobs that do not know each other.
+
+use super::inventory::Candidate;
+use crate::decide::hashed;
+
+/// One part of a fleet, `I/N`, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shard {
+    number: u32,
+    of: u32,
+}
+
+/// More parts than a fleet has workloads are a mistake.
+const MOST: u32 = 64;
+
+// === impl Shard ===
+
+impl Shard {
+    /// Reads `I/N`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        parts
+            .filter(|&(number, of): &(u32, u32)| (1..=MOST).contains(&of) && (1..=of).contains(&number))
+            .map(|(number, of)| Shard { number, of })
+            .ok_or_else(|| format!("found '{text}', expected I/N such as 1/4, with I from 1 to N"))
+    }
+
+    /// Whether the workload is of this part.
+    pub(super) fn takes(self, candidate: &Candidate) -> bool {
+        // The hash that spreads fits: fixed for good, the same on every machine.
+        let hash = hashed(&format!("{}/{}", candidate.namespace, candidate.name)).as_seconds() / 60;
+        hash.rem_euclid(i64::from(self.of)) == i64::from(self.number - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_counted_from_one() {
+        assert_eq!(Shard::parse("2/4"), Ok(Shard { number: 2, of: 4 }));
+        for text in ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/65"] {
+            assert!(Shard::parse(text).is_err(), "{text}");
+        }
+    }
+}

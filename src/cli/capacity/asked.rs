@@ -1,0 +1,151 @@
+//! What is asked, as people write it: objectives, shares, cores.
+//!
+//! Nothing here knows what was observed.
+
+use crate::capacity::Limit;
+
+/// What a workload is in Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// A Deployment.
+    Deployment,
+    /// A `StatefulSet`.
+    Statefulset,
+    /// A Rollout of Argo.
+    Rollout,
+}
+
+/// What an objective bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quantity {
+    Mean,
+    P50,
+    P95,
+    P99,
+    Errors,
+}
+
+/// An objective: a quantity stays below a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Objective {
+    pub quantity: Quantity,
+    /// Seconds, or a share of requests.
+    below: f64,
+}
+
+const OBJECTIVES: &str = "p95<500ms, p50<, p99<, mean<, or errors<1%";
+
+// === impl Objective ===
+
+impl Objective {
+    /// Reads `p95<500ms`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let fault = || format!("found '{text}', expected {OBJECTIVES}");
+        let (name, below) = text.split_once('<').ok_or_else(fault)?;
+        let quantity = Quantity::parse(name.trim()).ok_or_else(fault)?;
+        let below = below.trim_start_matches('=').trim();
+        let below = if quantity == Quantity::Errors { part(below) } else { seconds(below) };
+        let below = below.filter(|below| *below > 0.0 && below.is_finite()).ok_or_else(fault)?;
+        Ok(Objective { quantity, below })
+    }
+
+    pub(super) fn limit(self) -> Limit {
+        match self.quantity {
+            Quantity::Errors => Limit::Failed(self.below),
+            _ => Limit::Latency(self.below),
+        }
+    }
+}
+
+// === impl Quantity ===
+
+impl Quantity {
+    /// Latencies, the one to take first where nobody asked for one.
+    pub(super) const LATENCIES: [Quantity; 4] = [Quantity::P95, Quantity::P99, Quantity::Mean, Quantity::P50];
+
+    fn parse(name: &str) -> Option<Self> {
+        let all = [Quantity::Mean, Quantity::P50, Quantity::P95, Quantity::P99, Quantity::Errors];
+        all.into_iter().find(|quantity| quantity.name() == name)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Quantity::Mean => "mean",
+            Quantity::P50 => "p50",
+            Quantity::P95 => "p95",
+            Quantity::P99 => "p99",
+            Quantity::Errors => "errors",
+        }
+    }
+
+    /// Its column in a table.
+    pub(super) fn column(self) -> String {
+        if self == Quantity::Errors { "errors".to_owned() } else { format!("latency_{}", self.name()) }
+    }
+}
+
+/// Reads a share: `70%`, `70` or `0.7`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let found = match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.trim().parse::<f64>().ok().map(|share| if share > 1.0 { share / 100.0 } else { share }),
+    };
+    found
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or_else(|| format!("found '{text}', expected a share such as 70%"))
+}
+
+/// Reads cores as Kubernetes writes them: `0.5` or `500m`.
+pub(super) fn cores(text: &str) -> Result<f64, String> {
+    let found = match text.trim().strip_suffix('m') {
+        Some(milli) => milli.parse::<f64>().ok().map(|milli| milli / 1_000.0),
+        None => text.trim().parse::<f64>().ok(),
+    };
+    found
+        .filter(|cores| *cores > 0.0 && cores.is_finite())
+        .ok_or_else(|| format!("found '{text}', expected cores such as 0.5 or 500m"))
+}
+
+/// A share of requests: `1%` or `0.01`.
+fn part(text: &str) -> Option<f64> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse::<f64>().ok(),
+    }
+    .filter(|part| *part < 1.0)
+}
+
+/// A latency: `500ms`, `0.5s` or seconds without a unit.
+fn seconds(text: &str) -> Option<f64> {
+    let units = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1.0), ("m", 60.0), ("", 1.0)];
+    let (number, unit) = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)))?;
+    number.trim().parse::<f64>().ok().map(|number| number * unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objectives_read_as_people_write_them() {
+        for (text, quantity, below) in [
+            ("p95<500ms", Quantity::P95, 0.5),
+            ("p99 <= 1.5s", Quantity::P99, 1.5),
+            ("mean<0.28", Quantity::Mean, 0.28),
+            ("p50<2m", Quantity::P50, 120.0),
+            ("errors<1%", Quantity::Errors, 0.01),
+        ] {
+            let found = Objective::parse(text).unwrap_or_else(|fault| panic!("{fault}"));
+            assert_eq!(found.quantity, quantity, "{text}");
+            assert!((found.below - below).abs() < 1e-12, "{text}");
+        }
+        for text in ["", "p95", "p95<", "p95<0", "p90<1s", "errors<100%", "p95>1s", "mean<fast"] {
+            assert!(Objective::parse(text).is_err_and(|fault| fault.contains("p95<500ms")), "{text}");
+        }
+        assert_eq!((share("70"), share("70%"), share("0.7")), (Ok(0.7), Ok(0.7), Ok(0.7)));
+        assert_eq!((cores("500m"), cores("2")), (Ok(0.5), Ok(2.0)));
+        assert!(
+            share("0").is_err() && share("120%").is_err() && cores("-1").is_err() && cores("many").is_err()
+        );
+    }
+}

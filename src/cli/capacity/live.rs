@@ -1,0 +1,278 @@
+//! What a live Prometheus knows of a workload: its load, and from cAdvisor and kube-state-metrics its CPU, requests,
+//! replicas and pod template.
+//!
+//! Every query can be replaced. What yields nothing is named with the exporter that has it; nothing is guessed in its
+//! place.
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+
+use super::asked::{Kind, Quantity};
+use super::{CapacityArgs, Seen};
+use crate::capacity::{Column, Evidence};
+use crate::cli::live;
+use crate::history::Series;
+use crate::serve::{Clock, SystemClock};
+use crate::source::{Backend, RangeQuery};
+use crate::units::{Span, Step};
+
+/// Queries in place of the usual ones.
+#[derive(Debug, Default, Args)]
+pub(super) struct Queries {
+    /// PromQL of ready replicas.
+    #[arg(long, value_name = "PROMQL")]
+    replicas_query: Option<String>,
+    /// PromQL of the CPU cores that all replicas use together.
+    #[arg(long, value_name = "PROMQL")]
+    cpu_query: Option<String>,
+    /// PromQL of the CPU cores that one replica requests.
+    #[arg(long, value_name = "PROMQL")]
+    request_query: Option<String>,
+    /// PromQL of a number that grows with each new pod template.
+    #[arg(long, value_name = "PROMQL")]
+    generation_query: Option<String>,
+    /// PromQL of the latency that the objective speaks of, in seconds.
+    #[arg(long, value_name = "PROMQL")]
+    latency_query: Option<String>,
+    /// PromQL of failed requests per second.
+    #[arg(long, value_name = "PROMQL")]
+    errors_query: Option<String>,
+    /// PromQL of the work that waits; the load is then what is completed.
+    #[arg(long, value_name = "PROMQL")]
+    backlog_query: Option<String>,
+    /// PromQL of the load that was offered, where the load is what was served.
+    #[arg(long, value_name = "PROMQL")]
+    demand_query: Option<String>,
+}
+
+/// A question, what it is for, and who has the answer.
+struct Wanted {
+    column: Column,
+    query: Option<String>,
+    what: &'static str,
+    exporter: &'static str,
+}
+
+/// Reads all that is there.
+pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::Result<Seen> {
+    let (Some(url), Some(query)) = (&args.prometheus, &args.query) else {
+        bail!("expected --csv, or --prometheus with --query");
+    };
+    for name in [&args.namespace, &args.workload] {
+        // They become part of PromQL.
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+        ensure!(
+            name.bytes().all(allowed),
+            "found '{}', expected a name of Kubernetes (a-z, 0-9, '-', '.')",
+            name.escape_debug()
+        );
+    }
+    let source = live::open(url)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ask = |query: &str| runtime.block_on(range(source.as_ref(), query, args.history));
+    let load = ask(query).with_context(|| format!("--query {query}"))?;
+    ensure!(load.observed() > 0, "--query {query}: found no samples in the last {}", args.history);
+    let (mut others, mut missing) = (Vec::new(), Vec::new());
+    for wanted in wanted(args, quantity) {
+        let Some(query) = &wanted.query else {
+            missing.extend((!wanted.what.is_empty()).then(|| wanted.told()));
+            continue;
+        };
+        let series = ask(query).with_context(|| format!("{}: {query}", wanted.what))?;
+        if series.observed() > 0 {
+            others.push((wanted.column, series));
+        } else {
+            missing.push(wanted.told());
+        }
+    }
+    ensure!(
+        others.iter().any(|(column, _)| *column == Column::Replicas),
+        "{}; name --workload with --namespace, or --replicas-query",
+        missing.join("; ")
+    );
+    let request = match (args.request, request(args)) {
+        (None, Some(query)) => {
+            let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
+            let found = found.filter(|cores| *cores > 0.0);
+            if found.is_none() {
+                missing.push(
+                    "the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned(),
+                );
+            }
+            found
+        }
+        _ => None,
+    };
+    let others: Vec<(Column, &Series)> = others.iter().map(|(column, series)| (*column, series)).collect();
+    let latency = others.iter().any(|(column, _)| *column == Column::Latency).then_some(quantity).flatten();
+    Ok(Seen { evidence: Evidence::of_series(&load, &others), request, latency, missing })
+}
+
+async fn range(
+    source: &dyn Backend,
+    query: &str,
+    history: Span,
+) -> Result<Series, crate::source::SourceError> {
+    let now = SystemClock.now();
+    let question = RangeQuery { query: query.to_owned(), from: now - history, to: now, step: Step::MINUTE };
+    Ok(source.range(&question).await?.series)
+}
+
+/// The questions, with the usual queries where the workload is named. One that has no name is not missed.
+fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
+    let Queries { replicas_query, cpu_query, generation_query, latency_query, errors_query, .. } =
+        &args.queries;
+    let usual = |given: &Option<String>, query: Option<String>| given.clone().or(query);
+    let latency_wanted = quantity.is_some_and(|quantity| quantity != Quantity::Errors);
+    let is_named =
+        |given: &Option<String>, wanted: bool, what| if given.is_some() || wanted { what } else { "" };
+    let errors_wanted = quantity == Some(Quantity::Errors);
+    vec![
+        Wanted {
+            column: Column::Replicas,
+            query: usual(replicas_query, ready(args)),
+            what: "ready replicas",
+            exporter: if args.kind == Kind::Rollout {
+                "the controller of Argo Rollouts"
+            } else {
+                "kube-state-metrics"
+            },
+        },
+        Wanted {
+            column: Column::Cpu,
+            query: usual(cpu_query, cpu(args)),
+            what: "CPU",
+            exporter: "cAdvisor, scraped from the kubelets,",
+        },
+        Wanted { column: Column::Throttled, query: throttled(args), what: "", exporter: "" },
+        Wanted {
+            column: Column::Generation,
+            query: usual(generation_query, generation(args)),
+            what: is_named(generation_query, args.kind != Kind::Statefulset, "the pod template"),
+            exporter: "kube-state-metrics",
+        },
+        Wanted {
+            column: Column::Latency,
+            query: latency_query.clone(),
+            what: is_named(latency_query, latency_wanted, "latency"),
+            exporter: "the service or its mesh (--latency-query)",
+        },
+        Wanted {
+            column: Column::Errors,
+            query: errors_query.clone(),
+            what: is_named(errors_query, errors_wanted, "failed requests"),
+            exporter: "the service or its mesh (--errors-query)",
+        },
+        Wanted { column: Column::Backlog, query: args.queries.backlog_query.clone(), what: "", exporter: "" },
+        Wanted { column: Column::Demand, query: args.queries.demand_query.clone(), what: "", exporter: "" },
+    ]
+}
+
+impl Wanted {
+    fn told(&self) -> String {
+        let what = if self.what.is_empty() { "a query that was given" } else { self.what };
+        let exporter = if self.exporter.is_empty() { "the service" } else { self.exporter };
+        format!("{what}: {exporter} has it, and nothing was found")
+    }
+}
+
+/// Selects the workload's pods: a Deployment's and a Rollout's end with two hashes, a `StatefulSet`'s with a number.
+fn pods(args: &CapacityArgs) -> Option<String> {
+    let CapacityArgs { namespace, workload, kind, .. } = args;
+    let workload = (!workload.is_empty()).then(|| workload.replace('.', "[.]"))?;
+    let end = if *kind == Kind::Statefulset { "[0-9]+" } else { "[a-z0-9]+-[a-z0-9]+" };
+    Some(format!("namespace=\"{namespace}\",pod=~\"{workload}-{end}\""))
+}
+
+fn ready(args: &CapacityArgs) -> Option<String> {
+    let CapacityArgs { namespace, workload, kind, .. } = args;
+    let (metric, label) = match kind {
+        Kind::Deployment => ("kube_deployment_status_replicas_ready", "deployment"),
+        Kind::Statefulset => ("kube_statefulset_status_replicas_ready", "statefulset"),
+        Kind::Rollout => ("rollout_info_replicas_available", "name"),
+    };
+    let of = format!("namespace=\"{namespace}\",{label}=\"{workload}\"");
+    (!workload.is_empty()).then(|| format!("max({metric}{{{of}}})"))
+}
+
+fn cpu(args: &CapacityArgs) -> Option<String> {
+    Some(format!(
+        "sum(rate(container_cpu_usage_seconds_total{{{},container!=\"\",container!=\"POD\"}}[2m]))",
+        pods(args)?
+    ))
+}
+
+fn throttled(args: &CapacityArgs) -> Option<String> {
+    let of = format!("{{{},container!=\"\"}}[2m]", pods(args)?);
+    Some(format!(
+        "sum(rate(container_cpu_cfs_throttled_periods_total{of})) / sum(rate(container_cpu_cfs_periods_total{of}))"
+    ))
+}
+
+fn request(args: &CapacityArgs) -> Option<String> {
+    let usual = || {
+        let of = format!("{{{},resource=\"cpu\"}}", pods(args)?);
+        Some(format!("max(sum by (pod) (kube_pod_container_resource_requests{of}))"))
+    };
+    args.queries.request_query.clone().or_else(usual)
+}
+
+/// The age of the newest `ReplicaSet` that runs: its number grows with each new template, and with nothing else.
+fn generation(args: &CapacityArgs) -> Option<String> {
+    let CapacityArgs { namespace, workload, kind, .. } = args;
+    if workload.is_empty() || *kind == Kind::Statefulset {
+        return None;
+    }
+    let of =
+        format!("{{namespace=\"{namespace}\",replicaset=~\"{}-[a-z0-9]+\"}}", workload.replace('.', "[.]"));
+    Some(format!(
+        "max(kube_replicaset_created{of} and on (namespace, replicaset) kube_replicaset_status_ready_replicas{of} > 0)"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CapacityArgs,
+    }
+
+    fn queries(more: &[&str]) -> Vec<(Column, String)> {
+        let base = [
+            "test",
+            "--prometheus",
+            "http://p",
+            "--query",
+            "q",
+            "--namespace",
+            "shop",
+            "--workload",
+            "web.eu",
+        ];
+        let line = Line::parse_from(base.iter().chain(more));
+        wanted(&line.args, None).into_iter().filter_map(|w| Some((w.column, w.query?))).collect()
+    }
+
+    #[test]
+    fn each_kind_of_workload_has_its_queries() {
+        let of = |queries: &[(Column, String)], column| {
+            queries.iter().find(|q| q.0 == column).map_or("", |q| q.1.as_str()).to_owned()
+        };
+        let deployment = queries(&[]);
+        assert!(of(&deployment, Column::Replicas).contains("kube_deployment_status_replicas_ready"));
+        assert!(of(&deployment, Column::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
+        assert!(of(&deployment, Column::Generation).contains("kube_replicaset_created"));
+        let set = queries(&["--kind", "statefulset"]);
+        assert!(
+            of(&set, Column::Cpu).contains("web[.]eu-[0-9]+\"") && of(&set, Column::Generation).is_empty()
+        );
+        let rollout = queries(&["--kind", "rollout", "--cpu-query", "mine"]);
+        assert!(of(&rollout, Column::Replicas).contains("rollout_info_replicas_available"));
+        assert_eq!(of(&rollout, Column::Cpu), "mine");
+    }
+}

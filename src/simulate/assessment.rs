@@ -1,0 +1,398 @@
+//! Which kind of scaling one workload profits from: reactive, a schedule, or a forecast, compared at equal risk.
+//!
+//! Every strategy meets the same twin over the same span. Each is swept over its insurance and its cost is read where
+//! it is short of replicas for the same share of the time, so that no strategy looks cheap because it is unsafe. Two
+//! shares are looked at: 1 %, the usual one, and 0.1 %, at which a few minutes at each rise of the load count.
+//! Nothing here reads a file or asks a server, and no saving is told against replicas that are not known.
+
+mod busy;
+
+pub use busy::BusyHours;
+
+use super::run::{Target, run};
+use super::{ConfigError, Frontier, Load, Point, Scorecard, Simple, cost_at, ran, run_forescale};
+use crate::history::Series;
+use crate::plan::Insured;
+use crate::policy::Policy;
+
+/// What is compared.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The load.
+    pub load: &'a Load,
+    /// The cluster around it, and the span that is scored.
+    pub target: &'a Target,
+    /// The policy that Forescale would follow.
+    pub policy: &'a Policy,
+    /// The hours of a schedule written from its pattern, where it has one.
+    pub busy: Option<BusyHours>,
+    /// The share of the hourly variation that the clock explains, 0 to 1.
+    pub clock: f64,
+    /// Ready replicas as they were observed.
+    pub ran: Option<&'a Series>,
+    /// The workload's own `minReplicas`.
+    pub min_replicas: u32,
+}
+
+/// How a workload is scaled best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// A forecast is cheaper than the others at the same risk, or the only one that is safe.
+    Predictive,
+    /// A rule for the busy hours is enough.
+    Schedule,
+    /// A trigger on the present load is enough.
+    Reactive,
+    /// Far more runs than the load needs.
+    OverProvisioned,
+    /// No strategy keeps it from being short of replicas.
+    AtRisk,
+    /// Something is missing that the comparison needs.
+    CannotTell,
+}
+
+/// Why a verdict is what it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finding {
+    /// The forecast costs this share less than the best of the others, both short for at most `level` percent.
+    Cheaper {
+        /// 0 to 1.
+        share: f64,
+        /// Percent of the time.
+        level: f64,
+    },
+    /// Only this strategy is short for at most `level` percent of the time.
+    OnlySafe {
+        /// Percent of the time.
+        level: f64,
+    },
+    /// A rule for the busy hours is as cheap as a forecast, and reactive scaling is short at each rise.
+    BusyHours(BusyHours),
+    /// A forecast or a schedule would save this share at most, which is within the noise of another week.
+    LittleToGain {
+        /// 0 to 1, negative where reactive scaling is cheaper.
+        share: f64,
+    },
+    /// `minReplicas` keeps more than the load needs.
+    Floor {
+        /// The limit.
+        min_replicas: u32,
+        /// What the load needs for 95 % of the time.
+        usual: u32,
+        /// Replica-hours with the limit by those without it.
+        ratio: f64,
+    },
+    /// More ran than the threshold asks for.
+    RanMore {
+        /// Replica-hours that ran by those of reactive scaling.
+        ratio: f64,
+    },
+    /// The least share of the time, in percent, for which any strategy was short.
+    NeverSafe {
+        /// Percent of the time.
+        least: f64,
+    },
+}
+
+/// A strategy where it is compared: short for at most the level where it gets there, else for as little as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Compared {
+    /// Percent of the time with fewer replicas than needed.
+    pub short_percent: f64,
+    /// Replica-hours over the scored span.
+    pub replica_hours: f64,
+}
+
+/// What the comparison came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assessment {
+    /// How it is scaled best.
+    pub verdict: Verdict,
+    /// Why.
+    pub finding: Finding,
+    /// What ran, where that is known.
+    pub ran: Option<Compared>,
+    /// A trigger on the present load.
+    pub reactive: Compared,
+    /// A rule for the busy hours beside it; as reactive where there are no busy hours.
+    pub schedule: Compared,
+    /// Forescale.
+    pub predictive: Compared,
+    /// Percent of the replica-hours that ran which the strategy of the verdict saves, at equal or better safety.
+    pub saving_percent: Option<f64>,
+    /// Days that were scored.
+    pub days: f64,
+}
+
+/// Strategies are compared at these shares of the time, percent: the usual one, and one at which the minutes of a
+/// rise count.
+const LEVELS: [f64; 2] = [super::MATCHED_TAU_U, 0.1];
+/// A difference below this share is lost again in the noise of another week.
+const WORTH: f64 = 0.05;
+/// A schedule needs no server: it is enough where it costs so much more than a forecast at most.
+const AS_CHEAP: f64 = 1.1;
+/// From this share on the load follows the clock.
+const FOLLOWS: f64 = 0.3;
+/// Safety ten times better is worth so much more than the cost of the usual one at most.
+const SAFER: f64 = 1.25;
+/// From this ratio on too much runs.
+const TOO_MUCH: f64 = 1.5;
+/// Insurance factors of the simple strategies: a coarse choice of [`super::SWEEP`].
+const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
+/// Worths of a short hour for Forescale: a coarse choice of [`crate::plan::WORTHS`].
+const WORTHS: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
+
+/// The three strategies over their sweeps.
+struct Frontiers {
+    reactive: Frontier,
+    schedule: Option<Frontier>,
+    predictive: Frontier,
+}
+
+/// Compares the strategies over the scored span.
+///
+/// # Errors
+/// Where the cluster would refuse the configuration.
+pub fn assess(subject: &Subject<'_>) -> Result<Assessment, ConfigError> {
+    let floor = Floor::of(subject);
+    let mut target = subject.target.clone();
+    let mut policy = subject.policy.clone();
+    if floor.is_too_high() {
+        // Judged as it would be without the limit that hides everything else.
+        target.twin.min_replicas = target.twin.min_replicas.min(1);
+        policy.limits.min = policy.limits.min.min(crate::units::Replicas::ONE);
+    }
+    let frontiers = Frontiers::of(subject, &target, &policy)?;
+    let reference = frontiers.reactive.points.first().map(|point| point.scorecard).unwrap_or_default();
+    let ran = subject.ran.map(|replicas| ran(subject.load, &target, replicas).scorecard);
+    let (verdict, finding, level) = frontiers.judge(subject, &floor, ran.as_ref());
+    let best = match verdict {
+        Verdict::Predictive => Some(&frontiers.predictive),
+        Verdict::Schedule => frontiers.schedule.as_ref(),
+        Verdict::Reactive | Verdict::OverProvisioned => Some(&frontiers.reactive),
+        Verdict::AtRisk | Verdict::CannotTell => None,
+    };
+    let saving = ran.zip(best).and_then(|(ran, best)| {
+        // At least as safe as what ran, and never less safe than what is promised.
+        let cost = cost_at(&best.points, ran.tau_u.min(level))?;
+        (ran.replica_hours > 0.0).then(|| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours))
+    });
+    let shown = |frontier: &Frontier| compared(frontier, level, reference.demand_hours);
+    let reactive = shown(&frontiers.reactive);
+    Ok(Assessment {
+        verdict,
+        finding,
+        ran: ran.map(|card| Compared { short_percent: card.tau_u, replica_hours: card.replica_hours }),
+        reactive,
+        schedule: frontiers.schedule.as_ref().map_or(reactive, shown),
+        predictive: shown(&frontiers.predictive),
+        saving_percent: saving,
+        days: reference.days,
+    })
+}
+
+// === impl Frontiers ===
+
+impl Frontiers {
+    fn of(subject: &Subject<'_>, target: &Target, policy: &Policy) -> Result<Self, ConfigError> {
+        let load = subject.load;
+        let studied = Simple::Reactive.study(load, target, &policy.calendar);
+        let reactive = sweep(|factor| Ok(run(load, target, &mut *studied.insured(factor))?.scorecard))?;
+        let sized = subject.busy.and_then(|busy| busy.sized(load, target, &policy.calendar));
+        let schedule = sized.map(|busy| {
+            sweep(|factor| {
+                let mut rule = busy.beside(studied.insured(factor), target, policy.calendar.clone(), factor);
+                Ok(run(load, target, &mut rule)?.scorecard)
+            })
+        });
+        let insured: Vec<_> = WORTHS.iter().map(|&worth| Some(Insured::Worth(worth))).collect();
+        let runs = run_forescale(load, target, policy, &insured)?;
+        let points = WORTHS.iter().zip(runs);
+        let points = points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard });
+        Ok(Frontiers {
+            reactive,
+            schedule: schedule.transpose()?,
+            predictive: Frontier::of(points.collect()),
+        })
+    }
+
+    /// The verdict, why, and the share of the time at which it was reached.
+    fn judge(
+        &self,
+        subject: &Subject<'_>,
+        floor: &Floor,
+        ran: Option<&Scorecard>,
+    ) -> (Verdict, Finding, f64) {
+        let [usual, fine] = LEVELS;
+        let own = self.reactive.points.iter().find(|point| point.insurance == 1.0);
+        let excess = ran.zip(own).map(|(ran, own)| ran.replica_hours / own.scorecard.replica_hours);
+        let runs_floor = ran.is_none_or(|ran| ran.replica_hours >= TOO_MUCH * self.hours_of_demand());
+        if floor.is_too_high() && runs_floor {
+            return (Verdict::OverProvisioned, floor.finding(), usual);
+        }
+        if let Some(ratio) = excess.filter(|ratio| ratio.is_finite() && *ratio >= 2.0 * TOO_MUCH) {
+            return (Verdict::OverProvisioned, Finding::RanMore { ratio }, usual);
+        }
+        let usual_pays = self.forecast_pays(usual);
+        let simple = self.simple(usual);
+        // Ten times safer is worth a little more, where the load follows the clock; noise is not.
+        let follows = subject.clock >= FOLLOWS;
+        let is_affordable = |cost: &f64| follows && simple.is_none_or(|usual| *cost <= SAFER * usual);
+        if let Some(busy) =
+            subject.busy.filter(|_| !usual_pays.is_some_and(is_much) && self.schedule_holds(&is_affordable))
+        {
+            return (Verdict::Schedule, Finding::BusyHours(busy), fine);
+        }
+        if let Some(finding) = usual_pays {
+            return (Verdict::Predictive, finding, usual);
+        }
+        let [.., safer] = self.costs(fine);
+        if let Some(finding) = self.forecast_pays(fine).filter(|_| safer.as_ref().is_some_and(&is_affordable))
+        {
+            return (Verdict::Predictive, finding, fine);
+        }
+        let [reactive, schedule, predictive] = self.costs(usual);
+        let gain = simple.zip(predictive).map_or(0.0, |(simple, own)| 1.0 - own / simple);
+        match (reactive, schedule, subject.busy) {
+            (None, Some(_), Some(busy)) => (Verdict::Schedule, Finding::BusyHours(busy), usual),
+            (Some(cost), Some(other), Some(busy)) if other <= cost * (1.0 - WORTH) => {
+                (Verdict::Schedule, Finding::BusyHours(busy), usual)
+            }
+            (Some(_), ..) => (Verdict::Reactive, Finding::LittleToGain { share: gain }, usual),
+            _ => (Verdict::AtRisk, Finding::NeverSafe { least: self.least() }, usual),
+        }
+    }
+
+    /// Whether a rule for the busy hours is safer than reactive scaling, and about as cheap as a forecast.
+    fn schedule_holds(&self, is_affordable: &impl Fn(&f64) -> bool) -> bool {
+        let [reactive, schedule, predictive] = self.costs(LEVELS[1]);
+        schedule.filter(is_affordable).is_some_and(|cost| {
+            reactive.is_none_or(|other| cost <= other * (1.0 - WORTH))
+                && predictive.is_none_or(|other| cost <= AS_CHEAP * other)
+        })
+    }
+
+    /// Why a forecast pays at a share of the time, if it does.
+    fn forecast_pays(&self, level: f64) -> Option<Finding> {
+        let [.., predictive] = self.costs(level);
+        match (predictive?, self.simple(level)) {
+            (_, None) => Some(Finding::OnlySafe { level }),
+            (own, Some(other)) => {
+                let share = 1.0 - own / other;
+                (share >= WORTH).then_some(Finding::Cheaper { share, level })
+            }
+        }
+    }
+
+    /// Replica-hours by demand of reactive, schedule and forecast where they are short for at most `level` percent.
+    fn costs(&self, level: f64) -> [Option<f64>; 3] {
+        let at = |frontier: &Frontier| cost_at(&frontier.points, level);
+        [at(&self.reactive), self.schedule.as_ref().and_then(at), at(&self.predictive)]
+    }
+
+    /// The cheaper of reactive and schedule.
+    fn simple(&self, level: f64) -> Option<f64> {
+        let [reactive, schedule, _] = self.costs(level);
+        reactive.into_iter().chain(schedule).reduce(f64::min)
+    }
+
+    fn least(&self) -> f64 {
+        let all = [Some(&self.reactive), self.schedule.as_ref(), Some(&self.predictive)];
+        let points = all.into_iter().flatten().flat_map(|frontier| &frontier.points);
+        points.map(|point| point.scorecard.tau_u).fold(f64::INFINITY, f64::min)
+    }
+
+    fn hours_of_demand(&self) -> f64 {
+        self.reactive.points.first().map_or(0.0, |point| point.scorecard.demand_hours)
+    }
+}
+
+/// Whether a forecast is so much cheaper that no schedule is as good.
+fn is_much(finding: Finding) -> bool {
+    matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
+}
+
+fn sweep(at: impl Fn(f64) -> Result<Scorecard, ConfigError>) -> Result<Frontier, ConfigError> {
+    let points = FACTORS.iter().map(|&insurance| Ok(Point { insurance, scorecard: at(insurance)? }));
+    Ok(Frontier::of(points.collect::<Result<_, ConfigError>>()?))
+}
+
+fn compared(frontier: &Frontier, level: f64, demand_hours: f64) -> Compared {
+    if let Some(cost) = cost_at(&frontier.points, level) {
+        let safe = frontier.points.iter().map(|point| point.scorecard).filter(|card| card.tau_u <= level);
+        let cheapest = safe.min_by(|a, b| a.replica_hours.total_cmp(&b.replica_hours));
+        // Between two settings the share of the time is the level itself.
+        let is_setting = cheapest.is_some_and(|card| card.rh_ratio.is_some_and(|ratio| ratio <= cost));
+        let short = cheapest.filter(|_| is_setting).map_or(level, |card| card.tau_u);
+        return Compared { short_percent: short, replica_hours: cost * demand_hours };
+    }
+    let cards = frontier.points.iter().map(|point| point.scorecard);
+    let least = cards.min_by(|a, b| a.tau_u.total_cmp(&b.tau_u)).unwrap_or_default();
+    Compared { short_percent: least.tau_u, replica_hours: least.replica_hours }
+}
+
+/// What `minReplicas` costs.
+struct Floor {
+    min_replicas: u32,
+    usual: u32,
+    ratio: f64,
+}
+
+// === impl Floor ===
+
+impl Floor {
+    fn of(subject: &Subject<'_>) -> Self {
+        let measure = subject.target.measure(subject.load);
+        let mut needed = Vec::new();
+        let mut at = measure.from;
+        while at < measure.until {
+            if subject.load.is_observed(at) {
+                needed.push(subject.target.threshold.replicas_for(subject.load.at(at)).get().max(1));
+            }
+            at = at + subject.load.step();
+        }
+        let sum = |least: u32| needed.iter().map(|&n| f64::from(n.max(least))).sum::<f64>();
+        let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
+        needed.sort_unstable();
+        let usual = needed.get(needed.len() * 95 / 100).copied().unwrap_or(1);
+        Floor { min_replicas: subject.min_replicas, usual, ratio }
+    }
+
+    fn is_too_high(&self) -> bool {
+        // Two replicas are what availability asks for, whatever the load.
+        self.ratio >= TOO_MUCH && self.min_replicas > 2
+    }
+
+    fn finding(&self) -> Finding {
+        Finding::Floor { min_replicas: self.min_replicas, usual: self.usual, ratio: self.ratio }
+    }
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// All of them, those that save most first.
+    pub const ALL: [Verdict; 6] = [
+        Verdict::Predictive,
+        Verdict::Schedule,
+        Verdict::Reactive,
+        Verdict::OverProvisioned,
+        Verdict::AtRisk,
+        Verdict::CannotTell,
+    ];
+
+    /// The name in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Predictive => "predictive",
+            Verdict::Schedule => "schedule",
+            Verdict::Reactive => "reactive",
+            Verdict::OverProvisioned => "over_provisioned",
+            Verdict::AtRisk => "at_risk",
+            Verdict::CannotTell => "cannot_tell",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A rule for busy hours beside a reactive trigger: what people write from a dashboard when they know the pattern.
+
+use crate::history::Calendar;
+use crate::simulate::{Load, Moment, Strategy, Target};
+use crate::units::{Span, Threshold, Time};
+
+/// Hours of the day in which at least this load is nearly always there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BusyHours {
+    /// The first hour, local time.
+    pub start: u32,
+    /// The hour at which they end, excluded; beyond 24 it lies on the next day.
+    pub end: u32,
+    /// Whether weekends are like weekdays.
+    pub weekends_too: bool,
+    /// The load to be ready for.
+    pub load: f64,
+}
+
+/// The rule with the trigger beside it.
+pub(super) struct Rule<'a> {
+    busy: BusyHours,
+    beside: Box<dyn Strategy + 'a>,
+    threshold: Threshold,
+    lead: Span,
+    calendar: Calendar,
+    factor: f64,
+    /// Whether the floor holds, and until when that is known.
+    known: Option<(Time, bool)>,
+}
+
+// === impl BusyHours ===
+
+impl BusyHours {
+    /// The same for a load that 95 % of the samples in these hours do not exceed, as seen before the scored span:
+    /// people read such a line off a dashboard. `None` without a sample.
+    pub(super) fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
+        let mut seen = Vec::new();
+        let mut at = load.start();
+        while at < target.measure(load).from {
+            if load.is_observed(at) && self.holds(calendar, at) {
+                seen.push(load.at(at));
+            }
+            at = at + load.step();
+        }
+        seen.sort_unstable_by(f64::total_cmp);
+        let load = seen.get(seen.len() * 95 / 100).copied()?;
+        Some(BusyHours { load, ..self })
+    }
+
+    /// The rule with `beside` as the trigger on the present load; `factor` multiplies the load to be ready for.
+    pub(super) fn beside<'a>(
+        self,
+        beside: Box<dyn Strategy + 'a>,
+        target: &Target,
+        calendar: Calendar,
+        factor: f64,
+    ) -> Rule<'a> {
+        Rule {
+            busy: self,
+            beside,
+            threshold: target.threshold,
+            lead: target.lead(),
+            calendar,
+            factor,
+            known: None,
+        }
+    }
+
+    fn holds(&self, calendar: &Calendar, at: Time) -> bool {
+        let second = calendar.local(at).second_of_week();
+        let (day, hour) = (second / 86_400, second % 86_400 / 3_600);
+        let within = |day: i64, hour: i64| {
+            (i64::from(self.start)..i64::from(self.end)).contains(&hour) && (self.weekends_too || day < 5)
+        };
+        // Hours beyond midnight belong to the day before.
+        let (day, hour) = (i64::from(day), i64::from(hour));
+        within(day, hour) || within((day + 6) % 7, hour + 24)
+    }
+}
+
+impl Strategy for Rule<'_> {
+    fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
+        let is_busy = match self.known.filter(|known| now.at < known.0) {
+            Some((_, is_busy)) => is_busy,
+            None => {
+                let is_busy = self.busy.holds(&self.calendar, now.at)
+                    || self.busy.holds(&self.calendar, now.at + self.lead);
+                self.known = Some((now.at.floor_to(Span::MINUTE, Span::ZERO) + Span::MINUTE, is_busy));
+                is_busy
+            }
+        };
+        let floor = if is_busy {
+            f64::from(self.threshold.replicas_for(self.busy.load * self.factor).get())
+        } else {
+            0.0
+        };
+        let wanted = self.beside.wants(now);
+        Some(wanted.map_or(floor, |wanted| wanted.max(floor)))
+    }
+}

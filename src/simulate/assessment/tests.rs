@@ -1,0 +1,97 @@
+//! Loads of known kinds, and the verdict on each.
+
+use super::*;
+use crate::policy::Policy;
+use crate::simulate::{Dice, Target, TwinConfig};
+use crate::source::Catalogue;
+use crate::units::{Span, Step, Threshold, Time};
+
+/// A Monday, 00:00 UTC.
+const MONDAY: Time = Time::from_epoch(1_767_571_200);
+const DAYS: usize = 15;
+
+/// Judges a load of minutes at a threshold of 10, with `ran` replicas all the time.
+fn judged(
+    load: impl Fn(usize, f64) -> f64,
+    busy: Option<BusyHours>,
+    clock: f64,
+    min: u32,
+    ran: Option<f64>,
+) -> Assessment {
+    let mut dice = Dice::new(5);
+    let values: Vec<f64> = (0..DAYS * 1_440).map(|i| load(i, dice.normal()).max(0.0)).collect();
+    let series = Series::from_values(MONDAY, Step::MINUTE, values);
+    let keys = [("query", "up"), ("threshold", "10"), ("maxReplicas", "60")];
+    let mut keys: std::collections::HashMap<String, String> =
+        keys.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    keys.insert("minReplicas".to_owned(), min.to_string());
+    let policy = Policy::from_keys(&Catalogue::default().keys(&keys)).expect("valid");
+    let load = Load::of(&series);
+    let mut target =
+        Target { twin: TwinConfig::of(&policy), ..Target::new(Threshold::new(10.0).expect("valid")) };
+    target.from = Some(MONDAY + Span::days(DAYS as i64 / 3));
+    let ran = ran.map(|count| Series::from_values(MONDAY, Step::MINUTE, vec![count; DAYS * 1_440]));
+    let subject = Subject {
+        load: &load,
+        target: &target,
+        policy: &policy,
+        busy,
+        clock,
+        ran: ran.as_ref(),
+        min_replicas: min,
+    };
+    assess(&subject).expect("a valid cluster")
+}
+
+fn hour(i: usize) -> f64 {
+    (i % 1_440) as f64 / 60.0
+}
+
+#[test]
+fn steep_daily_waves_want_a_forecast() {
+    // From 30 to 330 within ten minutes, down again after 40, every two hours: no schedule of busy hours holds it.
+    let wave = |i: usize, noise: f64| {
+        let minute = (i % 120) as f64;
+        30.0 + 300.0 * (minute / 10.0).min(1.0).min(((60.0 - minute) / 10.0).clamp(0.0, 1.0)) + 3.0 * noise
+    };
+    let found = judged(wave, None, 0.9, 1, Some(28.0));
+    assert_eq!(found.verdict, Verdict::Predictive, "{found:?}");
+    assert!(found.saving_percent.is_some_and(|saving| saving > 20.0), "{found:?}");
+}
+
+#[test]
+fn office_hours_want_a_schedule_and_a_flat_load_nothing() {
+    let office =
+        |i: usize, noise: f64| if (9.0..17.0).contains(&hour(i)) { 300.0 } else { 25.0 } + 2.0 * noise;
+    let busy = BusyHours { start: 9, end: 17, weekends_too: true, load: 298.0 };
+    let found = judged(office, Some(busy), 0.95, 1, None);
+    assert_eq!(found.verdict, Verdict::Schedule, "{found:?}");
+    assert!(found.saving_percent.is_none(), "what ran is not known");
+    let found = judged(|_, noise| 200.0 + 2.0 * noise, None, 0.0, 1, None);
+    assert_eq!(found.verdict, Verdict::Reactive, "{found:?}");
+}
+
+#[test]
+fn a_floor_far_above_the_need_is_named() {
+    let found = judged(|_, noise| 60.0 + noise, None, 0.0, 20, Some(20.0));
+    assert_eq!(found.verdict, Verdict::OverProvisioned, "{found:?}");
+    assert!(matches!(found.finding, Finding::Floor { min_replicas: 20, usual: 7, .. }), "{found:?}");
+    assert!(found.saving_percent.is_some_and(|saving| saving > 60.0), "{found:?}");
+}
+
+#[test]
+fn a_saving_is_never_told_at_less_safety() {
+    // As many as the load ever needs run all the time: a strategy must be short as little to save anything.
+    let office = |i: usize, _: f64| if (9.0..17.0).contains(&hour(i)) { 300.0 } else { 20.0 };
+    let found = judged(office, None, 0.9, 1, Some(30.0));
+    assert_eq!(found.ran.map(|ran| ran.short_percent), Some(0.0));
+    let hours = |compared: Compared| compared.replica_hours;
+    let ran = found.ran.map_or(0.0, hours);
+    assert_eq!((found.verdict, found.predictive.short_percent), (Verdict::Predictive, 0.0), "{found:?}");
+    let saving = found.saving_percent.expect("the forecast is never short either");
+    assert!((saving - 100.0 * (1.0 - hours(found.predictive) / ran)).abs() < 1e-6, "{found:?}");
+    // With one replica fewer it is short at each noon, and nothing may be told beside a strategy that is short more.
+    let noisy = |i: usize, noise: f64| office(i, 0.0) + if i % 977 == 0 { 600.0 * noise.abs() } else { 0.0 };
+    let found = judged(noisy, None, 0.0, 1, Some(60.0));
+    assert_eq!(found.saving_percent, None, "{found:?}");
+}

@@ -1,0 +1,38 @@
+"""Two servers behind one name. One is killed, is back, and the other is ended as a rollout does it. At each time somebody
+answers, and nobody answers less."""
+import time
+
+from harness import loads
+from harness.case import need, rate
+
+LOADS = [loads.Load("server-killed")]
+SITE = {"servers": 2}
+NEED = need(480)
+
+
+def run(case):
+    case.workload("web", case.trigger(rate(case.namespace)))
+    case.settle(NEED, "web")
+    gone = time.time()
+    case.site.servers[0].kill()
+    case.try_until("an answer of the other", 30, lambda: case.now("web").numbers())
+    case.wait(100)
+    case.site.start_server(0)
+    # KEDA's gRPC client waits up to two minutes between its attempts.
+    case.try_until("both answer", 150, lambda: len(case.now("web").numbers()) == 2)
+    ended = time.time()
+    case.site.servers[1].term()
+    case.figure(f"SIGTERM to end {time.time() - ended:.1f} s")
+    case.wait(60)
+    case.site.start_server(1)
+    case.try_until("both answer again", 150, lambda: len(case.now("web").numbers()) == 2)
+    case.wait(30)
+    seen = case.record.span(case.key("web"), gone + 5)
+    blind = sum(not any(sample.metrics) for _, _, sample in seen)
+    apart = sum(len(set(sample.numbers())) > 1 for _, _, sample in seen)
+    fell_back = any(sample.conditions.get("Fallback") == "True" for _, _, sample in seen)
+    case.never_below(NEED, "web", gone)
+    case.expect(blind == 0, f"the HPA was without our metric for {blind} s")
+    case.expect(not fell_back, "KEDA took its fallback")
+    case.figure(f"the HPA without our metric for {blind} s; the servers differed for {apart} of {len(seen)} s; "
+                f"fallback {'taken' if fell_back else 'not taken'}")
