@@ -213,7 +213,10 @@ impl<'a> Play<'a> {
             Some(Fault { kind: Kind::Neighbour, from, .. }) if from + RANGE + Span::MINUTE <= now => return,
             // Samples come again, and are not the whole load yet.
             None if self.world.is_refilling(now, trigger) => {
-                load(self.world.last_fault(now).from - Span::MINUTE)
+                let last = self.world.last_fault(now);
+                // A neighbour that was there for longer than its ranges take to fill has told the load until it went.
+                let has_told = last.kind == Kind::Neighbour && last.from + RANGE + Span::MINUTE < last.to;
+                load(if has_told { last.to } else { last.from } - Span::MINUTE)
             }
             // What was seen last.
             Some(fault) if fault.kind != Kind::Late => load(fault.from - Span::MINUTE),
