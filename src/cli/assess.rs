@@ -119,7 +119,8 @@ pub(super) struct Settings {
     pub lead: Span,
     pub timezone: chrono_tz::Tz,
     pub scaler: String,
-    price: f64,
+    /// Money for one hour of one replica.
+    pub price: f64,
 }
 
 /// Runs the command.
@@ -343,13 +344,5 @@ impl Gate {
             "<" => found < self.bound,
             _ => found > self.bound,
         }
-    }
-}
-
-// === impl Settings ===
-
-impl Settings {
-    fn price(&self, _candidate: &Candidate) -> f64 {
-        self.price
     }
 }

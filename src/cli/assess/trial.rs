@@ -68,8 +68,7 @@ fn judged(
         min_replicas: candidate.min,
     };
     let assessment = assess(&subject).map_err(|error| error.to_string())?;
-    let price = settings.price(candidate);
-    let kept = Kept::of(candidate, &assessment, survey.clock(), price);
+    let kept = Kept::of(candidate, &assessment, survey.clock(), settings.price);
     let mut kept = Kept { sparkline: sparkline(&series), ..kept };
     proposal::add(&mut kept, candidate, &survey, settings);
     Ok(kept)
