@@ -5,6 +5,7 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod carried;
 mod coming;
 mod deadline;
 mod decision;
@@ -25,6 +26,7 @@ mod spread;
 mod terms;
 
 pub use ahead::{Stretch, ahead, allowed};
+pub use carried::{CapacityView, Carried, SERVICE_STEP, carried, service_window};
 pub use coming::{Coming, coming, wall_clock};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
 pub use followed::{FitId, Followed};

@@ -12,7 +12,9 @@ mod assessment;
 mod behavior;
 mod clock;
 mod config;
+mod curve;
 mod dice;
+mod exporters;
 mod forescale;
 mod frontier;
 mod hpa;
@@ -33,6 +35,7 @@ pub use clock::Millis;
 pub use config::{
     ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming, Trigger, TwinConfig,
 };
+pub use curve::Curve;
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};

@@ -6,7 +6,7 @@ mod names;
 
 use std::sync::atomic::AtomicU64;
 
-use labels::{Answered, Called, Contributing, Decided, Held, Predicting, Quantiled, Queried, Workload};
+use labels::{Answered, Bounded, Called, Contributing, Counting, Decided, Held, Predicting, Quantiled, Queried, Workload};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,7 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::decide::{Contributor, Decision, Reason};
+use crate::capacity::Bound;
+use crate::decide::{CapacityView, Contributor, Decision, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -38,6 +39,8 @@ pub struct Metrics {
     decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
+    capacity: Family<Bounded, FloatGauge>,
+    per_replica: Family<Counting, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     replicas: Family<Answered, Counter<f64, AtomicU64>>,
@@ -53,6 +56,9 @@ pub struct Metrics {
 
 /// Which way a decision goes.
 const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
+
+/// Where a load per replica comes from: the policy, or what the decision counted on.
+const ORIGINS: [&str; 2] = ["given", "used"];
 
 /// The answers whose worth is compared.
 const ANSWERS: [&str; 2] = ["predictive", "reactive"];
@@ -83,6 +89,8 @@ impl Metrics {
             decision_age: Family::default(),
             history_points: Family::default(),
             capped_in: Family::default(),
+            capacity: Family::default(),
+            per_replica: Family::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
             replicas: Family::default(),
@@ -137,9 +145,29 @@ impl Metrics {
         if let Some(age) = decision.history_age {
             self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
         }
+        self.carries(id, decision.capacity.as_ref());
         match decision.capped_in {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
+        }
+    }
+
+    /// Publishes what one replica carries; nothing where that is not known.
+    fn carries(&self, id: &WorkloadId, view: Option<&CapacityView>) {
+        let known = view.and_then(|view| view.carried.verdict.known());
+        for bound in Bound::ALL {
+            let labels = Bounded::of(id, bound);
+            match known.filter(|known| known.bound == bound) {
+                Some(known) => drop(self.capacity.get_or_create(&labels).set(known.carried.value)),
+                None => drop(self.capacity.remove(&labels)),
+            }
+        }
+        for (origin, load) in ORIGINS.into_iter().zip([view.map(|v| v.carried.given()), view.map(|v| v.used)]) {
+            let labels = Counting::of(id, origin);
+            match load.filter(|_| known.is_some()) {
+                Some(load) => drop(self.per_replica.get_or_create(&labels).set(load.get())),
+                None => drop(self.per_replica.remove(&labels)),
+            }
         }
     }
 
@@ -211,6 +239,7 @@ impl Metrics {
             family.remove(&workload);
         }
         self.distrust(id);
+        self.carries(id, None);
         for answer in ANSWERS {
             self.replicas.remove(&Answered::of(id, answer));
             self.short.remove(&Answered::of(id, answer));

@@ -3,6 +3,7 @@
 //! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
 //! comes out only where there is none.
 
+mod learning;
 mod names;
 mod signal;
 #[cfg(test)]
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+pub use learning::latency;
+use learning::read_learning;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
@@ -99,6 +102,7 @@ impl Policy {
             faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
             faults.append(&mut inner.faults);
         }
+        let capacity = read_learning(&mut reader, signals.first());
         let policy = Policy {
             metric_name: read_metric_name(&mut reader),
             signals,
@@ -115,6 +119,7 @@ impl Policy {
                 .unwrap_or(0.1),
             replica_step: reader.count("replicaStep", 1, 1_000).unwrap_or(1),
             r#override: read_override(&mut reader),
+            capacity,
             queries: WorkloadQueries {
                 replicas: reader.text("replicasQuery").map(str::to_owned),
                 errors: reader.text("errorQuery").map(str::to_owned),

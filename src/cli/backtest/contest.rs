@@ -217,7 +217,7 @@ impl Contest {
                 let point =
                     |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
                 let points = swept.iter().zip(runs).map(point).collect();
-                let Foreseen { run, views, trust } = own;
+                let Foreseen { run, views, trust, .. } = own;
                 let distrust = Distrust::of(&run, &views);
                 Ok(Entry { name, run, views, trust, distrust, frontier: Frontier::of(points) })
             }
