@@ -5,7 +5,9 @@
 //! call a scaler, and sees only samples that could have been collected by then.
 
 use super::score::{Measure, Run, score};
-use super::{Answer, Change, ConfigError, Curve, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
+use super::{
+    Answer, Change, ConfigError, Curve, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
+};
 use crate::history::Series;
 use crate::units::{Replicas, Span, Threshold, Time};
 
