@@ -61,7 +61,7 @@ pub enum Finding {
         /// Percent of the time.
         level: f64,
     },
-    /// Only this strategy is short for at most `level` percent of the time.
+    /// Neither a trigger nor a rule for busy hours is short for at most `level` percent of the time; a forecast is.
     OnlySafe {
         /// Percent of the time.
         level: f64,
@@ -139,6 +139,9 @@ pub struct Trials {
     pub reactive: (Run, Frontier),
     /// A rule for the busy hours beside it, where there are any.
     pub schedule: Option<(Run, Frontier)>,
+    /// Replicas by the hour of the week, as of the month before: nobody keeps such a table, and a forecast that is no
+    /// cheaper is none.
+    pub by_hour: Frontier,
     /// Forescale.
     pub predictive: (Foreseen, Frontier),
 }
@@ -219,6 +222,8 @@ impl Trials {
                 run(load, &target, &mut *busy.beside(beside, &target, policy.calendar.clone(), factor))
             })
         });
+        let table = Simple::Cron.study(load, &target, &policy.calendar);
+        let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
         let worths = WORTHS.iter().map(|&worth| Some(Insured::Worth(worth)));
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
@@ -228,8 +233,8 @@ impl Trials {
         let predictive = (own, Frontier::of(points.collect()));
         let schedule = schedule.transpose()?;
         let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
-        drop(studied);
-        Ok(Trials { target, policy, ran, reactive, schedule, predictive })
+        drop((studied, table));
+        Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
     }
 
     /// The verdict, why, and the share of the time at which it was reached.
@@ -273,6 +278,10 @@ impl Trials {
                 (Verdict::Schedule, Finding::BusyHours(busy), usual)
             }
             (Some(_), ..) => (Verdict::Reactive, Finding::LittleToGain { share: gain }, usual),
+            // A table by the hour is as safe and about as cheap; but nobody keeps one.
+            (None, ..) if predictive.is_some() && gain >= 1.0 - AS_CHEAP => {
+                (Verdict::Predictive, Finding::OnlySafe { level: usual }, usual)
+            }
             _ => (Verdict::AtRisk, Finding::NeverSafe { least: self.least() }, usual),
         }
     }
@@ -313,10 +322,11 @@ impl Trials {
         [at(&self.reactive.1), self.schedule.as_ref().and_then(|s| at(&s.1)), at(&self.predictive.1)]
     }
 
-    /// The cheaper of reactive and schedule.
+    /// The cheapest of what is no forecast.
     fn simple(&self, level: f64) -> Option<f64> {
         let [reactive, schedule, _] = self.costs(level);
-        reactive.into_iter().chain(schedule).reduce(f64::min)
+        let by_hour = cost_at(&self.by_hour.points, level);
+        reactive.into_iter().chain(schedule).chain(by_hour).reduce(f64::min)
     }
 
     fn least(&self) -> f64 {

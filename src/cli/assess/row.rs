@@ -172,7 +172,10 @@ fn reason(finding: &Finding) -> String {
             100.0 * share
         ),
         Finding::OnlySafe { level } => {
-            format!("only a forecast is short of replicas for at most {level} % of the time")
+            format!(
+                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and no \
+                 rule for busy hours"
+            )
         }
         Finding::BusyHours(busy) => format!(
             "the load has fixed busy hours, {:02}:00 to {:02}:00 {}; a schedule beside the trigger is enough",
