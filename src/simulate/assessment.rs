@@ -10,7 +10,9 @@ mod busy;
 pub use busy::BusyHours;
 
 use super::run::{Target, run};
-use super::{ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale};
+use super::{
+    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale,
+};
 use crate::history::Series;
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -348,7 +350,9 @@ fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
     let (mut ratios, mut ready, mut needed) = (Vec::new(), 0.0, 0.0);
     for slot in 0..ran.len() {
         let at = ran.time(slot);
-        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else { continue };
+        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else {
+            continue;
+        };
         if subject.load.is_observed(at) {
             let need = f64::from(target.threshold.replicas_for(subject.load.at(at)).get().max(1));
             ratios.push(count / need);

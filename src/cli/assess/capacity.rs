@@ -36,7 +36,9 @@ impl Carried {
     /// otherwise.
     pub(super) fn told(&self, kept: &mut Kept, load: &LoadQuery) {
         kept.row.capacity = Some(rounded(self.value));
-        let Some(threshold) = load.per_replica().filter(|threshold| self.low >= FAR * threshold) else { return };
+        let Some(threshold) = load.per_replica().filter(|threshold| self.low >= FAR * threshold) else {
+            return;
+        };
         let told = format!(
             "one replica carries {:.4} at {:.0} % of its CPU request, {:.1} times the threshold of {threshold:.4}",
             self.value,
