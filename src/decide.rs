@@ -34,7 +34,7 @@ pub use phase::{Phase, hashed, series_phase};
 pub use prepared::{
     Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,
 };
-pub use promise::{lead_given, trust};
+pub use promise::trust;
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use session::Session;

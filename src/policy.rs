@@ -13,6 +13,7 @@ mod override_;
 mod reach;
 mod reader;
 pub mod schedule;
+mod sizes;
 
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
@@ -21,6 +22,7 @@ pub use local::{ClockChange, clock_changes};
 pub use override_::Override;
 pub use reach::look_back;
 pub use schedule::{Bounds, RawRule, Schedule};
+pub use sizes::{Sizes, Spare};
 
 use crate::history::{Calendar, Reach};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
@@ -42,7 +44,7 @@ pub struct Policy {
     pub mode: Mode,
     /// How much to insure against the forecast being low.
     pub insurance: Insurance,
-    /// Time from a decision to a ready pod.
+    /// Time from a decision to a ready pod; [`Policy::lead`] is the one to plan with.
     pub lead_time: LeadTime,
     /// When there may be no replicas at all.
     pub zero: ZeroRule,
@@ -50,8 +52,12 @@ pub struct Policy {
     pub max_stale: Span,
     /// The HPA's tolerance to reckon with, as a share: within it the HPA ignores a change.
     pub tolerance: f64,
-    /// Replicas come in multiples of this.
-    pub replica_step: u32,
+    /// The counts that there may be.
+    pub sizes: Sizes,
+    /// Replicas kept beyond the need.
+    pub spare: Spare,
+    /// How long a ready pod is not yet at full capacity.
+    pub warm_up: Span,
     /// A person's word that stands above everything but `maxReplicas`.
     pub r#override: Option<Override>,
     /// Further queries about the workload as a whole.
@@ -196,6 +202,15 @@ impl Policy {
     /// Whether the schedule alone decides.
     pub fn is_schedule_only(&self) -> bool {
         self.signals.is_empty()
+    }
+
+    /// From a decision to a pod that carries its whole load, before any pod was observed.
+    pub fn lead(&self) -> Span {
+        self.warm_up
+            + match self.lead_time {
+                LeadTime::Given(lead) => lead,
+                LeadTime::Auto => LeadTime::DEFAULT,
+            }
     }
 
     /// The word of a person that holds at an instant.

@@ -75,6 +75,10 @@ pub(super) struct BacktestArgs {
     /// From a decision to a ready pod; the policy's leadTime by default.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     lead: Option<Span>,
+    /// Ready pods lost at an instant, as with a zone or spot nodes: SHARE@INSTANT, such as
+    /// 34%@2026-10-05T12:00:00Z. Repeatable.
+    #[arg(long, value_name = "LOSS", value_parser = workload::parse_loss)]
+    lose: Vec<(Time, f64)>,
     /// Money for one hour of one replica.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
     price: f64,

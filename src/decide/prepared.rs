@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::deadline::drain_of;
 use super::followed::FitId;
 use super::outlook::Outlook;
-use super::promise::{lead_given, trust};
+use super::promise::trust;
 use super::terms::Terms;
 use crate::forecast::{FitError, Rule, Trust, fit};
 use crate::history::{Observations, Series, SignalHistory};
@@ -180,7 +180,7 @@ impl Prepared {
     pub fn trust(&self, policy: &Policy) -> Option<Trust> {
         match self.signals.first() {
             Some(SignalPlan::Ready { tracker, insured, .. }) => {
-                Some(trust(tracker, lead_given(policy), *insured))
+                Some(trust(tracker, policy.lead(), *insured))
             }
             _ => None,
         }
@@ -213,7 +213,7 @@ impl Prepared {
                     return None;
                 }
                 let is_deadline = signal.drain().is_some();
-                let rule = trust(tracker, lead_given(policy), *insured).rule;
+                let rule = trust(tracker, policy.lead(), *insured).rule;
                 if rule == Rule::Reactive || is_deadline && drain.is_none() {
                     return None;
                 }

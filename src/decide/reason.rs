@@ -28,6 +28,8 @@ pub enum Contributor {
     ClockSkew,
     /// What was needed and answered before a gap, until samples make up the whole load again.
     Refilling,
+    /// The largest need and the spare replicas with it.
+    Spare,
 }
 
 /// Why the answer is what it is. The name is also the label of the metric.
@@ -84,6 +86,15 @@ pub enum Note {
     },
     /// Raised to a multiple of `replicaStep`.
     Stepped,
+    /// Raised to the next of `replicaTiers`.
+    Tiered,
+    /// A limit leaves no room for all spare replicas.
+    SpareCut {
+        /// Spare replicas that are kept.
+        kept: Replicas,
+        /// Spare replicas asked for.
+        wanted: Replicas,
+    },
     /// Raised beyond the HPA's tolerance, within which it would have been ignored.
     BeyondTolerance {
         /// Replicas that run.
@@ -135,7 +146,7 @@ pub enum Note {
 
 impl Contributor {
     /// Everybody who can ask.
-    pub const ALL: [Contributor; 10] = [
+    pub const ALL: [Contributor; 11] = [
         Contributor::Reactive,
         Contributor::Forecast,
         Contributor::Plan,
@@ -146,6 +157,7 @@ impl Contributor {
         Contributor::Drain,
         Contributor::ClockSkew,
         Contributor::Refilling,
+        Contributor::Spare,
     ];
 
     /// The name in metrics and JSON.
@@ -161,6 +173,7 @@ impl Contributor {
             Contributor::Drain => "drain",
             Contributor::ClockSkew => "clock_skew",
             Contributor::Refilling => "refilling",
+            Contributor::Spare => "spare",
         }
     }
 
@@ -183,6 +196,7 @@ impl fmt::Display for Contributor {
             Contributor::Drain => "work in flight, before a commanded zero",
             Contributor::ClockSkew => "clocks differ, so not below the answer before",
             Contributor::Refilling => "samples were missing, so not below what was needed before",
+            Contributor::Spare => "the need with spareReplicas",
         })
     }
 }
@@ -231,6 +245,8 @@ impl Note {
             Note::Distrusted { .. } => "distrusted",
             Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
+            Note::Tiered => "tiered",
+            Note::SpareCut { .. } => "spare_cut",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Ignored { .. } => "ignored",
             Note::Stale { .. } => "stale",
@@ -266,6 +282,10 @@ impl fmt::Display for Note {
                 write!(f, "{rule} predicts in place of the forecast, whose loss is {ratio:.2} times as much")
             }
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
+            Note::Tiered => f.write_str("raised to the next of replicaTiers"),
+            Note::SpareCut { kept, wanted } => {
+                write!(f, "{kept} of {wanted} spare replicas kept: the limit leaves no room for more")
+            }
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")
             }

@@ -8,7 +8,7 @@ use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
-use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
+use crate::policy::{Fault, Keys, Policy, quoted};
 use crate::source::Catalogue;
 use crate::source::yaml::{Node, Place, locate};
 use crate::units::{Replicas, Span};
@@ -157,10 +157,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write less than threshold");
         }
     }
-    let lead = match policy.lead_time {
-        LeadTime::Given(lead) => lead,
-        LeadTime::Auto => LeadTime::DEFAULT,
-    };
+    let lead = policy.lead();
     // The HPA looks every 15 s.
     if lead < Span::seconds(15) {
         let message = format!("leadTime is {lead}");

@@ -21,7 +21,7 @@ use signal::{read_further_signal, read_signal, read_source};
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, SourceRef, WorkloadQueries, ZeroRule,
+    Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
@@ -83,6 +83,7 @@ impl Policy {
         let mut reader = Reader::new(&keys.values, "");
         let measured = reader.has("query") || !keys.signals.is_empty();
         let limits = read_limits(&mut reader, keys.max_replicas_allowed, measured);
+        let (sizes, limits) = read_sizes(&mut reader, limits);
         let zone = reader
             .parsed("timezone", "an IANA time zone such as Europe/Berlin", |t| t.parse::<Tz>().ok())
             .unwrap_or(Tz::UTC);
@@ -113,7 +114,9 @@ impl Policy {
             tolerance: reader
                 .number("tolerance", "a share from 0 to 1, such as 0.1", |v| (0.0..=1.0).contains(&v))
                 .unwrap_or(0.1),
-            replica_step: reader.count("replicaStep", 1, 1_000).unwrap_or(1),
+            sizes,
+            spare: read_spare(&mut reader),
+            warm_up: reader.span("warmUp", Span::ZERO, Span::HOUR).unwrap_or(Span::ZERO),
             r#override: read_override(&mut reader),
             queries: WorkloadQueries {
                 replicas: reader.text("replicasQuery").map(str::to_owned),
@@ -161,6 +164,31 @@ fn read_limits(reader: &mut Reader<'_>, allowed: Option<u32>, measured: bool) ->
         reader.fault("minReplicas", &min.to_string(), format!("at most maxReplicas, which is {max}"));
     }
     Limits { min: replicas(min), max: replicas(max) }
+}
+
+/// The counts that there may be, and the limits in terms of them.
+fn read_sizes(reader: &mut Reader<'_>, limits: Limits) -> (Sizes, Limits) {
+    let step = reader.count("replicaStep", 1, 1_000);
+    let expected = "ascending whole numbers above 0 separated by commas, such as 2,4,8,16";
+    let Some(tiers) = reader.parsed("replicaTiers", expected, Sizes::tiers) else {
+        return (step.map_or(Sizes::ANY, Sizes::Multiples), limits);
+    };
+    let text = reader.text("replicaTiers").unwrap_or_default();
+    if step.is_some() {
+        reader.fault("replicaTiers", text, "either replicaTiers or replicaStep");
+    }
+    let (min, max) = (tiers.at_least(limits.min), tiers.within(limits.max));
+    if min < limits.min || min > max || tiers.at_least(Replicas::ONE) > limits.max {
+        let expected = format!("a tier from minReplicas ({}) to maxReplicas ({})", limits.min, limits.max);
+        reader.fault("replicaTiers", text, expected);
+        return (Sizes::ANY, limits);
+    }
+    (tiers, Limits { min, max })
+}
+
+fn read_spare(reader: &mut Reader<'_>) -> Spare {
+    let expected = "a whole number such as 1, or a share from 0% to 90% such as 25%";
+    reader.parsed("spareReplicas", expected, Spare::parse).unwrap_or(Spare::NONE)
 }
 
 fn replicas(count: u32) -> Replicas {

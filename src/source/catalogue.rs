@@ -117,10 +117,11 @@ impl Catalogue {
 
 /// A trigger that says one of several alternatives replaces what the policy said of any of them.
 fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
-    const RIVALS: [&[&str]; 4] = [
+    const RIVALS: [&[&str]; 5] = [
         &["objective", "quantile", "underProvisionCost", "underProvisionTarget"],
         &["serviceRate", "completionsQuery"],
         &["datasource", "serverAddress"],
+        &["replicaStep", "replicaTiers"],
         &["schedule", "start", "end", "desiredReplicas"],
     ];
     for group in RIVALS {

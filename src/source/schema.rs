@@ -73,6 +73,13 @@ struct PolicyFile {
     tolerance: Option<Number>,
     /// Replicas come in multiples of this. 1 unless given.
     replica_step: Option<Count>,
+    /// The counts of replicas that there may be, ascending: 2,4,8,16. In place of `replicaStep`.
+    replica_tiers: Option<Tiers>,
+    /// Replicas kept beyond the need, for the loss of a zone or of spot nodes: a number, or the share of all replicas
+    /// that may be lost, such as 34%. 0 unless given.
+    spare_replicas: Option<Spare>,
+    /// How long a ready pod is not yet at full capacity: added to the lead time. 0s unless given.
+    warm_up: Option<Duration>,
     /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
     r#override: Option<String>,
 }
@@ -213,6 +220,14 @@ forms! {
         "description": "A whole number, plain or as text",
         "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+$"
     };
+    Tiers => {
+        "description": "Ascending whole numbers separated by commas",
+        "type": "string", "pattern": "^ *[0-9]+ *(, *[0-9]+ *)*$"
+    };
+    Spare => {
+        "description": "A whole number, or a share such as 25%",
+        "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+(\\.[0-9]+)?%?$"
+    };
     OneOrMore => {
         "description": "One text, or a list of texts",
         "type": ["string", "array"], "items": { "type": "string" }
@@ -274,6 +289,7 @@ fn form(value: &serde_json::Value) -> String {
         Some("LeadTime") => "duration or `auto`".to_owned(),
         Some("Number") => "number".to_owned(),
         Some("Count") => "whole number".to_owned(),
+        Some("Spare") => "whole number or share".to_owned(),
         Some("OneOrMore") => "list".to_owned(),
         Some("Schedule") => "rules".to_owned(),
         Some(name @ ("Objective" | "Mode" | "SignalKind")) => {

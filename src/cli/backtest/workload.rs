@@ -94,6 +94,15 @@ pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
 }
 
+/// Reads a loss of pods: `34%@2026-10-05T12:00:00Z`.
+pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
+    let fault = || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
+    let (share, at) = text.split_once('@').ok_or_else(fault)?;
+    let share = share.trim().strip_suffix('%').and_then(|digits| digits.trim().parse::<f64>().ok());
+    let share = share.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
+    Ok((Time::parse(at.trim()).map_err(|_| fault())?, share.ok_or_else(fault)?))
+}
+
 fn workload(
     args: &BacktestArgs,
     name: &str,
@@ -107,6 +116,7 @@ fn workload(
     let load = Load::of(series);
     let mut target = target_of(&policy, args.price)?;
     target.twin.behavior = behavior;
+    target.losses.clone_from(&args.lose);
     let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
     let until = args.to.unwrap_or(load.end()).min(load.end());
     let from = args.last.map_or(args.from, |last| Some(until - last));

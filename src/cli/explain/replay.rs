@@ -7,7 +7,7 @@ use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{
-    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming, lead_given,
+    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming,
     trust,
 };
 use crate::forecast::Explanation;
@@ -39,7 +39,7 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let begun = at - Span::days(1_000);
     let mut session = Session::new(&policy, Phase::OfSeries, begun);
     let answer = session.step(&recording.known_at(&policy, Phase::OfSeries, begun, at), &policy, at);
-    let forecasts = forecasts(&session, &policy, lead_given(&policy), at);
+    let forecasts = forecasts(&session, &policy, policy.lead(), at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
         Ok(decision) => {

@@ -32,6 +32,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "queryStep",
     "rejectedQuery",
     "replicaStep",
+    "replicaTiers",
     "replicasQuery",
     "scaleToZeroAfter",
     "schedule",
@@ -39,6 +40,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "serviceRate",
     "settle",
     "signal",
+    "spareReplicas",
     "start",
     "threshold",
     "timezone",
@@ -46,6 +48,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "underProvisionCost",
     "underProvisionTarget",
     "wakeAhead",
+    "warmUp",
 ];
 
 /// Keys that KEDA reads itself and passes on.
