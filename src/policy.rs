@@ -4,6 +4,7 @@
 //! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
 //! repairs anything. Nothing here reads a file or a clock.
 
+mod event;
 mod fault;
 pub mod ical;
 mod identity;
@@ -15,6 +16,7 @@ mod reader;
 pub mod schedule;
 mod sizes;
 
+pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
 pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
@@ -36,8 +38,10 @@ pub struct Policy {
     pub signals: Vec<Signal>,
     /// Limits used in planning.
     pub limits: Limits,
-    /// Floors, ceilings and factors by the clock.
+    /// Floors, ceilings and factors by the clock, those of events among them.
     pub schedule: Schedule,
+    /// What happens once and concerns this workload among others.
+    pub events: Vec<Event>,
     /// Local time for seasonal patterns, with the dates that count as Sundays.
     pub calendar: Calendar,
     /// What the forecast may do.

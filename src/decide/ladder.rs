@@ -51,6 +51,8 @@ pub fn decide(
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
+    let open = policy.events.iter().filter(|event| event.is_open(now));
+    decision.notes.extend(open.map(|event| Note::Event { name: event.name().to_owned() }));
     let late = prepared.late.filter(|_| policy.mode != Mode::Reactive);
     decision.notes.extend(late.map(|since| Note::FitLate { since }));
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));

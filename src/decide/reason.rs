@@ -135,6 +135,11 @@ pub enum Note {
     },
     /// The schedule's floor stands above its ceiling; the floor wins.
     CrossingRules,
+    /// An event of the server's configuration holds.
+    Event {
+        /// What people call it.
+        name: String,
+    },
     /// The forecast would have asked for this many, and the mode keeps it out.
     Shadow {
         /// What the forecast asked for.
@@ -255,6 +260,7 @@ impl Note {
             Note::LearnedLead { .. } => "learned_lead",
             Note::LeadGrown { .. } => "lead_grown",
             Note::CrossingRules => "crossing_rules",
+            Note::Event { .. } => "event",
             Note::Shadow { .. } => "shadow",
         }
     }
@@ -308,6 +314,7 @@ impl fmt::Display for Note {
             Note::CrossingRules => {
                 f.write_str("the schedule's floor stands above its ceiling; the floor wins")
             }
+            Note::Event { name } => write!(f, "event: {name}"),
             Note::Shadow { predictive } => write!(f, "shadow: the forecast asks for {predictive}"),
         }
     }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::decide::{Contributor, Decision, Reason};
+use crate::decide::{Contributor, Decision, Note, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -38,6 +38,7 @@ pub struct Metrics {
     decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
+    events: Family<Workload, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     replicas: Family<Answered, Counter<f64, AtomicU64>>,
@@ -83,6 +84,7 @@ impl Metrics {
             decision_age: Family::default(),
             history_points: Family::default(),
             capped_in: Family::default(),
+            events: Family::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
             replicas: Family::default(),
@@ -137,6 +139,8 @@ impl Metrics {
         if let Some(age) = decision.history_age {
             self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
         }
+        let events = decision.notes.iter().filter(|note| matches!(note, Note::Event { .. })).count();
+        self.events.get_or_create(&workload).set(events as f64);
         match decision.capped_in {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
@@ -205,6 +209,7 @@ impl Metrics {
             &self.decision_age,
             &self.history_points,
             &self.capped_in,
+            &self.events,
             &self.insurance,
             &self.scaling_lag,
         ] {

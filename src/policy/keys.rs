@@ -21,7 +21,7 @@ use signal::{read_further_signal, read_signal, read_source};
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, WorkloadQueries, ZeroRule,
+    Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
@@ -39,6 +39,8 @@ pub struct Keys {
     pub calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
     /// The named policy's `maxReplicas`, which a trigger may not exceed.
     pub max_replicas_allowed: Option<u32>,
+    /// The events of the server configuration that concern it.
+    pub events: Vec<Event>,
     /// What was wrong with them already where they came from.
     pub faults: Vec<Fault>,
 }
@@ -100,11 +102,16 @@ impl Policy {
             faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
             faults.append(&mut inner.faults);
         }
+        let mut masked = reader.time_ranges("maskedSpans");
+        let events = read_events(&mut reader, keys);
+        masked.extend(events.iter().filter_map(Event::masked));
+        let schedule = schedule.with_rules(events.iter().map(Event::rule));
         let policy = Policy {
             metric_name: read_metric_name(&mut reader),
             signals,
             limits,
             schedule,
+            events,
             calendar: read_calendar(&mut reader, keys, zone),
             mode: read_mode(&mut reader),
             insurance: read_insurance(&mut reader),
@@ -124,7 +131,7 @@ impl Policy {
                 rejected: reader.text("rejectedQuery").map(str::to_owned),
                 in_flight: reader.text("inFlightQuery").map(str::to_owned),
             },
-            masked: reader.time_ranges("maskedSpans"),
+            masked,
         };
         faults.append(&mut reader.faults);
         faults.extend(unknown(keys.values.keys(), ""));
@@ -298,6 +305,13 @@ fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
         wake_ahead: reader.span("wakeAhead", Span::ZERO, Span::days(1)),
         drain_grace: reader.span("drainGrace", Span::ZERO, Span::days(1)).unwrap_or(Span::minutes(30)),
     }
+}
+
+/// The events that concern the workload, unless it opts out of all.
+fn read_events(reader: &mut Reader<'_>, keys: &Keys) -> Vec<Event> {
+    let expected = "none, to opt out of the server's events; without the key all that match hold";
+    let opts_out = reader.parsed("events", expected, |text| (text == "none").then_some(())).is_some();
+    if opts_out { Vec::new() } else { keys.events.clone() }
 }
 
 fn read_override(reader: &mut Reader<'_>) -> Option<Override> {

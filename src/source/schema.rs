@@ -80,6 +80,8 @@ struct PolicyFile {
     spare_replicas: Option<Spare>,
     /// How long a ready pod is not yet at full capacity: added to the lead time. 0s unless given.
     warm_up: Option<Duration>,
+    /// `none` opts out of the events of the server's configuration.
+    events: Option<Events>,
     /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
     r#override: Option<String>,
 }
@@ -173,6 +175,12 @@ enum Mode {
     Predictive,
     Shadow,
     Reactive,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Events {
+    None,
 }
 
 #[derive(JsonSchema)]
@@ -292,7 +300,7 @@ fn form(value: &serde_json::Value) -> String {
         Some("Spare") => "whole number or share".to_owned(),
         Some("OneOrMore") => "list".to_owned(),
         Some("Schedule") => "rules".to_owned(),
-        Some(name @ ("Objective" | "Mode" | "SignalKind")) => {
+        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events")) => {
             format!("`{}`", name_choices(name).join("`, `"))
         }
         _ if key_is_list(value) => "list".to_owned(),

@@ -50,6 +50,7 @@ impl Metrics {
             self.decision_age.clone(),
         );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
         r.register_with_unit(
             "capped_in",
             "Time until the limit on replicas is likely to bind; absent where it is not foreseen",

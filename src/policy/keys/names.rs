@@ -14,6 +14,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "drainWithin",
     "end",
     "errorQuery",
+    "events",
     "historyTimeWindow",
     "inFlightQuery",
     "leadTime",

@@ -178,7 +178,7 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
 }
 
 /// A bad text for a key, and the beginning of what is expected in its place.
-const BAD: [(&str, &str, &str); 44] = [
+const BAD: [(&str, &str, &str); 45] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
     ("calendar", "holidays", "a calendar of the server configuration"),
@@ -200,10 +200,11 @@ const BAD: [(&str, &str, &str); 44] = [
     ("pollStep", "1s", "a duration from 5s"),
     ("quantile", "NaN", "a number from 0.5"),
     ("queryStep", "1s", "a duration from 10s"),
+    ("events", "all", "none, to opt out"),
     ("replicaStep", "0", "a whole number from 1"),
     ("replicaTiers", "4,2", "ascending whole numbers above 0"),
     ("replicaTiers", "200,400", "a tier from minReplicas (1) to maxReplicas (100)"),
-    ("spareReplicas", "95%", "a share from 0% to 90%"),
+    ("spareReplicas", "95%", "a whole number such as 1, or a share from 0% to 90%"),
     ("spareReplicas", "-1", "a whole number such as 1"),
     ("warmUp", "2h", "a duration from 0s to 1h"),
     ("scaleToZeroAfter", "1", "a duration"),
