@@ -15,6 +15,7 @@ mod reach;
 mod reader;
 pub mod schedule;
 mod sizes;
+mod target;
 
 pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, nearest, quoted};
@@ -25,6 +26,7 @@ pub use override_::Override;
 pub use reach::look_back;
 pub use schedule::{Bounds, RawRule, Schedule};
 pub use sizes::{Sizes, Spare};
+pub use target::{Target, TargetKind};
 
 use crate::history::{Calendar, Reach};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
@@ -64,6 +66,8 @@ pub struct Policy {
     pub warm_up: Span,
     /// A person's word that stands above everything but `maxReplicas`.
     pub r#override: Option<Override>,
+    /// What is scaled.
+    pub target: Target,
     /// Further queries about the workload as a whole.
     pub queries: WorkloadQueries,
     /// Spans `(from, to]` that are not learned from.

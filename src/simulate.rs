@@ -31,7 +31,8 @@ pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Verdict,
 pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{
-    ConfigError, Fallback, FallbackBehavior, HpaSettings, Loss, MetricType, Pause, PodTiming, Trigger, TwinConfig,
+    ConfigError, Fallback, FallbackBehavior, HpaSettings, Loss, MetricType, Pause, PodTiming, Trigger,
+    TwinConfig,
 };
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};

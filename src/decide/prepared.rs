@@ -179,9 +179,7 @@ impl Prepared {
     /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
     pub fn trust(&self, policy: &Policy) -> Option<Trust> {
         match self.signals.first() {
-            Some(SignalPlan::Ready { tracker, insured, .. }) => {
-                Some(trust(tracker, policy.lead(), *insured))
-            }
+            Some(SignalPlan::Ready { tracker, insured, .. }) => Some(trust(tracker, policy.lead(), *insured)),
             _ => None,
         }
     }

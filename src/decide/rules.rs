@@ -68,7 +68,11 @@ mod tests {
             [(5, 4, 100, 8), (8, 4, 100, 8), (9, 4, 10, 10), (0, 4, 10, 0), (5, 1, 9, 5)]
         {
             let sizes = Sizes::Multiples(step);
-            assert_eq!(in_sizes(n(wanted), &sizes, n(ceiling), &mut Vec::new()), n(want), "{wanted} by {step}");
+            assert_eq!(
+                in_sizes(n(wanted), &sizes, n(ceiling), &mut Vec::new()),
+                n(want),
+                "{wanted} by {step}"
+            );
         }
     }
 

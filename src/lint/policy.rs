@@ -175,6 +175,16 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             format!("write {lead} or more"),
         );
     }
+    let least = policy.limits.min.max(Replicas::ONE);
+    if policy.spare.on(least) > policy.limits.max {
+        let message = format!(
+            "beside a need of {least} {} are kept, and maxReplicas is {}",
+            policy.spare.on(least),
+            policy.limits.max
+        );
+        let mend = "raise maxReplicas, or keep fewer to spare";
+        findings.add(&rules::SPARE_CANNOT_HOLD, at(findings, "spareReplicas"), message, mend);
+    }
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
         if !word.holds_at(settings.now) {
@@ -190,6 +200,11 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             );
         }
     }
+    check_floors(subject, policy, findings);
+}
+
+fn check_floors(subject: &Subject<'_>, policy: &Policy, findings: &mut Findings<'_>) {
+    let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     for (i, rule) in policy.schedule.rules().iter().enumerate() {
         let floors = rule.effects().iter().filter_map(|effect| match effect {
             Effect::Min(floor) | Effect::Exactly(floor) => Some(*floor),

@@ -2,8 +2,8 @@
 
 use super::policy::{Subject, check};
 use super::{Findings, Settings, rules};
-use crate::policy::schedule::Effect;
 use crate::policy::Policy;
+use crate::policy::schedule::Effect;
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};

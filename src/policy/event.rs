@@ -34,7 +34,8 @@ struct Pattern {
 pub const MOST_EVENTS: usize = 200;
 /// Most patterns of one event.
 const MOST_PATTERNS: usize = 100;
-const EXPECTED_INSTANT: &str = "a local time such as 2026-11-27T06:00, or an instant such as 2026-11-27T06:00:00Z";
+const EXPECTED_INSTANT: &str =
+    "a local time such as 2026-11-27T06:00, or an instant such as 2026-11-27T06:00:00Z";
 const EXPECTED_PATTERN: &str = "NAMESPACE/NAME, where * stands for any letters, such as shop/*";
 
 // === impl Event ===

@@ -18,10 +18,12 @@ use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
 use signal::{read_further_signal, read_signal, read_source};
 
+use super::identity::is_object_name;
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, WorkloadQueries, ZeroRule,
+    Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, Target,
+    TargetKind, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
@@ -125,6 +127,7 @@ impl Policy {
             spare: read_spare(&mut reader),
             warm_up: reader.span("warmUp", Span::ZERO, Span::HOUR).unwrap_or(Span::ZERO),
             r#override: read_override(&mut reader),
+            target: read_target(&mut reader),
             queries: WorkloadQueries {
                 replicas: reader.text("replicasQuery").map(str::to_owned),
                 errors: reader.text("errorQuery").map(str::to_owned),
@@ -191,6 +194,14 @@ fn read_sizes(reader: &mut Reader<'_>, limits: Limits) -> (Sizes, Limits) {
         return (Sizes::ANY, limits);
     }
     (tiers, Limits { min, max })
+}
+
+fn read_target(reader: &mut Reader<'_>) -> Target {
+    let kind = reader.parsed("targetKind", "Deployment, StatefulSet or Rollout", TargetKind::parse);
+    let name = reader.parsed("targetName", "1 to 253 characters of a-z, 0-9, - and .", |text| {
+        is_object_name(text).then(|| text.to_owned())
+    });
+    Target { kind, name }
 }
 
 fn read_spare(reader: &mut Reader<'_>) -> Spare {

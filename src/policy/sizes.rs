@@ -60,9 +60,7 @@ impl Sizes {
     pub fn within(&self, ceiling: Replicas) -> Replicas {
         match self {
             Sizes::Multiples(_) => ceiling,
-            Sizes::Tiers(tiers) => {
-                tiers.iter().copied().rfind(|&tier| tier <= ceiling).unwrap_or(ceiling)
-            }
+            Sizes::Tiers(tiers) => tiers.iter().copied().rfind(|&tier| tier <= ceiling).unwrap_or(ceiling),
         }
     }
 }

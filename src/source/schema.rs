@@ -75,11 +75,14 @@ struct PolicyFile {
     replica_step: Option<Count>,
     /// The counts of replicas that there may be, ascending: 2,4,8,16. In place of `replicaStep`.
     replica_tiers: Option<Tiers>,
-    /// Replicas kept beyond the need, for the loss of a zone or of spot nodes: a number, or the share of all replicas
-    /// that may be lost, such as 34%. 0 unless given.
+    /// Replicas beyond the need: a number, or the share of all that may be lost, such as 34%. 0 unless given.
     spare_replicas: Option<Spare>,
     /// How long a ready pod is not yet at full capacity: added to the lead time. 0s unless given.
     warm_up: Option<Duration>,
+    /// What is scaled: Deployment, StatefulSet or Rollout; whichever has the name unless given.
+    target_kind: Option<TargetKind>,
+    /// Its name, where it is not the ScaledObject's.
+    target_name: Option<String>,
     /// `none` opts out of the events of the server's configuration.
     events: Option<Events>,
     /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
@@ -175,6 +178,13 @@ enum Mode {
     Predictive,
     Shadow,
     Reactive,
+}
+
+#[derive(JsonSchema)]
+enum TargetKind {
+    Deployment,
+    StatefulSet,
+    Rollout,
 }
 
 #[derive(JsonSchema)]
@@ -300,7 +310,7 @@ fn form(value: &serde_json::Value) -> String {
         Some("Spare") => "whole number or share".to_owned(),
         Some("OneOrMore") => "list".to_owned(),
         Some("Schedule") => "rules".to_owned(),
-        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events")) => {
+        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events" | "TargetKind")) => {
             format!("`{}`", name_choices(name).join("`, `"))
         }
         _ if key_is_list(value) => "list".to_owned(),

@@ -96,7 +96,8 @@ pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
 
 /// Reads a loss of pods: `34%@2026-10-05T12:00:00Z`.
 pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
-    let fault = || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
+    let fault =
+        || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
     let (share, at) = text.split_once('@').ok_or_else(fault)?;
     let share = share.trim().strip_suffix('%').and_then(|digits| digits.trim().parse::<f64>().ok());
     let share = share.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));

@@ -7,8 +7,7 @@ use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{
-    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming,
-    trust,
+    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming, trust,
 };
 use crate::forecast::Explanation;
 use crate::history::Series;

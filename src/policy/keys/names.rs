@@ -43,6 +43,8 @@ pub const KNOWN_KEYS: &[&str] = &[
     "signal",
     "spareReplicas",
     "start",
+    "targetKind",
+    "targetName",
     "threshold",
     "timezone",
     "tolerance",

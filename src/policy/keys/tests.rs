@@ -178,7 +178,7 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
 }
 
 /// A bad text for a key, and the beginning of what is expected in its place.
-const BAD: [(&str, &str, &str); 45] = [
+const BAD: [(&str, &str, &str); 47] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
     ("calendar", "holidays", "a calendar of the server configuration"),
@@ -206,6 +206,8 @@ const BAD: [(&str, &str, &str); 45] = [
     ("replicaTiers", "200,400", "a tier from minReplicas (1) to maxReplicas (100)"),
     ("spareReplicas", "95%", "a whole number such as 1, or a share from 0% to 90%"),
     ("spareReplicas", "-1", "a whole number such as 1"),
+    ("targetKind", "deployment", "Deployment, StatefulSet or Rollout"),
+    ("targetName", "Web", "1 to 253 characters"),
     ("warmUp", "2h", "a duration from 0s to 1h"),
     ("scaleToZeroAfter", "1", "a duration"),
     ("serviceRate", "0", "a number above 0"),

@@ -233,6 +233,37 @@ async fn a_changed_catalogue_reaches_running_workloads_without_warming_up() {
 }
 
 #[tokio::test]
+async fn a_changed_event_reaches_the_workloads_that_it_concerns() {
+    let with = |workloads: &str| {
+        let config = format!(
+            "events: [{{name: sale, start: '{}', end: '{}', workloads: ['{workloads}'], factor: 3}}]",
+            BEGIN - Span::HOUR,
+            BEGIN + Span::HOUR
+        );
+        let mut catalogue = Catalogue::default();
+        let config = ServerConfig::parse(&config, &std::collections::BTreeMap::new()).expect("valid");
+        catalogue.set_events(config.events);
+        catalogue
+    };
+    let bench = bench(with("shop/w*"), "");
+    // The same keys: what differs is the name.
+    let settled = async |name| {
+        bench.ask(name, &[]).ok();
+        bench.settled().await;
+        bench.ask(name, &[]).expect("served").expect("decided").replicas.get()
+    };
+    assert_eq!((settled("web").await, settled("api").await), (14, 5));
+    let text = bench.registry.shared.metrics.encode();
+    assert!(
+        text.contains("forescale_events_open{namespace=\"shop\",name=\"web\",metric=\"forescale\"} 1"),
+        "{text}"
+    );
+    bench.registry.reload(with("shop/api"));
+    assert_eq!((settled("web").await, settled("api").await), (5, 14));
+    assert_eq!(settled("api").await, 14);
+}
+
+#[tokio::test]
 async fn a_panic_is_the_error_of_one_workload() {
     let bench = bench(Catalogue::default(), "");
     let broken = [("datasource", "panics")];

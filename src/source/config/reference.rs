@@ -49,8 +49,8 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
         "events",
         "list",
         "none",
-        "What happens once and concerns many workloads: maps of `name`, `start`, `end`, `timezone`, `workloads` (patterns \
-         such as `shop/*`) and `min`, `max`, `exactly` or `factor`. Read again when the file changes.",
+        "What happens once and concerns many workloads: maps of `name`, `start`, `end`, `timezone`, `workloads` \
+         (patterns such as `shop/*`) and `min`, `max`, `exactly` or `factor`. Read again when the file changes.",
     ),
     ("grpc.keepalive", "duration", "30s", "How often an idle connection is probed."),
     (

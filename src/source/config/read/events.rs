@@ -19,7 +19,12 @@ pub(super) fn all(top: &Section<'_>) -> Vec<Event> {
     for (i, item) in items.iter().enumerate() {
         let path = format!("events[{i}]");
         let Value::Object(map) = item else {
-            note(top.context(), &path, kind(item), "a mapping with name, start, end, workloads and an effect");
+            note(
+                top.context(),
+                &path,
+                kind(item),
+                "a mapping with name, start, end, workloads and an effect",
+            );
             continue;
         };
         let mut faults: Vec<Fault> = Vec::new();
