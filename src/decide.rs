@@ -6,6 +6,7 @@
 
 mod ahead;
 mod coming;
+mod condition;
 mod deadline;
 mod decision;
 mod evaluate;
@@ -23,9 +24,11 @@ mod rules;
 mod session;
 mod spread;
 mod terms;
+mod usual;
 
 pub use ahead::{Stretch, ahead, allowed};
 pub use coming::{Coming, coming, wall_clock};
+pub use condition::{Condition, Severity};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
 pub use followed::{FitId, Followed};
 pub use ladder::decide;

@@ -6,6 +6,7 @@ use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, trust};
 use super::reason::Note;
+use super::usual::usual_load;
 use crate::forecast::{Rule, Trust};
 use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
@@ -89,6 +90,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let Some(until) = gap.and_then(|gap| gap.until) {
         need.notes.push(Note::Refilling { until });
     }
+    need.notes.extend(question.unusual(load, present.at));
     if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
@@ -177,6 +179,15 @@ impl Question<'_> {
             }
             _ => self.replicas_for(load),
         }
+    }
+
+    /// What tells a load that is twice or half the usual, where that is two replicas at least.
+    fn unusual(&self, load: f64, at: Time) -> Option<Note> {
+        const FAR: f64 = 2.0;
+        let usual = usual_load(self.history.load.as_deref()?, at)?;
+        let is_far = load >= FAR * usual || usual >= FAR * load;
+        let apart = self.replicas_for(load).get().abs_diff(self.replicas_for(usual).get());
+        (is_far && apart >= 2).then_some(Note::Unusual { load, usual })
     }
 
     fn drain(&self) -> Option<(&Drain, f64)> {

@@ -106,6 +106,13 @@ pub enum Note {
         /// How many.
         samples: usize,
     },
+    /// The load is far from what it was at this time on the days before.
+    Unusual {
+        /// The load.
+        load: f64,
+        /// What it usually is.
+        usual: f64,
+    },
     /// The last sample is this old.
     Stale {
         /// Its age.
@@ -254,6 +261,7 @@ impl Note {
             Note::SpareCut { .. } => "spare_cut",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Ignored { .. } => "ignored",
+            Note::Unusual { .. } => "unusual",
             Note::Stale { .. } => "stale",
             Note::Refilling { .. } => "refilling",
             Note::ClockSkew { .. } => "clock_skew",
@@ -301,6 +309,13 @@ impl fmt::Display for Note {
                     f,
                     "{samples} sample{plural} ignored: a sudden rise that was gone within minutes is not learned"
                 )
+            }
+            Note::Unusual { load, usual } if *usual > 0.0 => {
+                let times = load / usual;
+                write!(f, "the load is {times:.1} times the usual of this time of day, which is {usual:.4}")
+            }
+            Note::Unusual { load, .. } => {
+                write!(f, "the load is {load:.4}, and there usually is none at this time of day")
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {

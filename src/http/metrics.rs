@@ -4,9 +4,13 @@
 mod labels;
 mod names;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
-use labels::{Answered, Called, Contributing, Decided, Held, Predicting, Quantiled, Queried, Workload};
+use labels::{
+    Answered, Called, Contributing, Decided, Held, InState, Predicting, Quantiled, Queried, Workload,
+};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -39,6 +43,9 @@ pub struct Metrics {
     history_points: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
     events: Family<Workload, FloatGauge>,
+    states: Family<InState, Gauge>,
+    /// The states that `states` holds.
+    told_states: Mutex<BTreeMap<WorkloadId, &'static str>>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     replicas: Family<Answered, Counter<f64, AtomicU64>>,
@@ -85,6 +92,8 @@ impl Metrics {
             history_points: Family::default(),
             capped_in: Family::default(),
             events: Family::default(),
+            states: Family::default(),
+            told_states: Mutex::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
             replicas: Family::default(),
@@ -145,6 +154,18 @@ impl Metrics {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
         }
+    }
+
+    /// Publishes how every workload is doing: the worst that is to be said of each. Who is not among them has no state.
+    pub fn in_states(&self, states: BTreeMap<WorkloadId, &'static str>) {
+        let mut before = self.told_states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, state) in &states {
+            self.states.get_or_create(&InState::of(id, state)).set(1);
+        }
+        for (id, state) in before.iter().filter(|(id, state)| states.get(*id) != Some(*state)) {
+            self.states.remove(&InState::of(id, state));
+        }
+        *before = states;
     }
 
     /// Publishes how old the newest decision of a workload is; `None` where it has none.

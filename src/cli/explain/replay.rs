@@ -7,7 +7,8 @@ use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{
-    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming, trust,
+    Circumstances, Condition, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming,
+    trust,
 };
 use crate::forecast::Explanation;
 use crate::history::Series;
@@ -66,6 +67,10 @@ fn told(
         return document.to_string();
     }
     let mut text = decision.to_string();
+    for state in Condition::of(decision, policy).iter().filter(|state| **state != Condition::Healthy) {
+        text += &format!("\n  {}: {state}. {}", state.as_str(), state.advice());
+        text.truncate(text.trim_end().len());
+    }
     if let Some((span, probability)) = decision.capped_in {
         text += &format!("\n  will be capped in {span} with probability {probability:.2}");
     }

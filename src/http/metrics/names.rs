@@ -50,6 +50,11 @@ impl Metrics {
             self.decision_age.clone(),
         );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register(
+            "state",
+            "1 for the state that a workload is in: the worst that is to be said of it",
+            self.states.clone(),
+        );
         r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
         r.register_with_unit(
             "capped_in",
