@@ -26,7 +26,7 @@ pub fn decide(
 ) -> Result<Decision, Blind> {
     let bounds = policy.schedule.at(now);
     let ceiling = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
-    if let Some(word) = policy.r#override.as_ref().filter(|o| now < o.until) {
+    if let Some(word) = policy.override_at(now) {
         return Ok(by_override(word.replicas, policy, now));
     }
     if bounds.commands_zero() {

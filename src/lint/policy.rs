@@ -187,7 +187,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
     }
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
-        if !word.holds_at(settings.now) {
+        if word.until <= settings.now {
             let message = format!("the override ended at {}", word.until);
             findings.add(&rules::OVERRIDE_EXPIRED, place, message, "take the key away");
         } else if word.until.since(settings.now) > LONG_OVERRIDE {
@@ -240,7 +240,6 @@ fn rule_of(fault: &Fault) -> &'static Rule {
     const EXCLUDES: [&str; 8] = [
         "one of the two",
         "at most one of",
-        "either schedule",
         "no min or max beside it",
         "at least min, which",
         "at most maxReplicas",

@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
 use super::fault::Fault;
-use super::local::Day;
+use super::local::instant_in;
 use super::schedule::{Effect, RawRule, Rule, parse_zone};
 use crate::units::Time;
 
@@ -85,7 +84,7 @@ impl Event {
             let place = format!("{path}.{key}");
             match text {
                 None => faults.push(Fault::missing(place, EXPECTED_INSTANT)),
-                Some(text) => match instant(text, zone) {
+                Some(text) => match instant_in(zone, text) {
                     Some(at) => return Some(at),
                     None => faults.push(Fault::new(place, text, EXPECTED_INSTANT)),
                 },
@@ -138,19 +137,6 @@ impl Event {
         let multiplies = self.rule.effects().iter().any(|effect| matches!(effect, Effect::Factor(_)));
         multiplies.then_some((self.from, self.to))
     }
-}
-
-/// An instant, or a time by the clock of a zone.
-fn instant(text: &str, zone: Tz) -> Option<Time> {
-    let text = text.trim();
-    if let Ok(at) = Time::parse(text) {
-        return Some(at);
-    }
-    let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    let minute = local.time().signed_duration_since(chrono::NaiveTime::MIN).num_minutes();
-    Some(Day::new(zone, local.date()).fixed(minute))
 }
 
 fn patterns(path: &str, texts: Option<&Vec<String>>, faults: &mut Vec<Fault>) -> Vec<Pattern> {

@@ -219,14 +219,12 @@ fn read_schedule(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Schedule {
     let cron = CRON_KEYS.map(|k| reader.text(k));
     let parsed = match cron {
         [Some(start), Some(end), Some(desired)] => {
-            if reader.has("schedule") {
-                reader.fault(
-                    "schedule",
-                    "beside start and end",
-                    "either schedule, or start, end and desiredReplicas",
-                );
+            let own = Schedule::from_keda(start, end, reader.text("timezone").unwrap_or_default(), desired);
+            let rules = Schedule::new(zone, &keys.schedule, &calendars(reader, keys));
+            match (own, rules) {
+                (Ok(own), Ok(rules)) => Ok(own.with_rules(rules.rules())),
+                (own, rules) => Err([own.err(), rules.err()].into_iter().flatten().flatten().collect()),
             }
-            Schedule::from_keda(start, end, reader.text("timezone").unwrap_or_default(), desired)
         }
         [None, None, None] => Schedule::new(zone, &keys.schedule, &calendars(reader, keys)),
         _ => {

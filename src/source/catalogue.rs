@@ -105,6 +105,9 @@ impl Catalogue {
             events: Vec::new(),
         };
         drop_rivals(&mut keys.values, metadata);
+        if CRON.iter().any(|key| metadata.contains_key(*key)) {
+            keys.schedule.clear();
+        }
         keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
             keys.schedule = schedule_from(text).unwrap_or_else(|faults| {
@@ -133,6 +136,9 @@ impl Catalogue {
         Fault::new("policy", name, expected)
     }
 }
+
+/// KEDA's cron keys: a trigger that has them replaces the schedule of its policy.
+const CRON: [&str; 3] = ["start", "end", "desiredReplicas"];
 
 /// A trigger that says one of several alternatives replaces what the policy said of any of them.
 fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
