@@ -23,6 +23,7 @@ mod own_clock;
 mod presets;
 mod properties;
 mod push;
+mod release;
 mod replay;
 mod scenarios;
 mod security;
