@@ -118,7 +118,7 @@ fn health(address: &str, more: &[&str]) -> (Option<i32>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_tells_a_ready_server_from_none() {
-    let server = Forescale::start("{}").await;
+    let server = Forescale::start("").await;
     let address = format!("http://{}", server.http);
     let (ready, _) = until(Duration::from_secs(30), "the server is ready", async || {
         let (code, said) = health(&address, &[]);
