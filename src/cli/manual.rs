@@ -22,7 +22,8 @@ pub(super) fn commands(mut root: Command) -> String {
 fn section(out: &mut String, command: &Command, level: &str) {
     let name = command.get_bin_name().unwrap_or(command.get_name());
     let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage:").split_whitespace().collect::<Vec<_>>().join(" ");
+    let usage: Vec<_> = usage.trim_start_matches("Usage:").lines().map(str::trim).collect();
+    let usage = usage.join("\n    ");
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     // A String takes whatever is written to it.
     let _ = write!(out, "\n{level} `{name}`\n\n{}.\n\n    {usage}\n", about.trim().trim_end_matches('.'));
@@ -66,7 +67,8 @@ fn default(argument: &Arg) -> String {
 
 fn meaning(argument: &Arg) -> String {
     let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
-    let mut text = cell(&help.split_whitespace().collect::<Vec<_>>().join(" "));
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = cell(help.trim_end_matches('.')) + ".";
     let choices = argument.get_possible_values();
     let names: Vec<_> = choices.iter().map(|choice| format!("`{}`", choice.get_name())).collect();
     if argument.get_action().takes_values() && !names.is_empty() {
@@ -75,7 +77,7 @@ fn meaning(argument: &Arg) -> String {
     text
 }
 
-/// A bar would end the cell, and angle brackets would be taken for HTML.
+/// A bar would end the cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
