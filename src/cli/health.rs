@@ -33,8 +33,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
     // Installed already is as good; the client needs one also where it speaks plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut url = base_url(&args.server)
-        .map_err(|e| anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080"))?;
+    let mut url = base_url(&args.server).map_err(|e| {
+        anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080")
+    })?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().push("readyz");
     }

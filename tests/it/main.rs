@@ -20,6 +20,7 @@ mod lint;
 mod manual;
 mod migration;
 mod own_clock;
+mod pages;
 mod presets;
 mod properties;
 mod push;

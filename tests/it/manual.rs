@@ -62,7 +62,10 @@ fn the_books_page_of_commands_is_what_the_binary_says() {
         std::fs::write(&page, &said).expect("written");
     }
     let kept = std::fs::read_to_string(&page).unwrap_or_default();
-    assert_eq!(kept, said, "write it anew: UPDATE=1, or forescale schema --commands > deploy/book/src/commands.md");
+    assert_eq!(
+        kept, said,
+        "write it anew: UPDATE=1, or forescale schema --commands > deploy/book/src/commands.md"
+    );
     for command in COMMANDS.iter().filter(|command| **command != "help") {
         assert!(said.contains(&format!("\n## `forescale {command}`\n")), "{command}");
     }

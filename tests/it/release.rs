@@ -85,18 +85,22 @@ fn one_toolchain_builds_checks_and_releases() {
 
 #[test]
 fn workflows_pin_their_actions_and_hold_the_least_rights() {
-    let calls = [("ci", "tests/run"), ("nightly", "tests/run --full"), ("release", "deploy/release --out release")];
+    let calls =
+        [("ci", "tests/run"), ("nightly", "tests/run --full"), ("release", "deploy/release --out release")];
     for (name, command) in calls {
         let path = format!(".github/workflows/{name}.yml");
         let workflow = document(&path);
         assert_eq!(workflow["permissions"], serde_json::json!({ "contents": "read" }), "{path}");
         let jobs = workflow["jobs"].as_object().expect("jobs");
-        let steps: Vec<&Value> = jobs.values().flat_map(|job| job["steps"].as_array().expect("steps")).collect();
+        let steps: Vec<&Value> =
+            jobs.values().flat_map(|job| job["steps"].as_array().expect("steps")).collect();
         assert!(steps.iter().any(|step| step["run"] == command), "{path} does not run {command}");
         for job in jobs.values() {
             assert!(job["timeout-minutes"].is_u64(), "{path}: a job without an end");
         }
-        for action in text(&path).lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
+        for action in
+            text(&path).lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: "))
+        {
             let (_, pin) = action.split_once('@').expect("a pin");
             let (sha, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{path}: {action}"));
             let is_sha = sha.len() == 40 && sha.chars().all(|c| c.is_ascii_hexdigit());
