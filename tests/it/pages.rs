@@ -34,7 +34,8 @@ fn prose(page: &str) -> String {
 fn targets(page: &str) -> Vec<String> {
     let text = prose(page);
     let inline = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '\n']).next());
-    let named = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).map(|(_, target)| target);
+    let named =
+        text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).map(|(_, target)| target);
     inline.chain(named).map(ToOwned::to_owned).collect()
 }
 
@@ -51,7 +52,9 @@ fn anchors(page: &str) -> Vec<String> {
 
 fn is_outside(target: &str) -> bool {
     // The changelog's headings lead to the forge that shows it.
-    target.contains("://") || target.starts_with("mailto:") || target.starts_with("../../compare/")
+    target.contains("://")
+        || target.starts_with("mailto:")
+        || target.starts_with("../../compare/")
         || target.starts_with("../../releases/")
 }
 
