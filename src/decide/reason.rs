@@ -7,6 +7,7 @@ use crate::units::{Replicas, Span, Time};
 
 /// Who can ask for replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Contributor {
     /// The load now.
     Reactive,
@@ -34,6 +35,7 @@ pub enum Contributor {
 
 /// Why the answer is what it is. The name is also the label of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// This contributor asked for the most.
     Need(Contributor),
@@ -49,6 +51,7 @@ pub enum Reason {
 
 /// What a reader should know beside the number.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Note {
     /// More was needed than is allowed.
     Capped {

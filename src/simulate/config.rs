@@ -144,6 +144,7 @@ pub struct PodTiming {
 
 /// A configuration that the cluster would refuse.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// No trigger.
     #[error("no triggers, expected at least one")]
