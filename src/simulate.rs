@@ -27,7 +27,7 @@ mod score;
 mod strategy;
 mod twin;
 
-pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Verdict, assess};
+pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Trials, Verdict, assess};
 pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{

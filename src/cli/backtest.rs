@@ -4,12 +4,12 @@
 //! `prepare` and `decide`. Results are written as they are finished, so an interrupted run keeps what is done.
 //! A strategy never sees a sample before it could have been collected.
 
-mod contest;
+pub(super) mod contest;
 mod doubts;
 mod files;
 mod gate;
 pub(super) mod progress;
-mod report;
+pub(super) mod report;
 mod table;
 pub(super) mod workload;
 

@@ -68,7 +68,7 @@ pub(super) struct CapacityArgs {
 }
 
 /// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
-const UTILIZATION: f64 = 0.7;
+pub(super) const UTILIZATION: f64 = 0.7;
 
 /// What was observed, and what of it is missing.
 struct Seen {

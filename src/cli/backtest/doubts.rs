@@ -23,7 +23,7 @@ pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a 
 
 /// For how long a forecast was distrusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Distrust {
+pub(in crate::cli) struct Distrust {
     /// Percent of the scored time.
     pub share: f64,
     /// Since when first.

@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
+use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Behavior, Load, Target, TwinConfig};
+use crate::simulate::{Behavior, BusyHours, Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
 
 /// One load with everything that is simulated around it.
-pub(super) struct Workload {
+pub(in crate::cli) struct Workload {
     /// Its name in results, unique.
     pub name: String,
     pub load: Load,
@@ -27,6 +28,8 @@ pub(super) struct Workload {
     pub policy: Policy,
     /// What really ran.
     pub actual: Option<Series>,
+    /// The hours of a schedule written from its pattern, where it has one.
+    pub busy: Option<BusyHours>,
     /// What is odd about the traces, in sentences.
     pub flaws: Vec<String>,
 }
@@ -126,7 +129,8 @@ fn workload(
     if target.from >= target.until {
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
-    Ok(Workload { name: name.to_owned(), load, target, policy, actual, flaws: Vec::new() })
+    let busy = Survey::of(series, &policy.calendar).busy();
+    Ok(Workload { name: name.to_owned(), load, target, policy, actual, busy, flaws: Vec::new() })
 }
 
 /// The cluster that a policy is simulated in; its pods take the lead time to start.

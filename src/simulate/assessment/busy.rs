@@ -18,7 +18,7 @@ pub struct BusyHours {
 }
 
 /// The rule with the trigger beside it.
-pub(super) struct Rule<'a> {
+struct Rule<'a> {
     busy: BusyHours,
     beside: Box<dyn Strategy + 'a>,
     threshold: Threshold,
@@ -34,7 +34,7 @@ pub(super) struct Rule<'a> {
 impl BusyHours {
     /// The same for a load that 95 % of the samples in these hours do not exceed, as seen before the scored span:
     /// people read such a line off a dashboard. `None` without a sample.
-    pub(super) fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
+    pub fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
         let mut seen = Vec::new();
         let mut at = load.start();
         while at < target.measure(load).from {
@@ -49,14 +49,14 @@ impl BusyHours {
     }
 
     /// The rule with `beside` as the trigger on the present load; `factor` multiplies the load to be ready for.
-    pub(super) fn beside<'a>(
+    pub fn beside<'a>(
         self,
         beside: Box<dyn Strategy + 'a>,
         target: &Target,
         calendar: Calendar,
         factor: f64,
-    ) -> Rule<'a> {
-        Rule {
+    ) -> Box<dyn Strategy + 'a> {
+        Box::new(Rule {
             busy: self,
             beside,
             threshold: target.threshold,
@@ -64,7 +64,7 @@ impl BusyHours {
             calendar,
             factor,
             known: None,
-        }
+        })
     }
 
     fn holds(&self, calendar: &Calendar, at: Time) -> bool {
