@@ -5,6 +5,7 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod carried;
 mod coming;
 mod condition;
 mod deadline;
@@ -27,6 +28,7 @@ mod terms;
 mod usual;
 
 pub use ahead::{Stretch, ahead, allowed};
+pub use carried::{CapacityView, Carried, SERVICE_STEP, carried, service_window};
 pub use coming::{Coming, coming, wall_clock};
 pub use condition::{Condition, Severity};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};

@@ -20,7 +20,7 @@ mod target;
 pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
-pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
+pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, latency, metric_name_or_default, read_keys};
 pub use local::{ClockChange, clock_changes, instant_in, next_clock_time};
 pub use override_::Override;
 pub use reach::look_back;
@@ -68,6 +68,8 @@ pub struct Policy {
     pub r#override: Option<Override>,
     /// What is scaled.
     pub target: Target,
+    /// What is learned of the load that one replica carries; `None` where nothing is.
+    pub capacity: Option<Learning>,
     /// Further queries about the workload as a whole.
     pub queries: WorkloadQueries,
     /// Spans `(from, to]` that are not learned from.
@@ -191,6 +193,30 @@ pub struct ZeroRule {
     pub drain_grace: Span,
 }
 
+/// How the load that one replica carries is learned, and what becomes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learning {
+    /// What becomes of it.
+    pub mode: CapacityMode,
+    /// How much of its CPU request a replica may use, 0 to 1.
+    pub utilization: f64,
+    /// PromQL of the CPU cores that all replicas use, in place of cAdvisor's.
+    pub cpu: Option<String>,
+    /// PromQL of the latency that the objective speaks of, in seconds.
+    pub latency: Option<String>,
+    /// Latency that users still accept, in seconds; twice that of quiet times where there is none.
+    pub objective: Option<f64>,
+}
+
+/// What becomes of the load that one replica was seen to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapacityMode {
+    /// It is published.
+    Advise,
+    /// It counts in place of the first signal's threshold, within half and twice that.
+    Auto,
+}
+
 /// PromQL about the workload as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkloadQueries {
@@ -224,6 +250,25 @@ impl Policy {
     /// The word of a person that holds at an instant.
     pub fn override_at(&self, at: Time) -> Option<&Override> {
         self.r#override.as_ref().filter(|word| word.holds_at(at))
+    }
+}
+
+// === impl Learning ===
+
+impl Learning {
+    /// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
+    pub const UTILIZATION: f64 = 0.7;
+}
+
+// === impl CapacityMode ===
+
+impl CapacityMode {
+    /// Its name in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CapacityMode::Advise => "advise",
+            CapacityMode::Auto => "auto",
+        }
     }
 }
 

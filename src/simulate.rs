@@ -12,7 +12,9 @@ mod assessment;
 mod behavior;
 mod clock;
 mod config;
+mod curve;
 mod dice;
+mod exporters;
 mod forescale;
 mod frontier;
 mod hpa;
@@ -34,6 +36,7 @@ pub use config::{
     ConfigError, Fallback, FallbackBehavior, HpaSettings, Loss, MetricType, Pause, PodTiming, Trigger,
     TwinConfig,
 };
+pub use curve::Curve;
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};

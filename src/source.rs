@@ -7,6 +7,7 @@ mod catalogue;
 pub mod config;
 mod datasources;
 mod error;
+pub mod exporters;
 pub mod feed;
 pub mod manifest;
 pub mod prometheus;

@@ -42,9 +42,14 @@ pub(super) struct BacktestArgs {
     /// How much history to read from Prometheus.
     #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
-    #[arg(long, value_name = "X", value_parser = Level::parse)]
-    threshold: Option<Level>,
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Several, comma-separated,
+    /// are tried one after another: what if the threshold were that?
+    #[arg(long, value_name = "X", value_delimiter = ',', value_parser = Level::parse)]
+    threshold: Vec<Level>,
+    /// What one replica really holds, by which every threshold is judged; the threshold itself by default. A rollout
+    /// changes it: 100,50@2026-03-04T10:00:00Z.
+    #[arg(long, value_name = "X[@T]", value_delimiter = ',', value_parser = workload::parse_part)]
+    capacity: Vec<workload::Part>,
     /// Policy to follow, or a file with a ScaledObject; the twin's HPA then has its behavior.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,

@@ -11,7 +11,7 @@ use crate::forecast::{Rule, Trust};
 use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
-use crate::units::{Quantile, Replicas, Span, Time, exceeds};
+use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
 pub(super) struct SignalNeed {
@@ -41,6 +41,8 @@ pub(super) struct Question<'a> {
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
+    /// The load per replica that counts.
+    pub threshold: Threshold,
     /// The signal's number.
     pub number: usize,
     pub factor: f64,
@@ -150,8 +152,7 @@ impl Question<'_> {
     }
 
     fn need(&self) -> Need {
-        let Signal { threshold, activation, .. } = *self.signal;
-        Need { factor: self.factor, threshold, activation }
+        Need { factor: self.factor, threshold: self.threshold, activation: self.signal.activation }
     }
 
     /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as

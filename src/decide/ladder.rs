@@ -7,7 +7,7 @@ use super::reason::{Contributor, Note, Reason};
 use super::rules::{beyond_tolerance, in_sizes, with_spare};
 use crate::history::{Observations, Sample, Series};
 use crate::plan;
-use crate::policy::{Bounds, LeadTime, Mode, Policy};
+use crate::policy::{Bounds, CapacityMode, LeadTime, Mode, Policy};
 use crate::units::{Replicas, Span, Time};
 
 /// From this difference of clocks on, load is not allowed to lower an answer.
@@ -32,6 +32,14 @@ pub fn decide(
     if bounds.commands_zero() {
         return Ok(commanded_zero(observations, policy, now));
     }
+    let capacity = prepared.capacity_at(observations, policy, now);
+    if now < observations.warm_by
+        && capacity.is_none()
+        && policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto)
+    {
+        // On the threshold as given a restart might answer fewer than before.
+        return Err(Blind::Warming { missing: "what one replica carries".to_owned() });
+    }
     let (lead, lead_notes) = lead_time(observations, policy);
     let mut signals = Vec::with_capacity(policy.signals.len());
     for (i, signal) in policy.signals.iter().enumerate() {
@@ -41,6 +49,7 @@ pub fn decide(
             policy,
             history: observations.signals.get(i).ok_or_else(missing)?,
             signal,
+            threshold: capacity.as_ref().filter(|_| i == 0).map_or(signal.threshold, |view| view.used),
             number: i,
             factor: bounds.factor,
             lead: lead.now,
@@ -53,6 +62,7 @@ pub fn decide(
     decision.notes.extend(lead_notes);
     let open = policy.events.iter().filter(|event| event.is_open(now));
     decision.notes.extend(open.map(|event| Note::Event { name: event.name().to_owned() }));
+    decision.capacity = capacity;
     let late = prepared.late.filter(|_| policy.mode != Mode::Reactive);
     decision.notes.extend(late.map(|since| Note::FitLate { since }));
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));
@@ -100,6 +110,7 @@ fn blank(now: Time, rung: Rung) -> Decision {
         load: None,
         history_age: None,
         forecast: None,
+        capacity: None,
         capped_in: None,
     }
 }

@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use labels::{
-    Answered, Called, Contributing, Decided, Held, InState, Predicting, Quantiled, Queried, Workload,
+    Answered, Bounded, Called, Contributing, Counting, Decided, Held, InState, Predicting, Quantiled, Queried,
+    Workload,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -18,7 +19,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::decide::{Contributor, Decision, Note, Reason};
+use crate::capacity::Bound;
+use crate::decide::{CapacityView, Contributor, Decision, Note, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -46,6 +48,8 @@ pub struct Metrics {
     states: Family<InState, Gauge>,
     /// The states that `states` holds.
     told_states: Mutex<BTreeMap<WorkloadId, &'static str>>,
+    capacity: Family<Bounded, FloatGauge>,
+    per_replica: Family<Counting, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     replicas: Family<Answered, Counter<f64, AtomicU64>>,
@@ -61,6 +65,9 @@ pub struct Metrics {
 
 /// Which way a decision goes.
 const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
+
+/// Where a load per replica comes from: the policy, or what the decision counted on.
+const ORIGINS: [&str; 2] = ["given", "used"];
 
 /// The answers whose worth is compared.
 const ANSWERS: [&str; 2] = ["predictive", "reactive"];
@@ -94,6 +101,8 @@ impl Metrics {
             events: Family::default(),
             states: Family::default(),
             told_states: Mutex::default(),
+            capacity: Family::default(),
+            per_replica: Family::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
             replicas: Family::default(),
@@ -150,6 +159,7 @@ impl Metrics {
         }
         let events = decision.notes.iter().filter(|note| matches!(note, Note::Event { .. })).count();
         self.events.get_or_create(&workload).set(events as f64);
+        self.carries(id, decision.capacity.as_ref());
         match decision.capped_in {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
@@ -166,6 +176,25 @@ impl Metrics {
             self.states.remove(&InState::of(id, state));
         }
         *before = states;
+    }
+
+    /// Publishes what one replica carries; nothing where that is not known.
+    fn carries(&self, id: &WorkloadId, view: Option<&CapacityView>) {
+        let known = view.and_then(|view| view.carried.verdict.known());
+        for bound in Bound::ALL {
+            let labels = Bounded::of(id, bound);
+            match known.filter(|known| known.bound == bound) {
+                Some(known) => drop(self.capacity.get_or_create(&labels).set(known.carried.value)),
+                None => drop(self.capacity.remove(&labels)),
+            }
+        }
+        for (origin, load) in ORIGINS.into_iter().zip([view.map(|v| v.carried.given()), view.map(|v| v.used)]) {
+            let labels = Counting::of(id, origin);
+            match load.filter(|_| known.is_some()) {
+                Some(load) => drop(self.per_replica.get_or_create(&labels).set(load.get())),
+                None => drop(self.per_replica.remove(&labels)),
+            }
+        }
     }
 
     /// Publishes how old the newest decision of a workload is; `None` where it has none.
@@ -237,6 +266,7 @@ impl Metrics {
             family.remove(&workload);
         }
         self.distrust(id);
+        self.carries(id, None);
         for answer in ANSWERS {
             self.replicas.remove(&Answered::of(id, answer));
             self.short.remove(&Answered::of(id, answer));

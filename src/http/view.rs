@@ -6,8 +6,8 @@
 mod forms;
 
 use forms::{
-    ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView, PeakView,
-    PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
+    CapacityForm, ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView,
+    PeakView, PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::overview::{Change, Known, Story};
-use crate::decide::{Coming, Condition, Decision, SignalPlan, Stretch, coming};
+use crate::capacity::{Verdict, Why};
+use crate::decide::{CapacityView, Carried, Coming, Condition, Decision, SignalPlan, Stretch, coming};
 use crate::forecast::Trust;
 use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
@@ -157,6 +158,7 @@ impl DecisionView {
                 trust: view.trust.state().as_str(),
                 verdict: VerdictView::of(&view.trust),
             }),
+            capacity: decision.capacity.as_ref().map(CapacityForm::of),
             capped_in_seconds: decision.capped_in.map(|(span, _)| span.as_seconds()),
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
             next_change: None,
@@ -168,6 +170,31 @@ impl DecisionView {
 impl StateView {
     fn of(condition: &Condition) -> Self {
         StateView { state: condition.as_str(), text: condition.to_string(), advice: condition.advice() }
+    }
+}
+
+impl CapacityForm {
+    fn of(view: &CapacityView) -> Self {
+        let Carried { at, verdict, missing, .. } = &*view.carried;
+        let known = verdict.known();
+        let whys = match verdict {
+            Verdict::CannotTell(whys) => whys.first(),
+            Verdict::Known(_) => None,
+        };
+        CapacityForm {
+            mode: view.mode.as_str(),
+            learned_at: at.to_string(),
+            verdict: if known.is_some() { "known" } else { "cannot_tell" },
+            per_replica: known.map(|known| known.carried.value),
+            low: known.map(|known| known.carried.low),
+            high: known.map(|known| known.carried.high),
+            bound: known.map(|known| known.bound.as_str()),
+            given: view.carried.given().get(),
+            used: view.used.get(),
+            text: view.to_string(),
+            would_tell: whys.map(Why::experiment),
+            missing: missing.clone(),
+        }
     }
 }
 

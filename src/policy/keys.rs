@@ -3,6 +3,7 @@
 //! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
 //! comes out only where there is none.
 
+mod learning;
 mod names;
 mod signal;
 #[cfg(test)]
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+pub use learning::latency;
+use learning::read_learning;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
@@ -108,6 +111,7 @@ impl Policy {
         let events = read_events(&mut reader, keys);
         masked.extend(events.iter().filter_map(Event::masked));
         let schedule = schedule.with_rules(events.iter().map(Event::rule));
+        let capacity = read_learning(&mut reader, signals.first());
         let policy = Policy {
             metric_name: read_metric_name(&mut reader),
             signals,
@@ -128,6 +132,7 @@ impl Policy {
             warm_up: reader.span("warmUp", Span::ZERO, Span::HOUR).unwrap_or(Span::ZERO),
             r#override: read_override(&mut reader),
             target: read_target(&mut reader),
+            capacity,
             queries: WorkloadQueries {
                 replicas: reader.text("replicasQuery").map(str::to_owned),
                 errors: reader.text("errorQuery").map(str::to_owned),

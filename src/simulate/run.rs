@@ -5,7 +5,9 @@
 //! call a scaler, and sees only samples that could have been collected by then.
 
 use super::score::{Measure, Run, score};
-use super::{Answer, Change, ConfigError, Load, Loss, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
+use super::{
+    Answer, Change, ConfigError, Curve, Load, Loss, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
+};
 use crate::history::Series;
 use crate::units::{Replicas, Span, Threshold, Time};
 
@@ -33,8 +35,10 @@ pub struct Moment<'a> {
 pub struct Target {
     /// ScaledObject, HPA, pods. The number of replicas at the start is replaced by the demand then.
     pub twin: TwinConfig,
-    /// The load that one replica holds.
+    /// The load that one replica is meant to hold: what strategies scale by.
     pub threshold: Threshold,
+    /// The load that one replica really holds; `None` is the threshold.
+    pub truth: Option<Curve>,
     /// From the instant of a sample until a scaler can read it.
     pub metric_delay: Span,
     /// Simulated before the score begins.
@@ -76,6 +80,7 @@ impl Target {
         Target {
             twin: TwinConfig::default(),
             threshold,
+            truth: None,
             // Half of a usual rate window of 1 min, and half a scrape interval of 1 min.
             metric_delay: Span::MINUTE,
             // The HPA's memory is 5 min and the first sync comes late: after half an hour the start is forgotten.
@@ -88,10 +93,15 @@ impl Target {
         }
     }
 
+    /// The load that one replica really holds.
+    pub fn curve(&self) -> Curve {
+        self.truth.clone().unwrap_or_else(|| Curve::steady(self.threshold))
+    }
+
     /// How the workload is scored.
     pub fn measure(&self, load: &Load) -> Measure {
         Measure {
-            threshold: self.threshold,
+            truth: self.curve(),
             min_replicas: self.twin.min_replicas,
             from: self.from.unwrap_or(load.start()).max(load.start()),
             until: self.until.unwrap_or(load.end()).min(load.end()),

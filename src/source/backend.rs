@@ -48,6 +48,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
     }
+    /// Whether it may know what exporters tell of the cluster beside the load; a recording answers every question alike.
+    fn knows_exporters(&self) -> bool {
+        false
+    }
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
     /// Where its answers come from, without credentials: a name may be given to another server between two runs.

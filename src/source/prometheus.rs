@@ -197,6 +197,10 @@ impl Backend for Prometheus {
         answer::read_start(turn.ask(Method::GET, "api/v1/status/runtimeinfo", &[]).await?).await
     }
 
+    fn knows_exporters(&self) -> bool {
+        true
+    }
+
     fn clock_skew(&self, now: Time) -> Option<Span> {
         self.transport.clock_skew(now)
     }

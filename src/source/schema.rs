@@ -35,6 +35,17 @@ struct PolicyFile {
     under_provision_target: Option<Number>,
     /// predictive (the default), shadow (decide and publish, answer as reactive) or reactive.
     mode: Option<Mode>,
+    /// What becomes of the load that one replica was seen to carry: advise publishes it (the default where the exporters
+    /// have what it takes), auto uses it within half and twice `threshold`, off asks nothing.
+    capacity: Option<Capacity>,
+    /// How much of its CPU request a replica may use. 70% unless given.
+    target_utilization: Option<Number>,
+    /// PromQL: CPU cores that all replicas use together, to learn what one carries. cAdvisor's unless given.
+    cpu_query: Option<String>,
+    /// PromQL: latency in seconds, to learn what one replica carries before users notice.
+    latency_query: Option<String>,
+    /// The latency that users still accept, such as 500ms; twice that of quiet times unless given.
+    latency_objective: Option<String>,
     /// Least replicas used in planning; 0 permits zero. 1 unless given.
     min_replicas: Option<Count>,
     /// Most replicas used in planning. 100 unless given.
@@ -195,6 +206,14 @@ enum Events {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
+enum Capacity {
+    Off,
+    Advise,
+    Auto,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 enum FurtherMode {
     Predictive,
     Reactive,
@@ -310,7 +329,7 @@ fn form(value: &serde_json::Value) -> String {
         Some("Spare") => "whole number or share".to_owned(),
         Some("OneOrMore") => "list".to_owned(),
         Some("Schedule") => "rules".to_owned(),
-        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events" | "TargetKind")) => {
+        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events" | "TargetKind" | "Capacity")) => {
             format!("`{}`", name_choices(name).join("`, `"))
         }
         _ if key_is_list(value) => "list".to_owned(),

@@ -2,6 +2,7 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
+use crate::capacity::Bound;
 use crate::decide::Contributor;
 use crate::forecast::Rule;
 use crate::policy::WorkloadId;
@@ -36,6 +37,22 @@ pub(super) struct InState {
     pub name: String,
     pub metric: String,
     pub state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Bounded {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub bound: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Counting {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub origin: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,6 +123,20 @@ impl InState {
     pub(super) fn of(id: &WorkloadId, state: &'static str) -> Self {
         let Workload { namespace, name, metric } = Workload::of(id);
         InState { namespace, name, metric, state }
+    }
+}
+
+impl Bounded {
+    pub(super) fn of(id: &WorkloadId, bound: Bound) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Bounded { namespace, name, metric, bound: bound.as_str() }
+    }
+}
+
+impl Counting {
+    pub(super) fn of(id: &WorkloadId, origin: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Counting { namespace, name, metric, origin }
     }
 }
 

@@ -62,6 +62,16 @@ impl Metrics {
             Unit::Seconds,
             self.capped_in.clone(),
         );
+        r.register(
+            "replica_capacity",
+            "Load that one replica was seen to carry, by what bounds it; absent where that cannot be told",
+            self.capacity.clone(),
+        );
+        r.register(
+            "replica_load",
+            "Load per replica as given by the threshold, and as used by the newest decision, where the capacity is known",
+            self.per_replica.clone(),
+        );
         self.register_outcomes();
     }
 
