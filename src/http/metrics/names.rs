@@ -50,6 +50,11 @@ impl Metrics {
             self.decision_age.clone(),
         );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register(
+            "ignored_samples",
+            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
+            self.ignored.clone(),
+        );
         r.register_with_unit(
             "capped_in",
             "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
