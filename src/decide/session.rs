@@ -22,6 +22,8 @@ pub struct Session {
     terms: Terms,
     prepared: Prepared,
     previous: Option<Replicas>,
+    /// Whether it looks a week ahead for the limit on replicas.
+    foresees: bool,
 }
 
 // === impl Session ===
@@ -37,7 +39,14 @@ impl Session {
             terms: Terms::default(),
             prepared: Prepared::pending(policy, grid_point(now, first)),
             previous: None,
+            foresees: true,
         }
+    }
+
+    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision and
+    /// changes none.
+    pub fn unforeseen(self) -> Self {
+        Session { foresees: false, ..self }
     }
 
     /// Prepares where that is due, and follows the samples since.
@@ -60,7 +69,11 @@ impl Session {
         let none = self.followed.first().map_or(self.prepared.at, |first| grid_point(at, first.phase()));
         let point = self.followed.iter().filter_map(|f| f.id()).map(|fit| fit.point).max().unwrap_or(none);
         let forecasts = self.followed.iter().map(Followed::forecast).collect();
-        self.prepared = self.terms.prepared(point, forecasts, observations, policy);
+        self.prepared = if self.foresees {
+            self.terms.prepared(point, forecasts, observations, policy)
+        } else {
+            Prepared { at: point, ..self.terms.known(forecasts, policy) }
+        };
     }
 
     /// Decides on what is prepared and followed.
