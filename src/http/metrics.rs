@@ -43,6 +43,7 @@ pub struct Metrics {
     history_age: Family<Workload, FloatGauge>,
     decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
+    ignored: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
     events: Family<Workload, FloatGauge>,
     states: Family<InState, Gauge>,
@@ -97,6 +98,7 @@ impl Metrics {
             history_age: Family::default(),
             decision_age: Family::default(),
             history_points: Family::default(),
+            ignored: Family::default(),
             capped_in: Family::default(),
             events: Family::default(),
             states: Family::default(),
@@ -206,8 +208,16 @@ impl Metrics {
         }
     }
 
-    /// Publishes how good the forecast of a workload was lately.
-    pub fn judged(&self, id: &WorkloadId, trust: Option<&Trust>, accuracy: &Accuracy, points: usize) {
+    /// Publishes how good the forecast of a workload was lately, on how many samples it rests, and how many of the last
+    /// day it did not learn from.
+    pub fn judged(
+        &self,
+        id: &WorkloadId,
+        trust: Option<&Trust>,
+        accuracy: &Accuracy,
+        points: usize,
+        ignored: usize,
+    ) {
         let workload = Workload::of(id);
         self.distrust(id);
         if let Some(trust) = trust {
@@ -220,6 +230,7 @@ impl Metrics {
         }
         self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
         self.history_points.get_or_create(&workload).set(points as f64);
+        self.ignored.get_or_create(&workload).set(ignored as f64);
         for (quantile, share) in &accuracy.coverage {
             self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
         }
@@ -258,6 +269,7 @@ impl Metrics {
             &self.history_age,
             &self.decision_age,
             &self.history_points,
+            &self.ignored,
             &self.capped_in,
             &self.events,
             &self.insurance,

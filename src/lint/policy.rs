@@ -9,7 +9,7 @@ use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
 use crate::policy::{Fault, Keys, Policy, quoted};
-use crate::source::Catalogue;
+use crate::source::{Catalogue, Doubt};
 use crate::source::yaml::{Node, Place, locate};
 use crate::units::{Replicas, Span};
 
@@ -17,6 +17,8 @@ use crate::units::{Replicas, Span};
 const LINTED: &str = "this-file";
 /// A rate needs two samples in its window at any phase, also after one failed scrape.
 const SCRAPES: i64 = 4;
+/// The query that the other half of a policy will say.
+const COMPLETED: &str = "load";
 /// An override that holds longer is a schedule.
 const LONG_OVERRIDE: Span = Span::days(14);
 
@@ -92,7 +94,7 @@ fn complete(keys: &mut Keys) {
     let has = |keys: &Keys, key: &str| keys.values.contains_key(key);
     let needs_query = has(keys, "threshold") || has(keys, "signal") || keys.schedule.is_empty();
     if keys.signals.is_empty() && !has(keys, "query") && !has(keys, "start") && needs_query {
-        keys.values.insert("query".to_owned(), "load".to_owned());
+        keys.values.insert("query".to_owned(), COMPLETED.to_owned());
     }
     if has(keys, "query") && !has(keys, "threshold") {
         keys.values.insert("threshold".to_owned(), "1".to_owned());
@@ -137,11 +139,27 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
                 "wrap it in sum(…), or in max(…)",
             );
         }
+        if text != COMPLETED {
+            findings.queries.insert(text.clone());
+        }
+        for doubt in settings.told.doubts.get(text).into_iter().flatten() {
+            let rule = match doubt {
+                Doubt::CounterWithoutRate { .. } => &rules::COUNTER_WITHOUT_RATE,
+                Doubt::RateOfGauge { .. } => &rules::RATE_OF_GAUGE,
+                Doubt::NoMetric { .. } | Doubt::NoSeries { .. } => &rules::QUERY_NO_SERIES,
+            };
+            findings.add(rule, at, format!("{path}: {doubt}"), doubt.advice());
+        }
     }
 }
 
 fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
     let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
+    if policy.lead_time == LeadTime::Auto && settings.told.sees_pods == Some(false) {
+        let message = "leadTime: auto learns nothing: Prometheus has no series of kube_pod_status_ready_time";
+        let mend = "let Prometheus scrape kube-state-metrics, or write what a pod takes";
+        findings.add(&rules::LEAD_TIME_UNSEEN, at(findings, "leadTime"), message, mend);
+    }
     for (i, signal) in policy.signals.iter().enumerate() {
         if let Some(retention) = settings.retention.filter(|kept| signal.window > *kept) {
             let place = at(findings, "historyTimeWindow");

@@ -213,7 +213,7 @@ fn name_of(path: &Path) -> String {
 /// The last `history` of a query.
 pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
     let now = SystemClock.now();
-    live::read(url, query, Step::MINUTE, now - history, now)
+    live::read_load(url, query, Step::MINUTE, now - history, now)
 }
 
 // === impl Level ===

@@ -4,9 +4,10 @@ use anyhow::ensure;
 use serde_json::Value;
 
 use crate::cli::api::{Api, Place};
+use crate::cli::live::LATELY;
 use crate::history::Series;
 use crate::serve::Pods;
-use crate::source::{Backend, RangeQuery, SourceError};
+use crate::source::{Backend, Doubt, RangeQuery, SourceError, doubts};
 use crate::units::{Span, Step, Time};
 
 /// What is asked, and whom.
@@ -44,6 +45,11 @@ pub(super) struct Facts {
     pub skew: Option<Span>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,
+    /// What is odd about the query by what Prometheus tells of its metrics; `None` without a query, or where it does not
+    /// tell.
+    pub doubts: Option<Vec<Doubt>>,
+    /// How long Prometheus keeps samples, where it tells.
+    pub retention: Option<Span>,
     /// Whether Prometheus scrapes kube-state-metrics at all.
     pub sees_cluster: bool,
     /// Replicas that the HPA sees; none where kube-state-metrics does not tell of it.
@@ -180,6 +186,14 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         load: match (prometheus, query) {
             (Some(source), Some(query)) => Some(source.instant(query, *now).await),
             _ => None,
+        },
+        doubts: match (prometheus, query) {
+            (Some(source), Some(query)) => doubts(*source, query, *now - LATELY).await.ok(),
+            _ => None,
+        },
+        retention: match prometheus.and_then(|source| source.discovery()) {
+            Some(server) => server.retention().await.unwrap_or_default(),
+            None => None,
         },
         sees_cluster: look.at(CLUSTER).await.is_some(),
         hpa: look.at(&names.of_hpa("status_current_replicas", "")).await,

@@ -56,6 +56,11 @@ impl Metrics {
             self.states.clone(),
         );
         r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
+        r.register(
+            "ignored_samples",
+            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
+            self.ignored.clone(),
+        );
         r.register_with_unit(
             "capped_in",
             "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
