@@ -16,6 +16,7 @@ use super::{
 use crate::history::Series;
 use crate::plan::Insured;
 use crate::policy::Policy;
+use crate::units::percentile;
 
 /// What is compared.
 #[derive(Debug)]
@@ -411,18 +412,12 @@ struct Floor {
 impl Floor {
     fn of(subject: &Subject<'_>) -> Self {
         let measure = subject.target.measure(subject.load);
-        let mut needed = Vec::new();
-        let mut at = measure.from;
-        while at < measure.until {
-            if subject.load.is_observed(at) {
-                needed.push(subject.target.threshold.replicas_for(subject.load.at(at)).get().max(1));
-            }
-            at = at + subject.load.step();
-        }
-        let sum = |least: u32| needed.iter().map(|&n| f64::from(n.max(least))).sum::<f64>();
+        let threshold = subject.target.threshold;
+        let observed = subject.load.observed(measure.from, measure.until);
+        let needed: Vec<_> = observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
+        let sum = |least: u32| needed.iter().map(|n| n.max(f64::from(least))).sum::<f64>();
         let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
-        needed.sort_unstable();
-        let usual = needed.get(needed.len() * 95 / 100).copied().unwrap_or(1);
+        let usual = percentile(needed, 0.95).map_or(1, |n| n as u32);
         Floor { min_replicas: subject.min_replicas, usual, ratio }
     }
 

@@ -4,6 +4,7 @@
 //! same samples. A long range is asked in pieces below the server's limit of points; bytes and points are
 //! bounded. How a request gets there and back is `transport`'s.
 
+mod about;
 mod answer;
 mod decode;
 mod json;
@@ -21,7 +22,7 @@ use self::decode::{Answer, Bounds};
 use super::backend::PIECE;
 use super::config::{DataSourceConfig, Limits};
 use super::transport::{Reply, Transport, Turn};
-use super::{Backend, RangeQuery, Reading, SourceError};
+use super::{Backend, Discovery, RangeQuery, Reading, SourceError};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
@@ -195,6 +196,14 @@ impl Backend for Prometheus {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         let turn = self.transport.turn().await?;
         answer::read_start(turn.ask(Method::GET, "api/v1/status/runtimeinfo", &[]).await?).await
+    }
+
+    fn knows_exporters(&self) -> bool {
+        true
+    }
+
+    fn discovery(&self) -> Option<&dyn Discovery> {
+        Some(self)
     }
 
     fn clock_skew(&self, now: Time) -> Option<Span> {

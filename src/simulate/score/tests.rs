@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::units::Threshold;
 use crate::history::Series;
 use crate::units;
 
@@ -16,7 +17,7 @@ fn changes(rows: &[(i64, u32)]) -> Vec<Change> {
 
 fn measure(until: i64) -> Measure {
     Measure {
-        threshold: Threshold::new(10.0).expect("above zero"),
+        truth: Curve::steady(Threshold::new(10.0).expect("above zero")),
         min_replicas: 1,
         from: minute(0),
         until: minute(until),

@@ -73,3 +73,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- toYaml $config }}
 {{- end }}
+
+{{/* There is no image that everybody can pull: say what to set, instead of pods that cannot start. */}}
+{{- define "forescale.image" -}}
+{{- if not .Values.image.repository }}
+{{- fail (printf "image.repository is not set. Push forescale-%s-image.tar of the release to a registry of yours and add --set image.repository=REGISTRY/forescale" .Chart.AppVersion) }}
+{{- end -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* The pods of `helm test`; the selector of the Deployment must not match them. */}}
+{{- define "forescale.testSelector" -}}
+app.kubernetes.io/name: {{ include "forescale.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
