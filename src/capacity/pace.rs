@@ -67,14 +67,10 @@ mod tests {
     const GIVEN: f64 = 100.0;
 
     fn fits(count: usize) -> impl Strategy<Value = Vec<Said>> {
-        let learned = prop_oneof![
-            Just(None),
-            (1.0..1_000.0_f64).prop_map(Some),
-            (40.0..220.0_f64).prop_map(Some)
-        ];
-        let fit = (learned, prop::bool::weighted(0.1), prop::bool::weighted(0.9)).prop_map(
-            |(learned, rolled, sees_rollouts)| Said { learned, rolled, sees_rollouts },
-        );
+        let learned =
+            prop_oneof![Just(None), (1.0..1_000.0_f64).prop_map(Some), (40.0..220.0_f64).prop_map(Some)];
+        let fit = (learned, prop::bool::weighted(0.1), prop::bool::weighted(0.9))
+            .prop_map(|(learned, rolled, sees_rollouts)| Said { learned, rolled, sees_rollouts });
         prop::collection::vec(fit, count)
     }
 

@@ -47,7 +47,8 @@ pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
             };
             let next = AHEAD.into_iter().find_map(within);
             // An override that begins before hides what the schedule says then.
-            let later = policy.r#override.as_ref().and_then(|word| Some((word.from.filter(|at| *at > now)?, word)));
+            let later =
+                policy.r#override.as_ref().and_then(|word| Some((word.from.filter(|at| *at > now)?, word)));
             match later {
                 Some((from, word)) if next.as_ref().is_none_or(|(at, _)| from <= *at) => {
                     (from, format!("an override of {} begins", word.replicas.in_words()))

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use labels::{
-    Answered, Bounded, Called, Contributing, Counting, Decided, Held, InState, Predicting, Quantiled, Queried,
-    Workload,
+    Answered, Bounded, Called, Contributing, Counting, Decided, Held, InState, Predicting, Quantiled,
+    Queried, Workload,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -190,7 +190,8 @@ impl Metrics {
                 None => drop(self.capacity.remove(&labels)),
             }
         }
-        for (origin, load) in ORIGINS.into_iter().zip([view.map(|v| v.carried.given()), view.map(|v| v.used)]) {
+        for (origin, load) in ORIGINS.into_iter().zip([view.map(|v| v.carried.given()), view.map(|v| v.used)])
+        {
             let labels = Counting::of(id, origin);
             match load.filter(|_| known.is_some()) {
                 Some(load) => drop(self.per_replica.get_or_create(&labels).set(load.get())),

@@ -6,8 +6,8 @@
 mod forms;
 
 use forms::{
-    CapacityForm, ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView,
-    PeakView, PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
+    CapacityForm, ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView,
+    NoteView, PeakView, PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;

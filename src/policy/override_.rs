@@ -179,8 +179,13 @@ mod tests {
         let text = "replicas=3 from=2026-12-01T09:00:00Z until=2026-12-01T18:00:00Z";
         let word = Override::parse("override", text).expect("valid");
         let holds = |text| word.holds_at(Time::parse(text).expect("an instant"));
-        assert!(!holds("2026-12-01T08:59:59Z") && holds("2026-12-01T09:00:00Z") && !holds("2026-12-01T18:00:00Z"));
-        assert_eq!(keys("replicas=3 from=2026-12-02T09:00:00Z until=2026-12-01T18:00:00Z"), ["override.from"]);
+        assert!(
+            !holds("2026-12-01T08:59:59Z") && holds("2026-12-01T09:00:00Z") && !holds("2026-12-01T18:00:00Z")
+        );
+        assert_eq!(
+            keys("replicas=3 from=2026-12-02T09:00:00Z until=2026-12-01T18:00:00Z"),
+            ["override.from"]
+        );
         assert_eq!(keys("replicas=3 from=soon until=2026-12-01T18:00:00Z"), ["override.from"]);
     }
 

@@ -169,7 +169,8 @@ impl Workload {
         let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
         let prepared = self.terms.borrow().known(forecasts, &self.policy);
         let is_unpriced = |i| self.terms.borrow().never_had(&self.policy, i);
-        if (0..self.policy.signals.len()).any(is_unpriced) || self.terms.borrow().never_learned(&self.policy) {
+        if (0..self.policy.signals.len()).any(is_unpriced) || self.terms.borrow().never_learned(&self.policy)
+        {
             return None;
         }
         let decision = decide(&prepared, &observations, &self.policy, at).ok()?;

@@ -10,7 +10,9 @@ mod busy;
 pub use busy::BusyHours;
 
 use super::run::{Target, run};
-use super::{ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale};
+use super::{
+    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale,
+};
 use crate::history::Series;
 use crate::plan::Insured;
 use crate::policy::Policy;
@@ -349,7 +351,9 @@ fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
     let (mut ratios, mut ready, mut needed) = (Vec::new(), 0.0, 0.0);
     for slot in 0..ran.len() {
         let at = ran.time(slot);
-        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else { continue };
+        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else {
+            continue;
+        };
         if subject.load.is_observed(at) {
             let need = f64::from(target.threshold.replicas_for(subject.load.at(at)).get().max(1));
             ratios.push(count / need);
@@ -410,7 +414,8 @@ impl Floor {
         let measure = subject.target.measure(subject.load);
         let threshold = subject.target.threshold;
         let observed = subject.load.observed(measure.from, measure.until);
-        let needed: Vec<_> = observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
+        let needed: Vec<_> =
+            observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
         let sum = |least: u32| needed.iter().map(|n| n.max(f64::from(least))).sum::<f64>();
         let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
         let usual = percentile(needed, 0.95).map_or(1, |n| n as u32);

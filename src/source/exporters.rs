@@ -49,7 +49,9 @@ impl Service<'_> {
     pub fn asks(&self, what: Told) -> Option<String> {
         match what {
             Told::Ready => Some(self.ready()),
-            Told::Cpu => Some(format!("sum(rate(container_cpu_usage_seconds_total{{{}}}[2m]))", self.containers())),
+            Told::Cpu => {
+                Some(format!("sum(rate(container_cpu_usage_seconds_total{{{}}}[2m]))", self.containers()))
+            }
             Told::Request => Some(format!(
                 "max(sum by (pod) (kube_pod_container_resource_requests{{{},resource=\"cpu\"}}))",
                 self.pods()

@@ -180,7 +180,8 @@ fn kept(folder: &str) -> usize {
 
 /// Begins a run and kills it once something is kept.
 fn kill_half_way(url: &str, manifests: &str, out: &str, more: &[&str]) {
-    let args = ["assess", "--prometheus", url, "--manifests", manifests, "--out", out, "--history", "9d", "--price"];
+    let args =
+        ["assess", "--prometheus", url, "--manifests", manifests, "--out", out, "--history", "9d", "--price"];
     let mut child = Command::new(env!("CARGO_BIN_EXE_forescale"))
         .args(args)
         .arg("0.1")

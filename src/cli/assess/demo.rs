@@ -80,7 +80,9 @@ const FLEET: [Member; 9] = [
         name: "checkout",
         load: |minute, day| {
             let week = if day < 5 { 1.0 } else { 0.6 };
-            60.0 + week * 700.0 * (0.5 - 0.5 * ((minute - 240.0) / 1_440.0 * std::f64::consts::TAU).cos()).powi(2)
+            60.0 + week
+                * 700.0
+                * (0.5 - 0.5 * ((minute - 240.0) / 1_440.0 * std::f64::consts::TAU).cos()).powi(2)
         },
         noise: 0.04,
         ran: Some(|_, most| most),
@@ -133,7 +135,15 @@ const FLEET: [Member; 9] = [
         min: 2,
         carries: 90.0,
     },
-    Member { namespace: "shop", name: "legacy", load: |_, _| f64::NAN, noise: 0.0, ran: None, min: 1, carries: 1.0 },
+    Member {
+        namespace: "shop",
+        name: "legacy",
+        load: |_, _| f64::NAN,
+        noise: 0.0,
+        ran: None,
+        min: 1,
+        carries: 1.0,
+    },
 ];
 
 /// Histories by the queries that ask for them.
@@ -155,7 +165,8 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // Nothing is kept: a demo begins anew.
     let folder = Folder::new(out);
-    let mut all = work::judge_all(candidates, reader, &runtime, &settings, work::Keeping::Reports(&folder), jobs)?;
+    let mut all =
+        work::judge_all(candidates, reader, &runtime, &settings, work::Keeping::Reports(&folder), jobs)?;
     report::sort(&mut all);
     finish(&all, Some(&folder), &UNTIL.to_string(), format)?;
     if format == Format::Text {
@@ -190,7 +201,8 @@ impl Member {
         let query = format!("sum(rate(requests_total{{app=\"{}\"}}[2m]))", self.name);
         if let Some(ran) = self.ran {
             let ready: Vec<f64> = loads.iter().map(|load| ran(need(*load), most).ceil()).collect();
-            let cpu = loads.iter().zip(&ready).map(|(load, ready)| 0.02 * ready + load * CORES / self.carries);
+            let cpu =
+                loads.iter().zip(&ready).map(|(load, ready)| 0.02 * ready + load * CORES / self.carries);
             let asked = questions::cpu_used(self.namespace, &target.kind, self.name);
             histories.extend(asked.map(|asked| (asked, Series::from_values(begin, Step::MINUTE, cpu))));
             let asked = questions::ready(self.namespace, &target.kind, self.name);

@@ -57,9 +57,7 @@ struct Found {
 pub(super) async fn find(source: &Prometheus, at: Time, chosen: &Chosen) -> anyhow::Result<Vec<Candidate>> {
     let ask = async |metric: &str, by: &str| {
         // A scrape that honours no labels of the target renames the namespace.
-        let query = format!(
-            "max by (namespace, exported_namespace, {by}) (last_over_time({metric}[1h]))"
-        );
+        let query = format!("max by (namespace, exported_namespace, {by}) (last_over_time({metric}[1h]))");
         source.vector(&query, at).await.with_context(|| metric.to_owned())
     };
     let hpa = "horizontalpodautoscaler";
@@ -208,7 +206,9 @@ fn trigger_load(
     })?;
     let threshold = match hpa.targets.get(metric) {
         Some((kind, value)) if kind == "average" && *value > 0.0 => *value,
-        Some((kind, _)) => return Err(format!("the target of its metric {metric} is a {kind}, expected an average")),
+        Some((kind, _)) => {
+            return Err(format!("the target of its metric {metric} is a {kind}, expected an average"));
+        }
         None => return Err(format!("the target of its metric {metric} is not in kube-state-metrics")),
     };
     Ok(LoadQuery {
@@ -224,9 +224,11 @@ fn of_hpa(key: &Key, scaled: Option<&str>, hpa: &Hpa) -> Candidate {
         (Some((kind, percent)), Some(target)) if kind == "utilization" && *percent > 0.0 => {
             cpu(&key.0, target, *percent, PodRequests::default())
         }
-        _ if scaled.is_some() => Err("its HPA is KEDA's, and keda_scaler_metrics_value has no value of it; scrape KEDA's \
+        _ if scaled.is_some() => {
+            Err("its HPA is KEDA's, and keda_scaler_metrics_value has no value of it; scrape KEDA's \
                                       operator, or give its ScaledObject by --manifests"
-            .to_owned()),
+                .to_owned())
+        }
         _ => {
             let found: Vec<&str> = hpa.targets.keys().map(String::as_str).collect();
             let found = if found.is_empty() { "no metric".to_owned() } else { found.join(" and ") };

@@ -68,7 +68,12 @@ impl Folder {
             self.root.display(),
             there.version,
             there.until,
-            there.settings.iter().map(|(name, value)| format!("--{name} {value}")).collect::<Vec<_>>().join(" ")
+            there
+                .settings
+                .iter()
+                .map(|(name, value)| format!("--{name} {value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
         )
     }
 

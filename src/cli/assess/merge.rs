@@ -45,4 +45,3 @@ pub(super) fn merge(parts: &[PathBuf], out: &Path, format: Format) -> anyhow::Re
     some_are_judged(&all)?;
     Ok(Outcome::Fine)
 }
-

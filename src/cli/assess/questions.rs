@@ -29,7 +29,9 @@ pub(super) fn keda_value(namespace: &str, scaled_object: &str, trigger: usize) -
 /// Cores used by all pods of a workload, by cAdvisor.
 pub(super) fn cpu_used(namespace: &str, kind: &str, name: &str) -> Result<String, String> {
     let pods = pods(namespace, kind, name)?;
-    Ok(format!("sum(rate(container_cpu_usage_seconds_total{{{pods},container!=\"\",container!=\"POD\"}}[5m]))"))
+    Ok(format!(
+        "sum(rate(container_cpu_usage_seconds_total{{{pods},container!=\"\",container!=\"POD\"}}[5m]))"
+    ))
 }
 
 /// What one pod of a workload requests of `cpu` (cores) or `memory` (bytes), by kube-state-metrics.

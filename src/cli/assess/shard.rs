@@ -28,9 +28,12 @@ impl Shard {
 
     fn read(text: &str, index: Option<&str>) -> Result<Self, String> {
         // Kubernetes counts from 0.
-        let of_job = || index.and_then(|index| index.parse::<u32>().ok()).map(|index| index.saturating_add(1));
+        let of_job =
+            || index.and_then(|index| index.parse::<u32>().ok()).map(|index| index.saturating_add(1));
         if text.starts_with("job/") && of_job().is_none() {
-            return Err(format!("found '{text}', and no {INDEX} in the environment: expected a pod of an Indexed Job"));
+            return Err(format!(
+                "found '{text}', and no {INDEX} in the environment: expected a pod of an Indexed Job"
+            ));
         }
         let number = |i: &str| if i == "job" { of_job() } else { i.parse().ok() };
         let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, n.parse().ok()?)));

@@ -80,7 +80,8 @@ fn judged(
     let (assessment, trials) = assess(&subject).map_err(|error| error.to_string())?;
     let carried = capacity::learned(history, series);
     let kept = Kept::of(candidate, &assessment, survey.clock(), price);
-    let hours_at = LEVELS.iter().map(|level| trials.hours_at(*level).map(|hours| hours.map(rounded))).collect();
+    let hours_at =
+        LEVELS.iter().map(|level| trials.hours_at(*level).map(|hours| hours.map(rounded))).collect();
     let mut kept = Kept { hours_at, sparkline: sparkline(series), ..kept };
     if let Some(carried) = &carried {
         carried.told(&mut kept, load);

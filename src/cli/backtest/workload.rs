@@ -91,7 +91,8 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
             levels => levels.iter().copied().map(Some).collect(),
         };
         for &level in &tried {
-            let workload = workload(args, level, &name, &series, actual.clone()).with_context(|| name.clone())?;
+            let workload =
+                workload(args, level, &name, &series, actual.clone()).with_context(|| name.clone())?;
             let of = workload.target.threshold.get();
             let name = if tried.len() > 1 { format!("{name}-at-{of}") } else { name.clone() };
             workloads.push(Workload { name, flaws: flaws.clone(), ..workload });
@@ -125,7 +126,8 @@ pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
 /// Reads `100`, or `50@2026-03-04T10:00:00Z`.
 pub(super) fn parse_part(text: &str) -> Result<Part, String> {
     let (level, from) = text.split_once('@').map_or((text, None), |(level, from)| (level, Some(from)));
-    let from = from.map_or(Ok(Time::MIN), |from| Time::parse(from.trim()).map_err(|fault| fault.to_string()))?;
+    let from =
+        from.map_or(Ok(Time::MIN), |from| Time::parse(from.trim()).map_err(|fault| fault.to_string()))?;
     Ok(Part { from, level: Level::parse(level.trim())? })
 }
 

@@ -91,19 +91,21 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
         "{}; name --workload with --namespace, or --replicas-query",
         missing.join("; ")
     );
-    let request = match (args.request, args.queries.request_query.clone().or_else(|| told(args, Told::Request))) {
-        (None, Some(query)) => {
-            let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
-            let found = found.filter(|cores| *cores > 0.0);
-            if found.is_none() {
-                missing.push(
-                    "the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned(),
-                );
+    let request =
+        match (args.request, args.queries.request_query.clone().or_else(|| told(args, Told::Request))) {
+            (None, Some(query)) => {
+                let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
+                let found = found.filter(|cores| *cores > 0.0);
+                if found.is_none() {
+                    missing.push(
+                        "the CPU request of a replica: kube-state-metrics has it, or name --request"
+                            .to_owned(),
+                    );
+                }
+                found
             }
-            found
-        }
-        _ => None,
-    };
+            _ => None,
+        };
     let others: Vec<(Column, &Series)> = others.iter().map(|(column, series)| (*column, series)).collect();
     let latency = others.iter().any(|(column, _)| *column == Column::Latency).then_some(quantity).flatten();
     Ok(Seen { evidence: Evidence::of_series(&load, &others), request, latency, missing })

@@ -151,7 +151,8 @@ impl Proposal {
     /// The whole ScaledObject.
     pub(in crate::cli) fn manifest(&self) -> String {
         let Proposal { min, max, fallback, .. } = self;
-        let (name, namespace, scaler) = (string_literal(&self.name), string_literal(&self.namespace), string_literal(&self.scaler));
+        let (name, namespace, scaler) =
+            (string_literal(&self.name), string_literal(&self.namespace), string_literal(&self.scaler));
         let target = self.target_reference();
         let mut text = format!(
             "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger

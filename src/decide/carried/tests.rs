@@ -87,7 +87,9 @@ fn nothing_read_is_nothing_and_nothing_found_is_told() {
 
 #[test]
 fn three_digits_count_towards_more_replicas() {
-    for (load, want) in [(99.999_999_999_97, 100.0), (68.017, 68.0), (0.041_69, 0.0416), (1_239.0, 1_230.0), (50.0, 50.0)] {
+    for (load, want) in
+        [(99.999_999_999_97, 100.0), (68.017, 68.0), (0.041_69, 0.0416), (1_239.0, 1_230.0), (50.0, 50.0)]
+    {
         assert!((rounded(load) / want - 1.0).abs() < 1e-9, "{load}: {}", rounded(load));
     }
 }
@@ -96,9 +98,7 @@ fn three_digits_count_towards_more_replicas() {
 fn dearer_requests_count_at_once_and_cheaper_ones_in_steps() {
     let auto = policy("68", &[("capacity", "auto")]);
     let rollout = END - Span::days(2);
-    let change = |before: f64, after: f64| {
-        move |at: Time| if at < rollout { before } else { after }
-    };
+    let change = |before: f64, after: f64| move |at: Time| if at < rollout { before } else { after };
     let template = |at: Time| Some(if at < rollout { 1.0 } else { 2.0 });
     let dearer = used(&seen(END, change(1.0, 2.0), template), &auto, END);
     assert!((dearer - 34.0).abs() < 1.0, "{dearer}");
@@ -111,7 +111,10 @@ fn dearer_requests_count_at_once_and_cheaper_ones_in_steps() {
         }
         (before, first) = (Some(count), first.or(Some(count)));
     }
-    assert!(first.is_some_and(|first| first < 45.0) && before.is_some_and(|last| last > 60.0), "{first:?} {before:?}");
+    assert!(
+        first.is_some_and(|first| first < 45.0) && before.is_some_and(|last| last > 60.0),
+        "{first:?} {before:?}"
+    );
 }
 
 #[test]

@@ -39,7 +39,11 @@ pub(super) fn read_learning(reader: &mut Reader<'_>, first: Option<&Signal>) -> 
     let Some(signal) = first else {
         if asks && !reader.has("query") {
             let found = reader.text("capacity").unwrap_or("advise");
-            reader.fault("capacity", found, "a query beside it: a schedule says nothing of the load of a replica");
+            reader.fault(
+                "capacity",
+                found,
+                "a query beside it: a schedule says nothing of the load of a replica",
+            );
         }
         return None;
     };
@@ -78,6 +82,7 @@ fn share(value: f64) -> Option<f64> {
 /// Reads a latency in seconds: `500ms`, `0.5s`, `2m`, or seconds without a unit.
 pub fn latency(text: &str) -> Option<f64> {
     let units = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1.0), ("m", 60.0), ("", 1.0)];
-    let (number, unit) = units.iter().find_map(|(unit, size)| Some((text.trim().strip_suffix(unit)?, size)))?;
+    let (number, unit) =
+        units.iter().find_map(|(unit, size)| Some((text.trim().strip_suffix(unit)?, size)))?;
     number.trim().parse::<f64>().ok().map(|number| number * unit).filter(|seconds| seconds.is_finite())
 }

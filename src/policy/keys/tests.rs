@@ -387,6 +387,9 @@ fn capacity_keys_that_do_not_go_together_are_faults() {
         (&[("capacity", "auto"), ("historyTimeWindow", "7d")], "historyTimeWindow", "7d"),
     ] {
         let faults = bad(&measured(pairs));
-        assert!(faults.iter().any(|f| f.key == key && f.found.trim_matches('\'') == found), "{pairs:?}: {faults:?}");
+        assert!(
+            faults.iter().any(|f| f.key == key && f.found.trim_matches('\'') == found),
+            "{pairs:?}: {faults:?}"
+        );
     }
 }

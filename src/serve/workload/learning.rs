@@ -32,12 +32,15 @@ const ABSENT: Span = Span::DAY;
 impl Workload {
     /// Begins to learn what one replica carries, where that is due.
     pub(super) fn learn(self: &Arc<Self>, shared: &Arc<Shared>, observations: &Observations, at: Time) {
-        let (Some(learning), Some(signal)) = (&self.policy.capacity, self.policy.signals.first()) else { return };
+        let (Some(learning), Some(signal)) = (&self.policy.capacity, self.policy.signals.first()) else {
+            return;
+        };
         let Some(backend) = self.backends.first().filter(|backend| backend.knows_exporters()) else { return };
         let point = grid_point(at, Phase::OfSeries.of(signal));
         let load = observations.signals.first().and_then(|history| history.load.clone());
         // Whoever has not read as far as the others learns what they do once it has.
-        let Some(load) = load.filter(|load| load.end().is_some_and(|end| end + signal.step.span() > point)) else {
+        let Some(load) = load.filter(|load| load.end().is_some_and(|end| end + signal.step.span() > point))
+        else {
             return;
         };
         if !self.terms.borrow().lacks_capacity(&self.policy, point) || !self.looks.begin(at) {

@@ -54,10 +54,14 @@ fn week(policy: &Policy, truth: Curve) -> (Scorecard, Vec<(Time, f64)>) {
 fn learning_a_halved_capacity_halves_the_time_short() {
     // On the second day of the week, at ten.
     let rollout = BEGIN + Span::days(15) + Span::hours(10);
-    let truth = || Curve::new(vec![(Time::MIN, threshold(100.0)), (rollout, threshold(50.0))]).expect("two parts");
+    let truth =
+        || Curve::new(vec![(Time::MIN, threshold(100.0)), (rollout, threshold(50.0))]).expect("two parts");
     let (fixed, _) = week(&policy("off"), truth());
     let (learned, used) = week(&policy("auto"), truth());
-    println!("short {:.2} % with the threshold as given, {:.2} % learned; {used:?}", fixed.tau_u, learned.tau_u);
+    println!(
+        "short {:.2} % with the threshold as given, {:.2} % learned; {used:?}",
+        fixed.tau_u, learned.tau_u
+    );
     assert!(fixed.tau_u > 20.0, "{fixed:?}");
     assert!(learned.tau_u <= fixed.tau_u / 2.0, "{} {}", learned.tau_u, fixed.tau_u);
     let last = used.last().expect("learned").1;

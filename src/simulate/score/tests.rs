@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::units::Threshold;
 use crate::history::Series;
 use crate::units;
+use crate::units::Threshold;
 
 fn minute(n: i64) -> Time {
     Time::from_epoch(n * 60)

@@ -25,14 +25,7 @@ impl<'a> Oracle<'a> {
         let seconds = |millis: Millis| Span::seconds((millis.as_secs()).ceil() as i64);
         let running = target.lead() + seconds(twin.hpa.sync_period) + RAMP;
         let from_zero = running + seconds(twin.polling_interval) + seconds(twin.pods.from_zero);
-        Oracle {
-            load,
-            truth: target.curve(),
-            tolerance: twin.tolerances().0,
-            insurance,
-            running,
-            from_zero,
-        }
+        Oracle { load, truth: target.curve(), tolerance: twin.tolerances().0, insurance, running, from_zero }
     }
 }
 

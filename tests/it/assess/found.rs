@@ -37,15 +37,11 @@ fn history() -> Vec<Backfill> {
         let of = format!("namespace=\"shop\",horizontalpodautoscaler=\"{hpa}\"{more}");
         constant(&format!("kube_horizontalpodautoscaler_{metric}{{{of}}}"), value)
     };
-    let target = |name: &str| {
-        format!(",scaletargetref_kind=\"Deployment\",scaletargetref_name=\"{name}\"")
-    };
+    let target = |name: &str| format!(",scaletargetref_kind=\"Deployment\",scaletargetref_name=\"{name}\"");
     let metric = |name: &str, kind: &str| format!(",metric_name=\"{name}\",metric_target_type=\"{kind}\"");
     let (mut used, pod) = (0.0, "pod=\"web-5d4f8b9c7-x2k4q\",container=\"web\"");
-    let mut all = vec![
-        hpa("info", "keda-hpa-web", &target("web"), 1.0),
-        hpa("info", "api", &target("api"), 1.0),
-    ];
+    let mut all =
+        vec![hpa("info", "keda-hpa-web", &target("web"), 1.0), hpa("info", "api", &target("api"), 1.0)];
     for (name, most) in [("keda-hpa-web", 40.0), ("api", 9.0)] {
         all.push(hpa("spec_min_replicas", name, "", 2.0));
         all.push(hpa("spec_max_replicas", name, "", most));
@@ -53,9 +49,10 @@ fn history() -> Vec<Backfill> {
     all.push(hpa("spec_target_metric", "keda-hpa-web", &metric("s0-prometheus", "average"), 10.0));
     all.push(hpa("spec_target_metric", "api", &metric("cpu", "utilization"), 60.0));
     all.push(Backfill {
-        metric: "keda_scaler_metrics_value{namespace=\"keda\",exported_namespace=\"shop\",scaledObject=\"web\",\
+        metric:
+            "keda_scaler_metrics_value{namespace=\"keda\",exported_namespace=\"shop\",scaledObject=\"web\",\
                  scaler=\"prometheusScaler\",triggerIndex=\"0\",metric=\"s0-prometheus\"}"
-            .to_owned(),
+                .to_owned(),
         points: every(&mut |k| load(k)),
     });
     all.push(Backfill {
@@ -71,7 +68,9 @@ fn history() -> Vec<Backfill> {
     });
     for (resource, value) in [("cpu", 0.5), ("memory", 1_073_741_824.0)] {
         all.push(constant(
-            &format!("kube_pod_container_resource_requests{{namespace=\"shop\",{pod},resource=\"{resource}\"}}"),
+            &format!(
+                "kube_pod_container_resource_requests{{namespace=\"shop\",{pod},resource=\"{resource}\"}}"
+            ),
             value,
         ));
     }
@@ -101,12 +100,16 @@ async fn a_fleet_is_found_in_prometheus_with_its_capacity_and_its_price() {
     // 0.05 + 0.01 x = 70 % of half a core.
     let carried = web["capacity"].as_f64().expect("told");
     assert!((carried - 30.0).abs() < 1.0, "{web:#}");
-    assert!(web["reason"].as_str().is_some_and(|why| why.contains("3.0 times the threshold of 10")), "{web:#}");
+    assert!(
+        web["reason"].as_str().is_some_and(|why| why.contains("3.0 times the threshold of 10")),
+        "{web:#}"
+    );
     // The HPA on CPU has pods whose requests nobody knows.
     let api = row("api");
     assert_eq!(api["verdict"], "cannot_tell", "{api:#}");
     let mut reader = csv::Reader::from_path(Path::new(&out).join("fleet.csv")).expect("a table");
-    let price = reader.headers().expect("a header").iter().position(|name| name == "price").expect("a column");
+    let price =
+        reader.headers().expect("a header").iter().position(|name| name == "price").expect("a column");
     let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
     let of = |name: &str| rows.iter().find(|row| &row[1] == name).expect("a row");
     assert_eq!((&of("web")[price], &of("api")[price]), ("0.03", ""));

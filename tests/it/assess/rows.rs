@@ -34,7 +34,8 @@ fn history() -> Vec<Backfill> {
         load("nan", DAYS, |_| f64::NAN),
         load("young", 1, |_| 50.0),
         Backfill {
-            metric: "kube_deployment_status_replicas_ready{namespace=\"shop\",deployment=\"gone\"}".to_owned(),
+            metric: "kube_deployment_status_replicas_ready{namespace=\"shop\",deployment=\"gone\"}"
+                .to_owned(),
             points: points(DAYS, |_| 0.0),
         },
     ]
@@ -58,7 +59,8 @@ async fn a_fault_is_told_in_its_row_and_the_others_are_judged() {
     let until = chrono::DateTime::from_timestamp(until.parse().expect("seconds"), 0).expect("in range");
     let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let (manifests, out) = (manifests.to_string_lossy(), out.to_string_lossy());
-    let mut args = vec!["--prometheus", &url, "--manifests", &manifests, "--until", &until, "--history", "5d"];
+    let mut args =
+        vec!["--prometheus", &url, "--manifests", &manifests, "--until", &until, "--history", "5d"];
     args.extend(["--out", &out, "--format", "json", "--max-per-second", "100"]);
     let told = assess(&args);
     assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
@@ -85,5 +87,8 @@ async fn a_fault_is_told_in_its_row_and_the_others_are_judged() {
     std::fs::write(manifests.as_ref(), object("young", "load{app=\"young\"}")).expect("written");
     let alone = assess(&["--prometheus", &url, "--manifests", &manifests, "--until", &until]);
     let why = String::from_utf8_lossy(&alone.stderr).into_owned();
-    assert!(alone.status.code() == Some(2) && why.contains("no workload could be judged; the first"), "{why}");
+    assert!(
+        alone.status.code() == Some(2) && why.contains("no workload could be judged; the first"),
+        "{why}"
+    );
 }
