@@ -8,7 +8,7 @@ use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
-use crate::policy::{Fault, Keys, Policy, quoted};
+use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
 use crate::source::yaml::{Node, Place, locate};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
@@ -255,7 +255,7 @@ pub(super) fn add_fault(
 
 fn rule_of(fault: &Fault) -> &'static Rule {
     /// How the reader of keys words that one key excludes another.
-    const EXCLUDES: [&str; 8] = [
+    const EXCLUDES: [&str; 7] = [
         "one of the two",
         "at most one of",
         "no min or max beside it",

@@ -313,8 +313,8 @@ impl Trials {
         }
     }
 
-    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at most
-    /// `level` percent of the time.
+    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at
+    /// most `level` percent of the time.
     pub fn hours_at(&self, level: f64) -> [Option<f64>; 3] {
         let demand = self.reactive.0.scorecard.demand_hours;
         let [reactive, schedule, predictive] = self.costs(level);

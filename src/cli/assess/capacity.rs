@@ -6,8 +6,8 @@ use super::history::History;
 use super::inventory::LoadQuery;
 use super::row::{Kept, rounded};
 use crate::capacity::{Column, Evidence, Question, learn};
-use crate::cli::capacity::UTILIZATION;
 use crate::history::Series;
+use crate::policy::Learning;
 use crate::simulate::Verdict;
 
 /// The load of one replica at the usual utilization, with the range that holds it nine times of ten.
@@ -24,7 +24,7 @@ pub(super) fn learned(history: &History, load: &Series) -> Option<Carried> {
     let (ran, cpu) = (history.ran.as_deref()?, history.cpu.as_deref()?);
     let others = [(Column::Replicas, ran), (Column::Cpu, cpu)];
     let request = history.candidate.requests.cores;
-    let question = Question { request, utilization: UTILIZATION, objective: None };
+    let question = Question { request, utilization: Learning::UTILIZATION, objective: None };
     let known = learn(&Evidence::of_series(load, &others), &question).verdict.known()?.carried;
     Some(Carried { value: known.value, low: known.low })
 }
@@ -42,7 +42,7 @@ impl Carried {
         let told = format!(
             "one replica carries {:.4} at {:.0} % of its CPU request, {:.1} times the threshold of {threshold:.4}",
             self.value,
-            100.0 * UTILIZATION,
+            100.0 * Learning::UTILIZATION,
             self.value / threshold
         );
         if kept.verdict() == Verdict::Reactive {

@@ -173,8 +173,8 @@ fn reason(finding: &Finding) -> String {
         ),
         Finding::OnlySafe { level } => {
             format!(
-                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and no \
-                 rule for busy hours"
+                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and \
+                 no rule for busy hours"
             )
         }
         Finding::BusyHours(busy) => format!(

@@ -92,7 +92,7 @@ impl Entry {
 
     /// With a forecast.
     pub(in crate::cli) fn foreseen(name: &'static str, seen: Foreseen, frontier: Frontier) -> Self {
-        let Foreseen { run, views, trust } = seen;
+        let Foreseen { run, views, trust, .. } = seen;
         let distrust = Distrust::of(&run, &views);
         Entry { name, run, views, trust, distrust, frontier }
     }

@@ -110,7 +110,7 @@ mod tests {
         keys.values.extend([("query", "q"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned())));
         let policy = Policy::from_keys(&keys).expect("valid");
         let flaws = Vec::new();
-        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws }, [])
+        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws, busy: None }, [])
     }
 
     #[test]

@@ -30,6 +30,7 @@ fn by_load(replicas: u32, notes: Vec<Note>) -> Decision {
         history_age: Some(Span::seconds(45)),
         forecast: None,
         capped_in: None,
+        capacity: None,
     }
 }
 
