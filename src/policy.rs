@@ -4,6 +4,7 @@
 //! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
 //! repairs anything. Nothing here reads a file or a clock.
 
+mod counters;
 mod fault;
 pub mod ical;
 mod identity;
@@ -14,6 +15,7 @@ mod reach;
 mod reader;
 pub mod schedule;
 
+pub use counters::counter_questions;
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
 pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
@@ -86,6 +88,8 @@ pub struct Signal {
     pub is_forecast: bool,
     /// How far back the query looks.
     pub look_back: Span,
+    /// What tells whether the counters under the query were there.
+    pub counters: Vec<String>,
 }
 
 /// Where a query is sent.
@@ -113,6 +117,8 @@ pub struct Drain {
     pub arrivals: String,
     /// How far back that looks.
     pub look_back: Span,
+    /// What tells whether the counters under it were there.
+    pub counters: Vec<String>,
     /// Work one replica does per second.
     pub service: ServiceRate,
     /// The deadline.
@@ -225,11 +231,14 @@ impl Signal {
         Reach::new(self.drain().map_or(self.look_back, |drain| drain.look_back), self.step)
     }
 
-    /// Every query that it takes: its own, and those of its deadline.
+    /// Every query that it takes: its own, those of its deadline, and those about their counters.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         let drain = self.drain();
         let arrivals = drain.map(|drain| drain.arrivals.as_str());
-        [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten()
+        let loads =
+            [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten();
+        let counters = self.counters.iter().chain(drain.into_iter().flat_map(|drain| &drain.counters));
+        loads.chain(counters.map(String::as_str))
     }
 }
 

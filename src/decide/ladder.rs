@@ -1,7 +1,7 @@
 //! The decision: override, needs, floors, ceilings, zero, in the order of precedence that users are told.
 
 use super::decision::{Blind, Decision, Need, Rung};
-use super::evaluate::{Question, SignalNeed, evaluate};
+use super::evaluate::{Question, SignalNeed, evaluate, short};
 use super::prepared::{Prepared, SignalPlan};
 use super::reason::{Contributor, Note, Reason};
 use super::rules::{beyond_tolerance, in_steps};
@@ -34,6 +34,7 @@ pub fn decide(
     }
     let (lead, lead_notes) = lead_time(observations, policy);
     let mut signals = Vec::with_capacity(policy.signals.len());
+    let mut absent = Vec::new();
     for (i, signal) in policy.signals.iter().enumerate() {
         let missing = || Blind::Warming { missing: "observations".to_owned() };
         let question = Question {
@@ -47,10 +48,15 @@ pub fn decide(
             wake_lead: lead.from_zero,
             now,
         };
+        if question.is_absent() {
+            absent.push(Note::SignalAbsent { number: i + 1, query: short(&signal.query) });
+            continue;
+        }
         signals.push(evaluate(&question, prepared.signals.get(i).unwrap_or(&SignalPlan::Pending))?);
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
+    decision.notes.extend(absent);
     let late = prepared.late.filter(|_| policy.mode != Mode::Reactive);
     decision.notes.extend(late.map(|since| Note::FitLate { since }));
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));

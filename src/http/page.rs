@@ -239,6 +239,9 @@ fn mark_of(decision: &Decision) -> Mark {
         Rung::Held => Mark { class: "warn", word: "held: no new samples" },
         _ if has(|n| matches!(n, Note::Capped { .. })) => Mark { class: "bad", word: "capped" },
         _ if has(|n| matches!(n, Note::ClockSkew { .. })) => Mark { class: "warn", word: "clocks differ" },
+        _ if has(|n| matches!(n, Note::SignalAbsent { .. })) => {
+            Mark { class: "warn", word: "a signal has no data" }
+        }
         _ if decision.capped_in.is_some() => Mark { class: "warn", word: "will be capped" },
         Rung::ReactiveOnly => Mark { class: "warn", word: "no forecast" },
         // A seasonal rule in its place sees as far ahead: nothing is amiss.

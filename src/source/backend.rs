@@ -48,6 +48,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
     }
+    /// What a question about counters yields over a range; `None` of one that cannot tell.
+    async fn counters(&self, _question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        Ok(None)
+    }
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
     /// Where its answers come from, without credentials: a name may be given to another server between two runs.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Carried, Workload};
-use crate::decide::{Blind, Contributor, Decision, Need, Prepared, SignalPlan, State};
+use crate::decide::{Blind, Contributor, Decision, Need, Note, Prepared, SignalPlan, State};
 use crate::history::{Observations, Series};
 use crate::policy::Mode;
 use crate::serve::registry::Shared;
@@ -34,6 +34,7 @@ impl Workload {
                     let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
                     tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
+                self.tell_absent(&decision);
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
@@ -53,6 +54,19 @@ impl Workload {
                     true
                 });
             }
+        }
+    }
+
+    /// Tells of signals without data, once when that changes.
+    fn tell_absent(&self, decision: &Decision) {
+        let absent = |decision: &Decision| {
+            let notes = decision.notes.iter().filter(|note| matches!(note, Note::SignalAbsent { .. }));
+            notes.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let now = absent(decision);
+        let before = self.state.borrow().as_ref().map(|before| absent(before)).unwrap_or_default();
+        for note in now.iter().filter(|note| !before.contains(note)) {
+            tracing::warn!(workload = %self.id, "{note}");
         }
     }
 
