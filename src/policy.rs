@@ -204,6 +204,12 @@ impl Policy {
         self.signals.is_empty()
     }
 
+    /// Whether anything looks at the forecast of that signal: of a symptom of the present nothing does, unless errors are
+    /// asked for, since they may hide its load.
+    pub fn learns(&self, signal: usize) -> bool {
+        self.signals.get(signal).is_some_and(|signal| signal.is_forecast || self.queries.errors.is_some())
+    }
+
     /// The word of a person that holds at an instant.
     pub fn override_at(&self, at: Time) -> Option<&Override> {
         self.r#override.as_ref().filter(|word| word.holds_at(at))

@@ -333,7 +333,7 @@ impl Question<'_> {
 }
 
 /// Enough of a query to recognise it.
-pub(super) fn short(query: &str) -> String {
+fn short(query: &str) -> String {
     query.chars().take(60).collect()
 }
 

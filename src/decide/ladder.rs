@@ -1,7 +1,7 @@
 //! The decision: override, needs, floors, ceilings, zero, in the order of precedence that users are told.
 
 use super::decision::{Blind, Decision, Need, Rung};
-use super::evaluate::{Question, SignalNeed, evaluate, short};
+use super::evaluate::{Question, SignalNeed, evaluate};
 use super::prepared::{Prepared, SignalPlan};
 use super::reason::{Contributor, Note, Reason};
 use super::rules::{beyond_tolerance, in_steps};
@@ -49,7 +49,7 @@ pub fn decide(
             now,
         };
         if question.is_absent() {
-            absent.push(Note::SignalAbsent { number: i + 1, query: short(&signal.query) });
+            absent.push(Note::SignalAbsent { number: i + 1 });
             continue;
         }
         signals.push(evaluate(&question, prepared.signals.get(i).unwrap_or(&SignalPlan::Pending))?);

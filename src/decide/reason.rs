@@ -109,8 +109,6 @@ pub enum Note {
     SignalAbsent {
         /// Its place in the policy, counted from 1; the workload's own query is the first.
         number: usize,
-        /// Enough of its query to recognise it.
-        query: String,
     },
     /// The clocks of the data source and ours differ by this.
     ClockSkew {
@@ -288,8 +286,8 @@ impl fmt::Display for Note {
             Note::Refilling { until } => {
                 write!(f, "samples were missing: the load only raises the answer until {until}")
             }
-            Note::SignalAbsent { number, query } => {
-                write!(f, "signal {number} never had a value and does not count: '{query}'")
+            Note::SignalAbsent { number } => {
+                write!(f, "signal {number} of the policy never had a value and does not count")
             }
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),

@@ -39,7 +39,8 @@ impl Counters {
         let from = answers.slot_before(self.next()).unwrap_or(0);
         for i in (from..answers.len()).filter(|&i| answers.time(i) >= self.next()).collect::<Vec<_>>() {
             let restarts = answers.get(i);
-            let begins = self.restarts.zip(restarts).is_some_and(|(before, now)| now - before > MOST_RESTARTED);
+            let begins =
+                self.restarts.zip(restarts).is_some_and(|(before, now)| now - before > MOST_RESTARTED);
             if self.whole.is_empty() && restarts.is_none() {
                 // A target that was never there before is new; nothing is missing of its load.
                 self.whole = Series::new(answers.time(i + 1), answers.step()).compact();
@@ -79,9 +80,8 @@ impl Counters {
     /// What keeps the value of `at` from being the whole load, of a query that looks back so far.
     pub(super) fn refill(&self, look_back: Span, at: Time) -> Option<Refill> {
         let known = at.min(self.whole.end()?);
-        in_series(&self.whole, Reach::new(look_back, self.whole.step()), known).filter(|gap| {
-            gap.until.is_none_or(|until| at < until)
-        })
+        in_series(&self.whole, Reach::new(look_back, self.whole.step()), known)
+            .filter(|gap| gap.until.is_none_or(|until| at < until))
     }
 }
 

@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn what_is_no_promql_is_read_to_its_end() {
-        for query in ["rate(", "rate(a[", "rate(a[2m", "rate([2m])", "]))[[", "é[ü", "rate(a{[2m])", "))rate(a[1m]"] {
+        for query in
+            ["rate(", "rate(a[", "rate(a[2m", "rate([2m])", "]))[[", "é[ü", "rate(a{[2m])", "))rate(a[1m]"]
+        {
             counter_questions(query);
         }
     }

@@ -7,8 +7,8 @@ mod trouble;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use counters::{CountersFlight, CountersKey};
 pub(super) use counters::Asked;
+use counters::{CountersFlight, CountersKey};
 use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;

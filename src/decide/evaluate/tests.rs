@@ -133,7 +133,7 @@ fn a_further_signal_that_never_had_data_stops_nobody() {
     let decision = answer(&seen, &policy, at(3)).expect("the first signal decides");
     assert_eq!(decision.replicas.get(), 17);
     let told: Vec<_> = decision.notes.iter().map(ToString::to_string).collect();
-    assert!(told.iter().any(|note| note.contains("signal 2 never had a value")), "{told:?}");
+    assert!(told.iter().any(|note| note.contains("signal 2 of the policy never had a value")), "{told:?}");
     // Nor does it keep a workload awake: there is no work that it could have told of.
     let (mut asleep, mut zero) = with_second(empty());
     zero.limits.min = Replicas::ZERO;

@@ -103,9 +103,8 @@ impl Hub {
                 if is_silent || state.retries.must_wait(at) {
                     return old;
                 }
-                let usable = |seen: &Arc<Counters>| {
-                    at - key.keep <= seen.next() && seen.next().since(at) <= SET_BACK
-                };
+                let usable =
+                    |seen: &Arc<Counters>| at - key.keep <= seen.next() && seen.next().since(at) <= SET_BACK;
                 let mut seen = old.clone().filter(usable).unwrap_or_else(|| {
                     // Far enough to see an absence that the query still suffers from, and what was there before it.
                     let from = at - look_back - look_back - Span::MINUTE;

@@ -376,7 +376,8 @@ mod tests {
     fn a_source_is_back_with_the_first_question_that_it_answers() {
         captured(|troubles, _| {
             let question = question("sum(rate(requests_total[2m]))");
-            let note = |part, outcome, second| troubles.noted(&question, part, outcome, Some(at(-15)), at(second));
+            let note =
+                |part, outcome, second| troubles.noted(&question, part, outcome, Some(at(-15)), at(second));
             let until = || troubles.interrupted(&question).and_then(|gap| gap.until);
             note(Part::Instant, failed(), 0);
             note(Part::Series, failed(), 0);

@@ -59,14 +59,13 @@ impl Workload {
 
     /// Tells of signals without data, once when that changes.
     fn tell_absent(&self, decision: &Decision) {
-        let absent = |decision: &Decision| {
-            let notes = decision.notes.iter().filter(|note| matches!(note, Note::SignalAbsent { .. }));
-            notes.map(ToString::to_string).collect::<Vec<_>>()
-        };
-        let now = absent(decision);
-        let before = self.state.borrow().as_ref().map(|before| absent(before)).unwrap_or_default();
-        for note in now.iter().filter(|note| !before.contains(note)) {
-            tracing::warn!(workload = %self.id, "{note}");
+        let before = self.state.borrow().as_ref().ok().cloned();
+        let is_told = |note: &Note| before.as_ref().is_some_and(|before| before.notes.contains(note));
+        for note in decision.notes.iter().filter(|note| !is_told(note)) {
+            let Note::SignalAbsent { number } = note else { continue };
+            let signal = number.checked_sub(1).and_then(|i| self.policy.signals.get(i));
+            let query = signal.map_or("", |signal| signal.query.as_str());
+            tracing::warn!(workload = %self.id, query, "{note}");
         }
     }
 

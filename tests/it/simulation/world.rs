@@ -108,16 +108,18 @@ impl World {
             Kind::Down,
             Kind::Restarted,
             Kind::Neighbour,
-            Kind::Reset,
         ];
         let mut faults = Vec::new();
         let mut at = begin + Span::minutes(90 + draw(120) as i64);
         while at < begin + LENGTH {
             // From a scrape that is missed to a night without Prometheus.
             let minutes = [2, 7, 25, 55, 180][draw(5) as usize] + draw(5) as i64;
-            let kind = kinds[draw(kinds.len() as u64) as usize];
-            let to = at + Span::minutes(if kind == Kind::Reset { 1 } else { minutes });
-            faults.push(Fault { kind, from: at, to });
+            let to = at + Span::minutes(minutes);
+            faults.push(Fault { kind: kinds[draw(kinds.len() as u64) as usize], from: at, to });
+            if faults.len() % 3 == 1 {
+                let from = to + Span::minutes(75);
+                faults.push(Fault { kind: Kind::Reset, from, to: from + Span::MINUTE });
+            }
             at = to + Span::minutes(150 + draw(120) as i64);
         }
         let mut restarts: Vec<Time> =
@@ -344,7 +346,8 @@ impl Source {
         let is_away = |f: Fault| matches!(f.kind, Kind::Restarted | Kind::Vanished);
         let minutes = || (0..5).map(|i| at - Span::minutes(i));
         let since_away = minutes().take_while(|minute| !self.world.fault(*minute).is_some_and(is_away));
-        let is_there = at <= self.clock.now() && since_away.into_iter().any(|m| self.sample(m, kind).is_some());
+        let is_there =
+            at <= self.clock.now() && since_away.into_iter().any(|m| self.sample(m, kind).is_some());
         let begins = |f: &&Fault| match f.kind {
             Kind::Restarted => at - RANGE < f.to && f.to <= at,
             Kind::Reset => at - RANGE < f.from && f.from <= at,
