@@ -11,6 +11,6 @@ mod series;
 
 pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
 pub use counters::Counters;
-pub use observations::{LeadSample, Measured, Observations, Sample, SignalHistory};
+pub use observations::{LeadSample, Measured, Observations, Sample, ServiceHistory, SignalHistory};
 pub use refill::{Interruption, Reach, Refill, thin};
 pub use series::{HistoryError, Series};

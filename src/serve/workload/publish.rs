@@ -101,7 +101,8 @@ impl Workload {
                 let points = history.load.as_deref().map_or(0, Series::observed);
                 let decided = decision.forecast.as_ref().map(|view| view.trust);
                 let trust = decided.or_else(|| prepared.trust(&self.policy));
-                shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points);
+                let ignored = tracker.ignored();
+                shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points, ignored);
             }
         }
         let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);

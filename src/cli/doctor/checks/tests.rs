@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::facts::Names;
+use crate::source::Doubt;
 use crate::units::{Span, Step};
 
 fn facts(trust: &str) -> Facts {
@@ -21,6 +22,8 @@ fn facts(trust: &str) -> Facts {
         forecast: Some(json!({ "trust": trust, "skill_ratio": 1.4 })),
         prometheus: Some(Ok(())),
         skew: Some(Span::ZERO),
+        doubts: Some(Vec::new()),
+        retention: None,
         sees_cluster: true,
         load: None,
         hpa: Some(4.0),
@@ -51,6 +54,37 @@ fn trust_is_told_as_the_server_tells_it() {
     let check = all(&seen).into_iter().find(|check| check.name == "forecast").expect("checked");
     assert_eq!((check.finding.as_str(), check.finding.found()), ("ok", &*format!("probation: {text}")));
     assert_eq!(status(&Facts { forecast: None, ..facts("trusted") }, "forecast"), "skipped");
+}
+
+#[test]
+fn what_prometheus_tells_of_its_metrics_explains_what_is_wrong() {
+    let metric = || "a".to_owned();
+    let with = |doubt: Doubt| Facts { doubts: Some(vec![doubt]), ..facts("trusted") };
+    assert_eq!(status(&facts("trusted"), "metric_type"), "ok");
+    assert_eq!(status(&Facts { doubts: None, ..facts("trusted") }, "metric_type"), "skipped");
+    assert_eq!(status(&with(Doubt::CounterWithoutRate { metric: metric() }), "metric_type"), "fail");
+    let gauge = with(Doubt::RateOfGauge { metric: metric(), function: "rate".to_owned() });
+    assert_eq!(status(&gauge, "metric_type"), "warn");
+    let missing = with(Doubt::NoMetric { metric: metric(), nearest: None });
+    assert_eq!(status(&missing, "metric_type"), "ok");
+    let missing = Facts { load: Some(Ok(None)), ..missing };
+    let found = |seen: &Facts, name: &str| {
+        let check = all(seen).into_iter().find(|check| check.name == name).expect("the check");
+        check.finding.found().to_owned()
+    };
+    assert_eq!(found(&missing, "one_series"), "there is no metric a");
+    let mut short = Facts { retention: Some(Span::days(15)), ..facts("trusted") };
+    let mut noted = |name: &str, text: &str| {
+        if let Ok(Some(row)) = &mut short.row {
+            row["decision"]["notes"] = json!([{ "note": name, "text": text }]);
+        }
+        found(&short, "history")
+    };
+    assert_eq!(
+        noted("history_short", "15d of the 28d asked for"),
+        "15d of the 28d asked for; Prometheus keeps samples for 15d"
+    );
+    assert_eq!(noted("ignored", "1 sample ignored"), "as much as was asked for; 1 sample ignored");
 }
 
 #[test]
