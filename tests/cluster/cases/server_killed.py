@@ -3,7 +3,11 @@ answers, and nobody answers less.
 
 KEDA's gRPC client waits up to two minutes between its attempts at an address that refused it. A Service without a cluster
 IP drops the address of a dead pod, and a new pod has a new one, which is tried at once; here the address stays. Nothing
-that a server does reaches a client that waits, so the second server is ended once KEDA asks the first again."""
+that a server does reaches a client that waits, so the second server is ended once KEDA asks the first again.
+
+A server that has just begun knows a workload only once it is asked. KEDA throws GetMetrics' number away when IsActive
+fails, and its one retry makes the same two calls: by turns over two servers they meet the new one again. So each start
+costs the HPA one sync without our metric, in which it holds."""
 import time
 
 from harness import kube, loads
@@ -12,6 +16,8 @@ from harness.case import need, rate
 LOADS = [loads.Load("server-killed")]
 SITE = {"servers": 2}
 NEED = need(480)
+# The HPA's sync, and the record's second at both ends.
+SYNC = 17
 
 
 def is_asked(case, n):
@@ -45,7 +51,7 @@ def run(case):
     apart = sum(len(set(sample.numbers())) > 1 for _, _, sample in seen)
     fell_back = any(sample.conditions.get("Fallback") == "True" for _, _, sample in seen)
     case.never_below(NEED, "web", gone)
-    case.expect(blind == 0, f"the HPA was without our metric for {blind} s")
+    case.expect(blind <= 2 * SYNC, f"the HPA was without our metric for {blind} s, two starts explain {2 * SYNC}")
     case.expect(not fell_back, "KEDA took its fallback")
     case.figure(f"the HPA without our metric for {blind} s; the servers differed for {apart} of {len(seen)} s; "
                 f"fallback {'taken' if fell_back else 'not taken'}")
