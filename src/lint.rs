@@ -19,9 +19,9 @@ pub use report::{github, json, sarif, text};
 pub use rules::{Rule, Severity};
 
 use crate::policy::KNOWN_KEYS;
-use crate::source::{Catalogue, Doubt};
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, Place, documents};
+use crate::source::{Catalogue, Doubt};
 use crate::units::{Span, Time};
 
 /// Stands in a proposal where the query is not known: a name that no Prometheus has, so that what is forgotten is seen.

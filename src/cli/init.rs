@@ -165,7 +165,8 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
 fn noticed(args: &InitArgs, series: &Series) -> Vec<String> {
     let (Some(url), Some(query)) = (&args.prometheus, &args.query) else { return Vec::new() };
     let About { retention, doubts } = live::about(url, query);
-    let mut noticed: Vec<_> = doubts.iter().map(|doubt| format!("Query: {doubt}; {}.", doubt.advice())).collect();
+    let mut noticed: Vec<_> =
+        doubts.iter().map(|doubt| format!("Query: {doubt}; {}.", doubt.advice())).collect();
     let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
     if let Some(kept) = retention.filter(|kept| *kept < args.history && covers + Span::DAY < args.history) {
         noticed.push(format!(

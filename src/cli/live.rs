@@ -8,8 +8,8 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::history::Series;
 use crate::policy::quoted;
-use crate::source::config::{DataSourceConfig, Limits};
 use crate::serve::{Clock, SystemClock};
+use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::{self, Backend, Doubt, RangeQuery, base_url, doubts};
 use crate::units::{Span, Step, Time};
 

@@ -9,8 +9,8 @@ use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
 use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
-use crate::source::{Catalogue, Doubt};
 use crate::source::yaml::{Node, Place, locate};
+use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
 
 /// The name under which a file is looked at.

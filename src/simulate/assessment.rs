@@ -346,7 +346,8 @@ impl Floor {
         let measure = subject.target.measure(subject.load);
         let threshold = subject.target.threshold;
         let observed = subject.load.observed(measure.from, measure.until);
-        let needed: Vec<_> = observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
+        let needed: Vec<_> =
+            observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
         let sum = |least: u32| needed.iter().map(|n| n.max(f64::from(least))).sum::<f64>();
         let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
         let usual = percentile(needed, 0.95).map_or(1, |n| n as u32);

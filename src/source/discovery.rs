@@ -75,7 +75,14 @@ pub enum Doubt {
 const RISES: [&str; 4] = ["rate", "irate", "increase", "resets"];
 /// Functions whose value does not depend on that of the counter.
 const COUNTS: [&str; 9] = [
-    "absent", "absent_over_time", "changes", "count", "count_over_time", "count_values", "group", "present_over_time",
+    "absent",
+    "absent_over_time",
+    "changes",
+    "count",
+    "count_over_time",
+    "count_values",
+    "group",
+    "present_over_time",
     "timestamp",
 ];
 /// So many values are named, and so many letters of each; more are no help.
@@ -102,7 +109,8 @@ pub async fn doubts(source: &dyn Backend, query: &str, since: Time) -> Result<Ve
 
 /// A metric that is not read as what it is.
 fn misread(one: &Selected, metric: &str, kind: Option<MetricKind>) -> Option<Doubt> {
-    let has = |functions: &[&str]| one.within.iter().rfind(|word| functions.contains(&word.as_str())).cloned();
+    let has =
+        |functions: &[&str]| one.within.iter().rfind(|word| functions.contains(&word.as_str())).cloned();
     match kind? {
         MetricKind::Counter if has(&RISES).is_none() && has(&COUNTS).is_none() => {
             Some(Doubt::CounterWithoutRate { metric: metric.to_owned() })
@@ -200,7 +208,8 @@ impl fmt::Display for Doubt {
                     return Ok(());
                 }
                 // As a line of a log can show them.
-                let shown = |value: &String| value.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+                let shown =
+                    |value: &String| value.chars().take(LONGEST).flat_map(char::escape_debug).collect();
                 let named: Vec<String> = values.iter().take(NAMED).map(shown).collect();
                 write!(f, "; there are: {}", named.join(", "))?;
                 match values.len().saturating_sub(NAMED) {

@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn nothing_is_told_of_what_breaks_off() {
-        for query in ["sum(rate(a[2m)", "sum(a", "a{x=\"y}", "a{x=", "a)", "rate(a[", "é{ü", "a{x y}", "'"] {
+        for query in ["sum(rate(a[2m)", "sum(a", "a{x=\"y}", "a{x=", "a)", "rate(a[", "é{ü", "a{x y}", "'"]
+        {
             assert_eq!(told(query), [""; 0], "{query}");
         }
     }

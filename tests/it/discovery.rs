@@ -95,7 +95,10 @@ async fn types_and_labels_of_a_real_prometheus_tell_what_is_wrong_with_a_query()
             "sum(rate(http_requests_total{job=\"t\", service=~\"che.ot\"}[2m]))",
             "no series of http_requests_total has service=~\"che.ot\"; there are: cart, checkout",
         ),
-        ("sum(rate(http_request_total[2m]))", "there is no metric http_request_total; there is http_requests_total"),
+        (
+            "sum(rate(http_request_total[2m]))",
+            "there is no metric http_request_total; there is http_requests_total",
+        ),
         ("sum(wholly_other)", "there is no metric wholly_other"),
     ];
     for (query, want) in table {

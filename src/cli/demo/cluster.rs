@@ -16,7 +16,8 @@ pub(super) struct Cluster {
 }
 
 /// The demo's query for the replicas that run.
-pub(super) const RUNNING: &str = "sum(kube_deployment_status_replicas{namespace=\"demo\",deployment=\"web\"})";
+pub(super) const RUNNING: &str =
+    "sum(kube_deployment_status_replicas{namespace=\"demo\",deployment=\"web\"})";
 
 // === impl Cluster ===
 

@@ -10,10 +10,10 @@ use prometheus_http_query::{Client as Api, Selector};
 use reqwest::Method;
 
 use super::{Prometheus, answer};
+use crate::source::SourceError;
 use crate::source::discovery::{Discovery, MetricKind};
 use crate::source::promql::Selected;
 use crate::source::transport::Turn;
-use crate::source::SourceError;
 use crate::units::{Span, Time};
 
 /// What is read of an answer: a hundred thousand names.
@@ -87,7 +87,8 @@ async fn values(
 }
 
 fn selector(selected: &Selected) -> Selector<'_> {
-    let named = selected.metric.as_deref().map_or_else(Selector::new, |metric| Selector::new().metric(metric));
+    let named =
+        selected.metric.as_deref().map_or_else(Selector::new, |metric| Selector::new().metric(metric));
     selected.matchers.iter().fold(named, |selector, matcher| {
         let (label, value) = (matcher.label.as_str(), matcher.value.as_str());
         match matcher.operator {
@@ -103,7 +104,8 @@ fn selector(selected: &Selected) -> Selector<'_> {
 fn kept(flags: &HashMap<String, String>) -> Option<Span> {
     let flag = |name: &str| flags.get(name).map(String::as_str);
     let time = Span::parse(flag("storage.tsdb.retention.time")?).ok()?;
-    let has_size = flag("storage.tsdb.retention.size").is_some_and(|size| size.starts_with(|c| ('1'..='9').contains(&c)));
+    let has_size = flag("storage.tsdb.retention.size")
+        .is_some_and(|size| size.starts_with(|c| ('1'..='9').contains(&c)));
     match (time > Span::ZERO, has_size) {
         (true, _) => Some(time),
         (false, true) => None,
@@ -118,7 +120,9 @@ mod tests {
     #[test]
     fn the_flags_tell_how_long_samples_are_kept() {
         let told = |time: Option<&str>, size: Option<&str>| {
-            let of = |name: &str, value: Option<&str>| value.map(|v| (format!("storage.tsdb.retention.{name}"), v.to_owned()));
+            let of = |name: &str, value: Option<&str>| {
+                value.map(|v| (format!("storage.tsdb.retention.{name}"), v.to_owned()))
+            };
             kept(&of("time", time).into_iter().chain(of("size", size)).collect()).map(|span| span.to_string())
         };
         assert_eq!(told(Some("30d"), Some("0B")).as_deref(), Some("30d"));

@@ -121,7 +121,8 @@ impl Connector {
             if url.path() == "/" {
                 return Ok(None);
             }
-            url.query_pairs_mut().extend_pairs(self.parameters.iter().map(|(name, value)| (*name, value.reveal())));
+            url.query_pairs_mut()
+                .extend_pairs(self.parameters.iter().map(|(name, value)| (*name, value.reveal())));
         }
         let headers = ready.headers.iter().cloned().collect();
         let client = builder(&self.config, &self.pems()?)?.default_headers(headers);

@@ -80,7 +80,10 @@ fn what_prometheus_tells_of_its_metrics_explains_what_is_wrong() {
         }
         found(&short, "history")
     };
-    assert_eq!(noted("history_short", "15d of the 28d asked for"), "15d of the 28d asked for; Prometheus keeps samples for 15d");
+    assert_eq!(
+        noted("history_short", "15d of the 28d asked for"),
+        "15d of the 28d asked for; Prometheus keeps samples for 15d"
+    );
     assert_eq!(noted("ignored", "1 sample ignored"), "as much as was asked for; 1 sample ignored");
 }
 
