@@ -9,6 +9,6 @@ mod refill;
 mod series;
 
 pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
-pub use observations::{LeadSample, Observations, Sample, SignalHistory};
+pub use observations::{LeadSample, Observations, Sample, ServiceHistory, SignalHistory};
 pub use refill::{Interruption, Reach, Refill, thin};
 pub use series::{HistoryError, Series};

@@ -8,6 +8,7 @@ pub mod config;
 mod datasources;
 pub mod discovery;
 mod error;
+pub mod exporters;
 pub mod feed;
 pub mod manifest;
 pub mod prometheus;

@@ -10,6 +10,7 @@ mod screen;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,12 @@ pub struct DemoArgs {
     /// How long it shows; half a minute is a day of the workload.
     #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = Span::parse)]
     duration: Span,
+    /// A generated fleet in place of one workload, as `forescale assess` judges it: who profits, by how much.
+    #[arg(long, conflicts_with = "duration")]
+    fleet: bool,
+    /// The folder for the fleet's report.
+    #[arg(long, value_name = "DIR", default_value = "fleet-demo", requires = "fleet")]
+    out: PathBuf,
     /// Lines or a picture for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]
     format: super::Format,
@@ -63,6 +70,9 @@ struct Shown {
 
 /// Runs the demo and prints what it showed.
 pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
+    if args.fleet {
+        return super::assess::demo::run(&args.out, args.format);
+    }
     anyhow::ensure!(
         args.duration >= Span::seconds(1) && args.duration <= LONGEST,
         "--for: found {}, expected 1s to {LONGEST}",

@@ -6,11 +6,12 @@ use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, trust};
 use super::reason::Note;
+use super::usual::usual_load;
 use crate::forecast::{Rule, Trust};
 use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
-use crate::units::{Quantile, Replicas, Span, Time, exceeds};
+use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
 pub(super) struct SignalNeed {
@@ -40,6 +41,8 @@ pub(super) struct Question<'a> {
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
+    /// The load per replica that counts.
+    pub threshold: Threshold,
     /// The signal's number.
     pub number: usize,
     pub factor: f64,
@@ -89,6 +92,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let Some(until) = gap.and_then(|gap| gap.until) {
         need.notes.push(Note::Refilling { until });
     }
+    need.notes.extend(question.unusual(load, present.at));
     if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
@@ -148,8 +152,7 @@ impl Question<'_> {
     }
 
     fn need(&self) -> Need {
-        let Signal { threshold, activation, .. } = *self.signal;
-        Need { factor: self.factor, threshold, activation }
+        Need { factor: self.factor, threshold: self.threshold, activation: self.signal.activation }
     }
 
     /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
@@ -177,6 +180,15 @@ impl Question<'_> {
             }
             _ => self.replicas_for(load),
         }
+    }
+
+    /// What tells a load that is twice or half the usual, where that is two replicas at least.
+    fn unusual(&self, load: f64, at: Time) -> Option<Note> {
+        const FAR: f64 = 2.0;
+        let usual = usual_load(self.history.load.as_deref()?, at)?;
+        let is_far = load >= FAR * usual || usual >= FAR * load;
+        let apart = self.replicas_for(load).get().abs_diff(self.replicas_for(usual).get());
+        (is_far && apart >= 2).then_some(Note::Unusual { load, usual })
     }
 
     fn drain(&self) -> Option<(&Drain, f64)> {

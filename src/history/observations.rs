@@ -42,6 +42,25 @@ pub struct SignalHistory {
     pub source_began: Option<Time>,
 }
 
+/// What tells how much one replica carries: series of all replicas together, on a grid of their own.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceHistory {
+    /// Replicas that are ready.
+    pub ready: Option<Series>,
+    /// CPU cores that they use.
+    pub cpu: Option<Series>,
+    /// CPU cores that one of them requests.
+    pub request: Option<Series>,
+    /// Share of scheduling periods in which the CPU limit stopped them, 0 to 1.
+    pub throttled: Option<Series>,
+    /// Which template of pods runs: a number that is another with each rollout.
+    pub template: Option<Series>,
+    /// The latency that the objective speaks of, in seconds.
+    pub latency: Option<Series>,
+    /// What could not be had, and who has it.
+    pub missing: Vec<String>,
+}
+
 /// What is known of a workload; the only input of a decision beside the policy and the present instant.
 #[derive(Debug, Clone)]
 pub struct Observations {
@@ -55,6 +74,10 @@ pub struct Observations {
     pub rejected: Option<Arc<Series>>,
     /// Work being done now.
     pub in_flight: Option<Sample>,
+    /// What tells how much one replica carries; `None` where nobody asks, or before it was read.
+    pub service: Option<Arc<ServiceHistory>>,
+    /// The template of pods that runs now, where a decision depends on it.
+    pub template: Option<f64>,
     /// Observed starts of pods, in the order they became ready.
     pub lead_samples: Arc<Vec<LeadSample>>,
     /// Until then a workload without history counts as warming, and is not answered from instant values alone.
@@ -76,6 +99,8 @@ impl Observations {
             errors: None,
             rejected: None,
             in_flight: None,
+            service: None,
+            template: None,
             lead_samples: Arc::default(),
             warm_by,
             clock_skew: Span::ZERO,

@@ -175,10 +175,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write less than threshold");
         }
     }
-    let lead = match policy.lead_time {
-        LeadTime::Given(lead) => lead,
-        LeadTime::Auto => LeadTime::DEFAULT,
-    };
+    let lead = policy.lead();
     // The HPA looks every 15 s.
     if lead < Span::seconds(15) {
         let message = format!("leadTime is {lead}");
@@ -196,9 +193,19 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             format!("write {lead} or more"),
         );
     }
+    let least = policy.limits.min.max(Replicas::ONE);
+    if policy.spare.on(least) > policy.limits.max {
+        let message = format!(
+            "beside a need of {least} {} are kept, and maxReplicas is {}",
+            policy.spare.on(least),
+            policy.limits.max
+        );
+        let mend = "raise maxReplicas, or keep fewer to spare";
+        findings.add(&rules::SPARE_CANNOT_HOLD, at(findings, "spareReplicas"), message, mend);
+    }
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
-        if !word.holds_at(settings.now) {
+        if word.until <= settings.now {
             let message = format!("the override ended at {}", word.until);
             findings.add(&rules::OVERRIDE_EXPIRED, place, message, "take the key away");
         } else if word.until.since(settings.now) > LONG_OVERRIDE {
@@ -211,6 +218,11 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             );
         }
     }
+    check_floors(subject, policy, findings);
+}
+
+fn check_floors(subject: &Subject<'_>, policy: &Policy, findings: &mut Findings<'_>) {
+    let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     for (i, rule) in policy.schedule.rules().iter().enumerate() {
         let floors = rule.effects().iter().filter_map(|effect| match effect {
             Effect::Min(floor) | Effect::Exactly(floor) => Some(*floor),
@@ -243,10 +255,9 @@ pub(super) fn add_fault(
 
 fn rule_of(fault: &Fault) -> &'static Rule {
     /// How the reader of keys words that one key excludes another.
-    const EXCLUDES: [&str; 8] = [
+    const EXCLUDES: [&str; 7] = [
         "one of the two",
         "at most one of",
-        "either schedule",
         "no min or max beside it",
         "at least min, which",
         "at most maxReplicas",

@@ -49,6 +49,8 @@ rules! {
     WINDOW_NEVER_CLOSES Warning "window-never-closes" "A window that stays open for weeks is rarely meant."
     RULE_IS_OVER Warning "rule-is-over" "All its dates lie in the past."
     DST_SURPRISE Warning "dst-surprise" "The local time is leapt over or shown twice when clocks change."
+    SPARE_CANNOT_HOLD Warning "spare-cannot-hold" "Spare replicas beyond maxReplicas are not kept."
+    SPARE_IN_ONE_ZONE Warning "spare-in-one-zone" "A zone that is lost takes all replicas with it, the spare ones too."
     CROSSING_RULES Warning "crossing-rules" "A floor above a ceiling: the floor wins."
     FLOOR_ABOVE_MAX Warning "floor-above-max" "A floor above maxReplicas is never reached."
     CRON_DESIRED_ZERO Error "cron-desired-zero" "A floor of zero does nothing; KEDA refuses it too."

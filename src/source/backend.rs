@@ -48,6 +48,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
     }
+    /// Whether it may know what exporters tell of the cluster beside the load; a recording answers every question alike.
+    fn knows_exporters(&self) -> bool {
+        false
+    }
     /// What tells of its metrics and of itself, where something does.
     fn discovery(&self) -> Option<&dyn Discovery> {
         None

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::yaml;
-use crate::policy::{Fault, Faults, Keys, RawRule, ical};
+use crate::policy::{Event, Fault, Faults, Keys, RawRule, ical};
 use crate::units::Time;
 
 /// What the server knows beside a trigger's own metadata.
@@ -18,6 +18,7 @@ pub struct Catalogue {
     /// The text of each calendar: which dates its events touch depends on the zone of the workload.
     calendars: BTreeMap<String, String>,
     within: Option<RangeInclusive<NaiveDate>>,
+    events: Vec<Event>,
 }
 
 /// A named policy: keys as in a trigger's metadata, and further signals.
@@ -52,6 +53,23 @@ impl Catalogue {
         self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
     }
 
+    /// Replaces the events.
+    pub fn set_events(&mut self, events: Vec<Event>) {
+        self.events = events;
+    }
+
+    /// The events that concern a workload, by their places.
+    pub fn events_of(&self, namespace: &str, name: &str) -> Vec<usize> {
+        let concerning = self.events.iter().enumerate().filter(|(_, e)| e.concerns(namespace, name));
+        concerning.map(|(i, _)| i).collect()
+    }
+
+    /// The same as [`Catalogue::keys`], with the events at these places.
+    pub fn keys_with(&self, metadata: &HashMap<String, String>, events: &[usize]) -> Keys {
+        let events = events.iter().filter_map(|&i| self.events.get(i).cloned()).collect();
+        Keys { events, ..self.keys(metadata) }
+    }
+
     /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Faults> {
         let value: Value = yaml::from_str(text).map_err(|e| no_yaml(name, &e, "a policy"))?;
@@ -84,8 +102,12 @@ impl Catalogue {
             signals: base.signals,
             schedule: base.schedule,
             calendars: BTreeMap::new(),
+            events: Vec::new(),
         };
         drop_rivals(&mut keys.values, metadata);
+        if CRON.iter().any(|key| metadata.contains_key(*key)) {
+            keys.schedule.clear();
+        }
         keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
             keys.schedule = schedule_from(text).unwrap_or_else(|faults| {
@@ -115,12 +137,16 @@ impl Catalogue {
     }
 }
 
+/// KEDA's cron keys: a trigger that has them replaces the schedule of its policy.
+const CRON: [&str; 3] = ["start", "end", "desiredReplicas"];
+
 /// A trigger that says one of several alternatives replaces what the policy said of any of them.
 fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
-    const RIVALS: [&[&str]; 4] = [
+    const RIVALS: [&[&str]; 5] = [
         &["objective", "quantile", "underProvisionCost", "underProvisionTarget"],
         &["serviceRate", "completionsQuery"],
         &["datasource", "serverAddress"],
+        &["replicaStep", "replicaTiers"],
         &["schedule", "start", "end", "desiredReplicas"],
     ];
     for group in RIVALS {
@@ -196,7 +222,7 @@ fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
 }
 
 /// A list of scalars; a scalar is a list of one, and nothing an empty one.
-fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
+pub(super) fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
     let Value::Array(items) = value else { return text(place, value, faults).into_iter().collect() };
     let item = |(i, item): (usize, &Value)| {
         let place = format!("{place}[{i}]");

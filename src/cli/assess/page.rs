@@ -104,6 +104,7 @@ fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
          <th scope=\"col\">last week</th><th scope=\"col\">verdict</th><th scope=\"col\" data-number>saving, %</th>\
          <th scope=\"col\" data-number>replica-hours saved a month</th>\
          <th scope=\"col\" data-number>short now, % of time</th><th scope=\"col\" data-number>short then, %</th>\
+         <th scope=\"col\" data-number>threshold</th><th scope=\"col\" data-number>a replica carries</th>\
          <th scope=\"col\">why</th></tr></thead>\n<tbody>\n",
     );
     for kept in all {
@@ -115,14 +116,17 @@ fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
             Verdict::CannotTell => None,
             _ => row.short_percent.reactive,
         };
-        let manifest = row
-            .manifest
-            .as_ref()
-            .map_or_else(String::new, |place| format!("<br><a href=\"{0}\">{0}</a>", escaped(place)));
+        let link = |place: &Option<String>, words: &str| {
+            let link = |place: &String| format!("<br><a href=\"{}\">{words}</a>", escaped(place));
+            place.as_ref().map_or_else(String::new, link)
+        };
+        let name = format!("{}/{}", escaped(&row.namespace), escaped(&row.name));
+        let report = link(&kept.report, &format!("report of {name}"));
+        let manifest = link(&row.manifest, &format!("manifest of {name}"));
         writeln!(
             out,
             "<tr><th scope=\"row\">{}/<wbr>{}</th><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td class=\"why\">{}{manifest}</td></tr>",
+             <td>{}</td><td>{}</td><td>{}</td><td class=\"why\">{}{report}{manifest}</td></tr>",
             escaped(&row.namespace),
             escaped(&row.name),
             sparkline(&kept.sparkline),
@@ -131,6 +135,8 @@ fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
             figure(kept.saved_a_month()),
             figure(row.short_percent.ran),
             figure(then),
+            figure(row.threshold.used),
+            figure(row.capacity),
             escaped(&row.reason),
         )?;
     }

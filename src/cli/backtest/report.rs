@@ -18,7 +18,7 @@ use crate::draw::{STYLE, day, escaped, number};
 const SCRIPT: &str = include_str!("report/hover.js");
 
 /// The page of one workload.
-pub(super) fn page(workload: &Workload, entries: &[&Entry]) -> String {
+pub(in crate::cli) fn page(workload: &Workload, entries: &[&Entry]) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write_page(&mut out, workload, entries);

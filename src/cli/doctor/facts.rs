@@ -80,6 +80,12 @@ pub(super) type Seen = Option<f64>;
 /// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
 const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
                        kube_horizontalpodautoscaler_spec_max_replicas\"})";
+/// Ready replicas of a Deployment, a StatefulSet and a Rollout, with the label that names it.
+const READY: [(&str, &str); 3] = [
+    ("kube_deployment_status_replicas_ready", "deployment"),
+    ("kube_statefulset_status_replicas_ready", "statefulset"),
+    ("rollout_info_replicas_available", "name"),
+];
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
@@ -112,14 +118,14 @@ impl Names {
     }
 
     fn ready(&self) -> String {
-        format!(
-            "max(kube_deployment_status_replicas_ready{{namespace=\"{}\",deployment=\"{}\"}})",
-            self.namespace, self.deployment
-        )
+        let of = |(metric, label): (&str, &str)| {
+            format!("{metric}{{namespace=\"{}\",{label}=\"{}\"}}", self.namespace, self.deployment)
+        };
+        format!("max({})", READY.map(of).join(" or "))
     }
 
     fn pending(&self) -> String {
-        let pods = Pods::of(&self.namespace, &self.deployment);
+        let pods = Pods::of(&self.namespace, &self.deployment, None);
         format!("sum({})", pods.own(&pods.all("kube_pod_status_phase", ",phase=\"Pending\"")))
     }
 

@@ -35,12 +35,13 @@ impl Workload {
         let q = &self.policy.queries;
         let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
         let signals = self.policy.signals.iter().flat_map(Signal::queries).map(str::to_owned);
-        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+        let starts = self.start_queries().into_iter().flatten();
+        context.chain(signals).chain(starts).chain(self.template_query()).collect()
     }
 
     /// What `leadTime: auto` asks.
     fn start_queries(&self) -> Option<[String; 2]> {
-        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id))
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id, &self.policy.target))
     }
 
     /// Everything that was read for others already; `None` where anything is missing.
@@ -79,6 +80,12 @@ impl Workload {
             let (lately, ready) = (context(&Some(lately)).await, context(&Some(ready)).await);
             let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
             observations.lead_samples = Arc::new(starts.unwrap_or_default());
+        }
+        if let Some(query) = self.template_query() {
+            // A rollout takes minutes: more often than once in one of them is in vain.
+            let at = at.floor_to(Span::MINUTE, Span::ZERO);
+            let template = ask.instant(&self.id, shared, backend, &query, Step::MINUTE, at).await;
+            observations.template = template.map(|sample| sample.value);
         }
         let skews = self.backends.iter().filter_map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);

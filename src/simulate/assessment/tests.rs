@@ -40,7 +40,7 @@ fn judged(
         ran: ran.as_ref(),
         min_replicas: min,
     };
-    assess(&subject).expect("a valid cluster")
+    assess(&subject).expect("a valid cluster").0
 }
 
 fn hour(i: usize) -> f64 {
