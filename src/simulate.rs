@@ -29,11 +29,12 @@ mod score;
 mod strategy;
 mod twin;
 
-pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Verdict, assess};
+pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Trials, Verdict, assess};
 pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{
-    ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming, Trigger, TwinConfig,
+    ConfigError, Fallback, FallbackBehavior, HpaSettings, Loss, MetricType, Pause, PodTiming, Trigger,
+    TwinConfig,
 };
 pub use curve::Curve;
 pub use dice::Dice;

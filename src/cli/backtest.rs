@@ -4,12 +4,12 @@
 //! `prepare` and `decide`. Results are written as they are finished, so an interrupted run keeps what is done.
 //! A strategy never sees a sample before it could have been collected.
 
-mod contest;
+pub(super) mod contest;
 mod doubts;
 mod files;
 mod gate;
 pub(super) mod progress;
-mod report;
+pub(super) mod report;
 mod table;
 pub(super) mod workload;
 
@@ -80,6 +80,10 @@ pub(super) struct BacktestArgs {
     /// From a decision to a ready pod; the policy's leadTime by default.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     lead: Option<Span>,
+    /// Ready pods lost at an instant, as with a zone or spot nodes: SHARE@INSTANT, such as
+    /// 34%@2026-10-05T12:00:00Z. Repeatable.
+    #[arg(long, value_name = "LOSS", value_parser = workload::parse_loss)]
+    lose: Vec<(Time, f64)>,
     /// Money for one hour of one replica.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
     price: f64,

@@ -9,7 +9,7 @@ use super::carried::{CapacityView, Carried};
 use super::deadline::drain_of;
 use super::followed::FitId;
 use super::outlook::Outlook;
-use super::promise::{lead_given, trust};
+use super::promise::trust;
 use super::terms::Terms;
 use crate::forecast::{FitError, Rule, Trust, fit};
 use crate::history::{Observations, Series, SignalHistory};
@@ -194,9 +194,7 @@ impl Prepared {
     /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
     pub fn trust(&self, policy: &Policy) -> Option<Trust> {
         match self.signals.first() {
-            Some(SignalPlan::Ready { tracker, insured, .. }) => {
-                Some(trust(tracker, lead_given(policy), *insured))
-            }
+            Some(SignalPlan::Ready { tracker, insured, .. }) => Some(trust(tracker, policy.lead(), *insured)),
             _ => None,
         }
     }
@@ -229,7 +227,7 @@ impl Prepared {
                     return None;
                 }
                 let is_deadline = signal.drain().is_some();
-                let rule = trust(tracker, lead_given(policy), *insured).rule;
+                let rule = trust(tracker, policy.lead(), *insured).rule;
                 if rule == Rule::Reactive || is_deadline && drain.is_none() {
                     return None;
                 }

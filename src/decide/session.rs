@@ -23,6 +23,8 @@ pub struct Session {
     terms: Terms,
     prepared: Prepared,
     previous: Option<Replicas>,
+    /// Whether it looks a week ahead for the limit on replicas.
+    foresees: bool,
 }
 
 // === impl Session ===
@@ -38,7 +40,14 @@ impl Session {
             terms: Terms::default(),
             prepared: Prepared::pending(policy, grid_point(now, first)),
             previous: None,
+            foresees: true,
         }
+    }
+
+    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision
+    /// and changes none.
+    pub fn unforeseen(self) -> Self {
+        Session { foresees: false, ..self }
     }
 
     /// Prepares where that is due, and follows the samples since.
@@ -71,7 +80,11 @@ impl Session {
             }
         }
         let forecasts = self.followed.iter().map(Followed::forecast).collect();
-        self.prepared = self.terms.prepared(point, forecasts, observations, policy);
+        self.prepared = if self.foresees {
+            self.terms.prepared(point, forecasts, observations, policy)
+        } else {
+            Prepared { at: point, ..self.terms.known(forecasts, policy) }
+        };
     }
 
     /// Decides on what is prepared and followed.

@@ -4,11 +4,13 @@
 mod labels;
 mod names;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use labels::{
-    Answered, Bounded, Called, Contributing, Counting, Decided, Held, Predicting, Quantiled, Queried,
-    Workload,
+    Answered, Bounded, Called, Contributing, Counting, Decided, Held, InState, Predicting, Quantiled,
+    Queried, Workload,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -18,7 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::capacity::Bound;
-use crate::decide::{CapacityView, Contributor, Decision, Reason};
+use crate::decide::{CapacityView, Contributor, Decision, Note, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -41,7 +43,12 @@ pub struct Metrics {
     history_age: Family<Workload, FloatGauge>,
     decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
+    ignored: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
+    events: Family<Workload, FloatGauge>,
+    states: Family<InState, Gauge>,
+    /// The states that `states` holds.
+    told_states: Mutex<BTreeMap<WorkloadId, &'static str>>,
     capacity: Family<Bounded, FloatGauge>,
     per_replica: Family<Counting, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
@@ -91,7 +98,11 @@ impl Metrics {
             history_age: Family::default(),
             decision_age: Family::default(),
             history_points: Family::default(),
+            ignored: Family::default(),
             capped_in: Family::default(),
+            events: Family::default(),
+            states: Family::default(),
+            told_states: Mutex::default(),
             capacity: Family::default(),
             per_replica: Family::default(),
             insurance: Family::default(),
@@ -148,11 +159,25 @@ impl Metrics {
         if let Some(age) = decision.history_age {
             self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
         }
+        let events = decision.notes.iter().filter(|note| matches!(note, Note::Event { .. })).count();
+        self.events.get_or_create(&workload).set(events as f64);
         self.carries(id, decision.capacity.as_ref());
         match decision.capped_in {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
         }
+    }
+
+    /// Publishes how every workload is doing: the worst that is to be said of each. Who is not among them has no state.
+    pub fn in_states(&self, states: BTreeMap<WorkloadId, &'static str>) {
+        let mut before = self.told_states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, state) in &states {
+            self.states.get_or_create(&InState::of(id, state)).set(1);
+        }
+        for (id, state) in before.iter().filter(|(id, state)| states.get(*id) != Some(*state)) {
+            self.states.remove(&InState::of(id, state));
+        }
+        *before = states;
     }
 
     /// Publishes what one replica carries; nothing where that is not known.
@@ -184,8 +209,16 @@ impl Metrics {
         }
     }
 
-    /// Publishes how good the forecast of a workload was lately.
-    pub fn judged(&self, id: &WorkloadId, trust: Option<&Trust>, accuracy: &Accuracy, points: usize) {
+    /// Publishes how good the forecast of a workload was lately, on how many samples it rests, and how many of the last
+    /// day it did not learn from.
+    pub fn judged(
+        &self,
+        id: &WorkloadId,
+        trust: Option<&Trust>,
+        accuracy: &Accuracy,
+        points: usize,
+        ignored: usize,
+    ) {
         let workload = Workload::of(id);
         self.distrust(id);
         if let Some(trust) = trust {
@@ -198,6 +231,7 @@ impl Metrics {
         }
         self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
         self.history_points.get_or_create(&workload).set(points as f64);
+        self.ignored.get_or_create(&workload).set(ignored as f64);
         for (quantile, share) in &accuracy.coverage {
             self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
         }
@@ -236,7 +270,9 @@ impl Metrics {
             &self.history_age,
             &self.decision_age,
             &self.history_points,
+            &self.ignored,
             &self.capped_in,
+            &self.events,
             &self.insurance,
             &self.scaling_lag,
         ] {

@@ -6,7 +6,7 @@
 
 use super::score::{Measure, Run, score};
 use super::{
-    Answer, Change, ConfigError, Curve, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
+    Answer, Change, ConfigError, Curve, Load, Loss, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
 };
 use crate::history::Series;
 use crate::units::{Replicas, Span, Threshold, Time};
@@ -51,6 +51,8 @@ pub struct Target {
     pub service: Service,
     /// Money for one hour of one replica.
     pub price: f64,
+    /// Shares of the ready pods that are lost, by instant.
+    pub losses: Vec<(Time, f64)>,
 }
 
 /// A simulation under way. It can be brought forward in parts, so that several settings of one strategy can share
@@ -87,6 +89,7 @@ impl Target {
             until: None,
             service: Service::default(),
             price: 0.0,
+            losses: Vec::new(),
         }
     }
 
@@ -154,7 +157,11 @@ impl<'a> Session<'a> {
         let origin = (measure.from - target.warm_up).max(load.start());
         let initial_replicas = target.initial(load, origin);
         let created_at = Millis(origin.epoch() * 1_000).max(Millis::ZERO);
-        let twin = Twin::new(TwinConfig { initial_replicas, created_at, ..target.twin.clone() })?;
+        let mut losses: Vec<_> = target.losses.clone();
+        losses.sort_by_key(|(at, _)| *at);
+        let losses = losses.into_iter().filter(|(at, _)| *at >= origin);
+        let losses = losses.map(|(at, share)| Loss { at: Millis::from(at.since(origin)), share }).collect();
+        let twin = Twin::new(TwinConfig { initial_replicas, created_at, losses, ..target.twin.clone() })?;
         Ok(Session { load, measure, delay: target.metric_delay, origin, twin })
     }
 

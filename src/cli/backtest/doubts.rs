@@ -23,7 +23,7 @@ pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a 
 
 /// For how long a forecast was distrusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Distrust {
+pub(in crate::cli) struct Distrust {
     /// Percent of the scored time.
     pub share: f64,
     /// Since when first.
@@ -110,7 +110,7 @@ mod tests {
         keys.values.extend([("query", "q"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned())));
         let policy = Policy::from_keys(&keys).expect("valid");
         let flaws = Vec::new();
-        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws }, [])
+        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws, busy: None }, [])
     }
 
     #[test]

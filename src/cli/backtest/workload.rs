@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
+use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Behavior, Curve, Load, Target, TwinConfig};
+use crate::simulate::{Behavior, BusyHours, Curve, Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
 
 /// One load with everything that is simulated around it.
-pub(super) struct Workload {
+pub(in crate::cli) struct Workload {
     /// Its name in results, unique.
     pub name: String,
     pub load: Load,
@@ -27,6 +28,8 @@ pub(super) struct Workload {
     pub policy: Policy,
     /// What really ran.
     pub actual: Option<Series>,
+    /// The hours of a schedule written from its pattern, where it has one.
+    pub busy: Option<BusyHours>,
     /// What is odd about the traces, in sentences.
     pub flaws: Vec<String>,
 }
@@ -110,6 +113,16 @@ pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
 }
 
+/// Reads a loss of pods: `34%@2026-10-05T12:00:00Z`.
+pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
+    let fault =
+        || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
+    let (share, at) = text.split_once('@').ok_or_else(fault)?;
+    let share = share.trim().strip_suffix('%').and_then(|digits| digits.trim().parse::<f64>().ok());
+    let share = share.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
+    Ok((Time::parse(at.trim()).map_err(|_| fault())?, share.ok_or_else(fault)?))
+}
+
 /// Reads `100`, or `50@2026-03-04T10:00:00Z`.
 pub(super) fn parse_part(text: &str) -> Result<Part, String> {
     let (level, from) = text.split_once('@').map_or((text, None), |(level, from)| (level, Some(from)));
@@ -132,6 +145,7 @@ fn workload(
     let load = Load::of(series);
     let mut target = target_of(&policy, args.price)?;
     target.twin.behavior = behavior;
+    target.losses.clone_from(&args.lose);
     let part = |part: &Part| Ok((part.from, part.level.threshold(series)?));
     target.truth = Curve::new(args.capacity.iter().map(part).collect::<anyhow::Result<_>>()?);
     let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
@@ -142,7 +156,8 @@ fn workload(
     if target.from >= target.until {
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
-    Ok(Workload { name: name.to_owned(), load, target, policy, actual, flaws: Vec::new() })
+    let busy = Survey::of(series, &policy.calendar).busy();
+    Ok(Workload { name: name.to_owned(), load, target, policy, actual, busy, flaws: Vec::new() })
 }
 
 /// The cluster that a policy is simulated in; its pods take the lead time to start.
@@ -200,7 +215,7 @@ fn name_of(path: &Path) -> String {
 /// The last `history` of a query.
 pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
     let now = SystemClock.now();
-    live::read(url, query, Step::MINUTE, now - history, now)
+    live::read_load(url, query, Step::MINUTE, now - history, now)
 }
 
 // === impl Level ===

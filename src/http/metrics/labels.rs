@@ -32,6 +32,14 @@ pub(super) struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct InState {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Bounded {
     pub namespace: String,
     pub name: String,
@@ -108,6 +116,13 @@ impl Answered {
     pub(super) fn of(id: &WorkloadId, answer: &'static str) -> Self {
         let Workload { namespace, name, metric } = Workload::of(id);
         Answered { namespace, name, metric, answer }
+    }
+}
+
+impl InState {
+    pub(super) fn of(id: &WorkloadId, state: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        InState { namespace, name, metric, state }
     }
 }
 

@@ -41,6 +41,20 @@ pub(super) struct DecisionView {
     pub capped_probability: Option<f64>,
     /// What people said changes next, within a week; told only where one workload is asked for.
     pub next_change: Option<ComingView>,
+    /// How it is doing, the worst first; told only where one workload is asked for.
+    pub states: Vec<StateView>,
+}
+
+/// One thing that is to be said of how a workload is doing.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "State", deny_unknown_fields)]
+pub(super) struct StateView {
+    /// Its name, as in `forescale_state`.
+    pub state: &'static str,
+    /// In words.
+    pub text: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub advice: &'static str,
 }
 
 /// The end of an override, or the schedule's next change.
@@ -171,6 +185,8 @@ pub(super) struct WorkloadView {
     pub decision: Option<DecisionView>,
     /// Why there is none.
     pub unavailable: Option<String>,
+    /// How it is doing, the worst first; never empty.
+    pub states: Vec<StateView>,
 }
 
 /// The load as it was read, and the answers that changed.

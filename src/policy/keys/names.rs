@@ -16,6 +16,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "drainWithin",
     "end",
     "errorQuery",
+    "events",
     "historyTimeWindow",
     "inFlightQuery",
     "latencyObjective",
@@ -36,6 +37,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "queryStep",
     "rejectedQuery",
     "replicaStep",
+    "replicaTiers",
     "replicasQuery",
     "scaleToZeroAfter",
     "schedule",
@@ -43,7 +45,10 @@ pub const KNOWN_KEYS: &[&str] = &[
     "serviceRate",
     "settle",
     "signal",
+    "spareReplicas",
     "start",
+    "targetKind",
+    "targetName",
     "targetUtilization",
     "threshold",
     "timezone",
@@ -51,6 +56,7 @@ pub const KNOWN_KEYS: &[&str] = &[
     "underProvisionCost",
     "underProvisionTarget",
     "wakeAhead",
+    "warmUp",
 ];
 
 /// Keys that KEDA reads itself and passes on.

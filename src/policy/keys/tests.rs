@@ -40,9 +40,25 @@ fn nothing_but_a_query_and_a_threshold_has_the_documented_defaults() {
     assert_eq!((signal.activation, &signal.kind), (0.0, &SignalKind::Rate));
     assert_eq!((policy.insurance, policy.mode), (Insurance::balanced(), Mode::Predictive));
     assert_eq!(policy.lead_time, LeadTime::Given(Span::minutes(2)));
-    assert_eq!((policy.tolerance, policy.replica_step), (0.1, 1));
+    assert_eq!((policy.tolerance, &policy.sizes, policy.spare), (0.1, &Sizes::ANY, Spare::NONE));
+    assert_eq!(policy.warm_up, Span::ZERO);
     assert_eq!(policy.zero.drain_grace, Span::minutes(30));
     assert!(policy.r#override.is_none() && !policy.is_schedule_only());
+}
+
+#[test]
+fn limits_are_told_in_tiers() {
+    let limits = |pairs: &[(&str, &str)]| {
+        let Limits { min, max } = good(&measured(pairs)).limits;
+        (min.get(), max.get())
+    };
+    assert_eq!(limits(&[("replicaTiers", "2,4,8,16")]), (2, 16));
+    assert_eq!(limits(&[("replicaTiers", "2,4,8,16"), ("minReplicas", "5"), ("maxReplicas", "12")]), (8, 8));
+    assert_eq!(limits(&[("replicaTiers", "2,4"), ("minReplicas", "0"), ("maxReplicas", "3")]), (0, 2));
+    let faults = bad(&measured(&[("replicaTiers", "2,4,8"), ("minReplicas", "5"), ("maxReplicas", "7")]));
+    assert!(faults[0].to_string().contains("a tier from minReplicas (5) to maxReplicas (7)"), "{faults:?}");
+    let both = bad(&measured(&[("replicaTiers", "2,4"), ("replicaStep", "2")]));
+    assert!(both[0].to_string().contains("either replicaTiers or replicaStep"), "{both:?}");
 }
 
 #[test]
@@ -162,7 +178,7 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
 }
 
 /// A bad text for a key, and the beginning of what is expected in its place.
-const BAD: [(&str, &str, &str); 42] = [
+const BAD: [(&str, &str, &str); 50] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
     ("calendar", "holidays", "a calendar of the server configuration"),
@@ -186,7 +202,15 @@ const BAD: [(&str, &str, &str); 42] = [
     ("pollStep", "1s", "a duration from 5s"),
     ("quantile", "NaN", "a number from 0.5"),
     ("queryStep", "1s", "a duration from 10s"),
+    ("events", "all", "none, to opt out"),
     ("replicaStep", "0", "a whole number from 1"),
+    ("replicaTiers", "4,2", "ascending whole numbers above 0"),
+    ("replicaTiers", "200,400", "a tier from minReplicas (1) to maxReplicas (100)"),
+    ("spareReplicas", "95%", "a whole number such as 1, or a share from 0% to 90%"),
+    ("spareReplicas", "-1", "a whole number such as 1"),
+    ("targetKind", "deployment", "Deployment, StatefulSet or Rollout"),
+    ("targetName", "Web", "1 to 253 characters"),
+    ("warmUp", "2h", "a duration from 0s to 1h"),
     ("scaleToZeroAfter", "1", "a duration"),
     ("serviceRate", "0", "a number above 0"),
     ("settle", "1h", "a duration from 0s to 10m"),
