@@ -43,7 +43,7 @@ pub(super) struct BacktestArgs {
     #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
     /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Several, comma-separated,
-    /// are tried one after another: what if the threshold were that?
+    /// are tried one after another, each as a workload of its own
     #[arg(long, value_name = "X", value_delimiter = ',', value_parser = Level::parse)]
     threshold: Vec<Level>,
     /// What one replica really holds, by which every threshold is judged; the threshold itself by default. A rollout

@@ -197,7 +197,11 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
         ask(&[&[place, "--server", &api, "--prometheus", url][..], more].concat())
     };
     let (checks, code) = of("well/web", &query);
-    assert!(checks.values().all(|(status, _)| status == "ok"), "{checks:#?}");
+    // Nothing tells here of the CPU of its pods.
+    let is_well = |(name, (status, _)): (&String, &(String, _))| {
+        status == "ok" || name == "capacity" && status == "skipped"
+    };
+    assert!(checks.iter().all(is_well), "{checks:#?}");
     assert_eq!((code, checks.len()), (0, 19));
 
     let skewed = relay(url.clone()).await;

@@ -60,7 +60,8 @@ fn trust_is_told_as_the_server_tells_it() {
 fn a_threshold_is_held_against_what_a_replica_carries() {
     let with = |mode: &str, carried: Option<f64>| {
         let capacity = json!({
-            "mode": mode, "per_replica": carried, "given": 100.0, "text": "one replica carries", "would_tell": "a squeeze",
+            "mode": mode, "per_replica": carried, "given": 100.0, "text": "one replica carries",
+            "would_tell": "a squeeze",
         });
         let row = json!({ "last_asked": "", "decision": { "capacity": capacity } });
         Facts { row: Ok(Some(row)), ..facts("trusted") }
