@@ -1,8 +1,8 @@
 //! Whether the counters under a query were there: where they were away or began anew, what it yields is too little.
 //!
 //! A range that is longer than their absence hides it: the query never becomes empty, it decays. So the counters are
-//! looked at themselves, at each point of the poll grid. How they are asked about is `policy::counter_questions`'; nothing
-//! here knows of queries.
+//! looked at themselves, at each point of the poll grid. How they are asked about is the business of
+//! `policy::counter_questions`; nothing here knows of queries.
 
 use super::Series;
 use super::refill::{Reach, Refill, in_series};
@@ -56,9 +56,9 @@ impl Counters {
         self.whole.forget_before(from);
     }
 
-    /// Whether nothing was seen of them.
-    pub fn is_empty(&self) -> bool {
-        self.whole.is_empty()
+    /// Whether they were away when they were seen last.
+    pub fn are_away(&self) -> bool {
+        self.restarts.is_none()
     }
 
     /// Both: whole where neither was away.

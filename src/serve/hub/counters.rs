@@ -120,7 +120,8 @@ impl Hub {
                     Some(Some(reading)) => {
                         let seen_now = Arc::make_mut(&mut seen);
                         seen_now.absorb(&reading.series);
-                        seen_now.forget_before(at - key.keep);
+                        // While they are away, the last value is one of when they went, and is judged by that.
+                        seen_now.forget_before(at - if seen_now.are_away() { MOST_KEPT } else { key.keep });
                         Some(seen)
                     }
                     Some(None) => {
