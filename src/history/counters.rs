@@ -56,9 +56,10 @@ impl Counters {
         self.whole.forget_before(from);
     }
 
-    /// Whether they were away when they were seen last.
-    pub fn are_away(&self) -> bool {
-        self.restarts.is_none()
+    /// Whether they were there all the time from an instant on.
+    pub fn are_whole_from(&self, from: Time) -> bool {
+        let first = self.whole.slot_before(from).unwrap_or(0);
+        (first..self.whole.len()).all(|i| self.whole.get(i).is_some())
     }
 
     /// Both: whole where neither was away.
@@ -145,6 +146,7 @@ mod tests {
         assert_eq!(counters.refill(RANGE, at(20)), None, "nothing is known of the time since");
         let away = seen(&[0.0, AWAY]);
         assert_eq!(away.refill(RANGE, at(20)), None, "long ago");
+        assert!(counters.are_whole_from(at(0)) && away.are_whole_from(at(2)) && !away.are_whole_from(at(1)));
         counters.forget_before(at(2));
         assert_eq!(counters.next(), at(3));
     }

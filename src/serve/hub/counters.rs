@@ -120,8 +120,10 @@ impl Hub {
                     Some(Some(reading)) => {
                         let seen_now = Arc::make_mut(&mut seen);
                         seen_now.absorb(&reading.series);
-                        // While they are away, the last value is one of when they went, and is judged by that.
-                        seen_now.forget_before(at - if seen_now.are_away() { MOST_KEPT } else { key.keep });
+                        // After they were away the last value of the query may still be one of when they went.
+                        let from = at - key.keep;
+                        let keep = if seen_now.are_whole_from(from) { key.keep } else { MOST_KEPT };
+                        seen_now.forget_before(at - keep);
                         Some(seen)
                     }
                     Some(None) => {
