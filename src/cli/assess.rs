@@ -89,8 +89,8 @@ pub(super) struct AssessArgs {
     /// Workloads judged at a time; as many as there are processors by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: Option<u32>,
-    /// Only every Nth workload by a hash of its name: I/N, or job/N in a pod of an Indexed Job. Parts may share --out: the
-    /// report there is of all that are finished.
+    /// Only every Nth workload by a hash of its name: I/N, or job/N in a pod of an Indexed Job. Parts may share --out:
+    /// the report there is of all that are finished.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, default_value = "1/1")]
     shard: Shard,
     /// Where the scaler will listen in the cluster, for the manifests.

@@ -123,7 +123,7 @@ pub struct Assessment {
     pub predictive: Compared,
     /// Percent of the replica-hours that ran which the strategy of the verdict saves, at equal or better safety.
     pub saving_percent: Option<f64>,
-    /// The share of the time, percent, at which the strategies were compared.
+    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
     pub level: f64,
     /// Days that were scored.
     pub days: f64,
@@ -190,11 +190,14 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
         Verdict::Reactive | Verdict::OverProvisioned => Some(&trials.reactive.1),
         Verdict::AtRisk | Verdict::CannotTell => None,
     };
-    let saving = ran.zip(best).and_then(|(ran, best)| {
-        // At least as safe as what ran, and never less safe than what is promised.
-        let cost = cost_at(&best.points, ran.tau_u.min(level))?;
-        (ran.replica_hours > 0.0).then(|| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours))
+    // At least as safe as what ran, and never less safe than what is promised.
+    let safe = ran.zip(best).and_then(|(ran, best)| {
+        let level = ran.tau_u.min(level);
+        cost_at(&best.points, level).filter(|_| ran.replica_hours > 0.0).map(|cost| (level, cost, ran))
     });
+    let saving = safe.map(|(_, cost, ran)| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours));
+    // Where a saving is told, the figures beside it are those of the same safety.
+    let level = safe.map_or(level, |(level, ..)| level);
     let shown = |frontier: &Frontier| compared(frontier, level, reference.demand_hours);
     let reactive = shown(&trials.reactive.1);
     let assessment = Assessment {
@@ -310,8 +313,8 @@ impl Trials {
         }
     }
 
-    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at most
-    /// `level` percent of the time.
+    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at
+    /// most `level` percent of the time.
     pub fn hours_at(&self, level: f64) -> [Option<f64>; 3] {
         let demand = self.reactive.0.scorecard.demand_hours;
         let [reactive, schedule, predictive] = self.costs(level);

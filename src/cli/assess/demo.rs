@@ -30,8 +30,17 @@ const PRICE: f64 = 0.04;
 
 /// The load at a minute of the day and a weekday (0 is Monday), before noise.
 type Shape = fn(minute: f64, day: i64) -> f64;
-/// Replicas that ran, by the need of the moment and the largest.
-type Ran = fn(need: f64, most: f64) -> f64;
+
+/// What ran.
+#[derive(Clone, Copy)]
+enum Ran {
+    /// Nobody knows.
+    Unknown,
+    /// Always so many.
+    Fixed(f64),
+    /// A trigger on the load now: some minutes late, held for a while, so many times the need.
+    Trigger(f64),
+}
 
 /// One workload of the fleet.
 struct Member {
@@ -40,7 +49,7 @@ struct Member {
     load: Shape,
     /// Relative, of one sample.
     noise: f64,
-    ran: Option<Ran>,
+    ran: Ran,
     min: u32,
     /// Load per second that a pod would carry at all of its request.
     carries: f64,
@@ -58,7 +67,7 @@ const FLEET: [Member; 9] = [
         // A campaign every two hours.
         load: |minute, _| 100.0 + 900.0 * bump(minute % 120.0, 6.0, 25.0),
         noise: 0.03,
-        ran: Some(|_, most| most),
+        ran: Ran::Trigger(1.6),
         min: 1,
         carries: 90.0,
     },
@@ -71,7 +80,7 @@ const FLEET: [Member; 9] = [
             150.0 + 1_200.0 * since.map(|since| bump(since, 5.0, 30.0)).iter().sum::<f64>()
         },
         noise: 0.03,
-        ran: Some(|need, most| need.max(0.7 * most)),
+        ran: Ran::Trigger(1.8),
         min: 2,
         carries: 90.0,
     },
@@ -85,7 +94,7 @@ const FLEET: [Member; 9] = [
                 * (0.5 - 0.5 * ((minute - 240.0) / 1_440.0 * std::f64::consts::TAU).cos()).powi(2)
         },
         noise: 0.04,
-        ran: Some(|_, most| most),
+        ran: Ran::Fixed(18.0),
         min: 2,
         carries: 90.0,
     },
@@ -94,7 +103,7 @@ const FLEET: [Member; 9] = [
         name: "images",
         load: |_, _| 190.0,
         noise: 0.03,
-        ran: Some(|need, _| need.max(14.0)),
+        ran: Ran::Fixed(14.0),
         min: 14,
         carries: 90.0,
     },
@@ -103,7 +112,7 @@ const FLEET: [Member; 9] = [
         name: "desk",
         load: |minute, day| if day < 5 && (480.0..1_020.0).contains(&minute) { 600.0 } else { 55.0 },
         noise: 0.01,
-        ran: Some(|_, most| most),
+        ran: Ran::Trigger(1.5),
         min: 1,
         carries: 90.0,
     },
@@ -112,26 +121,25 @@ const FLEET: [Member; 9] = [
         name: "ledger",
         load: |_, _| 310.0,
         noise: 0.02,
-        ran: Some(|need, _| need + 1.0),
+        ran: Ran::Fixed(8.0),
         min: 2,
         carries: 90.0,
     },
     Member {
         namespace: "pay",
         name: "fraud",
-        // Its threshold was set long ago, for smaller pods.
         load: |minute, _| 220.0 + 150.0 * (minute / 1_440.0 * std::f64::consts::TAU).sin(),
         noise: 0.03,
-        ran: Some(|need, _| need + 1.0),
+        ran: Ran::Fixed(10.0),
         min: 2,
-        carries: 400.0,
+        carries: 120.0,
     },
     Member {
         namespace: "shop",
         name: "search",
         load: |_, _| 260.0,
         noise: 0.12,
-        ran: None,
+        ran: Ran::Unknown,
         min: 2,
         carries: 90.0,
     },
@@ -140,7 +148,7 @@ const FLEET: [Member; 9] = [
         name: "legacy",
         load: |_, _| f64::NAN,
         noise: 0.0,
-        ran: None,
+        ran: Ran::Unknown,
         min: 1,
         carries: 1.0,
     },
@@ -192,15 +200,13 @@ impl Member {
             let at = begin.epoch() / 60 + k;
             // The epoch was a Thursday.
             let (minute, day) = (at.rem_euclid(1_440) as f64, (at.div_euclid(1_440) + 3).rem_euclid(7));
-            ((self.load)(minute, day) * (1.0 + self.noise * dice.normal())).max(0.0)
+            let load = (self.load)(minute, day) * (1.0 + self.noise * dice.normal());
+            if load < 0.0 { 0.0 } else { load }
         });
         let loads: Vec<f64> = loads.collect();
-        let need = |load: f64| (load / THRESHOLD).ceil().max(1.0);
-        let most = loads.iter().copied().map(need).fold(0.0, f64::max);
         let target = TargetRef { kind: "Deployment".to_owned(), name: self.name.to_owned() };
         let query = format!("sum(rate(requests_total{{app=\"{}\"}}[2m]))", self.name);
-        if let Some(ran) = self.ran {
-            let ready: Vec<f64> = loads.iter().map(|load| ran(need(*load), most).ceil()).collect();
+        if let Some(ready) = self.ran.of(&loads) {
             let cpu =
                 loads.iter().zip(&ready).map(|(load, ready)| 0.02 * ready + load * CORES / self.carries);
             let asked = questions::cpu_used(self.namespace, &target.kind, self.name);
@@ -222,6 +228,30 @@ impl Member {
                 threshold_source: "threshold of its prometheus trigger".to_owned(),
                 keys: HashMap::new(),
             }),
+        }
+    }
+}
+
+// === impl Ran ===
+
+impl Ran {
+    /// Ready replicas by minute.
+    fn of(self, loads: &[f64]) -> Option<Vec<f64>> {
+        /// Metrics, the HPA and the start of a pod take so many minutes, and replicas are held for so many.
+        const LATE: usize = 4;
+        const HELD: usize = 10;
+        let need = |load: &f64| (load / THRESHOLD).ceil().max(1.0);
+        let seen = |minute: usize| {
+            let until = (minute + 1).saturating_sub(LATE).max(1);
+            let from = until.saturating_sub(HELD);
+            loads.get(from..until).into_iter().flatten().map(need).fold(1.0, f64::max)
+        };
+        match self {
+            Ran::Unknown => None,
+            Ran::Fixed(count) => Some(vec![count; loads.len()]),
+            Ran::Trigger(times) => {
+                Some((0..loads.len()).map(|minute| (times * seen(minute)).ceil()).collect())
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Row {
     pub threshold: Threshold,
     /// What one replica was seen to carry.
     pub capacity: Option<f64>,
-    /// The share of the time, percent, at which the strategies were compared.
+    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
     pub level_percent: Option<f64>,
     /// The share of the hourly variation that the clock explains, percent.
     pub clock_percent: Option<f64>,
@@ -93,7 +93,7 @@ impl Kept {
             saving_percent: saving,
             short_percent: figures(|c| c.short_percent),
             replica_hours: figures(|c| c.replica_hours),
-            level_percent: Some(assessment.level),
+            level_percent: Some(rounded(assessment.level)),
             clock_percent: Some(rounded(100.0 * clock)),
             ..Row::blank(candidate)
         };
@@ -173,8 +173,8 @@ fn reason(finding: &Finding) -> String {
         ),
         Finding::OnlySafe { level } => {
             format!(
-                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and no \
-                 rule for busy hours"
+                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and \
+                 no rule for busy hours"
             )
         }
         Finding::BusyHours(busy) => format!(

@@ -2,12 +2,15 @@
 //! what one of them carries.
 
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
+use forescale::source::yaml;
 use serde_json::Value;
 
 use super::assess;
 use crate::support::load::now;
 use crate::support::prometheus::{Backfill, Prometheus};
+use crate::support::root;
 
 const DAYS: i64 = 5;
 
@@ -123,4 +126,57 @@ async fn a_fleet_is_found_in_prometheus_with_its_capacity_and_its_price() {
         let why = String::from_utf8_lossy(&told.stderr).into_owned();
         assert!(told.status.code() == Some(2) && why.contains(word), "{args:?}: {why}");
     }
+}
+
+/// The arguments of the Job that the chart renders, as its test pins them.
+fn args_of_the_job() -> Vec<String> {
+    let rendered = std::fs::read_to_string(root("tests/deploy/full.snapshot.yaml")).expect("the snapshot");
+    let job = rendered.split("\n---\n").find(|document| document.contains("\nkind: Job\n")).expect("a Job");
+    let job: Value = yaml::from_str(job).expect("YAML");
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    let args = container["args"].as_array().expect("its arguments");
+    args.iter().map(|arg| arg.as_str().expect("a text").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pods_of_the_charts_job_write_one_report_together() {
+    let prometheus = Prometheus::start(&history()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, format!("datasources: {{default: {{url: '{}'}}}}\n", prometheus.url()))
+        .expect("written");
+    let begin = |parts: &str, shard: &str, index: u32| {
+        let args = args_of_the_job().into_iter().map(|arg| {
+            let arg = arg.replace("/config/config.yaml", &config.to_string_lossy());
+            let arg = arg.replace("/parts/", &format!("{}/{parts}/", folder.path().display()));
+            arg.replace("job/4", shard)
+        });
+        Command::new(env!("CARGO_BIN_EXE_forescale"))
+            .args(args)
+            .args(["--history=5d", "--max-per-second=100"])
+            .env("JOB_COMPLETION_INDEX", index.to_string())
+            .env("HOSTNAME", format!("assess-{index}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    };
+    let ends = |pods: Vec<Child>| {
+        for pod in pods {
+            let told = pod.wait_with_output().expect("waited for");
+            assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+        }
+    };
+    ends((0..4).map(|index| begin("together", "job/4", index)).collect());
+    let fleet = |parts: &str, name: &str| {
+        std::fs::read_to_string(folder.path().join(parts).join("forescale-1").join(name)).expect("written")
+    };
+    let run: Value = serde_json::from_str(&fleet("together", "run.json")).expect("JSON");
+    // An hour may begin in between: the one who works alone ends its histories where the others did.
+    let alone = folder.path().join("alone/forescale-1");
+    std::fs::create_dir_all(&alone).expect("a folder");
+    std::fs::write(alone.join("run.json"), run.to_string()).expect("written");
+    ends(vec![begin("alone", "1/1", 0)]);
+    assert_eq!(fleet("together", "fleet.json"), fleet("alone", "fleet.json"));
+    assert_eq!(fleet("together", "fleet.csv"), fleet("alone", "fleet.csv"));
 }
