@@ -4,6 +4,7 @@
 //! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
 //! repairs anything. Nothing here reads a file or a clock.
 
+mod counters;
 mod event;
 mod fault;
 pub mod ical;
@@ -17,6 +18,7 @@ pub mod schedule;
 mod sizes;
 mod target;
 
+pub use counters::counter_questions;
 pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
@@ -102,6 +104,8 @@ pub struct Signal {
     pub is_forecast: bool,
     /// How far back the query looks.
     pub look_back: Span,
+    /// What tells whether the counters under the query were there.
+    pub counters: Vec<String>,
 }
 
 /// Where a query is sent.
@@ -129,6 +133,8 @@ pub struct Drain {
     pub arrivals: String,
     /// How far back that looks.
     pub look_back: Span,
+    /// What tells whether the counters under it were there.
+    pub counters: Vec<String>,
     /// Work one replica does per second.
     pub service: ServiceRate,
     /// The deadline.
@@ -238,6 +244,12 @@ impl Policy {
         self.signals.is_empty()
     }
 
+    /// Whether anything looks at the forecast of that signal: of a symptom of the present nothing does, unless errors are
+    /// asked for, since they may hide its load.
+    pub fn learns(&self, signal: usize) -> bool {
+        self.signals.get(signal).is_some_and(|signal| signal.is_forecast || self.queries.errors.is_some())
+    }
+
     /// From a decision to a pod that carries its whole load, before any pod was observed.
     pub fn lead(&self) -> Span {
         self.warm_up
@@ -293,11 +305,14 @@ impl Signal {
         Reach::new(self.drain().map_or(self.look_back, |drain| drain.look_back), self.step)
     }
 
-    /// Every query that it takes: its own, and those of its deadline.
+    /// Every query that it takes: its own, those of its deadline, and those about their counters.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         let drain = self.drain();
         let arrivals = drain.map(|drain| drain.arrivals.as_str());
-        [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten()
+        let loads =
+            [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten();
+        let counters = self.counters.iter().chain(drain.into_iter().flat_map(|drain| &drain.counters));
+        loads.chain(counters.map(String::as_str))
     }
 }
 

@@ -1,5 +1,5 @@
-//! `forescale lint`: files checked before they are applied. Reads the files, and asks a Prometheus where one is named; the
-//! rules are the library's.
+//! `forescale lint`: files checked before they are applied. Reads the files, and asks a Prometheus where one is named;
+//! the rules are the library's.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

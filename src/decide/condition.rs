@@ -54,6 +54,11 @@ pub enum Condition {
         /// By so much.
         skew: Span,
     },
+    /// A further signal never had a value: the others decide without it.
+    SignalAbsent {
+        /// Its place in the policy, counted from 1.
+        number: usize,
+    },
     /// KEDA has not asked for a while.
     Silent {
         /// When it did last.
@@ -104,7 +109,7 @@ pub enum Severity {
 
 impl Condition {
     /// Every name, worst first.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "faulty",
         "no_data",
         "stale",
@@ -113,6 +118,7 @@ impl Condition {
         "held",
         "refilling",
         "clocks_differ",
+        "signal_absent",
         "keda_silent",
         "near_limit",
         "forecast_unused",
@@ -173,6 +179,7 @@ impl Condition {
             Note::Unusual { load, usual } => Condition::UnusualLoad { load: *load, usual: *usual },
             Note::Refilling { until } => Condition::Refilling { until: *until },
             Note::ClockSkew { skew } => Condition::ClocksDiffer { skew: *skew },
+            Note::SignalAbsent { number } => Condition::SignalAbsent { number: *number },
             Note::Distrusted { ratio } | Note::PlainRule { rule: Rule::Reactive, ratio } => {
                 Condition::ForecastUnused { ratio: *ratio }
             }
@@ -210,6 +217,7 @@ impl Condition {
             Condition::Held { .. } => "held",
             Condition::Refilling { .. } => "refilling",
             Condition::ClocksDiffer { .. } => "clocks_differ",
+            Condition::SignalAbsent { .. } => "signal_absent",
             Condition::Silent { .. } => "keda_silent",
             Condition::NearLimit { .. } => "near_limit",
             Condition::ForecastUnused { .. } => "forecast_unused",
@@ -232,6 +240,7 @@ impl Condition {
             Condition::Held { .. } => "held",
             Condition::Refilling { .. } => "refilling",
             Condition::ClocksDiffer { .. } => "clocks differ",
+            Condition::SignalAbsent { .. } => "signal without data",
             Condition::Silent { .. } => "KEDA is silent",
             Condition::NearLimit { .. } => "limit ahead",
             Condition::ForecastUnused { .. } => "forecast not used",
@@ -279,6 +288,9 @@ impl Condition {
             Condition::ClocksDiffer { .. } => {
                 "Set the clocks. The load does not lower the answer until then."
             }
+            Condition::SignalAbsent { .. } => {
+                "Correct its query, or remove it from the policy's signals. It counts from its first sample on."
+            }
             Condition::Silent { .. } => {
                 "See whether the ScaledObject is paused or gone, or whether KEDA asks another replica of this server."
             }
@@ -322,6 +334,7 @@ impl fmt::Display for Condition {
                 write!(f, "samples were missing: the load only raises the answer until {until}")
             }
             Condition::ClocksDiffer { skew } => write!(f, "the data source's clock differs by {skew}"),
+            Condition::SignalAbsent { number } => Note::SignalAbsent { number: *number }.fmt(f),
             Condition::Silent { since } => write!(f, "KEDA asked last at {since}"),
             Condition::NearLimit { within, probability } => {
                 write!(

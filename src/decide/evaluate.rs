@@ -8,7 +8,7 @@ use super::promise::{Need, View, trust};
 use super::reason::Note;
 use super::usual::usual_load;
 use crate::forecast::{Rule, Trust};
-use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
+use crate::history::{Measured, Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
@@ -109,6 +109,16 @@ impl Question<'_> {
         self.policy.mode != Mode::Reactive && self.signal.is_forecast
     }
 
+    /// Whether this is a further signal of which the source knows no value, now or ever: nothing is known that it could
+    /// have asked for, and the others need not wait for it. One whose source fails, or has just begun and may have
+    /// forgotten, is unknown and not absent; one that had values is held by its last.
+    pub(super) fn is_absent(&self) -> bool {
+        let is_read = self.history.load.is_some();
+        let may_be_forgotten = self.observations.previous.is_none()
+            && self.history.refill(Measured::Load, self.signal.reach(), self.now).is_some();
+        self.number > 0 && is_read && self.history.present().is_none() && !may_be_forgotten
+    }
+
     /// What a process that has just begun still has to read or fit.
     fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
         if self.history.load.is_none() {
@@ -202,8 +212,8 @@ impl Question<'_> {
         let arrivals = history.arrivals.as_deref().filter(|_| self.signal.drain().is_some());
         let arrived = arrivals.and_then(Series::last).map_or(present.at, |(at, _)| at);
         let gap = [
-            history.refill(history.load.as_deref(), self.signal.reach(), present.at),
-            arrivals.and_then(|series| history.refill(Some(series), self.signal.learned_reach(), arrived)),
+            history.refill(Measured::Load, self.signal.reach(), present.at),
+            arrivals.and_then(|_| history.refill(Measured::Arrivals, self.signal.learned_reach(), arrived)),
         ];
         let unread = self.unread_arrivals(present);
         let gap = gap.into_iter().flatten().chain(unread).reduce(Refill::with);

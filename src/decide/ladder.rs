@@ -42,6 +42,7 @@ pub fn decide(
     }
     let (lead, lead_notes) = lead_time(observations, policy);
     let mut signals = Vec::with_capacity(policy.signals.len());
+    let mut absent = Vec::new();
     for (i, signal) in policy.signals.iter().enumerate() {
         let missing = || Blind::Warming { missing: "observations".to_owned() };
         let question = Question {
@@ -56,10 +57,15 @@ pub fn decide(
             wake_lead: lead.from_zero,
             now,
         };
+        if question.is_absent() {
+            absent.push(Note::SignalAbsent { number: i + 1 });
+            continue;
+        }
         signals.push(evaluate(&question, prepared.signals.get(i).unwrap_or(&SignalPlan::Pending))?);
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
+    decision.notes.extend(absent);
     let open = policy.events.iter().filter(|event| event.is_open(now));
     decision.notes.extend(open.map(|event| Note::Event { name: event.name().to_owned() }));
     decision.capacity = capacity;

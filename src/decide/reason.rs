@@ -126,6 +126,11 @@ pub enum Note {
         /// When the query's range has filled with samples.
         until: Time,
     },
+    /// A further signal of the policy has never had a value: the others decide without it.
+    SignalAbsent {
+        /// Its place in the policy, counted from 1; the workload's own query is the first.
+        number: usize,
+    },
     /// The clocks of the data source and ours differ by this.
     ClockSkew {
         /// The difference.
@@ -267,6 +272,7 @@ impl Note {
             Note::Unusual { .. } => "unusual",
             Note::Stale { .. } => "stale",
             Note::Refilling { .. } => "refilling",
+            Note::SignalAbsent { .. } => "signal_absent",
             Note::ClockSkew { .. } => "clock_skew",
             Note::LearnedLead { .. } => "learned_lead",
             Note::LeadGrown { .. } => "lead_grown",
@@ -323,6 +329,9 @@ impl fmt::Display for Note {
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {
                 write!(f, "samples were missing: the load only raises the answer until {until}")
+            }
+            Note::SignalAbsent { number } => {
+                write!(f, "signal {number} of the policy never had a value and does not count")
             }
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),

@@ -44,8 +44,8 @@ impl Session {
         }
     }
 
-    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision and
-    /// changes none.
+    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision
+    /// and changes none.
     pub fn unforeseen(self) -> Self {
         Session { foresees: false, ..self }
     }

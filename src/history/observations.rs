@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Interruption, Series};
+use super::{Counters, Interruption, Series};
 use crate::units::{Replicas, Span, Time};
 
 /// One value with the instant it was observed at.
@@ -36,10 +36,23 @@ pub struct SignalHistory {
     pub arrivals: Option<Arc<Series>>,
     /// Completions per second of all replicas together, where the policy asks for them.
     pub completions: Option<Arc<Series>>,
+    /// Whether the counters under the load were there, on the grid of `pollStep`: see [`Counters`].
+    pub counters: Option<Arc<Counters>>,
+    /// The same of those under the arrivals.
+    pub arrival_counters: Option<Arc<Counters>>,
     /// When the source last gave no answer, or had lost what it knew.
     pub interrupted: Option<Interruption>,
     /// When the source itself started, where it tells.
     pub source_began: Option<Time>,
+}
+
+/// What is measured of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// Its load.
+    Load,
+    /// What arrives, of a queue with a deadline.
+    Arrivals,
 }
 
 /// What tells how much one replica carries: series of all replicas together, on a grid of their own.
@@ -126,6 +139,22 @@ impl Sample {
 // === impl SignalHistory ===
 
 impl SignalHistory {
+    /// The series of what is measured.
+    pub fn series(&self, of: Measured) -> Option<&Series> {
+        match of {
+            Measured::Load => self.load.as_deref(),
+            Measured::Arrivals => self.arrivals.as_deref(),
+        }
+    }
+
+    /// What was seen of the counters under it.
+    pub fn counters(&self, of: Measured) -> Option<&Counters> {
+        match of {
+            Measured::Load => self.counters.as_deref(),
+            Measured::Arrivals => self.arrival_counters.as_deref(),
+        }
+    }
+
     /// The newest value known: the instant one, or the last of the history where that is newer.
     pub fn present(&self) -> Option<Sample> {
         let last = self.load.as_ref().and_then(|load| load.last()).map(|(at, value)| Sample { at, value });

@@ -244,6 +244,10 @@ impl Workload {
         let mut forecasts: Vec<Option<Forecast>> = Vec::with_capacity(self.forecasts.len());
         let mut point = None;
         for (signal, common) in self.forecasts.iter().enumerate() {
+            if !self.policy.learns(signal) {
+                forecasts.push(None);
+                continue;
+            }
             let (observations, policy) = (observations.clone(), Arc::clone(&self.policy));
             let seen = Seen { observations, policy, signal, at };
             let standing = common.follow(&seen, &shared.fitter);

@@ -48,6 +48,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
     }
+    /// What a question about counters yields over a range; `None` of one that cannot tell.
+    async fn counters(&self, _question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        Ok(None)
+    }
     /// Whether it may know what exporters tell of the cluster beside the load; a recording answers every question alike.
     fn knows_exporters(&self) -> bool {
         false

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
@@ -17,6 +18,8 @@ pub struct Catalogue {
     policies: BTreeMap<String, PolicyText>,
     /// The text of each calendar: which dates its events touch depends on the zone of the workload.
     calendars: BTreeMap<String, String>,
+    /// The days of those that were read already, by their zone: thousands of workloads share a few zones.
+    read: Arc<Mutex<HashMap<(String, Tz), BTreeSet<NaiveDate>>>>,
     within: Option<RangeInclusive<NaiveDate>>,
     events: Vec<Event>,
 }
@@ -44,13 +47,27 @@ impl Catalogue {
 
     /// Adds a calendar from its iCalendar text; all faults at once.
     pub fn add_calendar(&mut self, name: &str, text: &str) -> Result<(), Faults> {
-        self.days(text, Tz::UTC).map_err(Faults)?;
+        let days = self.days(text, Tz::UTC).map_err(Faults)?;
+        // A copy of this catalogue goes on with its own.
+        self.read = Arc::new(Mutex::new([((name.to_owned(), Tz::UTC), days)].into()));
         self.calendars.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
 
     fn days(&self, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
         self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
+    }
+
+    /// The days of one of its calendars, read once for each zone.
+    fn days_of(&self, name: &str, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
+        let place = (name.to_owned(), zone);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(days) = read.get(&place) {
+            return Ok(days.clone());
+        }
+        let days = self.days(text, zone)?;
+        read.insert(place, days.clone());
+        Ok(days)
     }
 
     /// Replaces the events.
@@ -118,7 +135,7 @@ impl Catalogue {
         // A zone that is none is a fault of its own, found when the keys are read.
         let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
         for (name, text) in &self.calendars {
-            match self.days(text, zone) {
+            match self.days_of(name, text, zone) {
                 Ok(days) => drop(keys.calendars.insert(name.clone(), days)),
                 Err(faults) => keys.faults.extend(faults),
             }

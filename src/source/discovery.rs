@@ -178,7 +178,8 @@ impl Doubt {
             Doubt::RateOfGauge { metric, .. } => format!("read it as it is, such as sum({metric})"),
             Doubt::NoMetric { nearest: Some(nearest), .. } => format!("write {nearest}, if that is meant"),
             Doubt::NoMetric { nearest: None, .. } => {
-                "see that its exporter is scraped (the page /targets of Prometheus), and that the name is right".to_owned()
+                "see that its exporter is scraped (/targets in Prometheus), and that the name is right"
+                    .to_owned()
             }
             Doubt::NoSeries { values, .. } if values.is_empty() => {
                 "ask the selector in Prometheus with fewer labels, and see which series there are".to_owned()

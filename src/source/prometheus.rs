@@ -198,6 +198,10 @@ impl Backend for Prometheus {
         answer::read_start(turn.ask(Method::GET, "api/v1/status/runtimeinfo", &[]).await?).await
     }
 
+    async fn counters(&self, question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        self.range(question).await.map(Some)
+    }
+
     fn knows_exporters(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! What a real Prometheus tells of its metrics, and what the commands make of it: types, labels, how long it keeps samples.
+//! What a real Prometheus tells of its metrics, and what the commands make of it: types, labels, retention.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};

@@ -68,7 +68,7 @@ const METADATA: [(&str, &str); 6] = [
     ("threshold", "50"),
     ("replicasQuery", RUNNING),
     ("leadTime", "1m"),
-    ("objective", "balanced"),
+    ("objective", "cost"),
     ("maxReplicas", "100"),
 ];
 

@@ -37,30 +37,14 @@ impl Metrics {
              window's peak; below 1 is better",
             self.trust_ratio.clone(),
         );
-        r.register_with_unit(
-            "history_age",
-            "Age of the newest sample",
-            Unit::Seconds,
-            self.history_age.clone(),
-        );
-        r.register_with_unit(
-            "decision_age",
-            "Age of the newest decision; one that missed four polls, at least a minute old, is refused",
-            Unit::Seconds,
-            self.decision_age.clone(),
-        );
-        r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        self.register_ages();
+        let r = &mut self.registry;
         r.register(
             "state",
             "1 for the state that a workload is in: the worst that is to be said of it",
             self.states.clone(),
         );
         r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
-        r.register(
-            "ignored_samples",
-            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
-            self.ignored.clone(),
-        );
         r.register_with_unit(
             "capped_in",
             "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
@@ -78,6 +62,29 @@ impl Metrics {
             self.per_replica.clone(),
         );
         self.register_outcomes();
+    }
+
+    /// How old is what is known, and how much of it there is.
+    fn register_ages(&mut self) {
+        let r = &mut self.registry;
+        r.register_with_unit(
+            "history_age",
+            "Age of the newest sample",
+            Unit::Seconds,
+            self.history_age.clone(),
+        );
+        r.register_with_unit(
+            "decision_age",
+            "Age of the newest decision; one that missed four polls, at least a minute old, is refused",
+            Unit::Seconds,
+            self.decision_age.clone(),
+        );
+        r.register("history_points", "Samples of the history in use", self.history_points.clone());
+        r.register(
+            "ignored_samples",
+            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
+            self.ignored.clone(),
+        );
     }
 
     /// What the answers came to.

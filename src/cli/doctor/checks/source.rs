@@ -154,7 +154,14 @@ pub(super) fn fresh(facts: &Facts) -> Finding {
             "a sample each queryStep",
             "the metric has ended or Prometheus fails: see data_source and one_series",
         ),
-        _ => ok(rung),
+        _ => match note(facts, "signal_absent") {
+            Some(text) => warn(
+                text,
+                "a value of each signal, now or in the past",
+                "nothing is answered for it: mend its query, or remove it from the policy's signals",
+            ),
+            None => ok(rung),
+        },
     }
 }
 

@@ -100,6 +100,16 @@ fn an_hpa_that_cannot_compute_is_broken_though_it_knows_the_metric() {
     assert_eq!(status(&Facts { hpa: None, ..facts("trusted") }, "hpa_metric"), "skipped");
 }
 
+#[test]
+fn a_signal_that_never_had_a_value_is_told() {
+    let mut seen = facts("trusted");
+    assert_eq!(status(&seen, "fresh"), "ok");
+    if let Ok(Some(row)) = &mut seen.row {
+        row["decision"]["notes"] = json!([{ "note": "signal_absent", "text": "signal 2 never had a value" }]);
+    }
+    assert_eq!(status(&seen, "fresh"), "warn");
+}
+
 /// A load that lets it sleep: no pods for an hour, and an HPA that is switched off, as KEDA leaves it.
 fn asleep(answer: u32) -> Facts {
     let mut seen = facts("trusted");
