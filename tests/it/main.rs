@@ -11,6 +11,7 @@ mod backtest;
 mod capacity;
 mod catalogue;
 mod dashboards;
+mod discovery;
 mod doctor;
 mod faults;
 mod fuzz;

@@ -27,6 +27,7 @@ fn judged(inputs: &[Input]) -> usize {
         retention: Some(Span::days(30)),
         catalogue: Some(catalogue),
         env: Default::default(),
+        told: Default::default(),
     };
     let report = lint(inputs, &settings);
     assert_eq!(report.unreadable, [], "not YAML");

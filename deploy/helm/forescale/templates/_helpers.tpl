@@ -25,6 +25,16 @@ app.kubernetes.io/component: scaler
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* Of the Job that assesses the fleet: neither the Service nor the NetworkPolicy selects its pods. */}}
+{{- define "forescale.assessLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "forescale.name" . | trunc 56 | trimSuffix "-" }}-assess
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: assess
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
 {{- define "forescale.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "forescale.fullname" .) .Values.serviceAccount.name }}
