@@ -8,6 +8,7 @@ use forescale::forecast::fit;
 use forescale::history::{Calendar, Series};
 use forescale::units::{Quantile, Span, Step, Time};
 
+/// Prints quantiles of the coming hours.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Monday, three weeks ago, and requests per second that rise and fall with the sun.
     let start = Time::parse("2026-03-02T00:00:00Z")?;
