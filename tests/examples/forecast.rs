@@ -25,7 +25,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let quantiles = [Quantile::MEDIAN, Quantile::BALANCED, Quantile::new(0.99)?];
     println!("after      median    0.95    0.99   of the load; 0.95 of its peak until then");
-    for hours in [1, 2, 4, 8] {
+    for hours in [1, 2, 4] {
         let ahead = Span::hours(hours);
         let at = tracker.quantiles(ahead, &quantiles);
         let peak = tracker.peak(ahead, &[Quantile::BALANCED]);
