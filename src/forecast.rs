@@ -16,6 +16,7 @@ mod levels;
 mod models;
 mod now;
 mod outlook;
+mod pattern;
 mod plain;
 mod pool;
 mod profile;

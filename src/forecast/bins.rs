@@ -8,6 +8,7 @@ use crate::history::Calendar;
 use crate::units::Time;
 
 use super::ladder::DAY;
+use super::pattern::Pattern;
 use super::profile::Profile;
 
 /// Means and maxima (on the even-noise scale) of consecutive bins; NaN is a gap.
@@ -36,6 +37,7 @@ pub(super) struct Past<'a> {
     pub local: &'a LocalBins,
     pub old: &'a Bins,
     pub new: &'a Bins,
+    pub pattern: &'a Pattern,
     /// Seconds of a bin.
     pub bin: i64,
 }

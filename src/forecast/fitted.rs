@@ -11,6 +11,7 @@ use super::ladder::{DAY, Plan, Task};
 use super::learn::learn;
 use super::models::{Model, fit_design};
 use super::now::Now;
+use super::pattern::Pattern;
 use super::pool::{Errors, Standing};
 use super::profile::Profile;
 use super::shift::{RECENT, factor_since};
@@ -28,6 +29,7 @@ pub(super) struct Inner {
     pub plan: Plan,
     pub transform: Transform,
     pub profile: Profile,
+    pub pattern: Pattern,
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
@@ -149,6 +151,7 @@ fn fit_values(
         at: Time::from_epoch(end),
         transform,
         profile: lesson.profile,
+        pattern: lesson.pattern,
         local: lesson.local.tail(end - DAY),
         bins,
         now: lesson.now,

@@ -10,6 +10,7 @@ use super::bins::{Bins, LocalBins, Past};
 use super::ladder::{DAY, Plan};
 use super::now::{Now, record};
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
+use super::pattern::Pattern;
 use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
 
@@ -33,6 +34,7 @@ pub(super) struct Row {
 /// What the pass leaves behind.
 #[derive(Debug)]
 pub(super) struct Lesson {
+    pub pattern: Pattern,
     pub profile: Profile,
     pub bins: Bins,
     pub local: LocalBins,
@@ -59,6 +61,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let local = LocalBins::new(calendar, plan.bin, start - plan.bin, end + 15 * DAY);
     let mut profile = Profile::new(plan.bin);
     let mut bins = Bins::default();
+    let mut pattern = Pattern::new(plan);
     let mut now = Now::new(start - plan.step);
     let first = z.len().min(usize::try_from(FIRST / plan.step).unwrap_or(1).max(1));
     now.begin(mean(z.get(..first).unwrap_or_default()));
@@ -67,21 +70,26 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let none = Bins::default();
     let (mut last, mut origins) = (None, 0);
     for (slot, &value) in z.iter().enumerate() {
-        let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
+        let past = Past { profile: &profile, local: &local, old: &bins, new: &none, pattern: &pattern, bin: plan.bin };
         let closed = now.fold(plan, &past, (!value.is_nan()).then_some(value));
         if let Some(c) = closed {
             record(&mut bins, closed);
             study(plan, &mut profile, &bins, &local, c.bin, now.level(), c.surprise);
         }
+        if !value.is_nan() && slot as i64 * plan.step > DAY {
+            let past = Past { profile: &profile, local: &local, old: &bins, new: &none, pattern: &pattern, bin: plan.bin };
+            let places = pattern.places(&past, now.at);
+            pattern.learn(places, now.roughness());
+        }
         if now.seen > 0 && schedule.is_origin(slot) {
-            let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
+            let past = Past { profile: &profile, local: &local, old: &bins, new: &none, pattern: &pattern, bin: plan.bin };
             let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;
             last = Some(slot);
             write_rows(plan, &now, &past, (slot, z.len(), origins), share, &mut rows);
             origins += 1;
         }
     }
-    Lesson { profile, bins, local, now, rows }
+    Lesson { pattern, profile, bins, local, now, rows }
 }
 
 fn write_rows(

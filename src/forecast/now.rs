@@ -130,6 +130,11 @@ impl Now {
         shape
     }
 
+    /// The departure of the present sample from what is smooth: the weekly profile moved by the last hour.
+    pub fn roughness(&self) -> f64 {
+        self.signal[LOAD] - self.mean(LOAD, 3) - self.signal[WEEK] + self.mean(WEEK, 3)
+    }
+
     fn knows(&self, i: usize) -> bool {
         self.known[i] >= KNOWN * self.weight[LAGGED]
     }

@@ -10,9 +10,9 @@ use super::now::{DAILY, DAY_AGO, KIND, LAGGED, LOAD, Now, WEEK, WEEK_AGO};
 use super::profile::Shape;
 
 /// Number of features of the ridge.
-pub(super) const FEATURES: usize = 28;
+pub(super) const FEATURES: usize = 32;
 /// Number of experts.
-pub(super) const EXPERTS: usize = 15;
+pub(super) const EXPERTS: usize = 16;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
 /// The weekly profile moved by a learnt share of the present departure.
@@ -45,6 +45,7 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "last week, moved to the level",
     "weekly profile and last value",
     "same time a day ago",
+    "daily profile, hour and patterns",
     "ridge",
     "ridge, short memory",
     "stack of the others",
@@ -131,6 +132,9 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     } else {
         0.0
     };
+    let [hour_to, day_to] = past.pattern.at(past, to);
+    let [hour_now, day_now] = past.pattern.at(past, now.at);
+    let rush = 0.0;
     let features = [
         1.0,
         z - now.signal[WEEK] - d[0],
@@ -160,8 +164,12 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         now.high - mean(LOAD, 1),
         crest,
         q1.abs(),
+        hour_to,
+        day_to,
+        hour_now + day_now,
+        rush,
     ];
-    let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago]);
+    let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago], hour_to + day_to);
     Outlook {
         features: features.map(|f| f as f32),
         experts,
@@ -179,6 +187,7 @@ fn plain_experts(
     base: f64,
     naive: [f64; 2],
     [day_ago, week_ago]: [f64; 2],
+    pattern: f64,
 ) -> [f64; EXPERTS] {
     let mean = |s: usize, m: usize| now.mean(s, m);
     [
@@ -194,6 +203,7 @@ fn plain_experts(
         week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
         naive[1],
+        shape.day + mean(LOAD, 3) - mean(DAILY, 3) + pattern,
         base,
         base,
         base,

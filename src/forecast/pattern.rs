@@ -1,0 +1,63 @@
+//! What the clock does to the load within the hour and the day: jobs at the full hour, a burst every ten minutes.
+//!
+//! The profiles are smooth over a quarter of an hour, so that weeks of few samples are not mostly noise; what repeats at
+//! the minute is lost in them. Two tables at the step of the samples hold what they leave: by slot of the hour, and on
+//! top of it by slot of the local day. Both are learned as samples come, clipped, and never look ahead.
+
+use super::bins::Past;
+use super::ladder::{DAY, Plan};
+
+/// Departures from the smooth expectation by slot of the hour and of the day, on the even-noise scale.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pattern {
+    /// Seconds of a slot.
+    width: i64,
+    hour: Vec<f32>,
+    day: Vec<f32>,
+    spread: f64,
+    spread_weight: f64,
+}
+
+const HOUR: i64 = 3_600;
+
+impl Pattern {
+    /// Empty tables.
+    pub fn new(plan: &Plan) -> Self {
+        let width = plan.step.max(60);
+        let is_fine = plan.step <= crate::knob!("PMAX", 900.0) as i64;
+        let slots = |period: i64| if is_fine { ((period + width - 1) / width) as usize } else { 0 };
+        Pattern { width, hour: vec![0.0; slots(HOUR)], day: vec![0.0; slots(DAY)], spread: 0.0, spread_weight: 0.0 }
+    }
+
+    /// What the hour and the day add at an instant.
+    pub fn at(&self, past: &Past<'_>, time: i64) -> [f64; 2] {
+        if self.hour.is_empty() { return [0.0; 2]; }
+        let [hour, day] = self.places(past, time);
+        [self.hour[hour], self.day[day]].map(f64::from)
+    }
+
+    /// Learns the departure of a sample.
+    pub fn learn(&mut self, places: [usize; 2], departure: f64) {
+        if self.hour.is_empty() { return; }
+        let limit = if self.spread_weight > 50.0 { crate::knob!("PCLIP", 5.0) * self.spread / self.spread_weight } else { f64::MAX };
+        let x = departure.clamp(-limit, limit);
+        let keep = 0.9995;
+        self.spread = self.spread * keep + departure.abs().min(limit);
+        self.spread_weight = self.spread_weight * keep + 1.0;
+        let [hour, day] = places;
+        let own = &mut self.hour[hour];
+        *own += (crate::knob!("PH", 0.03) * (x - f64::from(*own))) as f32;
+        let rest = x - f64::from(*own);
+        let own = &mut self.day[day];
+        *own += (crate::knob!("PD", 0.15) * (rest - f64::from(*own))) as f32;
+    }
+
+    pub fn places(&self, past: &Past<'_>, time: i64) -> [usize; 2] {
+        let hour = time.rem_euclid(HOUR) / self.width;
+        let days = DAY / past.bin;
+        let of_day = past.local.at(time) as i64 % days * past.bin + time.rem_euclid(past.bin);
+        let h = (hour as usize).min(self.hour.len().saturating_sub(1));
+        let d = ((of_day / self.width) as usize).min(self.day.len().saturating_sub(1));
+        [h, d]
+    }
+}
