@@ -134,7 +134,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     };
     let [hour_to, day_to] = past.pattern.at(past, to);
     let [hour_now, day_now] = past.pattern.at(past, now.at);
-    let rush = 0.0;
+    let rush = if ahead <= 3_600 { past.pattern.crest(past, now.at, to) - hour_to - day_to } else { 0.0 };
     let features = [
         1.0,
         z - now.signal[WEEK] - d[0],
@@ -180,6 +180,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     }
 }
 
+const PM: usize = 3;
 /// What every expert without coefficients expects; those with coefficients stand at the base.
 fn plain_experts(
     now: &Now,
@@ -203,7 +204,7 @@ fn plain_experts(
         week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
         naive[1],
-        shape.day + mean(LOAD, 3) - mean(DAILY, 3) + pattern,
+        shape.day + mean(LOAD, PM as usize) - mean(DAILY, PM as usize) + pattern,
         base,
         base,
         base,

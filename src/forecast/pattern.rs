@@ -24,7 +24,7 @@ impl Pattern {
     /// Empty tables.
     pub fn new(plan: &Plan) -> Self {
         let width = plan.step.max(60);
-        let is_fine = plan.step <= crate::knob!("PMAX", 900.0) as i64;
+        let is_fine = plan.step <= 900;
         let slots = |period: i64| if is_fine { ((period + width - 1) / width) as usize } else { 0 };
         Pattern { width, hour: vec![0.0; slots(HOUR)], day: vec![0.0; slots(DAY)], spread: 0.0, spread_weight: 0.0 }
     }
@@ -36,20 +36,27 @@ impl Pattern {
         [self.hour[hour], self.day[day]].map(f64::from)
     }
 
+    /// The most they add at any slot after one instant and up to another.
+    pub fn crest(&self, past: &Past<'_>, from: i64, to: i64) -> f64 {
+        if self.hour.is_empty() { return 0.0; }
+        let steps = (to - from) / self.width;
+        (0..steps).map(|k| { let [a, b] = self.at(past, to - k * self.width); a + b }).fold(f64::MIN, f64::max).max(if steps > 0 { f64::MIN } else { 0.0 })
+    }
+
     /// Learns the departure of a sample.
     pub fn learn(&mut self, places: [usize; 2], departure: f64) {
         if self.hour.is_empty() { return; }
-        let limit = if self.spread_weight > 50.0 { crate::knob!("PCLIP", 5.0) * self.spread / self.spread_weight } else { f64::MAX };
+        let limit = if self.spread_weight > 50.0 { 3.0 * self.spread / self.spread_weight } else { f64::MAX };
         let x = departure.clamp(-limit, limit);
         let keep = 0.9995;
         self.spread = self.spread * keep + departure.abs().min(limit);
         self.spread_weight = self.spread_weight * keep + 1.0;
         let [hour, day] = places;
         let own = &mut self.hour[hour];
-        *own += (crate::knob!("PH", 0.03) * (x - f64::from(*own))) as f32;
+        *own += (0.03 * (x - f64::from(*own))) as f32;
         let rest = x - f64::from(*own);
         let own = &mut self.day[day];
-        *own += (crate::knob!("PD", 0.15) * (rest - f64::from(*own))) as f32;
+        *own += (0.15 * (rest - f64::from(*own))) as f32;
     }
 
     pub fn places(&self, past: &Past<'_>, time: i64) -> [usize; 2] {
