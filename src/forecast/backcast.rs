@@ -7,9 +7,10 @@
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
 use super::models::Trial;
-use super::outlook::{EXPERTS, LAST};
+use super::analogue::Library;
+use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
+use super::pool::{DIRECT, spread, expert_of, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -51,15 +52,23 @@ pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
-pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -> Option<(Errors, Standing)> {
+pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial], library: &mut Library) -> Option<(Errors, Standing)> {
     let warm = (len as f64 * WARM_UP) as usize;
     let judged = trials.iter().filter(|t| t.slot >= warm).count();
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
     let trials = trials.get(first..)?;
     let most = if task.is_far(plan) { FAR_TRIALS } else { TRIALS };
     let every = trials.len().div_ceil(most).max(1);
-    let trials: Vec<&Trial> =
-        trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    let mut trials: Vec<Trial> =
+        trials.iter().rev().step_by(every).cloned().collect::<Vec<_>>().into_iter().rev().collect();
+    for t in &mut trials {
+        t.followed = library.ask(t.slot, task);
+        if t.followed.known {
+            t.asleep.set(ANALOGUE, false);
+            t.experts[ANALOGUE] = t.followed.mean;
+        }
+    }
+    let trials: Vec<&Trial> = trials.iter().collect();
     let newest = trials.last()?.slot;
     let usual = usual_errors(&trials);
     let own = own_errors(plan, task, &trials, usual);
@@ -126,8 +135,17 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     let mut own_weight: Vec<f64> = Vec::with_capacity(trials.len());
     for j in 0..J {
-        let expert = j % EXPERTS;
+        let expert = expert_of(j);
         let counts = speaking(trials, expert);
+        if j == DIRECT {
+            own_weight.clear();
+            own_weight.extend(trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 }));
+            for l in 0..L {
+                let errors = trials.iter().map(|t| (t.truth - t.followed.q[l]) / spread(t.followed.spread, t.scale));
+                out[l][j] = quantiles(&mut order, errors, &own_weight, &LEVELS)[l];
+            }
+            continue;
+        }
         let errors = trials.iter().zip(own).map(|(t, own)| {
             let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
             (t.truth - t.experts[expert]) / size
@@ -228,6 +246,7 @@ fn replay(
         learn(&mut standing, &mut weights, &pending, trial.slot);
         let mut p = Pending {
             experts: trial.experts,
+            followed: trial.followed,
             asleep: trial.asleep,
             scale: trial.scale,
             own: *own,

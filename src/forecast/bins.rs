@@ -81,6 +81,8 @@ impl Bins {
         self.peak.shrink_to_fit();
     }
 
+    pub fn all(&self) -> (i64, &[f32], i64, &[f32]) { (self.first, &self.mean, self.first_peak, &self.peak) }
+
     /// How many bins are held.
     pub fn len(&self) -> usize {
         self.mean.len()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::history::{Calendar, Series};
 use crate::units::{Span, Step, Time};
 
+use super::analogue::Library;
 use super::backcast::backcast;
 use super::bins::{Bins, LocalBins};
 use super::ladder::{DAY, Plan, Task};
@@ -32,6 +33,7 @@ pub(super) struct Inner {
     pub pattern: Pattern,
     pub local: LocalBins,
     pub bins: Bins,
+    pub library: Library,
     pub now: Now,
     /// Of glitches, climbs and falls.
     pub sifts: [Sift; 3],
@@ -137,7 +139,9 @@ fn fit_values(
         values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
     let (sifts, shift) = sift(plan, start.epoch(), &mut z);
     let lesson = learn(plan, calendar, start.epoch(), &z);
-    let tasks = fit_tasks(plan, &lesson.rows, &z);
+    let (first, mean, _, peak) = lesson.bins.all();
+    let mut library = Library::new(plan, start.epoch(), z.len(), first, mean, peak);
+    let tasks = fit_tasks(plan, &lesson.rows, &z, &mut library);
     if tasks.is_empty() {
         return Err(FitError::TooSparse { have, slots: z.len() });
     }
@@ -159,6 +163,7 @@ fn fit_values(
         shifted: None,
         tasks,
         quality,
+        library,
         top: transform.normal(top),
         plan: plan.clone(),
     };
@@ -166,7 +171,7 @@ fn fit_values(
     Ok((inner, shift.filter(is_recent)))
 }
 
-fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Learnt> {
+fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64], library: &mut Library) -> Vec<Learnt> {
     let truth = |task: &Task, slot: usize| {
         let to = slot + task.steps;
         let at = z.get(to).copied().filter(|v| !v.is_nan())?;
@@ -179,7 +184,7 @@ fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Lea
     for (design, rows) in rows.iter().enumerate() {
         let tasks: Vec<Task> = plan.tasks.iter().copied().filter(|t| t.design == design).collect();
         for (task, (model, trials)) in tasks.iter().zip(fit_design(plan, rows, &tasks, z.len(), truth)) {
-            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials) {
+            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials, library) {
                 learnt.push(Learnt { task: *task, model, errors, standing });
             }
         }

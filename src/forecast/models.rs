@@ -1,6 +1,7 @@
 //! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of
 //! errors.
 
+use super::analogue::Followed;
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
@@ -32,6 +33,7 @@ pub(super) struct Trial {
     pub scale: f32,
     pub lags: Lags,
     pub truth: f32,
+    pub followed: Followed,
 }
 
 /// Half-lives of the two ridges' memory, in seconds.
@@ -131,6 +133,7 @@ pub(super) fn fit_design(
                 scale: 0.0,
                 lags: row.lags[usize::from(task.peak)],
                 truth: target[k] as f32,
+                followed: Followed::default(),
             });
         }
         let stack = stack(&seen, &trials, ends.len, plan);
@@ -234,7 +237,7 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
 /// The stack's expectation: the base and a weighted sum of the experts' departures from it.
 fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
     let departures = weights.iter().zip(experts).map(|(w, e)| w * (e - base));
-    if asleep.none() {
+    if asleep.only() {
         return base + departures.sum::<f32>();
     }
     base + departures.enumerate().filter(|(e, _)| !asleep.is(*e)).map(|(_, d)| d).sum::<f32>()

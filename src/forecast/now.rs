@@ -233,6 +233,13 @@ impl Now {
     }
 
     /// Begins the bin of the present slot; returns the one before, if it held a sample.
+    /// The bin that the present slot completes.
+    pub fn complete(&self, plan: &Plan) -> Option<(i64, f64, f64)> {
+        let is_last = (self.at + plan.step).rem_euclid(plan.bin) < plan.step;
+        let n = self.count as f64;
+        is_last.then(|| (self.bin, if self.count > 0 { self.sum / n } else { f64::NAN }, if self.count > 0 { self.top } else { f64::NAN }))
+    }
+
     fn turn(&mut self, plan: &Plan) -> Option<Closed> {
         let bin = self.at.div_euclid(plan.bin);
         if bin == self.bin {

@@ -12,7 +12,7 @@ use super::profile::Shape;
 /// Number of features of the ridge.
 pub(super) const FEATURES: usize = 32;
 /// Number of experts.
-pub(super) const EXPERTS: usize = 16;
+pub(super) const EXPERTS: usize = 17;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
 /// The weekly profile moved by a learnt share of the present departure.
@@ -26,10 +26,11 @@ const LAST_WEEK: usize = 9;
 const WEEKLY_AND_LAST: usize = 10;
 const NAIVE_DAY: usize = 11;
 /// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = EXPERTS - 3;
-pub(super) const RIDGE_SHORT: usize = EXPERTS - 2;
+pub(super) const RIDGE: usize = EXPERTS - 4;
+pub(super) const RIDGE_SHORT: usize = EXPERTS - 3;
 /// The experts before it, weighed by non-negative least squares.
-pub(super) const STACK: usize = EXPERTS - 1;
+pub(super) const STACK: usize = EXPERTS - 2;
+pub(super) const ANALOGUE: usize = EXPERTS - 1;
 
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
@@ -49,6 +50,7 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "ridge",
     "ridge, short memory",
     "stack of the others",
+    "analogues",
 ];
 
 /// Experts whose own data do not reach the target, one bit each: something else stands in for them, so they have no
@@ -62,13 +64,15 @@ impl Asleep {
         self.0 >> expert & 1 == 1
     }
 
+    pub fn only(self) -> bool { self.0 & !(1 << ANALOGUE) == 0 }
+
     /// Whether every expert speaks for itself.
     pub fn none(self) -> bool {
         self.0 == 0
     }
 
-    fn set(&mut self, expert: usize, is_asleep: bool) {
-        self.0 |= u32::from(is_asleep) << expert;
+    pub fn set(&mut self, expert: usize, is_asleep: bool) {
+        self.0 = self.0 & !(1 << expert) | u32::from(is_asleep) << expert;
     }
 }
 
@@ -208,6 +212,7 @@ fn plain_experts(
         base,
         base,
         base,
+        base,
     ]
 }
 
@@ -223,5 +228,6 @@ fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asl
     asleep.set(LAST_WEEK, week_ago.is_none() || !knows_week);
     asleep.set(WEEKLY_AND_LAST, !own_week);
     asleep.set(NAIVE_DAY, day_ago.is_none());
+    asleep.set(ANALOGUE, true);
     asleep
 }

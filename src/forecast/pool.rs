@@ -8,7 +8,8 @@
 
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::outlook::{Asleep, EXPERTS, LAST};
+use super::analogue::Followed;
+use super::outlook::{ANALOGUE, Asleep, EXPERTS, LAST};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
 use super::transform::uneven32;
 use super::trust::{JUDGED, Rule};
@@ -21,7 +22,10 @@ pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
 /// Opinions: each expert with the fitted scale, then each with its own latest errors.
-pub(super) const J: usize = 2 * EXPERTS;
+pub(super) const J: usize = 2 * EXPERTS + 1;
+pub(super) const DIRECT: usize = 2 * EXPERTS;
+pub(super) fn expert_of(j: usize) -> usize { if j == DIRECT { ANALOGUE } else { j % EXPERTS } }
+pub(super) fn spread(spread: f32, scale: f32) -> f32 { spread.max(0.05 * scale) }
 
 /// One number per level and opinion.
 pub(super) type Table = [[f32; J]; L];
@@ -40,6 +44,7 @@ pub(super) struct Errors {
 pub(super) struct Pending {
     /// Expectation of each expert, on the even-noise scale.
     pub experts: [f32; EXPERTS],
+    pub followed: Followed,
     /// Which of them have nothing of their own to say.
     pub asleep: Asleep,
     /// Scale of the error, fitted.
@@ -137,7 +142,7 @@ impl Standing {
         let sizes = sizes(errors, p);
         let mut q = [0.0f32; L];
         for (l, q) in q.iter_mut().enumerate() {
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
+            let opinions = opinions(&errors.knots[l], &p.experts, &sizes, p.followed.q[l]);
             *q = mix(&weights.mixed[l], &opinions, p.asleep);
         }
         q
@@ -162,11 +167,11 @@ impl Standing {
         }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
+            let opinions = opinions(&errors.knots[l], &p.experts, &sizes, p.followed.q[l]);
             let mut lost = opinions.map(|y| pinball(level, truth - y));
             if !p.asleep.none() {
                 let stranger = STRANGER * pinball(level, truth - p.raw[l]);
-                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(j % EXPERTS));
+                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(expert_of(*j)));
                 sleeping.for_each(|(_, lost)| *lost = stranger);
             }
             for (loss, lost) in loss.iter_mut().zip(lost) {
@@ -197,7 +202,7 @@ fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
     if asleep.none() {
         return dot(weights, opinions);
     }
-    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
+    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(expert_of(j)) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
     if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
@@ -256,6 +261,7 @@ fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     for ((out, own), usual) in out.iter_mut().skip(EXPERTS).zip(p.own).zip(errors.usual) {
         *out = own_size(own, usual);
     }
+    out[DIRECT] = spread(p.followed.spread, p.scale);
     out
 }
 
@@ -265,8 +271,9 @@ pub(super) fn own_size(own: f32, usual: f32) -> f32 {
 }
 
 /// Every opinion on one level, in units of the series' scale.
-fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f32; J] {
+fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
     let mut out = [0.0; J];
+    out[DIRECT] = uneven32(direct + sizes[DIRECT] * knots[DIRECT]);
     for half in [0, EXPERTS] {
         for e in 0..EXPERTS {
             out[half + e] = uneven32(experts[e] + sizes[half + e] * knots[half + e]);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
+use super::analogue::Library;
 use super::backcast::keeps;
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
@@ -42,6 +43,7 @@ pub struct Tracker {
 pub(super) struct State {
     pub now: Now,
     pub bins: Bins,
+    pub library: Library,
     pub standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
@@ -315,7 +317,10 @@ impl Tracker {
 
 impl State {
     fn new(fit: &Inner) -> Self {
+        let mut library = fit.library.clone();
+        library.extend(fit.now.complete(&fit.plan));
         State {
+            library,
             now: fit.now.clone(),
             bins: Bins::default(),
             standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
@@ -359,6 +364,7 @@ impl State {
             let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
             self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
         }
+        self.library.extend(self.now.complete(&fit.plan));
         self.slots += 1;
         for task in 0..fit.tasks.len() {
             self.judge(fit, task, z);
@@ -372,9 +378,17 @@ impl State {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
+        let mut experts = learnt.model.complete(&view);
+        let mut asleep = view.asleep;
+        let followed = self.library.follow(self.now.at, &Task { steps: (ahead / fit.plan.step) as usize, ..learnt.task });
+        if followed.known {
+            asleep.set(super::outlook::ANALOGUE, false);
+            experts[super::outlook::ANALOGUE] = followed.mean;
+        }
         let mut p = Pending {
-            experts: learnt.model.complete(&view),
-            asleep: view.asleep,
+            experts,
+            followed,
+            asleep,
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             lags: lags(&past, &fit.plan, self.now.at, ahead),
