@@ -39,21 +39,31 @@ impl Library {
         if last < SPAN + 20 { return Vec::new(); }
         let n = last - 1;
         let per_day = (DAY / self.bin) as usize;
-        let at = crate::knob!("AT", 0.5) as f32 / (per_day as f32 / 4.0).powi(2) * if crate::knob!("AV", 1.0) > 0.0 { self.var } else { 1.0 };
-        let mut d: Vec<f32> = (0..n).map(|i| { let x = (last - i) % per_day; let x = x.min(per_day - x) as f32; at * x * x }).collect();
-        for (j, &(w, off)) in OFFSETS.iter().enumerate() {
-            let m = &self.mean[w];
-            let x = m[last - off];
-            if x.is_nan() { continue; }
-            let weight = 1.0 / (j as f32 + 1.0);
-            for i in SPAN..n { let e = m[i - off] - x; d[i] += weight * e * e; }
+        let at = crate::knob!("AT", 0.5) as f32 / (per_day as f32 / 4.0).powi(2) * self.var;
+        let around = ((crate::knob!("AW", 3.0) * 3600.0) as i64 / self.bin) as usize;
+        let mut order: Vec<(u32, u32)> = Vec::with_capacity(2 * around * (last / per_day + 1));
+        let mut d = [0.0f32; 1024];
+        let mut upto = n;
+        for day in 0.. {
+            let Some(centre) = last.checked_sub(day * per_day) else { break };
+            let to = (centre + around + 1).min(upto);
+            let from = centre.saturating_sub(around).max(SPAN);
+            upto = from;
+            if to <= from { if centre < SPAN { break; } continue; }
+            let d = &mut d[..to - from];
+            for (k, d) in d.iter_mut().enumerate() { let x = (from + k) as f32 - centre as f32; *d = at * x * x; }
+            for (j, &(w, off)) in OFFSETS.iter().enumerate() {
+                let m = &self.mean[w];
+                let x = m[last - off];
+                if x.is_nan() { continue; }
+                let weight = 1.0 / (j as f32 + 1.0);
+                for (d, m) in d.iter_mut().zip(&m[from - off..to - off]) { let e = m - x; *d += weight * e * e; }
+            }
+            order.extend(d.iter().enumerate().filter(|(_, d)| !d.is_nan()).map(|(k, d)| (d.to_bits(), (from + k) as u32)));
         }
-        let mut order: Vec<(u32, u32)> = (SPAN..n).filter(|&i| !d[i].is_nan()).map(|i| (d[i].to_bits(), i as u32)).collect();
-        let k = self.count(order.len()) * 2;
-        let k = k.min(order.len());
+        let k = (self.count(last) * 2).min(order.len());
         if k == 0 { return Vec::new(); }
-        order.select_nth_unstable(k - 1);
-        order.truncate(k);
+        if k < order.len() { order.select_nth_unstable(k - 1); order.truncate(k); }
         order.sort_unstable();
         order.into_iter().map(|o| o.1).collect()
     }
