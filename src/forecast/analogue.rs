@@ -68,7 +68,7 @@ impl Library {
         order.into_iter().map(|o| o.1).collect()
     }
 
-    fn count(&self, n: usize) -> usize { ((n as f64 * crate::knob!("AK", 0.02)) as usize).clamp(15, crate::knob!("AKM", 100.0) as usize) }
+    fn count(&self, n: usize) -> usize { ((n as f64 * crate::knob!("AK", 0.01)) as usize).clamp(crate::knob!("AMIN",15.0) as usize, crate::knob!("AKM", 100.0) as usize) }
 
     pub fn extend(&mut self, bin: Option<(i64, f64, f64)>) {
         let Some((bin, mean, peak)) = bin else { return };
@@ -111,7 +111,7 @@ impl Library {
         let x = self.mean[0][last];
         if x.is_nan() { return none; }
         let want = self.count(last);
-        let move_by = crate::knob!("AM", 0.7) as f32;
+        let move_by = crate::knob!("AM", 0.6) as f32;
         let mut v: Vec<f32> = Vec::with_capacity(want);
         for &n in near {
             let shift = (last as i64 - n as i64) * self.bin;

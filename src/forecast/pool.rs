@@ -65,6 +65,7 @@ pub(super) struct Standing {
     loss: Table,
     /// Rolling loss of each eagerness by level.
     fared: [[f32; L]; 3],
+    blend: [[f32; 6]; L],
     pub own: [f32; EXPERTS],
     pub correction: Correction,
     /// Rolling losses of the pool beside those of the plain rules.
@@ -88,11 +89,13 @@ const OWN_FLOOR: f32 = 0.03;
 /// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
 /// a poor one and has to earn its weight.
 const STRANGER: f32 = 1.6;
+const SHARES: [f32; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
     by_eagerness: [Table; 3],
     pub mixed: Table,
+    pub share: [f32; L],
 }
 
 impl Standing {
@@ -101,6 +104,7 @@ impl Standing {
         Standing {
             loss: [[0.0; J]; L],
             fared: [[0.0; L]; 3],
+            blend: [[0.0; 6]; L],
             own: errors.usual,
             correction: Correction::new(),
             record: Record::new(),
@@ -128,7 +132,12 @@ impl Standing {
                 }
             }
         }
-        Weights { by_eagerness, mixed }
+        let share = std::array::from_fn(|l| {
+            let mut w = self.blend[l];
+            prefer(&mut w, crate::knob!("BJ", 15.0) as f32);
+            w.iter().zip(SHARES).map(|(w, s)| w * s).sum::<f32>() * crate::knob!("BLEND", 1.0) as f32
+        });
+        Weights { by_eagerness, mixed, share }
     }
 
     /// Fills in the pool's quantiles, before and after correction.
@@ -144,6 +153,9 @@ impl Standing {
         for (l, q) in q.iter_mut().enumerate() {
             let opinions = opinions(&errors.knots[l], &p.experts, &sizes, p.followed.q[l]);
             *q = mix(&weights.mixed[l], &opinions, p.asleep);
+            if !p.asleep.is(ANALOGUE) {
+                *q += weights.share[l] * (opinions[DIRECT] - *q);
+            }
         }
         q
     }
@@ -176,6 +188,13 @@ impl Standing {
             }
             for (loss, lost) in loss.iter_mut().zip(lost) {
                 *loss = keep * *loss + (1.0 - keep) * lost;
+            }
+            if !p.asleep.is(ANALOGUE) {
+                let pool = mix(&weights.mixed[l], &opinions, p.asleep);
+                for (b, s) in self.blend[l].iter_mut().zip(SHARES) {
+                    let y = pool + s * (opinions[DIRECT] - pool);
+                    *b = keep * *b + (1.0 - keep) * pinball(level, truth - y);
+                }
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
                 let miss = truth - mix(&table[l], &opinions, p.asleep);
