@@ -39,12 +39,12 @@ impl Library {
         if last < SPAN + 20 { return Vec::new(); }
         let n = last - 1;
         let per_day = (DAY / self.bin) as usize;
-        let at = crate::knob!("AT", 0.5) as f32 / (per_day as f32 / 4.0).powi(2) * self.var;
+        let at = crate::knob!("AT", 1.0) as f32 / (per_day as f32 / 4.0).powi(2) * self.var;
         let around = ((crate::knob!("AW", 3.0) * 3600.0) as i64 / self.bin) as usize;
         let mut order: Vec<(u32, u32)> = Vec::with_capacity(2 * around * (last / per_day + 1));
         let mut d = [0.0f32; 1024];
         let mut upto = n;
-        for day in 0.. {
+        for day in 0..=crate::knob!("AD", 28.0) as usize {
             let Some(centre) = last.checked_sub(day * per_day) else { break };
             let to = (centre + around + 1).min(upto);
             let from = centre.saturating_sub(around).max(SPAN);
@@ -68,7 +68,7 @@ impl Library {
         order.into_iter().map(|o| o.1).collect()
     }
 
-    fn count(&self, n: usize) -> usize { ((n as f64 * crate::knob!("AK", 0.01)) as usize).clamp(crate::knob!("AMIN",15.0) as usize, crate::knob!("AKM", 100.0) as usize) }
+    fn count(&self, n: usize) -> usize { ((n as f64 * crate::knob!("AK", 0.006)) as usize).clamp(crate::knob!("AMIN",10.0) as usize, crate::knob!("AKM", 100.0) as usize) }
 
     pub fn extend(&mut self, bin: Option<(i64, f64, f64)>) {
         let Some((bin, mean, peak)) = bin else { return };
@@ -135,7 +135,7 @@ impl Library {
             v.push(f + move_by * (x - self.mean[0][n as usize]));
             if v.len() == want { break; }
         }
-        if v.len() < 10 { return none; }
+        if v.len() < 4 { return none; }
         let mean = v.iter().sum::<f32>() / v.len() as f32;
         v.sort_unstable_by(f32::total_cmp);
         let q = LEVELS.map(|l| { let p = l as f32 * (v.len() - 1) as f32; let i = p as usize; let j = (i + 1).min(v.len() - 1); v[i] + (p - i as f32) * (v[j] - v[i]) });
