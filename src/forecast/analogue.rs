@@ -44,7 +44,7 @@ impl Library {
         let mut order: Vec<(u32, u32)> = Vec::with_capacity(2 * around * (last / per_day + 1));
         let mut d = [0.0f32; 1024];
         let mut upto = n;
-        for day in 0..=crate::knob!("AD", 28.0) as usize {
+        for day in 0..=crate::knob!("AD", 13.0) as usize {
             let Some(centre) = last.checked_sub(day * per_day) else { break };
             let to = (centre + around + 1).min(upto);
             let from = centre.saturating_sub(around).max(SPAN);

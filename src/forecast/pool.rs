@@ -25,7 +25,7 @@ pub(super) const UPPER: usize = 4;
 pub(super) const J: usize = 2 * EXPERTS + 1;
 pub(super) const DIRECT: usize = 2 * EXPERTS;
 pub(super) fn expert_of(j: usize) -> usize { if j == DIRECT { ANALOGUE } else { j % EXPERTS } }
-pub(super) fn spread(spread: f32, scale: f32) -> f32 { spread.max(0.05 * scale) }
+pub(super) fn spread(spread: f32, scale: f32) -> f32 { spread.max(crate::knob!("SF",0.05) as f32 * scale) }
 
 /// One number per level and opinion.
 pub(super) type Table = [[f32; J]; L];
@@ -134,6 +134,7 @@ impl Standing {
         }
         let share = std::array::from_fn(|l| {
             let mut w = self.blend[l];
+            for (w, s) in w.iter_mut().zip(SHARES) { *w *= 1.0 + crate::knob!("BH", 0.05) as f32 * s; }
             prefer(&mut w, crate::knob!("BJ", 15.0) as f32);
             w.iter().zip(SHARES).map(|(w, s)| w * s).sum::<f32>() * crate::knob!("BLEND", 1.0) as f32
         });
