@@ -1,145 +1,265 @@
-//! Analogues.
-use super::ladder::{DAY, Plan, Task};
-use super::pool::{L, LEVELS};
+//! Analogues: the times of the past fortnight that looked most like the last hours, and what followed them.
+//!
+//! k nearest neighbours (Lorenz 1969) over the means of bins: the shape of the last hours as 13 block means, the newest the
+//! finest and the heaviest, and the distance in time of day. What followed each neighbour, moved by a share of what the
+//! present differs from it, is an expert (their mean) and an opinion of its own (their quantiles). Bins are kept, shapes
+//! are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so coarser
+//! ones have no analogues. Nothing after the origin is ever looked at.
 
-#[derive(Debug, Clone)]
-pub(super) struct Library {
+use ndarray::{Array2, Axis, Zip, s};
+
+use super::bins::Past;
+use super::now::Now;
+use super::ladder::{DAY, Plan, Task};
+use super::plain::between_bins_until;
+use super::pool::{L, LEVELS, MEDIAN};
+
+/// Neighbours of a completed bin, nearest first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Near {
+    /// The bin that was completed, and its mean.
     bin: i64,
-    step: i64,
-    first: i64,
-    mean: [Vec<f32>; 3],
-    peak: Vec<f32>,
-    var: f32,
-    live: Option<(usize, Vec<u32>)>,
-    cache: Vec<Option<Vec<u32>>>,
-    start: i64,
+    mean: f32,
+    /// Bins back from it, so many of them filled.
+    back: [u16; MOST],
+    len: usize,
+    /// How many of them count.
+    wanted: usize,
 }
 
-/// Quantiles of what followed, and its spread.
+/// What followed the neighbours: mean, quantiles and mean distance from the median, on the even-noise scale.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Followed { pub mean: f32, pub q: [f32; L], pub spread: f32, pub known: bool }
+pub(super) struct Followed {
+    pub mean: f32,
+    pub q: [f32; L],
+    pub spread: f32,
+}
 
-const OFFSETS: [(usize, usize); 13] = [(0,0),(0,1),(0,2),(0,3),(0,4),(0,5),(1,6),(1,8),(1,10),(2,12),(2,18),(2,24),(2,30)];
-const SPAN: usize = 36;
+/// Consecutive bins as means over one, two and six of them: what is searched.
+#[derive(Debug)]
+pub(super) struct Library {
+    first: i64,
+    blocks: Array2<f32>,
+    /// Variance of the bins: the unit in which shapes and times of day are far apart.
+    variance: f32,
+    per_day: usize,
+}
+
+/// The analogues of past slots, each searched once.
+#[derive(Debug)]
+pub(super) struct Analogues<'a> {
+    plan: &'a Plan,
+    past: Past<'a>,
+    start: i64,
+    library: Library,
+    near: Vec<Option<Option<Box<Near>>>>,
+}
+
+/// The block means of a shape: which width, and how many bins before the newest it ends.
+const SHAPE: [(usize, usize); 13] = [
+    (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 6), (1, 8), (1, 10), (2, 12), (2, 18), (2, 24), (2, 30),
+];
+const WIDTHS: [usize; 3] = [1, 2, 6];
+/// Bins that a shape reaches over.
+const REACH: usize = 36;
+/// Steps beyond this many seconds have too few bins for neighbours to be near.
+const COARSE: i64 = 600;
+/// Neighbours are searched so many days back and so many seconds around the time of day: means are kept for a fortnight.
+const DAYS: usize = 13;
+const AROUND: i64 = 3 * 3_600;
+/// A shape six hours away in time of day is as far as one whose newest bin differs by the standard deviation.
+const CLOCK: f32 = 1.0;
+/// How many neighbours count: a share of the bins, between these.
+const SHARE: f64 = 0.004;
+const COUNT: (usize, usize) = (10, 16);
+/// As many again are kept for those whose sequel is not known yet.
+const MOST: usize = 2 * COUNT.1;
+/// Fewer sequels than this say nothing.
+const FEWEST: usize = 6;
+/// What followed is moved by so large a share of the difference between the present and the neighbour.
+const MOVED: f32 = 0.6;
+
+/// Whether a task has analogues.
+fn has_analogues(plan: &Plan, task: &Task) -> bool {
+    plan.step <= COARSE && task.steps as i64 * plan.step <= DAY
+}
+
+// === impl Library ===
 
 impl Library {
-    pub fn new(plan: &Plan, start: i64, slots: usize, first: i64, mean: &[f32], peak: &[f32]) -> Self {
-        let block = |w: usize| -> Vec<f32> {
-            let mut out = vec![f32::NAN; mean.len()];
-            for i in w - 1..mean.len() { out[i] = mean[i + 1 - w..=i].iter().sum::<f32>() / w as f32; }
-            out
-        };
-        let known: Vec<f32> = mean.iter().copied().filter(|v| !v.is_nan()).collect();
-        let m = known.iter().sum::<f32>() / known.len().max(1) as f32;
-        let var = known.iter().map(|v| (v - m) * (v - m)).sum::<f32>() / known.len().max(1) as f32;
-        Library { bin: plan.bin, step: plan.step, first, mean: [mean.to_vec(), block(2), block(6)], peak: peak.to_vec(), var: var.max(1e-9), live: None, cache: vec![None; slots], start }
-    }
-
-    fn search(&self, last: usize) -> Vec<u32> {
-        if last < SPAN + 20 { return Vec::new(); }
-        let n = last - 1;
-        let per_day = (DAY / self.bin) as usize;
-        let at = crate::knob!("AT", 1.0) as f32 / (per_day as f32 / 4.0).powi(2) * self.var;
-        let around = ((crate::knob!("AW", 3.0) * 3600.0) as i64 / self.bin) as usize;
-        let mut order: Vec<(u32, u32)> = Vec::with_capacity(2 * around * (last / per_day + 1));
-        let mut d = [0.0f32; 1024];
-        let mut upto = n;
-        for day in 0..=crate::knob!("AD", 13.0) as usize {
-            let Some(centre) = last.checked_sub(day * per_day) else { break };
-            let to = (centre + around + 1).min(upto);
-            let from = centre.saturating_sub(around).max(SPAN);
-            upto = from;
-            if to <= from { if centre < SPAN { break; } continue; }
-            let d = &mut d[..to - from];
-            for (k, d) in d.iter_mut().enumerate() { let x = (from + k) as f32 - centre as f32; *d = at * x * x; }
-            for (j, &(w, off)) in OFFSETS.iter().enumerate() {
-                let m = &self.mean[w];
-                let x = m[last - off];
-                if x.is_nan() { continue; }
-                let weight = 1.0 / (j as f32 + 1.0);
-                for (d, m) in d.iter_mut().zip(&m[from - off..to - off]) { let e = m - x; *d += weight * e * e; }
+    /// Of consecutive bins, the first numbered `first`; NaN is a gap.
+    pub fn new(plan: &Plan, first: i64, means: impl Iterator<Item = f32>) -> Self {
+        let means: Vec<f32> = if plan.step <= COARSE { means.collect() } else { Vec::new() };
+        let mut blocks = Array2::from_elem((WIDTHS.len(), means.len()), f32::NAN);
+        for (mut row, width) in blocks.axis_iter_mut(Axis(0)).zip(WIDTHS) {
+            for (block, bins) in row.iter_mut().skip(width - 1).zip(means.windows(width)) {
+                *block = bins.iter().sum::<f32>() / width as f32;
             }
-            order.extend(d.iter().enumerate().filter(|(_, d)| !d.is_nan()).map(|(k, d)| (d.to_bits(), (from + k) as u32)));
         }
-        let k = (self.count(last) * 2).min(order.len());
-        if k == 0 { return Vec::new(); }
-        if k < order.len() { order.select_nth_unstable(k - 1); order.truncate(k); }
-        order.sort_unstable();
-        order.into_iter().map(|o| o.1).collect()
+        let known = || means.iter().filter(|v| !v.is_nan());
+        let n = known().count().max(1) as f32;
+        let mean = known().sum::<f32>() / n;
+        let variance = known().map(|v| (v - mean) * (v - mean)).sum::<f32>() / n;
+        let per_day = usize::try_from(DAY / plan.bin).unwrap_or(1);
+        Library { first, blocks, variance: variance.max(1e-9), per_day }
     }
 
-    fn count(&self, n: usize) -> usize { ((n as f64 * crate::knob!("AK", 0.006)) as usize).clamp(crate::knob!("AMIN",10.0) as usize, crate::knob!("AKM", 100.0) as usize) }
-
-    pub fn extend(&mut self, bin: Option<(i64, f64, f64)>) {
-        let Some((bin, mean, peak)) = bin else { return };
-        let Ok(place) = usize::try_from(bin - self.first) else { return };
-        if place < self.mean[0].len() || place > self.mean[0].len() + 40000 { return; }
-        while self.mean[0].len() < place { for m in &mut self.mean { m.push(f32::NAN); } self.peak.push(f32::NAN); }
-        self.mean[0].push(mean as f32);
-        self.peak.push(peak as f32);
-        for (k, w) in [(1, 2), (2, 6)] {
-            let m = &self.mean[0];
-            let v = if m.len() < w { f32::NAN } else { m[m.len() - w..].iter().sum::<f32>() / w as f32 };
-            self.mean[k].push(v);
+    /// The neighbours of a bin among those before it.
+    pub fn near(&self, bin: i64) -> Option<Near> {
+        let last = usize::try_from(bin - self.first).ok().filter(|&last| last < self.blocks.ncols())?;
+        let mean = self.blocks[[0, last]];
+        if mean.is_nan() || last < 2 * REACH {
+            return None;
         }
-        self.live = None;
-        let last = self.mean[0].len() - 1;
-        if self.step <= 600 { self.live = Some((last, self.search(last))); }
-    }
-
-    pub fn follow(&self, at: i64, task: &Task) -> Followed {
-        let none = Followed::default();
-        if self.step > 600 || task.steps as i64 * self.step > DAY { return none; }
-        let c = (at + self.step).div_euclid(self.bin) - 1;
-        match &self.live { Some((last, near)) if *last as i64 + self.first == c => self.from(near, *last, at, task), _ => none }
-    }
-
-    pub fn ask(&mut self, slot: usize, task: &Task) -> Followed {
-        let none = Followed::default();
-        if self.step > 600 || task.steps as i64 * self.step > DAY { return none; }
-        let at = self.start + slot as i64 * self.step;
-        let c = (at + self.step).div_euclid(self.bin) - 1;
-        let Ok(last) = usize::try_from(c - self.first) else { return none };
-        if last >= self.mean[0].len() { return none; }
-        if self.cache[slot].is_none() { self.cache[slot] = Some(self.search(last)); }
-        self.from(self.cache[slot].as_ref().unwrap(), last, at, task)
-    }
-
-    fn from(&self, near: &[u32], last: usize, at: i64, task: &Task) -> Followed {
-        let none = Followed::default();
-        let ahead = task.steps as i64 * self.step;
-        let x = self.mean[0][last];
-        if x.is_nan() { return none; }
-        let want = self.count(last);
-        let move_by = crate::knob!("AM", 0.6) as f32;
-        let mut v: Vec<f32> = Vec::with_capacity(want);
-        for &n in near {
-            let shift = (last as i64 - n as i64) * self.bin;
-            // Known at the origin.
-            let end = (at + ahead - shift).div_euclid(self.bin) - self.first + i64::from(!task.peak);
-            if end > last as i64 { continue; }
-            let f = if task.peak {
-                let a = (at + self.step - shift).div_euclid(self.bin) - self.first;
-                let b = (at + ahead - shift).div_euclid(self.bin) - self.first;
-                (a..=b).map(|i| self.peak[i as usize]).fold(f32::MIN, |m, p| if p.is_nan() || m.is_nan() { f32::NAN } else { m.max(p) })
-            } else {
-                let t = at + ahead - shift;
-                let middle = (self.bin - self.step) / 2;
-                let b = (t - middle).div_euclid(self.bin);
-                let share = (t - middle - b * self.bin) as f32 / self.bin as f32;
-                let i = (b - self.first) as usize;
-                let p = self.mean[0][i];
-                if share == 0.0 { p } else { p + share * (self.mean[0][i + 1] - p) }
-            };
-            if f.is_nan() { continue; }
-            v.push(f + move_by * (x - self.mean[0][n as usize]));
-            if v.len() == want { break; }
+        let mut found = self.distances(last);
+        let wanted = ((last.min((DAYS + 1) * self.per_day) as f64 * SHARE) as usize).clamp(COUNT.0, COUNT.1);
+        let len = (2 * wanted).min(found.len());
+        if len < found.len() {
+            found.select_nth_unstable(len);
         }
-        if v.len() < 4 { return none; }
-        let mean = v.iter().sum::<f32>() / v.len() as f32;
-        v.sort_unstable_by(f32::total_cmp);
-        let q = LEVELS.map(|l| { let p = l as f32 * (v.len() - 1) as f32; let i = p as usize; let j = (i + 1).min(v.len() - 1); v[i] + (p - i as f32) * (v[j] - v[i]) });
-        let spread = v.iter().map(|x| (x - q[1]).abs()).sum::<f32>() / v.len() as f32;
-        Followed { mean, q, spread, known: true }
+        let nearest = found.get_mut(..len)?;
+        nearest.sort_unstable();
+        let mut back = [0; MOST];
+        for (back, found) in back.iter_mut().zip(nearest) {
+            *back = (last - (*found & 0xffff_ffff) as usize) as u16;
+        }
+        Some(Near { bin, mean, back, len, wanted })
     }
+
+    /// The distance of each candidate with its place, as integers in the order of the distance.
+    fn distances(&self, last: usize) -> Vec<u64> {
+        let quarter = self.per_day as f32 / 4.0;
+        let clock = CLOCK * self.variance / (quarter * quarter);
+        let around = (AROUND * self.per_day as i64 / DAY) as usize;
+        let mut found = Vec::with_capacity(2 * around * (DAYS + 1));
+        let mut distance = vec![0.0f32; 2 * around + 1];
+        for day in 0..=DAYS {
+            let Some(centre) = last.checked_sub(day * self.per_day) else { break };
+            let from = centre.saturating_sub(around).max(REACH);
+            let to = if day == 0 { last - 1 } else { centre + around + 1 }.min(last - 1);
+            if to <= from {
+                continue;
+            }
+            let Some(distance) = distance.get_mut(..to - from) else { continue };
+            for (i, d) in distance.iter_mut().enumerate() {
+                let away = (from + i) as f32 - centre as f32;
+                *d = clock * away * away;
+            }
+            for (weight, (width, before)) in (1u8..).zip(SHAPE) {
+                let present = self.blocks[[width, last - before]];
+                if present.is_nan() {
+                    continue;
+                }
+                let weight = 1.0 / f32::from(weight);
+                let row = self.blocks.row(width);
+                let past = row.slice(s![from - before..to - before]);
+                Zip::from(&mut *distance).and(past).for_each(|d, x| *d += weight * (x - present) * (x - present));
+            }
+            // Distances are not negative, so their bits are in their order.
+            let known = distance.iter().enumerate().filter(|(_, d)| !d.is_nan());
+            found.extend(known.map(|(i, d)| u64::from(d.to_bits()) << 32 | (from + i) as u64));
+        }
+        found
+    }
+}
+
+// === impl Analogues ===
+
+impl<'a> Analogues<'a> {
+    /// Of a window of so many slots, the first at `start`.
+    pub fn new(plan: &'a Plan, past: Past<'a>, start: i64, slots: usize) -> Self {
+        let (first, means) = past.old.means();
+        Analogues { plan, past, start, library: Library::new(plan, first, means), near: vec![None; slots] }
+    }
+
+    /// What followed the neighbours of the slot, by what a task is about: nothing after the slot is looked at.
+    pub fn followed(&mut self, task: &Task, slot: usize) -> Option<Followed> {
+        if !has_analogues(self.plan, task) {
+            return None;
+        }
+        let at = self.start + slot as i64 * self.plan.step;
+        let near = self.near.get_mut(slot)?;
+        let near = near.get_or_insert_with(|| self.library.near(completed(self.plan, at)).map(Box::new));
+        let ahead = task.steps as i64 * self.plan.step;
+        near.as_ref()?.followed(self.plan, &self.past, task, (at, ahead))
+    }
+}
+
+/// The bin that the slot at an instant completes, or the last one completed before it.
+pub(super) fn completed(plan: &Plan, at: i64) -> i64 {
+    (at + plan.step).div_euclid(plan.bin) - 1
+}
+
+// === impl Near ===
+
+impl Near {
+    /// The neighbours of the bin that the present slot completes; `None` where it completes none.
+    pub fn of(plan: &Plan, past: &Past<'_>, now: &Now) -> Option<Self> {
+        let (bin, mean) = now.completes(plan)?;
+        if plan.step > COARSE {
+            return None;
+        }
+        let first = past.old.means().0.max(bin - (DAYS as i64 + 1) * (DAY / plan.bin));
+        let means = (first..bin).map(|bin| past.mean(bin)).chain([mean]);
+        Library::new(plan, first, means.map(|mean| mean.map_or(f32::NAN, |z| z as f32))).near(bin)
+    }
+
+    /// What followed the neighbours by what a task is about, from the slot at `at` on; `None` where too little did.
+    pub fn followed(&self, plan: &Plan, past: &Past<'_>, task: &Task, (at, ahead): (i64, i64)) -> Option<Followed> {
+        if !has_analogues(plan, task) || completed(plan, at) != self.bin {
+            return None;
+        }
+        let mut values = [0.0f32; COUNT.1];
+        let mut n = 0;
+        for &back in self.back.get(..self.len)? {
+            let shift = i64::from(back) * plan.bin;
+            let Some(sequel) = sequel(plan, past, task.peak, (at, ahead), shift, self.bin - 1) else { continue };
+            let Some(then) = past.mean(self.bin - i64::from(back)) else { continue };
+            values[n] = sequel + MOVED * (self.mean - then as f32);
+            n += 1;
+            if n == self.wanted {
+                break;
+            }
+        }
+        if n < FEWEST {
+            return None;
+        }
+        let values = values.get_mut(..n)?;
+        let count = n as f32;
+        let mean = values.iter().sum::<f32>() / count;
+        values.sort_unstable_by(f32::total_cmp);
+        let q = LEVELS.map(|level| {
+            let place = level as f32 * (count - 1.0);
+            let below = place as usize;
+            let (a, b) = (values[below], values[(below + 1).min(n - 1)]);
+            a + (place - below as f32) * (b - a)
+        });
+        let spread = values.iter().map(|v| (v - q[MEDIAN]).abs()).sum::<f32>() / count;
+        Some(Followed { mean, q, spread })
+    }
+}
+
+/// The load at the target, or the largest until then, as it was `shift` seconds earlier; `None` where that was not known
+/// by the end of bin `last`, or is a gap.
+fn sequel(
+    plan: &Plan,
+    past: &Past<'_>,
+    is_peak: bool,
+    (at, ahead): (i64, i64),
+    shift: i64,
+    last: i64,
+) -> Option<f32> {
+    let to = at + ahead - shift;
+    if !is_peak {
+        return between_bins_until(past, plan, to, last).map(|z| z as f32);
+    }
+    let bins = (at + plan.step - shift).div_euclid(plan.bin)..=to.div_euclid(plan.bin);
+    if *bins.end() > last || shift > 7 * DAY {
+        return None;
+    }
+    let mut highest = f64::MIN;
+    for bin in bins {
+        highest = highest.max(past.peak(bin)?);
+    }
+    Some(highest as f32)
 }

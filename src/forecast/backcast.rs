@@ -7,10 +7,11 @@
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
 use super::models::Trial;
-use super::analogue::Library;
+use super::analogue::Analogues;
+use super::learn::FAR_THINNED;
 use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{DIRECT, spread, expert_of, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
+use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size, spread};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -52,23 +53,19 @@ pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
-pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial], library: &mut Library) -> Option<(Errors, Standing)> {
+pub(super) fn backcast(
+    plan: &Plan,
+    task: &Task,
+    len: usize,
+    trials: &[Trial],
+    analogues: &mut Analogues<'_>,
+) -> Option<(Errors, Standing)> {
     let warm = (len as f64 * WARM_UP) as usize;
     let judged = trials.iter().filter(|t| t.slot >= warm).count();
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
     let trials = trials.get(first..)?;
-    let most = if task.is_far(plan) { FAR_TRIALS } else { TRIALS };
-    let every = trials.len().div_ceil(most).max(1);
-    let mut trials: Vec<Trial> =
-        trials.iter().rev().step_by(every).cloned().collect::<Vec<_>>().into_iter().rev().collect();
-    for t in &mut trials {
-        t.followed = library.ask(t.slot, task);
-        if t.followed.known {
-            t.asleep.set(ANALOGUE, false);
-            t.experts[ANALOGUE] = t.followed.mean;
-        }
-    }
-    let trials: Vec<&Trial> = trials.iter().collect();
+    let judged = judge(plan, task, trials, analogues);
+    let trials: Vec<&Trial> = judged.iter().collect();
     let newest = trials.last()?.slot;
     let usual = usual_errors(&trials);
     let own = own_errors(plan, task, &trials, usual);
@@ -78,11 +75,32 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial], l
             f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY)
         })
         .collect();
-    let knots = knots(&trials, &own, &usual, &ages);
+    let mut knots = knots(&trials, &own, &usual, &ages);
+    direct_knots(&trials, &ages, &mut knots);
     let plain = plain_knots(&trials, &ages, &knots);
     let errors = Errors { knots, usual, plain };
     let standing = replay(plan, task, &trials, &own, &errors, &ages);
     Some((errors, standing))
+}
+
+/// The trials that are judged, with their analogues. Tasks judge the same origins where they can: neighbours are searched
+/// once for each.
+fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'_>) -> Vec<Trial> {
+    let (most, apart) = if task.is_far(plan) { (FAR_TRIALS, FAR_THINNED) } else { (TRIALS, 1) };
+    let every = trials.len().div_ceil(most).max(1) * apart;
+    let judged = |t: &&Trial| t.origin.is_multiple_of(every);
+    let judged: Vec<&Trial> = trials.iter().filter(judged).collect();
+    let judged = if judged.is_empty() { trials.iter().collect() } else { judged };
+    let with_analogues = judged.into_iter().map(|trial| {
+        let mut trial = trial.clone();
+        if let Some(followed) = analogues.followed(task, trial.slot) {
+            trial.asleep.wake(ANALOGUE);
+            trial.experts[ANALOGUE] = followed.mean;
+            trial.followed = followed;
+        }
+        trial
+    });
+    with_analogues.collect()
 }
 
 /// The fewest trials an expert's errors are told from, where it speaks for itself in some only.
@@ -134,18 +152,9 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     let mut own_weight: Vec<f64> = Vec::with_capacity(trials.len());
-    for j in 0..J {
-        let expert = expert_of(j);
+    for j in 0..DIRECT {
+        let expert = j % EXPERTS;
         let counts = speaking(trials, expert);
-        if j == DIRECT {
-            own_weight.clear();
-            own_weight.extend(trials.iter().zip(weight).map(|(t, w)| if counts(t) { *w } else { 0.0 }));
-            for l in 0..L {
-                let errors = trials.iter().map(|t| (t.truth - t.followed.q[l]) / spread(t.followed.spread, t.scale));
-                out[l][j] = quantiles(&mut order, errors, &own_weight, &LEVELS)[l];
-            }
-            continue;
-        }
         let errors = trials.iter().zip(own).map(|(t, own)| {
             let size = if j < EXPERTS { t.scale } else { own_size(own[expert], usual[expert]) };
             (t.truth - t.experts[expert]) / size
@@ -157,6 +166,20 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
         }
     }
     out
+}
+
+/// The same of the analogues' own quantiles: each level by the errors of that level. As they are where there are too few.
+fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
+    let said = || trials.iter().zip(weight).filter(|(t, _)| !t.asleep.is(ANALOGUE));
+    let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
+    if weight.len() < FEWEST {
+        return;
+    }
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    for (l, row) in knots.iter_mut().enumerate() {
+        let errors = said().map(|(t, _)| (t.truth - t.followed.q[l]) / spread(t.followed.spread, t.scale));
+        row[DIRECT] = quantiles(&mut order, errors, &weight, &LEVELS)[l];
+    }
 }
 
 /// The same of the plain rules, each over the trials at which it had something to say. Persistence is an expert too.

@@ -81,7 +81,10 @@ impl Bins {
         self.peak.shrink_to_fit();
     }
 
-    pub fn all(&self) -> (i64, &[f32], i64, &[f32]) { (self.first, &self.mean, self.first_peak, &self.peak) }
+    /// The number of the first bin, and the means from it on; NaN is a gap.
+    pub fn means(&self) -> (i64, impl Iterator<Item = f32>) {
+        (self.first, self.mean.iter().copied())
+    }
 
     /// How many bins are held.
     pub fn len(&self) -> usize {
@@ -159,16 +162,25 @@ impl LocalBins {
 // === impl Past ===
 
 impl Past<'_> {
+    /// The mean of a bin.
+    pub fn mean(&self, bin: i64) -> Option<f64> {
+        self.new.mean(bin).or_else(|| self.old.mean(bin))
+    }
+
+    /// The maximum of a bin.
+    pub fn peak(&self, bin: i64) -> Option<f64> {
+        self.new.peak(bin).or_else(|| self.old.peak(bin))
+    }
+
     /// The mean of the bin at an instant.
     pub fn mean_at(&self, time: i64) -> Option<f64> {
-        let bin = time.div_euclid(self.bin);
-        self.new.mean(bin).or_else(|| self.old.mean(bin))
+        self.mean(time.div_euclid(self.bin))
     }
 
     /// The largest maximum of the bins from one instant to another; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
         (from.div_euclid(self.bin)..=to.div_euclid(self.bin))
-            .filter_map(|b| self.new.peak(b).or_else(|| self.old.peak(b)))
+            .filter_map(|b| self.peak(b))
             .reduce(f64::max)
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::history::{Calendar, Series};
 use crate::units::{Span, Step, Time};
 
-use super::analogue::Library;
+use super::analogue::Analogues;
 use super::backcast::backcast;
 use super::bins::{Bins, LocalBins};
 use super::ladder::{DAY, Plan, Task};
-use super::learn::learn;
+use super::learn::{Lesson, learn};
 use super::models::{Model, fit_design};
 use super::now::Now;
 use super::pattern::Pattern;
@@ -33,7 +33,6 @@ pub(super) struct Inner {
     pub pattern: Pattern,
     pub local: LocalBins,
     pub bins: Bins,
-    pub library: Library,
     pub now: Now,
     /// Of glitches, climbs and falls.
     pub sifts: [Sift; 3],
@@ -139,9 +138,7 @@ fn fit_values(
         values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
     let (sifts, shift) = sift(plan, start.epoch(), &mut z);
     let lesson = learn(plan, calendar, start.epoch(), &z);
-    let (first, mean, _, peak) = lesson.bins.all();
-    let mut library = Library::new(plan, start.epoch(), z.len(), first, mean, peak);
-    let tasks = fit_tasks(plan, &lesson.rows, &z, &mut library);
+    let tasks = fit_tasks(plan, start.epoch(), &lesson, &z);
     if tasks.is_empty() {
         return Err(FitError::TooSparse { have, slots: z.len() });
     }
@@ -163,7 +160,6 @@ fn fit_values(
         shifted: None,
         tasks,
         quality,
-        library,
         top: transform.normal(top),
         plan: plan.clone(),
     };
@@ -171,7 +167,7 @@ fn fit_values(
     Ok((inner, shift.filter(is_recent)))
 }
 
-fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64], library: &mut Library) -> Vec<Learnt> {
+fn fit_tasks(plan: &Plan, start: i64, lesson: &Lesson, z: &[f64]) -> Vec<Learnt> {
     let truth = |task: &Task, slot: usize| {
         let to = slot + task.steps;
         let at = z.get(to).copied().filter(|v| !v.is_nan())?;
@@ -180,11 +176,14 @@ fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64], library: &
         }
         Some(z.get(slot + 1..=to)?.iter().copied().filter(|v| !v.is_nan()).fold(at, f64::max))
     };
+    let none = Bins::default();
+    let past = lesson.past(plan, &none);
+    let mut analogues = Analogues::new(plan, past, start, z.len());
     let mut learnt = Vec::new();
-    for (design, rows) in rows.iter().enumerate() {
+    for (design, rows) in lesson.rows.iter().enumerate() {
         let tasks: Vec<Task> = plan.tasks.iter().copied().filter(|t| t.design == design).collect();
         for (task, (model, trials)) in tasks.iter().zip(fit_design(plan, rows, &tasks, z.len(), truth)) {
-            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials, library) {
+            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials, &mut analogues) {
                 learnt.push(Learnt { task: *task, model, errors, standing });
             }
         }

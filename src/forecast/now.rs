@@ -232,14 +232,13 @@ impl Now {
         self.age = 0;
     }
 
-    /// Begins the bin of the present slot; returns the one before, if it held a sample.
-    /// The bin that the present slot completes.
-    pub fn complete(&self, plan: &Plan) -> Option<(i64, f64, f64)> {
+    /// The bin that the present slot completes, and its mean so far; `None` where it is not its last slot.
+    pub fn completes(&self, plan: &Plan) -> Option<(i64, Option<f64>)> {
         let is_last = (self.at + plan.step).rem_euclid(plan.bin) < plan.step;
-        let n = self.count as f64;
-        is_last.then(|| (self.bin, if self.count > 0 { self.sum / n } else { f64::NAN }, if self.count > 0 { self.top } else { f64::NAN }))
+        is_last.then(|| (self.bin, (self.count > 0).then(|| self.sum / self.count as f64)))
     }
 
+    /// Begins the bin of the present slot; returns the one before, if it held a sample.
     fn turn(&mut self, plan: &Plan) -> Option<Closed> {
         let bin = self.at.div_euclid(plan.bin);
         if bin == self.bin {

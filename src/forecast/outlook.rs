@@ -25,11 +25,13 @@ const YESTERDAY: usize = 8;
 const LAST_WEEK: usize = 9;
 const WEEKLY_AND_LAST: usize = 10;
 const NAIVE_DAY: usize = 11;
+const PATTERN: usize = 12;
 /// The ridge with the memory of the window, and the one with a memory of days.
 pub(super) const RIDGE: usize = EXPERTS - 4;
 pub(super) const RIDGE_SHORT: usize = EXPERTS - 3;
 /// The experts before it, weighed by non-negative least squares.
 pub(super) const STACK: usize = EXPERTS - 2;
+/// What followed the times that were most like the present: filled in where it is judged.
 pub(super) const ANALOGUE: usize = EXPERTS - 1;
 
 /// Names of the experts, in order.
@@ -46,7 +48,7 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "last week, moved to the level",
     "weekly profile and last value",
     "same time a day ago",
-    "daily profile, hour and patterns",
+    "daily profile, last hour and patterns",
     "ridge",
     "ridge, short memory",
     "stack of the others",
@@ -64,15 +66,23 @@ impl Asleep {
         self.0 >> expert & 1 == 1
     }
 
-    pub fn only(self) -> bool { self.0 & !(1 << ANALOGUE) == 0 }
+    /// Whether every expert that the stack is made of speaks for itself.
+    pub fn none_of_the_stack(self) -> bool {
+        self.0 & ((1 << STACK) - 1) == 0
+    }
+
+    /// Lets an expert speak after all.
+    pub fn wake(&mut self, expert: usize) {
+        self.0 &= !(1 << expert);
+    }
 
     /// Whether every expert speaks for itself.
     pub fn none(self) -> bool {
         self.0 == 0
     }
 
-    pub fn set(&mut self, expert: usize, is_asleep: bool) {
-        self.0 = self.0 & !(1 << expert) | u32::from(is_asleep) << expert;
+    fn set(&mut self, expert: usize, is_asleep: bool) {
+        self.0 |= u32::from(is_asleep) << expert;
     }
 }
 
@@ -184,7 +194,6 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     }
 }
 
-const PM: usize = 3;
 /// What every expert without coefficients expects; those with coefficients stand at the base.
 fn plain_experts(
     now: &Now,
@@ -208,7 +217,7 @@ fn plain_experts(
         week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
         naive[1],
-        shape.day + mean(LOAD, PM as usize) - mean(DAILY, PM as usize) + pattern,
+        shape.day + mean(LOAD, 3) - mean(DAILY, 3) + pattern,
         base,
         base,
         base,
@@ -228,6 +237,7 @@ fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asl
     asleep.set(LAST_WEEK, week_ago.is_none() || !knows_week);
     asleep.set(WEEKLY_AND_LAST, !own_week);
     asleep.set(NAIVE_DAY, day_ago.is_none());
+    asleep.set(PATTERN, !own_day);
     asleep.set(ANALOGUE, true);
     asleep
 }

@@ -21,11 +21,10 @@ pub(super) const L: usize = 6;
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
-/// Opinions: each expert with the fitted scale, then each with its own latest errors.
+/// Opinions: each expert with the fitted scale, then each with its own latest errors, then the analogues' own quantiles.
 pub(super) const J: usize = 2 * EXPERTS + 1;
-pub(super) const DIRECT: usize = 2 * EXPERTS;
-pub(super) fn expert_of(j: usize) -> usize { if j == DIRECT { ANALOGUE } else { j % EXPERTS } }
-pub(super) fn spread(spread: f32, scale: f32) -> f32 { spread.max(crate::knob!("SF",0.05) as f32 * scale) }
+/// The place of the analogues' own quantiles.
+pub(super) const DIRECT: usize = J - 1;
 
 /// One number per level and opinion.
 pub(super) type Table = [[f32; J]; L];
@@ -44,6 +43,7 @@ pub(super) struct Errors {
 pub(super) struct Pending {
     /// Expectation of each expert, on the even-noise scale.
     pub experts: [f32; EXPERTS],
+    /// What followed the analogues, unless they are asleep.
     pub followed: Followed,
     /// Which of them have nothing of their own to say.
     pub asleep: Asleep,
@@ -65,7 +65,8 @@ pub(super) struct Standing {
     loss: Table,
     /// Rolling loss of each eagerness by level.
     fared: [[f32; L]; 3],
-    blend: [[f32; 6]; L],
+    /// Rolling loss of each share of the analogues by level.
+    shared: [[f32; SHARES.len()]; L],
     pub own: [f32; EXPERTS],
     pub correction: Correction,
     /// Rolling losses of the pool beside those of the plain rules.
@@ -89,13 +90,31 @@ const OWN_FLOOR: f32 = 0.03;
 /// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
 /// a poor one and has to earn its weight.
 const STRANGER: f32 = 1.6;
-const SHARES: [f32; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+/// Shares that the analogues' own quantiles may have in the answer beyond their weight in the pool, how strongly the one
+/// that lost least is preferred, and how much less than none of them a full share must have lost.
+const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+const SHARING: f32 = 20.0;
+const RESERVE: f32 = 0.08;
+/// The spread of the analogues counts as at least this share of the fitted scale.
+const LEAST_SPREAD: f32 = 0.05;
+
+/// The size of the error of the analogues' own quantiles.
+pub(super) fn spread(spread: f32, scale: f32) -> f32 {
+    spread.max(LEAST_SPREAD * scale)
+}
+
+/// The expert whose opinion stands at a place.
+fn expert_of(opinion: usize) -> usize {
+    if opinion == DIRECT { ANALOGUE } else { opinion % EXPERTS }
+}
+
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
     by_eagerness: [Table; 3],
     pub mixed: Table,
-    pub share: [f32; L],
+    /// The share of the analogues' own quantiles beyond that, by level.
+    share: [f32; L],
 }
 
 impl Standing {
@@ -104,7 +123,7 @@ impl Standing {
         Standing {
             loss: [[0.0; J]; L],
             fared: [[0.0; L]; 3],
-            blend: [[0.0; 6]; L],
+            shared: [[0.0; SHARES.len()]; L],
             own: errors.usual,
             correction: Correction::new(),
             record: Record::new(),
@@ -132,11 +151,12 @@ impl Standing {
                 }
             }
         }
-        let share = std::array::from_fn(|l| {
-            let mut w = self.blend[l];
-            for (w, s) in w.iter_mut().zip(SHARES) { *w *= 1.0 + crate::knob!("BH", 0.05) as f32 * s; }
-            prefer(&mut w, crate::knob!("BJ", 15.0) as f32);
-            w.iter().zip(SHARES).map(|(w, s)| w * s).sum::<f32>() * crate::knob!("BLEND", 1.0) as f32
+        let share = self.shared.map(|mut lost| {
+            for (lost, share) in lost.iter_mut().zip(SHARES) {
+                *lost *= 1.0 + RESERVE * share;
+            }
+            prefer(&mut lost, SHARING);
+            lost.iter().zip(SHARES).map(|(weight, share)| weight * share).sum()
         });
         Weights { by_eagerness, mixed, share }
     }
@@ -192,9 +212,9 @@ impl Standing {
             }
             if !p.asleep.is(ANALOGUE) {
                 let pool = mix(&weights.mixed[l], &opinions, p.asleep);
-                for (b, s) in self.blend[l].iter_mut().zip(SHARES) {
-                    let y = pool + s * (opinions[DIRECT] - pool);
-                    *b = keep * *b + (1.0 - keep) * pinball(level, truth - y);
+                for (shared, share) in self.shared[l].iter_mut().zip(SHARES) {
+                    let miss = truth - pool - share * (opinions[DIRECT] - pool);
+                    *shared = keep * *shared + (1.0 - keep) * pinball(level, miss);
                 }
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {

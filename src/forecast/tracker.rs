@@ -9,14 +9,14 @@ use std::sync::Arc;
 use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
-use super::analogue::Library;
+use super::analogue::Near;
 use super::backcast::keeps;
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
-use super::outlook::outlook;
+use super::outlook::{ANALOGUE, outlook};
 use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
 use super::shift::Shifted;
@@ -43,7 +43,7 @@ pub struct Tracker {
 pub(super) struct State {
     pub now: Now,
     pub bins: Bins,
-    pub library: Library,
+    near: Option<Near>,
     pub standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
@@ -317,10 +317,9 @@ impl Tracker {
 
 impl State {
     fn new(fit: &Inner) -> Self {
-        let mut library = fit.library.clone();
-        library.extend(fit.now.complete(&fit.plan));
+        let none = Bins::default();
         State {
-            library,
+            near: Near::of(&fit.plan, &past(fit, &none), &fit.now),
             now: fit.now.clone(),
             bins: Bins::default(),
             standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
@@ -364,7 +363,9 @@ impl State {
             let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
             self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
         }
-        self.library.extend(self.now.complete(&fit.plan));
+        if self.now.completes(&fit.plan).is_some() {
+            self.near = Near::of(&fit.plan, &self::past(fit, &self.bins), &self.now);
+        }
         self.slots += 1;
         for task in 0..fit.tasks.len() {
             self.judge(fit, task, z);
@@ -378,17 +379,17 @@ impl State {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
-        let mut experts = learnt.model.complete(&view);
-        let mut asleep = view.asleep;
-        let followed = self.library.follow(self.now.at, &Task { steps: (ahead / fit.plan.step) as usize, ..learnt.task });
-        if followed.known {
-            asleep.set(super::outlook::ANALOGUE, false);
-            experts[super::outlook::ANALOGUE] = followed.mean;
+        let (mut experts, mut asleep) = (learnt.model.complete(&view), view.asleep);
+        let at = (self.now.at, ahead);
+        let followed = self.near.as_ref().and_then(|near| near.followed(&fit.plan, &past, &learnt.task, at));
+        if let Some(followed) = followed {
+            asleep.wake(ANALOGUE);
+            experts[ANALOGUE] = followed.mean;
         }
         let mut p = Pending {
             experts,
-            followed,
             asleep,
+            followed: followed.unwrap_or_default(),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             lags: lags(&past, &fit.plan, self.now.at, ahead),
