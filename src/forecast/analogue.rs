@@ -111,28 +111,25 @@ impl Library {
         if mean.is_nan() || last < 2 * REACH {
             return None;
         }
-        let mut found = self.distances(last);
         let wanted = ((last.min((DAYS + 1) * self.per_day) as f64 * SHARE) as usize).clamp(COUNT.0, COUNT.1);
-        let len = (2 * wanted).min(found.len());
-        if len < found.len() {
-            found.select_nth_unstable(len);
-        }
-        let nearest = found.get_mut(..len)?;
-        nearest.sort_unstable();
+        let nearest = self.nearest(last, 2 * wanted);
+        let len = nearest.len();
         let mut back = [0; MOST];
         for (back, found) in back.iter_mut().zip(nearest) {
-            *back = (last - (*found & 0xffff_ffff) as usize) as u16;
+            *back = (last - (found & 0xffff_ffff) as usize) as u16;
         }
         Some(Near { bin, mean, back, len, wanted })
     }
 
-    /// The distance of each candidate with its place, as integers in the order of the distance.
-    fn distances(&self, last: usize) -> Vec<u64> {
+    /// The nearest candidates, at most so many: their distances and places as integers, ascending.
+    fn nearest(&self, last: usize, most: usize) -> Vec<u64> {
         let quarter = self.per_day as f32 / 4.0;
         let clock = CLOCK * self.variance / (quarter * quarter);
         let around = (AROUND * self.per_day as i64 / DAY) as usize;
-        let mut found = Vec::with_capacity(2 * around * (DAYS + 1));
+        let present = SHAPE.map(|(width, before)| self.blocks[[width, last - before]]);
+        let mut found: Vec<u64> = Vec::with_capacity(4 * around + most);
         let mut distance = vec![0.0f32; 2 * around + 1];
+        let mut farthest = f32::MAX;
         for day in 0..=DAYS {
             let Some(centre) = last.checked_sub(day * self.per_day) else { break };
             let from = centre.saturating_sub(around).max(REACH);
@@ -145,20 +142,25 @@ impl Library {
                 let away = (from + i) as f32 - centre as f32;
                 *d = clock * away * away;
             }
-            for (weight, (width, before)) in (1u8..).zip(SHAPE) {
-                let present = self.blocks[[width, last - before]];
+            for ((weight, present), (width, before)) in (1u8..).zip(present).zip(SHAPE) {
                 if present.is_nan() {
                     continue;
                 }
                 let weight = 1.0 / f32::from(weight);
                 let row = self.blocks.row(width);
                 let past = row.slice(s![from - before..to - before]);
-                Zip::from(&mut *distance).and(past).for_each(|d, x| *d += weight * (x - present) * (x - present));
+                Zip::from(&mut *distance).and(past).for_each(|d, x| *d += weight * ((x - present) * (x - present)));
             }
-            // Distances are not negative, so their bits are in their order.
-            let known = distance.iter().enumerate().filter(|(_, d)| !d.is_nan());
-            found.extend(known.map(|(i, d)| u64::from(d.to_bits()) << 32 | (from + i) as u64));
+            // Distances are not negative, so their bits are in their order; a gap is no distance.
+            let near = distance.iter().enumerate().filter(|(_, d)| **d <= farthest);
+            found.extend(near.map(|(i, d)| u64::from(d.to_bits()) << 32 | (from + i) as u64));
+            if found.len() > most {
+                let (_, last, _) = found.select_nth_unstable(most - 1);
+                farthest = f32::from_bits((*last >> 32) as u32);
+                found.truncate(most);
+            }
         }
+        found.sort_unstable();
         found
     }
 }

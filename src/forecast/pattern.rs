@@ -38,9 +38,18 @@ impl Pattern {
 
     /// The most they add at any slot after one instant and up to another.
     pub fn crest(&self, past: &Past<'_>, from: i64, to: i64) -> f64 {
-        if self.hour.is_empty() { return 0.0; }
-        let steps = (to - from) / self.width;
-        (0..steps).map(|k| { let [a, b] = self.at(past, to - k * self.width); a + b }).fold(f64::MIN, f64::max).max(if steps > 0 { f64::MIN } else { 0.0 })
+        let slots = (to - from) / self.width;
+        if self.hour.is_empty() || slots == 0 {
+            return 0.0;
+        }
+        let [mut hour, mut day] = self.places(past, from + self.width);
+        let mut most = f32::MIN;
+        for _ in 0..slots {
+            most = most.max(self.hour[hour] + self.day[day]);
+            hour = if hour + 1 == self.hour.len() { 0 } else { hour + 1 };
+            day = if day + 1 == self.day.len() { 0 } else { day + 1 };
+        }
+        f64::from(most)
     }
 
     /// Learns the departure of a sample.
