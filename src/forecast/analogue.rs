@@ -6,12 +6,11 @@
 //! are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so coarser
 //! ones have no analogues. Nothing after the origin is ever looked at.
 
-use ndarray::{Array2, Axis, Zip, s};
+use ndarray::{Array2, Axis, s};
 
 use super::bins::Past;
 use super::now::Now;
 use super::ladder::{DAY, Plan, Task};
-use super::plain::between_bins_until;
 use super::pool::{L, LEVELS, MEDIAN};
 
 /// Neighbours of a completed bin, nearest first.
@@ -22,6 +21,8 @@ pub(super) struct Near {
     mean: f32,
     /// Bins back from it, so many of them filled.
     back: [u16; MOST],
+    /// Their means.
+    means: [f32; MOST],
     len: usize,
     /// How many of them count.
     wanted: usize,
@@ -66,7 +67,7 @@ const REACH: usize = 36;
 const COARSE: i64 = 600;
 /// Neighbours are searched so many days back and so many seconds around the time of day: means are kept for a fortnight.
 const DAYS: usize = 13;
-const AROUND: i64 = 3 * 3_600;
+const AROUND: i64 = 2 * 3_600;
 /// A shape six hours away in time of day is as far as one whose newest bin differs by the standard deviation.
 const CLOCK: f32 = 1.0;
 /// How many neighbours count: a share of the bins, between these.
@@ -114,11 +115,12 @@ impl Library {
         let wanted = ((last.min((DAYS + 1) * self.per_day) as f64 * SHARE) as usize).clamp(COUNT.0, COUNT.1);
         let nearest = self.nearest(last, 2 * wanted);
         let len = nearest.len();
-        let mut back = [0; MOST];
-        for (back, found) in back.iter_mut().zip(nearest) {
-            *back = (last - (found & 0xffff_ffff) as usize) as u16;
+        let (mut back, mut means) = ([0; MOST], [0.0; MOST]);
+        for ((back, then), found) in back.iter_mut().zip(&mut means).zip(nearest) {
+            let place = (found & 0xffff_ffff) as usize;
+            (*back, *then) = ((last - place) as u16, self.blocks[[0, place]]);
         }
-        Some(Near { bin, mean, back, len, wanted })
+        Some(Near { bin, mean, back, means, len, wanted })
     }
 
     /// The nearest candidates, at most so many: their distances and places as integers, ascending.
@@ -149,7 +151,10 @@ impl Library {
                 let weight = 1.0 / f32::from(weight);
                 let row = self.blocks.row(width);
                 let past = row.slice(s![from - before..to - before]);
-                Zip::from(&mut *distance).and(past).for_each(|d, x| *d += weight * ((x - present) * (x - present)));
+                // A row is contiguous: as a slice it is added up several at a time.
+                for (d, x) in distance.iter_mut().zip(past.as_slice().unwrap_or_default()) {
+                    *d += weight * ((x - present) * (x - present));
+                }
             }
             // Distances are not negative, so their bits are in their order; a gap is no distance.
             let near = distance.iter().enumerate().filter(|(_, d)| **d <= farthest);
@@ -211,13 +216,12 @@ impl Near {
         if !has_analogues(plan, task) || completed(plan, at) != self.bin {
             return None;
         }
+        let sequel = Sequel::new(plan, task.peak, at, ahead);
         let mut values = [0.0f32; COUNT.1];
         let mut n = 0;
-        for &back in self.back.get(..self.len)? {
-            let shift = i64::from(back) * plan.bin;
-            let Some(sequel) = sequel(plan, past, task.peak, (at, ahead), shift, self.bin - 1) else { continue };
-            let Some(then) = past.mean(self.bin - i64::from(back)) else { continue };
-            values[n] = sequel + MOVED * (self.mean - then as f32);
+        for (&back, then) in self.back.get(..self.len)?.iter().zip(self.means) {
+            let Some(sequel) = sequel.earlier(past, i64::from(back), self.bin - 1) else { continue };
+            values[n] = sequel + MOVED * (self.mean - then);
             n += 1;
             if n == self.wanted {
                 break;
@@ -241,27 +245,47 @@ impl Near {
     }
 }
 
-/// The load at the target, or the largest until then, as it was `shift` seconds earlier; `None` where that was not known
-/// by the end of bin `last`, or is a gap.
-fn sequel(
-    plan: &Plan,
-    past: &Past<'_>,
+/// Where the target of a task lies, in bins.
+#[derive(Debug, Clone, Copy)]
+struct Sequel {
     is_peak: bool,
-    (at, ahead): (i64, i64),
-    shift: i64,
+    /// The first and the last bin that have a part in it.
+    first: i64,
     last: i64,
-) -> Option<f32> {
-    let to = at + ahead - shift;
-    if !is_peak {
-        return between_bins_until(past, plan, to, last).map(|z| z as f32);
+    /// How much of a point lies with the last.
+    share: f32,
+    /// The most bins back that it can be looked up.
+    kept: i64,
+}
+
+impl Sequel {
+    fn new(plan: &Plan, is_peak: bool, at: i64, ahead: i64) -> Self {
+        if is_peak {
+            let (first, last) = ((at + plan.step).div_euclid(plan.bin), (at + ahead).div_euclid(plan.bin));
+            return Sequel { is_peak, first, last, share: 0.0, kept: 7 * DAY / plan.bin };
+        }
+        // On the line through the middles of two bins.
+        let to = at + ahead - (plan.bin - plan.step) / 2;
+        let first = to.div_euclid(plan.bin);
+        let share = (to - first * plan.bin) as f32 / plan.bin as f32;
+        Sequel { is_peak, first, last: first + i64::from(share > 0.0), share, kept: i64::MAX }
     }
-    let bins = (at + plan.step - shift).div_euclid(plan.bin)..=to.div_euclid(plan.bin);
-    if *bins.end() > last || shift > 7 * DAY {
-        return None;
+
+    /// The load at the target, or the largest until then, as it was some bins earlier; `None` where that reaches beyond
+    /// the bin `known`, or into a gap.
+    fn earlier(&self, past: &Past<'_>, back: i64, known: i64) -> Option<f32> {
+        let (first, last) = (self.first - back, self.last - back);
+        if last > known || back > self.kept {
+            return None;
+        }
+        if self.is_peak {
+            let mut highest = f64::MIN;
+            for bin in first..=last {
+                highest = highest.max(past.peak(bin)?);
+            }
+            return Some(highest as f32);
+        }
+        let a = past.mean(first)? as f32;
+        if first == last { Some(a) } else { Some(a + self.share * (past.mean(last)? as f32 - a)) }
     }
-    let mut highest = f64::MIN;
-    for bin in bins {
-        highest = highest.max(past.peak(bin)?);
-    }
-    Some(highest as f32)
 }

@@ -15,8 +15,8 @@ use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weight
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
-const TRIALS: usize = 450;
-const FAR_TRIALS: usize = 250;
+const TRIALS: usize = 400;
+const FAR_TRIALS: usize = 220;
 /// Half-life of an error's weight in the error quantiles, in seconds.
 const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
@@ -246,18 +246,18 @@ fn replay(
 ) -> Standing {
     let mut standing = Standing::new(errors);
     let mut weights = standing.weights();
-    let mut pending: Vec<Pending> = Vec::with_capacity(trials.len());
+    let mut pending: Vec<(Pending, Table)> = Vec::with_capacity(trials.len());
     let mut raw: Vec<[f32; L]> = Vec::with_capacity(trials.len());
     let (mut next, mut last) = (0, None);
-    let mut learn = |standing: &mut Standing, weights: &mut Weights, pending: &[Pending], until: usize| {
-        while let (Some(known), Some(p)) = (trials.get(next), pending.get(next)) {
+    let mut learn = |standing: &mut Standing, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
+        while let (Some(known), Some((p, said))) = (trials.get(next), pending.get(next)) {
             if known.slot + task.steps > until {
                 break;
             }
             let gap = last.map_or(task.stride, |l| known.slot - l);
             let truth = uneven(f64::from(known.truth)) as f32;
             let keeps = keeps(plan, task, gap);
-            standing.learn(errors, weights, p, (truth, known.truth), keeps);
+            standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
             last = Some(known.slot);
             next += 1;
             if next % RENEW == 0 {
@@ -277,9 +277,10 @@ fn replay(
             raw: [0.0; L],
             pooled: [0.0; L],
         };
-        standing.promise(errors, &weights, &mut p);
+        let said = p.said(errors);
+        standing.promise(&said, &weights, &mut p);
         raw.push(p.raw);
-        pending.push(p);
+        pending.push((p, said));
     }
     learn(&mut standing, &mut weights, &pending, usize::MAX);
     settle(&mut standing, trials, &raw, ages);

@@ -54,10 +54,10 @@ impl Lesson {
 }
 
 /// About so many origins are written down, spread evenly over the window.
-const ORIGINS: usize = 1_800;
+const ORIGINS: usize = 1_500;
 /// The last days are what the weights are judged on: there, origins are so much denser.
 const RECENT: i64 = 2 * DAY;
-const RECENT_ORIGINS: usize = 500;
+const RECENT_ORIGINS: usize = 450;
 /// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
 const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
 /// Neighbouring origins tell much the same about what is far off; one in so many is enough.

@@ -58,17 +58,9 @@ fn back(ahead: i64, period: i64) -> i64 {
 /// The load at an instant, on the line through the middles of the two bins around it: the mean of one bin alone is up to
 /// half a bin behind a ramp.
 fn between_bins(past: &Past<'_>, plan: &Plan, time: i64) -> Option<f64> {
-    between_bins_until(past, plan, time, i64::MAX)
-}
-
-/// The same where nothing after a bin is known.
-pub(super) fn between_bins_until(past: &Past<'_>, plan: &Plan, time: i64, last: i64) -> Option<f64> {
     let middle = (plan.bin - plan.step) / 2;
     let bin = (time - middle).div_euclid(plan.bin);
     let share = (time - middle - bin * plan.bin) as f64 / plan.bin as f64;
-    if bin + i64::from(share > 0.0) > last {
-        return None;
-    }
     match (past.mean(bin), past.mean(bin + 1)) {
         (Some(a), Some(b)) => Some(a + share * (b - a)),
         (a, b) => a.or(b),

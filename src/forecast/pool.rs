@@ -162,23 +162,12 @@ impl Standing {
     }
 
     /// Fills in the pool's quantiles, before and after correction.
-    pub fn promise(&self, errors: &Errors, weights: &Weights, p: &mut Pending) {
-        p.raw = self.raw(errors, weights, p);
+    pub fn promise(&self, said: &Table, weights: &Weights, p: &mut Pending) {
+        p.raw = std::array::from_fn(|l| {
+            let pool = mix(&weights.mixed[l], &said[l], p.asleep);
+            if p.asleep.is(ANALOGUE) { pool } else { pool + weights.share[l] * (said[l][DIRECT] - pool) }
+        });
         p.pooled = self.correction.apply(p.raw);
-    }
-
-    /// The pool's quantiles before correction.
-    fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
-        let sizes = sizes(errors, p);
-        let mut q = [0.0f32; L];
-        for (l, q) in q.iter_mut().enumerate() {
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes, p.followed.q[l]);
-            *q = mix(&weights.mixed[l], &opinions, p.asleep);
-            if !p.asleep.is(ANALOGUE) {
-                *q += weights.share[l] * (opinions[DIRECT] - *q);
-            }
-        }
-        q
     }
 
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
@@ -187,11 +176,10 @@ impl Standing {
         &mut self,
         errors: &Errors,
         weights: &Weights,
-        p: &Pending,
+        (p, said): (&Pending, &Table),
         (truth, z): (f32, f32),
         (keep, keep_own, keep_fresh): (f32, f32, f32),
     ) {
-        let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
         let own = self.correction.apply(p.raw);
@@ -200,7 +188,7 @@ impl Standing {
         }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes, p.followed.q[l]);
+            let opinions = &said[l];
             let mut lost = opinions.map(|y| pinball(level, truth - y));
             if !p.asleep.none() {
                 let stranger = STRANGER * pinball(level, truth - p.raw[l]);
@@ -211,14 +199,14 @@ impl Standing {
                 *loss = keep * *loss + (1.0 - keep) * lost;
             }
             if !p.asleep.is(ANALOGUE) {
-                let pool = mix(&weights.mixed[l], &opinions, p.asleep);
+                let pool = mix(&weights.mixed[l], opinions, p.asleep);
                 for (shared, share) in self.shared[l].iter_mut().zip(SHARES) {
                     let miss = truth - pool - share * (opinions[DIRECT] - pool);
                     *shared = keep * *shared + (1.0 - keep) * pinball(level, miss);
                 }
             }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
-                let miss = truth - mix(&table[l], &opinions, p.asleep);
+                let miss = truth - mix(&table[l], opinions, p.asleep);
                 fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
             let covered = truth <= p.pooled[l] + TIE;
@@ -249,6 +237,12 @@ fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
 }
 
 impl Pending {
+    /// Every opinion at each level, in units of the series' scale.
+    pub fn said(&self, errors: &Errors) -> Table {
+        let sizes = sizes(errors, self);
+        std::array::from_fn(|l| opinions(&errors.knots[l], &self.experts, &sizes, self.followed.q[l]))
+    }
+
     /// What the plain rules expect.
     fn rules(&self) -> [f32; RULES] {
         let [day, week] = self.lags;

@@ -396,7 +396,7 @@ impl State {
             raw: [0.0; L],
             pooled: [0.0; L],
         };
-        standing.promise(&learnt.errors, &standing.weights(), &mut p);
+        standing.promise(&p.said(&learnt.errors), &standing.weights(), &mut p);
         p
     }
 
@@ -420,7 +420,8 @@ impl State {
             let truth = super::transform::uneven(f64::from(z)) as f32;
             let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
             let weights = standing.weights();
-            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), keeps);
+            let said = w.forecast.said(&learnt.errors);
+            standing.learn(&learnt.errors, &weights, (&w.forecast, &said), (truth, z), keeps);
         }
     }
 
