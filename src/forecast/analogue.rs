@@ -80,9 +80,9 @@ const FEWEST: usize = 6;
 /// What followed is moved by so large a share of the difference between the present and the neighbour.
 const MOVED: f32 = 0.6;
 
-/// Whether a task has analogues.
+/// Whether a task has analogues: far ahead the last hours say little, and the search costs as much.
 fn has_analogues(plan: &Plan, task: &Task) -> bool {
-    plan.step <= COARSE && task.steps as i64 * plan.step <= DAY
+    plan.step <= COARSE && !task.is_far(plan)
 }
 
 // === impl Library ===

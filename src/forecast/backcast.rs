@@ -15,14 +15,14 @@ use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weight
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
-const TRIALS: usize = 400;
+const TRIALS: usize = 350;
 const FAR_TRIALS: usize = 220;
 /// Half-life of an error's weight in the error quantiles, in seconds.
 const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
 const WARM_UP: f64 = 0.2;
 /// Weights are renewed after so many trials.
-const RENEW: usize = 16;
+const RENEW: usize = 24;
 
 /// The correction starts from so large a part of what the trials ask for; the rest is what following them
 /// gave.
