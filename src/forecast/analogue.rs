@@ -54,6 +54,7 @@ pub(super) struct Analogues<'a> {
     start: i64,
     library: Library,
     near: Vec<Option<Option<Box<Near>>>>,
+    origins: usize,
 }
 
 /// The block means of a shape: which width, and how many bins before the newest it ends.
@@ -173,10 +174,15 @@ impl Library {
 // === impl Analogues ===
 
 impl<'a> Analogues<'a> {
-    /// Of a window of so many slots, the first at `start`.
-    pub fn new(plan: &'a Plan, past: Past<'a>, start: i64, slots: usize) -> Self {
+    /// Of a window of so many slots, the first at `start`, and so many origins.
+    pub fn new(plan: &'a Plan, past: Past<'a>, start: i64, (slots, origins): (usize, usize)) -> Self {
         let (first, means) = past.old.means();
-        Analogues { plan, past, start, library: Library::new(plan, first, means), near: vec![None; slots] }
+        Analogues { plan, past, start, library: Library::new(plan, first, means), near: vec![None; slots], origins }
+    }
+
+    /// How many origins were written down.
+    pub fn origins(&self) -> usize {
+        self.origins
     }
 
     /// What followed the neighbours of the slot, by what a task is about: nothing after the slot is looked at.

@@ -15,8 +15,8 @@ use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weight
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
-const TRIALS: usize = 350;
-const FAR_TRIALS: usize = 220;
+const TRIALS: usize = 450;
+const FAR_TRIALS: usize = 250;
 /// Half-life of an error's weight in the error quantiles, in seconds.
 const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
@@ -87,7 +87,9 @@ pub(super) fn backcast(
 /// once for each.
 fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'_>) -> Vec<Trial> {
     let (most, apart) = if task.is_far(plan) { (FAR_TRIALS, FAR_THINNED) } else { (TRIALS, 1) };
-    let every = trials.len().div_ceil(most).max(1) * apart;
+    // By the number of all origins, so that tasks whose truths end earlier still judge the same ones.
+    let warm = (analogues.origins() as f64 * (1.0 - WARM_UP)) as usize;
+    let every = warm.div_ceil(most * apart).max(1) * apart;
     let judged = |t: &&Trial| t.origin.is_multiple_of(every);
     let judged: Vec<&Trial> = trials.iter().filter(judged).collect();
     let judged = if judged.is_empty() { trials.iter().collect() } else { judged };

@@ -178,7 +178,7 @@ fn fit_tasks(plan: &Plan, start: i64, lesson: &Lesson, z: &[f64]) -> Vec<Learnt>
     };
     let none = Bins::default();
     let past = lesson.past(plan, &none);
-    let mut analogues = Analogues::new(plan, past, start, z.len());
+    let mut analogues = Analogues::new(plan, past, start, (z.len(), lesson.origins));
     let mut learnt = Vec::new();
     for (design, rows) in lesson.rows.iter().enumerate() {
         let tasks: Vec<Task> = plan.tasks.iter().copied().filter(|t| t.design == design).collect();
@@ -226,6 +226,7 @@ impl Inner {
     fn heap_bytes(&self) -> usize {
         size_of::<Inner>()
             + self.profile.heap_bytes()
+            + self.pattern.heap_bytes()
             + self.local.heap_bytes()
             + self.bins.heap_bytes()
             + self.tasks.capacity() * size_of::<Learnt>()

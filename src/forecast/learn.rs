@@ -43,6 +43,8 @@ pub(super) struct Lesson {
     pub now: Now,
     /// Rows by design, in the order of time.
     pub rows: Vec<Vec<Row>>,
+    /// How many origins were written down.
+    pub origins: usize,
 }
 
 impl Lesson {
@@ -97,7 +99,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
             study(plan, &mut profile, &bins, &local, c.bin, now.level(), c.surprise);
         }
         if !value.is_nan() && slot >= settled {
-            let places = pattern.places(&Past { profile: &profile, pattern: &pattern, old: &bins, ..base }, now.at);
+            let places = pattern.places_in(now.local, now.at, plan.bin);
             pattern.learn(places, now.roughness());
         }
         if now.seen > 0 && schedule.is_origin(slot) {
@@ -108,7 +110,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
             origins += 1;
         }
     }
-    Lesson { profile, pattern, bins, local, now, rows }
+    Lesson { profile, pattern, bins, local, now, rows, origins }
 }
 
 fn write_rows(

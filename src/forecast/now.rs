@@ -21,6 +21,8 @@ pub(super) const WEEK_AGO: usize = 5;
 pub(super) struct Now {
     /// The last slot folded, seconds since the epoch.
     pub at: i64,
+    /// The bin of the local week it lies in.
+    pub local: usize,
     /// The signals at that slot.
     pub signal: [f64; SIGNALS],
     /// The load one slot earlier.
@@ -72,6 +74,7 @@ impl Now {
     pub fn new(at: i64) -> Self {
         Now {
             at,
+            local: 0,
             signal: [0.0; SIGNALS],
             previous: 0.0,
             mean: [[0.0; MEANS]; SIGNALS],
@@ -148,7 +151,8 @@ impl Now {
     pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
         self.at += plan.step;
         let closed = self.turn(plan);
-        let raw = past.profile.at(past.local.at(self.at));
+        self.local = past.local.at(self.at);
+        let raw = past.profile.at(self.local);
         let shape = self.hear(raw);
         if load.is_none() && self.seen == 0 {
             return closed;

@@ -68,12 +68,21 @@ impl Pattern {
         *own += (0.15 * (rest - f64::from(*own))) as f32;
     }
 
-    pub fn places(&self, past: &Past<'_>, time: i64) -> [usize; 2] {
-        let hour = time.rem_euclid(HOUR) / self.width;
-        let days = DAY / past.bin;
-        let of_day = past.local.at(time) as i64 % days * past.bin + time.rem_euclid(past.bin);
-        let h = (hour as usize).min(self.hour.len().saturating_sub(1));
-        let d = ((of_day / self.width) as usize).min(self.day.len().saturating_sub(1));
-        [h, d]
+    fn places(&self, past: &Past<'_>, time: i64) -> [usize; 2] {
+        self.places_in(past.local.at(time), time, past.bin)
+    }
+
+    /// The slots of the hour and of the day of an instant in a bin of the local week.
+    pub fn places_in(&self, local: usize, time: i64, bin: i64) -> [usize; 2] {
+        let place = |seconds: i64, table: &[f32]| {
+            usize::try_from(seconds / self.width).unwrap_or(0).min(table.len().saturating_sub(1))
+        };
+        let day = local as i64 * bin % DAY + time.rem_euclid(bin);
+        [place(time.rem_euclid(HOUR), &self.hour), place(day, &self.day)]
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        4 * (self.hour.capacity() + self.day.capacity())
     }
 }
