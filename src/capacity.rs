@@ -12,6 +12,7 @@ mod doubt;
 mod evidence;
 mod knee;
 mod line;
+mod pace;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use counts::AtCount;
 pub use evidence::{Column, Evidence};
 pub use knee::Limit;
 pub use line::CpuFit;
+pub use pace::{Pace, REPLAYED, STEP, Said, pace};
 pub use spread::Estimate;
 pub use why::Why;
 
@@ -368,6 +370,9 @@ impl Findings {
 // === impl Bound ===
 
 impl Bound {
+    /// Every bound.
+    pub const ALL: [Bound; 4] = [Bound::Cpu, Bound::Latency, Bound::Throughput, Bound::Demonstrated];
+
     /// Its name for programs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -375,6 +380,16 @@ impl Bound {
             Bound::Latency => "latency",
             Bound::Throughput => "throughput",
             Bound::Demonstrated => "demonstrated",
+        }
+    }
+
+    /// Its name for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Bound::Cpu => "CPU",
+            Bound::Latency => "the objective",
+            Bound::Throughput => "throughput",
+            Bound::Demonstrated => "what was demonstrated",
         }
     }
 }

@@ -13,9 +13,11 @@ mod doctor;
 mod explain;
 mod files;
 mod forecast;
+mod health;
 mod init;
 mod lint;
 mod live;
+mod manual;
 mod override_;
 mod rows;
 mod serve;
@@ -73,6 +75,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Quantile forecasts from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
+    /// Whether a running server is ready: exit code 0 or 1.
+    Health(health::HealthArgs),
     /// A ScaledObject proposed from a query's history.
     Init(init::InitArgs),
     /// ScaledObjects, policies and server configuration checked before they are applied.
@@ -85,11 +89,14 @@ enum Command {
     },
     /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
-    /// The JSON Schema of a policy file, or every key in words.
+    /// The JSON Schema of a policy file, or every key or every command in words.
     Schema {
         /// Every key in words, as Markdown.
         #[arg(long)]
         reference: bool,
+        /// Every command with its options in words, as Markdown.
+        #[arg(long, conflicts_with = "reference")]
+        commands: bool,
     },
     /// Serve KEDA: the scaler itself.
     Serve(serve::ServeArgs),
@@ -109,11 +116,12 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Man { folder } => man(&folder),
         Command::Override(args) => override_::run(&args),
-        Command::Schema { reference } => schema(reference),
+        Command::Schema { reference, commands } => schema(reference, commands),
         Command::Serve(args) => serve::run(&args),
         Command::Timeline(args) => timeline::run(&args),
     };
@@ -121,9 +129,14 @@ pub fn run() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]
-fn schema(reference: bool) -> anyhow::Result<Outcome> {
+fn schema(reference: bool, commands: bool) -> anyhow::Result<Outcome> {
     use crate::source::schema;
-    print!("{}", if reference { schema::reference() } else { schema::policy_schema() });
+    let text = match (reference, commands) {
+        (true, _) => schema::reference(),
+        (_, true) => manual::commands(Cli::command()),
+        _ => schema::policy_schema(),
+    };
+    print!("{text}");
     Ok(Outcome::Fine)
 }
 
@@ -150,6 +163,11 @@ fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// A string of YAML and of PromQL alike, whatever it holds: both read the escapes of JSON.
+fn string_literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// What a shell calls the end of a program whose reader went away: 128 and SIGPIPE's number.

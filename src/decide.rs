@@ -5,7 +5,9 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod carried;
 mod coming;
+mod condition;
 mod deadline;
 mod decision;
 mod evaluate;
@@ -23,9 +25,12 @@ mod rules;
 mod session;
 mod spread;
 mod terms;
+mod usual;
 
 pub use ahead::{Stretch, ahead, allowed};
+pub use carried::{CapacityView, Carried, SERVICE_STEP, carried, service_window};
 pub use coming::{Coming, coming, wall_clock};
+pub use condition::{Condition, Severity};
 pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
 pub use followed::{FitId, Followed};
 pub use ladder::decide;
@@ -34,7 +39,7 @@ pub use phase::{Phase, hashed, series_phase};
 pub use prepared::{
     Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,
 };
-pub use promise::{lead_given, trust};
+pub use promise::trust;
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use session::Session;

@@ -4,11 +4,13 @@
 //! (negative, infinite, NaN) becomes a gap at the door and is counted, so code behind it never meets one.
 
 mod calendar;
+mod counters;
 mod observations;
 mod refill;
 mod series;
 
 pub use calendar::{Calendar, DayKind, LocalClock, LocalTime};
-pub use observations::{LeadSample, Observations, Sample, SignalHistory};
+pub use counters::Counters;
+pub use observations::{LeadSample, Measured, Observations, Sample, ServiceHistory, SignalHistory};
 pub use refill::{Interruption, Reach, Refill, thin};
 pub use series::{HistoryError, Series};

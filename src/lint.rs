@@ -13,15 +13,15 @@ mod server;
 mod trigger;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use report::{github, json, sarif, text};
 pub use rules::{Rule, Severity};
 
 use crate::policy::KNOWN_KEYS;
-use crate::source::Catalogue;
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, Place, documents};
+use crate::source::{Catalogue, Doubt};
 use crate::units::{Span, Time};
 
 /// Stands in a proposal where the query is not known: a name that no Prometheus has, so that what is forgotten is seen.
@@ -49,6 +49,17 @@ pub struct Settings {
     pub catalogue: Option<Catalogue>,
     /// The environment that a server's configuration is filled in from.
     pub env: BTreeMap<String, String>,
+    /// What a Prometheus was asked before.
+    pub told: Told,
+}
+
+/// What a Prometheus told of the queries in the files; nothing where none was asked.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What is odd about a query, by its text.
+    pub doubts: BTreeMap<String, Vec<Doubt>>,
+    /// Whether it has the series of kube-state-metrics that `leadTime: auto` learns from.
+    pub sees_pods: Option<bool>,
 }
 
 /// One thing to mend.
@@ -77,6 +88,8 @@ pub struct Report {
     pub unreadable: Vec<(String, String)>,
     /// How many documents were judged; others are none of our business.
     pub judged: usize,
+    /// Every query in them, to be asked of a Prometheus.
+    pub queries: BTreeSet<String>,
 }
 
 /// Judges files together: conflicts between documents are looked for across all of them.
@@ -111,6 +124,7 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
         all.push(findings);
     }
     conflict::check(&read, &mut all);
+    report.queries = all.iter_mut().flat_map(|findings| std::mem::take(&mut findings.queries)).collect();
     report.findings = all.into_iter().flat_map(Findings::into_list).collect();
     report
 }
@@ -131,13 +145,14 @@ struct Findings<'a> {
     input: &'a Input,
     lines: Vec<&'a str>,
     list: Vec<Finding>,
+    queries: BTreeSet<String>,
 }
 
 // === impl Findings ===
 
 impl<'a> Findings<'a> {
     fn new(input: &'a Input) -> Self {
-        Findings { input, lines: input.text.lines().collect(), list: Vec::new() }
+        Findings { input, lines: input.text.lines().collect(), list: Vec::new(), queries: BTreeSet::new() }
     }
 
     /// Notes a finding, unless its line, or a comment on the line before, says `forescale: allow RULE`.

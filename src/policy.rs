@@ -4,6 +4,8 @@
 //! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
 //! repairs anything. Nothing here reads a file or a clock.
 
+mod counters;
+mod event;
 mod fault;
 pub mod ical;
 mod identity;
@@ -13,14 +15,20 @@ mod override_;
 mod reach;
 mod reader;
 pub mod schedule;
+mod sizes;
+mod target;
 
+pub use counters::counter_questions;
+pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, nearest, quoted};
 pub use identity::WorkloadId;
-pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, metric_name_or_default, read_keys};
-pub use local::{ClockChange, clock_changes};
+pub use keys::{Faults, KNOWN_KEYS, Keys, is_label, latency, metric_name_or_default, read_keys};
+pub use local::{ClockChange, clock_changes, instant_in, next_clock_time};
 pub use override_::Override;
 pub use reach::look_back;
 pub use schedule::{Bounds, RawRule, Schedule};
+pub use sizes::{Sizes, Spare};
+pub use target::{Target, TargetKind};
 
 use crate::history::{Calendar, Reach};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
@@ -34,15 +42,17 @@ pub struct Policy {
     pub signals: Vec<Signal>,
     /// Limits used in planning.
     pub limits: Limits,
-    /// Floors, ceilings and factors by the clock.
+    /// Floors, ceilings and factors by the clock, those of events among them.
     pub schedule: Schedule,
+    /// What happens once and concerns this workload among others.
+    pub events: Vec<Event>,
     /// Local time for seasonal patterns, with the dates that count as Sundays.
     pub calendar: Calendar,
     /// What the forecast may do.
     pub mode: Mode,
     /// How much to insure against the forecast being low.
     pub insurance: Insurance,
-    /// Time from a decision to a ready pod.
+    /// Time from a decision to a ready pod; [`Policy::lead`] is the one to plan with.
     pub lead_time: LeadTime,
     /// When there may be no replicas at all.
     pub zero: ZeroRule,
@@ -50,10 +60,18 @@ pub struct Policy {
     pub max_stale: Span,
     /// The HPA's tolerance to reckon with, as a share: within it the HPA ignores a change.
     pub tolerance: f64,
-    /// Replicas come in multiples of this.
-    pub replica_step: u32,
+    /// The counts that there may be.
+    pub sizes: Sizes,
+    /// Replicas kept beyond the need.
+    pub spare: Spare,
+    /// How long a ready pod is not yet at full capacity.
+    pub warm_up: Span,
     /// A person's word that stands above everything but `maxReplicas`.
     pub r#override: Option<Override>,
+    /// What is scaled.
+    pub target: Target,
+    /// What is learned of the load that one replica carries; `None` where nothing is.
+    pub capacity: Option<Learning>,
     /// Further queries about the workload as a whole.
     pub queries: WorkloadQueries,
     /// Spans `(from, to]` that are not learned from.
@@ -86,6 +104,8 @@ pub struct Signal {
     pub is_forecast: bool,
     /// How far back the query looks.
     pub look_back: Span,
+    /// What tells whether the counters under the query were there.
+    pub counters: Vec<String>,
 }
 
 /// Where a query is sent.
@@ -113,6 +133,8 @@ pub struct Drain {
     pub arrivals: String,
     /// How far back that looks.
     pub look_back: Span,
+    /// What tells whether the counters under it were there.
+    pub counters: Vec<String>,
     /// Work one replica does per second.
     pub service: ServiceRate,
     /// The deadline.
@@ -177,6 +199,30 @@ pub struct ZeroRule {
     pub drain_grace: Span,
 }
 
+/// How the load that one replica carries is learned, and what becomes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learning {
+    /// What becomes of it.
+    pub mode: CapacityMode,
+    /// How much of its CPU request a replica may use, 0 to 1.
+    pub utilization: f64,
+    /// PromQL of the CPU cores that all replicas use, in place of cAdvisor's.
+    pub cpu: Option<String>,
+    /// PromQL of the latency that the objective speaks of, in seconds.
+    pub latency: Option<String>,
+    /// Latency that users still accept, in seconds; twice that of quiet times where there is none.
+    pub objective: Option<f64>,
+}
+
+/// What becomes of the load that one replica was seen to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapacityMode {
+    /// It is published.
+    Advise,
+    /// It counts in place of the first signal's threshold, within half and twice that.
+    Auto,
+}
+
 /// PromQL about the workload as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkloadQueries {
@@ -198,9 +244,43 @@ impl Policy {
         self.signals.is_empty()
     }
 
+    /// Whether anything looks at the forecast of that signal: of a symptom of the present nothing does, unless errors are
+    /// asked for, since they may hide its load.
+    pub fn learns(&self, signal: usize) -> bool {
+        self.signals.get(signal).is_some_and(|signal| signal.is_forecast || self.queries.errors.is_some())
+    }
+
+    /// From a decision to a pod that carries its whole load, before any pod was observed.
+    pub fn lead(&self) -> Span {
+        self.warm_up
+            + match self.lead_time {
+                LeadTime::Given(lead) => lead,
+                LeadTime::Auto => LeadTime::DEFAULT,
+            }
+    }
+
     /// The word of a person that holds at an instant.
     pub fn override_at(&self, at: Time) -> Option<&Override> {
         self.r#override.as_ref().filter(|word| word.holds_at(at))
+    }
+}
+
+// === impl Learning ===
+
+impl Learning {
+    /// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
+    pub const UTILIZATION: f64 = 0.7;
+}
+
+// === impl CapacityMode ===
+
+impl CapacityMode {
+    /// Its name in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CapacityMode::Advise => "advise",
+            CapacityMode::Auto => "auto",
+        }
     }
 }
 
@@ -225,11 +305,14 @@ impl Signal {
         Reach::new(self.drain().map_or(self.look_back, |drain| drain.look_back), self.step)
     }
 
-    /// Every query that it takes: its own, and those of its deadline.
+    /// Every query that it takes: its own, those of its deadline, and those about their counters.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         let drain = self.drain();
         let arrivals = drain.map(|drain| drain.arrivals.as_str());
-        [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten()
+        let loads =
+            [Some(self.query.as_str()), arrivals, drain.and_then(Drain::completions)].into_iter().flatten();
+        let counters = self.counters.iter().chain(drain.into_iter().flat_map(|drain| &drain.counters));
+        loads.chain(counters.map(String::as_str))
     }
 }
 

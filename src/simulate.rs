@@ -12,7 +12,9 @@ mod assessment;
 mod behavior;
 mod clock;
 mod config;
+mod curve;
 mod dice;
+mod exporters;
 mod forescale;
 mod frontier;
 mod hpa;
@@ -27,12 +29,14 @@ mod score;
 mod strategy;
 mod twin;
 
-pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Verdict, assess};
+pub use assessment::{Assessment, BusyHours, Compared, Finding, Subject, Trials, Verdict, assess};
 pub use behavior::{Amount, Behavior, Policy, Rules, Select};
 pub use clock::Millis;
 pub use config::{
-    ConfigError, Fallback, FallbackBehavior, HpaSettings, MetricType, Pause, PodTiming, Trigger, TwinConfig,
+    ConfigError, Fallback, FallbackBehavior, HpaSettings, Loss, MetricType, Pause, PodTiming, Trigger,
+    TwinConfig,
 };
+pub use curve::Curve;
 pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};

@@ -15,6 +15,13 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// The value at a share (0 to 1) of the values in ascending order, the nearest one; `None` where there is none.
+pub fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(rank).copied()
+}
+
 /// A text or number that is no such quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UnitError {
@@ -32,4 +39,19 @@ pub enum UnitError {
         /// What is allowed, in words.
         expected: &'static str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_nearest_of_the_values() {
+        let hundred: Vec<f64> = (0..=100).rev().map(f64::from).collect();
+        for (share, want) in [(0.0, 0.0), (0.25, 25.0), (0.954, 95.0), (1.0, 100.0)] {
+            assert_eq!(percentile(hundred.clone(), share), Some(want), "{share}");
+        }
+        assert_eq!(percentile(vec![3.0], 0.5), Some(3.0));
+        assert_eq!(percentile(Vec::new(), 0.5), None);
+    }
 }

@@ -31,6 +31,8 @@ struct Points {
     /// Columns: 1 and the load.
     design: Array2<f64>,
     cores: Array1<f64>,
+    /// The stretch of the load that each lies in.
+    stretches: Vec<usize>,
     weights: Array1<f64>,
     block: Vec<usize>,
 }
@@ -48,12 +50,25 @@ pub(super) const MOST_BEYOND: f64 = 4.0;
 const FEWEST: usize = 12;
 /// Above this share of throttled periods CPU is cut and follows nothing.
 const THROTTLED: f64 = 0.25;
+/// Stretches of the load below and above the one from which replicas are full, and how far those above reach.
+const BEFORE_FULL: usize = 6;
+const AFTER_FULL: usize = 3;
+const FULL_SPAN: f64 = 1.15;
+/// CPU that rises by less than this share of before does not follow any more ...
+const FLAT: f64 = 0.3;
+/// ... if two lines leave less than this share of what one line leaves unexplained.
+const CLEARLY_BENT: f64 = 0.3;
 /// A cell counts as lying around the answer from a half to one and a half times it.
 const AROUND: (f64, f64) = (0.5, 1.5);
 
 /// The load at which a replica uses `budget` cores.
 pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
-    let all = Points::of(cells, |_| true);
+    let mut all = Points::of(cells, |_| true);
+    let full = all.full_from();
+    if let Some(full) = full {
+        all = Points::of(cells, |load| load <= full);
+    }
+    let ends = full.unwrap_or(f64::INFINITY);
     if all.block.len() < FEWEST {
         return Err(Why::TooFew { cells: all.block.len(), expected: FEWEST });
     }
@@ -71,7 +86,7 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
     let first = if is_bent { solve(&total(&sums), false) } else { Some((base, slope)) };
     let near = first.map_or(top, |(base, slope)| (budget - base) / slope);
     if is_bent || near <= top {
-        let local = Points::of(cells, |load| load >= AROUND.0 * near && load <= AROUND.1 * near);
+        let local = Points::of(cells, |load| load >= AROUND.0 * near && load <= (AROUND.1 * near).min(ends));
         if local.block.len() >= if is_bent { FEWEST / 2 } else { 5 * FEWEST } && local.reaches() {
             sums = local.sums();
             at_rest = false;
@@ -87,7 +102,9 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
     if beyond > MOST_BEYOND {
         return Err(Why::FarBeyond { seen: top, line: value });
     }
-    Ok(CpuFit { base, slope, correlation, carried: spread::jackknife(value, &without), beyond })
+    // What is full before it uses what it may is full.
+    let carried = spread::jackknife(value, &without).held(0.0, ends);
+    Ok(CpuFit { base, slope, correlation, carried, beyond: carried.value / top })
 }
 
 // === impl Points ===
@@ -113,7 +130,36 @@ impl Points {
             cores: taken.iter().map(|&i| cells.get(i, Column::Cpu) / cells.replicas(i)).collect(),
             weights: stretches.iter().map(|&stretch| 1.0 / f64::max(crowd[stretch], handful)).collect(),
             block: taken.iter().map(|&i| block[i]).collect(),
+            stretches,
         }
+    }
+
+    /// The load from which on CPU no longer rises: replicas are full there, and more that is offered waits or is lost.
+    /// `None` where it rises to the end.
+    fn full_from(&self) -> Option<f64> {
+        let mut by: Vec<(Vec<f64>, f64)> = vec![(Vec::new(), 0.0); spread::BINS];
+        for (i, &stretch) in self.stretches.iter().enumerate() {
+            by[stretch].0.push(self.cores[i]);
+            by[stretch].1 += self.design[[i, 1]];
+        }
+        let mut steps: Vec<[f64; 2]> = Vec::new();
+        for (cores, loads) in by.iter_mut().filter(|(cores, _)| !cores.is_empty()) {
+            let (count, middle) = (cores.len(), cores.len() / 2);
+            let median = *cores.select_nth_unstable_by(middle, f64::total_cmp).1;
+            steps.push([*loads / count as f64, median]);
+        }
+        let whole = straight(&steps)?;
+        let mut best: Option<(f64, f64)> = None;
+        for at in BEFORE_FULL..steps.len().saturating_sub(AFTER_FULL - 1) {
+            let (below, above) = steps.split_at(at);
+            let (Some(rises), Some(flat)) = (straight(below), straight(above)) else { continue };
+            let misfit = rises.misfit + flat.misfit;
+            let is_wide = above[above.len() - 1][0] > FULL_SPAN * below[at - 1][0];
+            if is_wide && flat.slope < FLAT * rises.slope && best.is_none_or(|best| misfit < best.0) {
+                best = Some((misfit, below[at - 1][0]));
+            }
+        }
+        best.filter(|best| best.0 < CLEARLY_BENT * whole.misfit).map(|best| best.1)
     }
 
     /// Whether the loads differ enough for a line of their own, the crowd of them and not some alone.
@@ -150,6 +196,23 @@ impl Points {
         }
         sums
     }
+}
+
+/// A line of least squares through points, with what it leaves unexplained.
+struct Straight {
+    slope: f64,
+    misfit: f64,
+}
+
+fn straight(points: &[[f64; 2]]) -> Option<Straight> {
+    let sums = points.iter().fold([0.0; 6], |s: Sums, &[x, y]| {
+        [s[0] + 1.0, s[1] + x, s[2] + y, s[3] + x * x, s[4] + x * y, s[5] + y * y]
+    });
+    let [n, x, y, xx, xy, _] = sums;
+    let slope = (n * xy - x * y) / (n * xx - x * x);
+    let base = (y - slope * x) / n;
+    let misfit = points.iter().map(|&[x, y]| (y - base - slope * x).powi(2)).sum();
+    slope.is_finite().then_some(Straight { slope, misfit })
 }
 
 fn total(sums: &Array2<f64>) -> Sums {

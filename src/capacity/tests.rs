@@ -9,6 +9,16 @@ use service::{Kind, case};
 /// Services of each kind.
 const SEEDS: u64 = 12;
 
+/// `FORESCALE_SEEDS=FROM..TO` chooses others than those of the plain run.
+fn seeds() -> std::ops::Range<u64> {
+    let given = std::env::var("FORESCALE_SEEDS").ok();
+    let given = given.and_then(|text| {
+        let (from, to) = text.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    });
+    given.unwrap_or(1..SEEDS + 1)
+}
+
 struct Found {
     kind: Kind,
     seed: u64,
@@ -17,7 +27,7 @@ struct Found {
 }
 
 fn all() -> Vec<Found> {
-    let cases = Kind::ALL.into_iter().flat_map(|kind| (1..=SEEDS).map(move |seed| (kind, seed)));
+    let cases = Kind::ALL.into_iter().flat_map(|kind| seeds().map(move |seed| (kind, seed)));
     let found = cases.map(|(kind, seed)| {
         let case = case(kind, seed);
         Found { kind, seed, truth: case.truth, findings: learn(&case.evidence, &case.question) }
@@ -63,6 +73,7 @@ fn answers_are_near_the_truth_and_only_where_there_is_one() {
         100.0 * ninth,
         100.0 * answered
     );
+    println!("{told}");
     assert!(median <= 0.05 && ninth <= 0.12 && answered >= 0.85, "{told}");
     for found in all.iter().filter(|found| !found.kind.is_answerable()) {
         let (kind, seed, findings) = (found.kind, found.seed, &found.findings);

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A reason.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Why {
     /// Neither CPU with a request, nor latency or failures with an objective, nor work that waits.
     NothingToLearnFrom,

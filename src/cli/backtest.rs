@@ -4,12 +4,12 @@
 //! `prepare` and `decide`. Results are written as they are finished, so an interrupted run keeps what is done.
 //! A strategy never sees a sample before it could have been collected.
 
-mod contest;
+pub(super) mod contest;
 mod doubts;
 mod files;
 mod gate;
 pub(super) mod progress;
-mod report;
+pub(super) mod report;
 mod table;
 pub(super) mod workload;
 
@@ -42,9 +42,14 @@ pub(super) struct BacktestArgs {
     /// How much history to read from Prometheus.
     #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20.
-    #[arg(long, value_name = "X", value_parser = Level::parse)]
-    threshold: Option<Level>,
+    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Several, comma-separated,
+    /// are tried one after another: what if the threshold were that?
+    #[arg(long, value_name = "X", value_delimiter = ',', value_parser = Level::parse)]
+    threshold: Vec<Level>,
+    /// What one replica really holds, by which every threshold is judged; the threshold itself by default. A rollout
+    /// changes it: 100,50@2026-03-04T10:00:00Z.
+    #[arg(long, value_name = "X[@T]", value_delimiter = ',', value_parser = workload::parse_part)]
+    capacity: Vec<workload::Part>,
     /// Policy to follow, or a file with a ScaledObject; the twin's HPA then has its behavior.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -75,6 +80,10 @@ pub(super) struct BacktestArgs {
     /// From a decision to a ready pod; the policy's leadTime by default.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     lead: Option<Span>,
+    /// Ready pods lost at an instant, as with a zone or spot nodes: SHARE@INSTANT, such as
+    /// 34%@2026-10-05T12:00:00Z. Repeatable.
+    #[arg(long, value_name = "LOSS", value_parser = workload::parse_loss)]
+    lose: Vec<(Time, f64)>,
     /// Money for one hour of one replica.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
     price: f64,

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Format, Outcome};
 use crate::capacity::{Column, Evidence, Findings, Limit, Question, Verdict, learn};
+use crate::policy::Learning;
 use crate::units::{Span, Threshold};
 use asked::{Kind, Objective, Quantity};
 
@@ -66,9 +67,6 @@ pub(super) struct CapacityArgs {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
-
-/// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
-const UTILIZATION: f64 = 0.7;
 
 /// What was observed, and what of it is missing.
 struct Seen {
@@ -128,14 +126,14 @@ pub(super) fn learned(
         kind: Kind::Deployment,
         history,
         queries: live::Queries::default(),
-        utilization: UTILIZATION,
+        utilization: Learning::UTILIZATION,
         request: None,
         objective: None,
         out: None,
         format: Format::Json,
     };
     let seen = live::read(&args, None).ok()?;
-    let question = Question { request: seen.request, utilization: UTILIZATION, objective: None };
+    let question = Question { request: seen.request, utilization: Learning::UTILIZATION, objective: None };
     let findings = learn(&seen.evidence, &question);
     let threshold = Threshold::new(findings.verdict.known()?.carried.value).ok()?;
     Some((threshold, format!("{} {}", words::sentence(&findings), words::why(&question, &findings))))

@@ -5,10 +5,12 @@
 //! the same load is served by a purely reactive trigger. Nothing is shown that was not answered or simulated here.
 
 mod client;
+mod cluster;
 mod screen;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::client::{Caller, Pace, Row};
+use self::cluster::Cluster;
 use self::screen::Screen;
 use super::Outcome;
 use super::rows::{scorecard_json, step_json};
@@ -35,6 +38,12 @@ pub struct DemoArgs {
     /// How long it shows; half a minute is a day of the workload.
     #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = Span::parse)]
     duration: Span,
+    /// A generated fleet in place of one workload, as `forescale assess` judges it: who profits, by how much.
+    #[arg(long, conflicts_with = "duration")]
+    fleet: bool,
+    /// The folder for the fleet's report.
+    #[arg(long, value_name = "DIR", default_value = "fleet-demo", requires = "fleet")]
+    out: PathBuf,
     /// Lines or a picture for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]
     format: super::Format,
@@ -61,6 +70,9 @@ struct Shown {
 
 /// Runs the demo and prints what it showed.
 pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
+    if args.fleet {
+        return super::assess::demo::run(&args.out, args.format);
+    }
     anyhow::ensure!(
         args.duration >= Span::seconds(1) && args.duration <= LONGEST,
         "--for: found {}, expected 1s to {LONGEST}",
@@ -89,12 +101,13 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
     target.until = Some(BEGIN + length);
     // The server reads what a scraper would have had by then, as the reactive trigger of the twin does.
     let delayed = Series::from_values(series.start() + target.metric_delay, series.step(), series.values());
+    let cluster = Cluster::new(Recorded::new("demo", delayed));
     let clock = Arc::new(SteppedClock::new(BEGIN - target.warm_up));
     let shutdown = CancellationToken::new();
     let parts = Parts {
         config: ServerConfig::parse("", &BTreeMap::new())?,
         catalogue: Catalogue::default(),
-        backends: Arc::new(Recorded::new("demo", delayed)),
+        backends: Arc::new(Arc::clone(&cluster)),
         fit: crate::serve::fit(),
         clock: clock.clone(),
         workers: tokio::runtime::Handle::current(),
@@ -112,7 +125,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
         &target,
         &mut *Simple::Reactive.study(&load, &target, &Calendar::utc()).insured(1.0),
     )?;
-    let mut caller = Caller::connect(address, clock, registry, screen, pace, &reactive).await?;
+    let mut caller = Caller::connect(address, clock, registry, cluster, screen, pace, &reactive).await?;
     let (load, target) = (Arc::new(load), Arc::new(target));
     // The twin is synchronous, as it must be to be repeatable; its calls wait for the socket on a thread of their own.
     let (predictive, rows) = tokio::task::spawn_blocking(move || {

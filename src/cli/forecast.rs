@@ -154,7 +154,7 @@ fn load(args: &ForecastArgs) -> anyhow::Result<Series> {
             let now = SystemClock.now();
             let first = args.from.unwrap_or(now).min(now);
             // The fit at the grid point before an origin sees no more than the history before the origin.
-            live::read(url, query, args.step, first - args.history, now)
+            live::read_load(url, query, args.step, first - args.history, now)
         }
         _ => bail!("expected --trace, or --prometheus with --query"),
     }

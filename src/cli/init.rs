@@ -15,12 +15,13 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::backtest::workload::{Level, read_live};
+use super::live::{self, About};
 use super::{Format, Outcome};
 use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
 use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
-use crate::units::{Span, Threshold};
+use crate::units::{Span, Threshold, percentile};
 use manifest::{Given, Proposal};
 use survey::Survey;
 use trial::Trial;
@@ -120,7 +121,9 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
         retention: None,
         catalogue: None,
         env: std::env::vars().collect(),
+        told: lint::Told::default(),
     };
+    let noticed = noticed(args, &series);
     let input = Input { name: format!("{}.yaml", args.name), text: text.clone() };
     let report = lint::lint(&[input], &settings);
     if let Some(path) = &args.out {
@@ -132,12 +135,13 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
             let document = json!({
                 "schema": 1, "seasonality": survey.json(), "threshold": carried.threshold.get(),
                 "threshold_because": carried.because, "proposal": proposal.json(), "backtest": trial.json(),
-                "lint": lint::json(&report)["findings"], "manifest": text,
+                "noticed": noticed, "lint": lint::json(&report)["findings"], "manifest": text,
             });
             writeln!(out, "{document:#}")?;
         }
         Format::Text => {
             let mut told = survey.told();
+            told.extend(noticed);
             told.push(format!("threshold {:.4} per replica: {}", carried.threshold.get(), carried.because));
             told.extend(proposal.told());
             told.extend(trial.told(args.price));
@@ -155,6 +159,22 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
         write!(std::io::stderr().lock(), "{}", lint::text(&report))?;
     }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+/// What the server tells of the query and of how long it keeps samples, in sentences; nothing of a trace.
+fn noticed(args: &InitArgs, series: &Series) -> Vec<String> {
+    let (Some(url), Some(query)) = (&args.prometheus, &args.query) else { return Vec::new() };
+    let About { retention, doubts } = live::about(url, query);
+    let mut noticed: Vec<_> =
+        doubts.iter().map(|doubt| format!("Query: {doubt}; {}.", doubt.advice())).collect();
+    let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+    if let Some(kept) = retention.filter(|kept| *kept < args.history && covers + Span::DAY < args.history) {
+        noticed.push(format!(
+            "History: {covers} of the {} asked for; Prometheus keeps samples for {kept} (--storage.tsdb.retention.time).",
+            args.history
+        ));
+    }
+    noticed
 }
 
 fn history(args: &InitArgs) -> anyhow::Result<Series> {
@@ -187,7 +207,7 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
             let ran = actual.slot_before(series.time(slot)).and_then(|i| actual.get(i)).filter(|r| *r >= 1.0);
             Some(series.get(slot)? / ran?)
         });
-        let carried = survey::percentile(carried.collect(), OFTEN);
+        let carried = percentile(carried.collect(), OFTEN).unwrap_or_default();
         let threshold = Threshold::new(carried).context("--actual-replicas: no replica carried any load")?;
         return Ok(Carried {
             threshold,

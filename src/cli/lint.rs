@@ -1,5 +1,7 @@
-//! `forescale lint`: files checked before they are applied. Reads the files; the rules are the library's.
+//! `forescale lint`: files checked before they are applied. Reads the files, and asks a Prometheus where one is named;
+//! the rules are the library's.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,10 +9,10 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::serve::{load_catalogue, policy_files};
-use super::{Outcome, files};
+use super::{Outcome, files, live};
 use crate::lint::{self, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
-use crate::source::Catalogue;
+use crate::source::{Catalogue, Doubt, doubts};
 use crate::units::{Span, Time};
 
 /// ScaledObjects, policies and server configuration checked before they are applied.
@@ -28,9 +30,12 @@ pub(super) struct LintArgs {
     /// How often Prometheus scrapes.
     #[arg(long, value_name = "D", default_value = "15s", value_parser = Span::parse)]
     scrape_interval: Span,
-    /// How far back Prometheus remembers.
+    /// How far back Prometheus remembers; what --prometheus tells by default.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     retention: Option<Span>,
+    /// A Prometheus that is asked about the queries: whether they match, and whether a rate is taken of counters alone.
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
     /// Judge as of this instant (RFC 3339), in place of now.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
@@ -38,6 +43,9 @@ pub(super) struct LintArgs {
     #[arg(long, default_value = "text")]
     format: LintFormat,
 }
+
+/// What `leadTime: auto` learns from.
+const STARTS: &str = "kube_pod_status_ready_time";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LintFormat {
@@ -53,9 +61,13 @@ enum LintFormat {
 
 /// Runs the command.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
-    let settings = settings(args)?;
+    let mut settings = settings(args)?;
     let inputs = inputs(&args.files)?;
-    let report = lint::lint(&inputs, &settings);
+    let mut report = lint::lint(&inputs, &settings);
+    if let Some(url) = &args.prometheus {
+        ask(url, &report.queries, &mut settings)?;
+        report = lint::lint(&inputs, &settings);
+    }
     write(&report, args.format)?;
     if !report.unreadable.is_empty() {
         anyhow::bail!("{} of {} files cannot be read as YAML", report.unreadable.len(), inputs.len());
@@ -65,6 +77,28 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
         anyhow::bail!("nothing to judge: expected whole ScaledObjects, policies or a server's configuration");
     }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+/// Asks a Prometheus what files cannot tell. What it does not tell is not judged.
+fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    let source = live::open(url)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // That it answers at all, before its silence is taken for an answer.
+        source.instant("vector(1)", settings.now).await.context("--prometheus")?;
+        let Some(server) = source.discovery() else { return Ok(()) };
+        if settings.retention.is_none() {
+            settings.retention = server.retention().await.unwrap_or_default();
+        }
+        let since = settings.now - live::LATELY;
+        for query in queries {
+            let doubts = doubts(source.as_ref(), query, since).await.unwrap_or_default();
+            settings.told.doubts.insert(query.clone(), doubts);
+        }
+        let pods = doubts(source.as_ref(), STARTS, since).await;
+        settings.told.sees_pods = pods.ok().map(|doubts| !doubts.iter().any(Doubt::is_empty));
+        Ok(())
+    })
 }
 
 fn write(report: &Report, format: LintFormat) -> anyhow::Result<()> {
@@ -92,7 +126,14 @@ fn settings(args: &LintArgs) -> anyhow::Result<Settings> {
             catalogue.add(&name, &files::text(&path)?).with_context(|| path.display().to_string())?;
         }
     }
-    Ok(Settings { now, scrape_interval: args.scrape_interval, retention: args.retention, catalogue, env })
+    Ok(Settings {
+        now,
+        scrape_interval: args.scrape_interval,
+        retention: args.retention,
+        catalogue,
+        env,
+        told: lint::Told::default(),
+    })
 }
 
 fn inputs(files: &[PathBuf]) -> anyhow::Result<Vec<Input>> {

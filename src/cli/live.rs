@@ -1,13 +1,16 @@
 //! The Prometheus that `--prometheus` names, asked live by commands that end after one answer.
+//!
+//! A query without a single sample is an error that says which series there are instead.
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use crate::history::Series;
 use crate::policy::quoted;
+use crate::serve::{Clock, SystemClock};
 use crate::source::config::{DataSourceConfig, Limits};
-use crate::source::{self, Backend, RangeQuery, base_url};
+use crate::source::{self, Backend, Doubt, RangeQuery, base_url, doubts};
 use crate::units::{Span, Step, Time};
 
 /// The series of a query from its first sample on; the range is read in as many pieces as the server allows.
@@ -22,6 +25,49 @@ pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> 
         (Some(first), Some((last, _))) => series.window(series.time(first) - Span::seconds(1), last),
         _ => series,
     })
+}
+
+/// The same of a load that has to be there.
+///
+/// # Errors
+/// Where it cannot be read, or has no sample: then with the series that are there in its place.
+pub(super) fn read_load(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
+    let series = read(url, query, step, from, to)?;
+    if series.last().is_some() {
+        return Ok(series);
+    }
+    let doubt = about(url, query).doubts.into_iter().find(Doubt::is_empty);
+    match doubt {
+        Some(doubt) => bail!("query {}: {doubt}; {}", quoted(query), doubt.advice()),
+        None => bail!("query {}: found no sample from {from} to {to}", quoted(query)),
+    }
+}
+
+/// What a server tells of itself and of the metrics of a query.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// How long it keeps samples, where it tells.
+    pub retention: Option<Span>,
+    /// What is odd about the query.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Series without a sample for so long are gone.
+pub(super) const LATELY: Span = Span::DAY;
+
+/// Asks a server about a query; what it does not tell is left out.
+pub(super) fn about(url: &str, query: &str) -> About {
+    let asked = async |source: &dyn Backend| {
+        let retention = match source.discovery() {
+            Some(server) => server.retention().await.unwrap_or_default(),
+            None => None,
+        };
+        let doubts = doubts(source, query, SystemClock.now() - LATELY).await.unwrap_or_default();
+        About { retention, doubts }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (Ok(source), Ok(runtime)) = (open(url), runtime) else { return About::default() };
+    runtime.block_on(asked(source.as_ref()))
 }
 
 /// The Prometheus at the address that `--prometheus` names.

@@ -9,10 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use chrono_tz::Tz;
 use clap::{ArgGroup, Args};
 
 use super::{Format, Outcome, files};
-use crate::policy::Override;
+use crate::policy::{Override, instant_in, next_clock_time};
 use crate::serve::{Clock, SystemClock};
 use crate::source::manifest::{ScaledObject, scaled_objects};
 use crate::source::yaml::documents;
@@ -33,12 +34,18 @@ pub(super) struct OverrideArgs {
     /// Take the override away.
     #[arg(long, conflicts_with = "end")]
     lift: bool,
-    /// How long it holds, from now on: 2h, 90m.
+    /// How long it holds, from its beginning: 2h, 90m.
     #[arg(long = "for", value_name = "D", value_parser = Span::parse)]
     for_: Option<Span>,
-    /// The instant at which it ends (RFC 3339).
-    #[arg(long, value_name = "T", value_parser = Time::parse)]
-    until: Option<Time>,
+    /// When it ends: 23:00, 2026-12-01T18:00, or RFC 3339. Local times are those of the workload's time zone.
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+    /// When it begins, as for --until; at once unless given.
+    #[arg(long, value_name = "T", requires = "replicas")]
+    from: Option<String>,
+    /// The time zone of local times; read from --file, else UTC.
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Tz>,
     /// Why, for whoever wonders; repeated in every decision.
     #[arg(long, value_name = "WORDS", default_value = "")]
     reason: String,
@@ -65,7 +72,7 @@ pub(super) struct OverrideArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
-    let action = action(args, SystemClock.now())?;
+    let action = action(args, zone(args)?, SystemClock.now())?;
     let mut warnings = Vec::new();
     let target = match &args.file {
         Some(path) => from_file(args, path, &action, &mut warnings)?,
@@ -83,19 +90,47 @@ pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn action(args: &OverrideArgs, now: Time) -> anyhow::Result<Action> {
+/// The time zone of local times: as given, else the workload's.
+fn zone(args: &OverrideArgs) -> anyhow::Result<Tz> {
+    if let Some(zone) = args.timezone {
+        return Ok(zone);
+    }
+    let Some(path) = &args.file else { return Ok(Tz::UTC) };
+    let text = files::text(path)?;
+    let documents = documents(&text).map_err(anyhow::Error::msg)?;
+    let name = args.object.rsplit('/').next().unwrap_or_default();
+    let objects = scaled_objects(&documents);
+    let trigger = objects.iter().filter(|object| object.name == name).find_map(|object| object.ours().next());
+    let zone = trigger.and_then(|trigger| trigger.metadata.get("timezone"));
+    Ok(zone.and_then(|zone| zone.trim().parse().ok()).unwrap_or(Tz::UTC))
+}
+
+/// An instant, a local date and time, or the next time that the clock shows a time of day.
+fn instant(flag: &str, text: &str, zone: Tz, after: Time) -> anyhow::Result<Time> {
+    next_clock_time(zone, text, after).or_else(|| instant_in(zone, text)).with_context(|| {
+        format!(
+            "{flag} {text}: expected a time of day such as 23:00, a local time such as 2026-12-01T18:00, or an instant \
+             such as 2026-12-01T18:00:00Z"
+        )
+    })
+}
+
+fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
     let Some(count) = args.replicas else { return Ok(Action::Lift) };
-    let until = match (args.for_, args.until) {
+    let from = args.from.as_deref().map(|text| instant("--from", text, zone, now)).transpose()?;
+    let begins = from.unwrap_or(now);
+    let until = match (args.for_, args.until.as_deref()) {
         (Some(span), _) => {
             ensure!(span > Span::ZERO, "--for {span}: expected a duration above zero");
-            now + span
+            begins + span
         }
-        (None, Some(until)) => until,
+        (None, Some(text)) => instant("--until", text, zone, begins)?,
         (None, None) => bail!("--for or --until: found neither; an override must end by itself"),
     };
     ensure!(until > now, "--until {until}: it is {now} already; expected an instant to come");
+    ensure!(until > begins, "--until {until}: it begins at {begins}; expected an end after that");
     let replicas = Replicas::new(count).with_context(|| format!("--replicas {count}"))?;
-    let word = Override { replicas, until, reason: args.reason.trim().to_owned() };
+    let word = Override { replicas, from, until, reason: args.reason.trim().to_owned() };
     // What is printed must be what the scaler reads.
     let text = word.to_string();
     match Override::parse("override", &text) {
@@ -199,4 +234,55 @@ fn from_file(
         address: trigger.metadata.get("scalerAddress").cloned(),
         metric_name: trigger.metadata.get("metricName").cloned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: OverrideArgs,
+    }
+
+    fn set(zone: &str, more: &[&str]) -> Result<Override, String> {
+        let args = [&["override", "shop/web", "--replicas", "3"][..], more].concat();
+        let line = Line::try_parse_from(args).map_err(|e| e.to_string())?;
+        let now = Time::parse("2026-11-27T20:30:00Z").map_err(|e| e.to_string())?;
+        match action(&line.args, zone.parse().map_err(|_| "a zone")?, now) {
+            Ok(Action::Set(word)) => Ok(word),
+            Ok(Action::Lift) => Err("lifted".to_owned()),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+
+    #[test]
+    fn ends_are_local_times_instants_and_durations_beyond_midnight() {
+        let until = |zone: &str, more: &[&str]| set(zone, more).map(|word| word.until.to_string());
+        for (zone, more, want) in [
+            ("Europe/Berlin", &["--until", "23:00"][..], "2026-11-27T22:00:00Z"),
+            // It is half past nine in Berlin: nine o'clock comes tomorrow.
+            ("Europe/Berlin", &["--until", "21:00"], "2026-11-28T20:00:00Z"),
+            ("America/New_York", &["--until", "2026-12-01T18:00"], "2026-12-01T23:00:00Z"),
+            ("UTC", &["--until", "2026-12-01T18:00:00+01:00"], "2026-12-01T17:00:00Z"),
+            ("UTC", &["--for", "6h"], "2026-11-28T02:30:00Z"),
+            ("UTC", &["--from", "22:00", "--for", "3h"], "2026-11-28T01:00:00Z"),
+            ("UTC", &["--from", "22:00", "--until", "04:00"], "2026-11-28T04:00:00Z"),
+        ] {
+            assert_eq!(until(zone, more).as_deref(), Ok(want), "{zone} {more:?}");
+        }
+        let later = set("UTC", &["--from", "22:00", "--for", "3h"]).expect("valid");
+        assert_eq!(later.from.map(|from| from.to_string()).as_deref(), Some("2026-11-27T22:00:00Z"));
+        for (more, told) in [
+            (&["--until", "soon"][..], "a time of day such as 23:00"),
+            (&["--until", "2026-11-27T20:00:00Z"], "expected an instant to come"),
+            (&["--from", "2026-12-01T18:00", "--until", "2026-12-01T17:00"], "expected an end after that"),
+        ] {
+            let error = set("UTC", more).expect_err("refused");
+            assert!(error.contains(told), "{error}");
+        }
+    }
 }

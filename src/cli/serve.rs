@@ -58,13 +58,15 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     };
     // Half of the cores are enough to decide on, and leave the others to answer at once.
     let (answering, deciding) = (threads("answer", cores)?, threads("decide", cores.div_ceil(2))?);
-    answering.block_on(serve_until_signal(config, catalogue, deciding.handle().clone()))?;
+    let path = args.config.clone();
+    answering.block_on(serve_until_signal(path, config, catalogue, deciding.handle().clone()))?;
     // What still waits for a data source is not waited for.
     deciding.shutdown_background();
     Ok(Outcome::Fine)
 }
 
 async fn serve_until_signal(
+    path: PathBuf,
     config: ServerConfig,
     catalogue: Catalogue,
     workers: Handle,
@@ -87,7 +89,7 @@ async fn serve_until_signal(
         shutdown: shutdown.clone(),
     };
     let registry = serve::registry(&parts);
-    tokio::spawn(reload_on_change(config, Arc::clone(&registry), shutdown));
+    tokio::spawn(reload_on_change(path, config, Arc::clone(&registry), shutdown));
     serve::run(parts, registry, grpc, http).await?;
     tracing::info!("ended");
     Ok(())
@@ -102,35 +104,46 @@ async fn on_signal((mut term, mut int): (Signal, Signal), shutdown: Cancellation
     shutdown.cancel();
 }
 
-/// Takes changed policies and calendars into use; a faulty change is logged and the old ones stay.
-async fn reload_on_change(config: ServerConfig, registry: Arc<Registry>, shutdown: CancellationToken) {
-    let mut stamp = stamp_of(&config);
+/// Takes changed policies, calendars and events into use; a faulty change is logged and the old ones stay. Whatever else
+/// the configuration says is read at the start alone.
+async fn reload_on_change(
+    path: PathBuf,
+    mut config: ServerConfig,
+    registry: Arc<Registry>,
+    shutdown: CancellationToken,
+) {
+    let mut stamp = stamp_of(&path, &config);
     loop {
         tokio::select! {
             () = tokio::time::sleep(RELOAD) => {}
             () = shutdown.cancelled() => return,
         }
-        let now = stamp_of(&config);
+        let now = stamp_of(&path, &config);
         if now == stamp {
             continue;
         }
         stamp = now;
-        match load_catalogue(&config) {
+        let reloaded = files::config(&path).and_then(|read| {
+            config.events = read.events;
+            load_catalogue(&config)
+        });
+        match reloaded {
             Ok(catalogue) => {
                 registry.reload(catalogue);
-                tracing::info!("policies and calendars reloaded");
+                tracing::info!("policies, calendars and events reloaded");
             }
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "changed policies are faulty; the old ones stay"
+                "changed policies, calendars or events are faulty; the old ones stay"
             ),
         }
     }
 }
 
 /// Names, sizes and times of change of everything the catalogue is read from.
-fn stamp_of(config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::SystemTime>)> {
-    let mut files: Vec<PathBuf> = config.calendars.values().cloned().collect();
+fn stamp_of(path: &Path, config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::SystemTime>)> {
+    let mut files = vec![path.to_owned()];
+    files.extend(config.calendars.values().cloned());
     files.extend(
         config.policies.as_deref().map(policy_files).unwrap_or_default().into_iter().map(|(_, path)| path),
     );
@@ -145,6 +158,7 @@ fn stamp_of(config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::
 pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
     let mut faults = Vec::new();
     let mut catalogue = Catalogue::new(SystemClock.now());
+    catalogue.set_events(config.events.clone());
     for (name, path) in &config.calendars {
         let added = std::fs::read_to_string(path)
             .map_err(anyhow::Error::from)

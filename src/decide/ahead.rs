@@ -2,7 +2,7 @@
 //!
 //! For pages and timelines, which look further than a decision does. A decision is never made from it.
 
-use super::promise::{lead_given, trust};
+use super::promise::trust;
 use crate::forecast::{Rule, Tracker};
 use crate::plan::{Insured, replicas_for};
 use crate::policy::{Bounds, Limits, Override, Policy};
@@ -40,7 +40,7 @@ pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Sp
         replicas_for(load, factor, signal.threshold, signal.activation)
     };
     // Where nothing predicts, the forecast's band is what is known of later hours.
-    let rule = match trust(tracker, lead_given(policy), Insured::Quantile(insured)).rule {
+    let rule = match trust(tracker, policy.lead(), Insured::Quantile(insured)).rule {
         Rule::Reactive => Rule::Forecast,
         rule => rule,
     };

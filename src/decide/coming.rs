@@ -45,7 +45,16 @@ pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
                 let mut told = changes.map(|(at, bounds)| (at, in_words(policy, &bounds)));
                 told.find(|(_, words)| *words != present)
             };
-            AHEAD.into_iter().find_map(within)?
+            let next = AHEAD.into_iter().find_map(within);
+            // An override that begins before hides what the schedule says then.
+            let later =
+                policy.r#override.as_ref().and_then(|word| Some((word.from.filter(|at| *at > now)?, word)));
+            match later {
+                Some((from, word)) if next.as_ref().is_none_or(|(at, _)| from <= *at) => {
+                    (from, format!("an override of {} begins", word.replicas.in_words()))
+                }
+                _ => next?,
+            }
         }
     };
     Some(Coming { at, local: wall_clock(zone, at, now), zone, to })

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::carried::CapacityView;
 use super::reason::{Contributor, Note, Reason};
 use crate::forecast::Trust;
 use crate::units::{Quantile, Replicas, Span, Time};
@@ -30,6 +31,8 @@ pub struct Decision {
     pub history_age: Option<Span>,
     /// What the forecast of the first signal said.
     pub forecast: Option<ForecastView>,
+    /// What one replica carries, where that is learned.
+    pub capacity: Option<CapacityView>,
     /// How far ahead the limit on replicas is expected to bind, with the probability then.
     pub capped_in: Option<(Span, f64)>,
 }
@@ -129,6 +132,9 @@ impl fmt::Display for Decision {
                 view.trust.state()
             )?;
             write!(f, "\n  {}", view.trust)?;
+        }
+        if let Some(view) = self.capacity.as_ref().filter(|view| view.is_told()) {
+            write!(f, "\n  {view}")?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\n  {note}"))
     }

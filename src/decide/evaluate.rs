@@ -6,11 +6,12 @@ use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, trust};
 use super::reason::Note;
+use super::usual::usual_load;
 use crate::forecast::{Rule, Trust};
-use crate::history::{Observations, Reach, Refill, Sample, Series, SignalHistory};
+use crate::history::{Measured, Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
-use crate::units::{Quantile, Replicas, Span, Time, exceeds};
+use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
 pub(super) struct SignalNeed {
@@ -40,6 +41,8 @@ pub(super) struct Question<'a> {
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
+    /// The load per replica that counts.
+    pub threshold: Threshold,
     /// The signal's number.
     pub number: usize,
     pub factor: f64,
@@ -89,6 +92,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let Some(until) = gap.and_then(|gap| gap.until) {
         need.notes.push(Note::Refilling { until });
     }
+    need.notes.extend(question.unusual(load, present.at));
     if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
@@ -103,6 +107,16 @@ impl Question<'_> {
     /// Neither the policy nor the signal itself counts as it is now.
     fn wants_forecast(&self) -> bool {
         self.policy.mode != Mode::Reactive && self.signal.is_forecast
+    }
+
+    /// Whether this is a further signal of which the source knows no value, now or ever: nothing is known that it could
+    /// have asked for, and the others need not wait for it. One whose source fails, or has just begun and may have
+    /// forgotten, is unknown and not absent; one that had values is held by its last.
+    pub(super) fn is_absent(&self) -> bool {
+        let is_read = self.history.load.is_some();
+        let may_be_forgotten = self.observations.previous.is_none()
+            && self.history.refill(Measured::Load, self.signal.reach(), self.now).is_some();
+        self.number > 0 && is_read && self.history.present().is_none() && !may_be_forgotten
     }
 
     /// What a process that has just begun still has to read or fit.
@@ -148,8 +162,7 @@ impl Question<'_> {
     }
 
     fn need(&self) -> Need {
-        let Signal { threshold, activation, .. } = *self.signal;
-        Need { factor: self.factor, threshold, activation }
+        Need { factor: self.factor, threshold: self.threshold, activation: self.signal.activation }
     }
 
     /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
@@ -179,6 +192,15 @@ impl Question<'_> {
         }
     }
 
+    /// What tells a load that is twice or half the usual, where that is two replicas at least.
+    fn unusual(&self, load: f64, at: Time) -> Option<Note> {
+        const FAR: f64 = 2.0;
+        let usual = usual_load(self.history.load.as_deref()?, at)?;
+        let is_far = load >= FAR * usual || usual >= FAR * load;
+        let apart = self.replicas_for(load).get().abs_diff(self.replicas_for(usual).get());
+        (is_far && apart >= 2).then_some(Note::Unusual { load, usual })
+    }
+
     fn drain(&self) -> Option<(&Drain, f64)> {
         drain_of(self.observations, self.history, self.signal, self.now)
     }
@@ -190,8 +212,8 @@ impl Question<'_> {
         let arrivals = history.arrivals.as_deref().filter(|_| self.signal.drain().is_some());
         let arrived = arrivals.and_then(Series::last).map_or(present.at, |(at, _)| at);
         let gap = [
-            history.refill(history.load.as_deref(), self.signal.reach(), present.at),
-            arrivals.and_then(|series| history.refill(Some(series), self.signal.learned_reach(), arrived)),
+            history.refill(Measured::Load, self.signal.reach(), present.at),
+            arrivals.and_then(|_| history.refill(Measured::Arrivals, self.signal.learned_reach(), arrived)),
         ];
         let unread = self.unread_arrivals(present);
         let gap = gap.into_iter().flatten().chain(unread).reduce(Refill::with);

@@ -4,10 +4,10 @@ use super::decision::{Blind, Decision, Need, Rung};
 use super::evaluate::{Question, SignalNeed, evaluate};
 use super::prepared::{Prepared, SignalPlan};
 use super::reason::{Contributor, Note, Reason};
-use super::rules::{beyond_tolerance, in_steps};
+use super::rules::{beyond_tolerance, in_sizes, with_spare};
 use crate::history::{Observations, Sample, Series};
 use crate::plan;
-use crate::policy::{Bounds, LeadTime, Mode, Policy};
+use crate::policy::{Bounds, CapacityMode, LeadTime, Mode, Policy};
 use crate::units::{Replicas, Span, Time};
 
 /// From this difference of clocks on, load is not allowed to lower an answer.
@@ -26,14 +26,23 @@ pub fn decide(
 ) -> Result<Decision, Blind> {
     let bounds = policy.schedule.at(now);
     let ceiling = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
-    if let Some(word) = policy.r#override.as_ref().filter(|o| now < o.until) {
+    if let Some(word) = policy.override_at(now) {
         return Ok(by_override(word.replicas, policy, now));
     }
     if bounds.commands_zero() {
         return Ok(commanded_zero(observations, policy, now));
     }
+    let capacity = prepared.capacity_at(observations, policy, now);
+    if now < observations.warm_by
+        && capacity.is_none()
+        && policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto)
+    {
+        // On the threshold as given a restart might answer fewer than before.
+        return Err(Blind::Warming { missing: "what one replica carries".to_owned() });
+    }
     let (lead, lead_notes) = lead_time(observations, policy);
     let mut signals = Vec::with_capacity(policy.signals.len());
+    let mut absent = Vec::new();
     for (i, signal) in policy.signals.iter().enumerate() {
         let missing = || Blind::Warming { missing: "observations".to_owned() };
         let question = Question {
@@ -41,16 +50,25 @@ pub fn decide(
             policy,
             history: observations.signals.get(i).ok_or_else(missing)?,
             signal,
+            threshold: capacity.as_ref().filter(|_| i == 0).map_or(signal.threshold, |view| view.used),
             number: i,
             factor: bounds.factor,
             lead: lead.now,
             wake_lead: lead.from_zero,
             now,
         };
+        if question.is_absent() {
+            absent.push(Note::SignalAbsent { number: i + 1 });
+            continue;
+        }
         signals.push(evaluate(&question, prepared.signals.get(i).unwrap_or(&SignalPlan::Pending))?);
     }
     let mut decision = gather(&signals, &bounds, observations, policy, now);
     decision.notes.extend(lead_notes);
+    decision.notes.extend(absent);
+    let open = policy.events.iter().filter(|event| event.is_open(now));
+    decision.notes.extend(open.map(|event| Note::Event { name: event.name().to_owned() }));
+    decision.capacity = capacity;
     let late = prepared.late.filter(|_| policy.mode != Mode::Reactive);
     decision.notes.extend(late.map(|since| Note::FitLate { since }));
     decision.capped_in = prepared.ceiling.filter(|c| c.at > now).map(|c| (c.at.since(now), c.probability));
@@ -60,7 +78,7 @@ pub fn decide(
     Ok(decision)
 }
 
-/// How long a started pod takes: beside running ones, and from zero.
+/// How long until a started pod carries its whole load: beside running ones, and from zero.
 struct Lead {
     now: Span,
     from_zero: Span,
@@ -69,7 +87,10 @@ struct Lead {
 /// The lead time in use; learned where the policy asks for it and enough pods were seen.
 fn lead_time(observations: &Observations, policy: &Policy) -> (Lead, Vec<Note>) {
     let learned = match policy.lead_time {
-        LeadTime::Given(lead) => return (Lead { now: lead, from_zero: lead }, Vec::new()),
+        LeadTime::Given(lead) => {
+            let lead = lead + policy.warm_up;
+            return (Lead { now: lead, from_zero: lead }, Vec::new());
+        }
         LeadTime::Auto => plan::learned_lead(&observations.lead_samples),
     };
     let lead = learned.map_or(LeadTime::DEFAULT, |l| l.lead);
@@ -78,7 +99,8 @@ fn lead_time(observations: &Observations, policy: &Policy) -> (Lead, Vec<Note>) 
     let now = if runs_none { from_zero } else { lead };
     let learnt = learned.map(|_| Note::LearnedLead { lead: now });
     let grown = learned.and_then(|l| l.grown_from).map(|before| Note::LeadGrown { before, lead });
-    (Lead { now, from_zero }, learnt.into_iter().chain(grown).collect())
+    let lead = Lead { now: now + policy.warm_up, from_zero: from_zero + policy.warm_up };
+    (lead, learnt.into_iter().chain(grown).collect())
 }
 
 fn blank(now: Time, rung: Rung) -> Decision {
@@ -94,6 +116,7 @@ fn blank(now: Time, rung: Rung) -> Decision {
         load: None,
         history_age: None,
         forecast: None,
+        capacity: None,
         capped_in: None,
     }
 }
@@ -212,11 +235,13 @@ fn settle(
     };
     // Where floor and ceiling cross, the floor wins, within maxReplicas.
     let floor = decision.need(Contributor::Schedule).unwrap_or(Replicas::ZERO).min(policy.limits.max);
-    let ceiling = ceiling.max(floor);
+    let is_scheduled = ceiling.max(floor) < policy.limits.max;
+    let ceiling = policy.sizes.within(ceiling.max(floor));
     let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, v)| v);
     let shaped = |wanted: Replicas, notes: &mut Vec<Note>| {
+        let wanted = with_spare(wanted, policy.spare, ceiling, notes);
         let wanted = beyond_tolerance(wanted, running, policy.tolerance, ceiling, notes);
-        in_steps(wanted, policy.replica_step, ceiling, notes).min(ceiling)
+        in_sizes(wanted, &policy.sizes, ceiling, notes).min(ceiling)
     };
     // Nothing asks for a replica, but it may be too soon to have none: idle time, work in flight, load expected.
     let least = |forecast_counts: bool| {
@@ -237,7 +262,11 @@ fn settle(
     let replicas = shaped(needed, &mut notes);
     if needed > ceiling {
         notes.push(Note::Capped { needed });
-        reason = if ceiling < policy.limits.max { Reason::Ceiling } else { Reason::MaxReplicas };
+        reason = if is_scheduled { Reason::Ceiling } else { Reason::MaxReplicas };
+    }
+    let kept = policy.spare.on(needed);
+    if kept > needed {
+        decision.needs.push(Need { contributor: Contributor::Spare, replicas: kept, counts: true });
     }
     let predictive = shaped(full, &mut Vec::new());
     if is_shadow && predictive != replicas {

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use super::carried::{CapacityView, Carried};
 use super::deadline::drain_of;
 use super::followed::FitId;
 use super::outlook::Outlook;
-use super::promise::{lead_given, trust};
+use super::promise::trust;
 use super::terms::Terms;
 use crate::forecast::{FitError, Rule, Trust, fit};
 use crate::history::{Observations, Series, SignalHistory};
@@ -23,6 +24,8 @@ pub struct Prepared {
     pub at: Time,
     /// One entry for each signal, in the policy's order.
     pub signals: Vec<SignalPlan>,
+    /// What one replica of the first signal carries, where that is learned.
+    pub capacity: Option<Arc<Carried>>,
     /// The first instant, of those looked at, at which the limit on replicas is likely to bind.
     pub ceiling: Option<Ceiling>,
     /// Since when a newer fit, or its price, has been due without being there yet.
@@ -148,7 +151,8 @@ pub(super) fn follow(tracker: &mut Arc<Outlook>, observations: &Observations, po
 impl Prepared {
     /// Nothing fitted yet, for every signal of the policy.
     pub fn pending(policy: &Policy, at: Time) -> Self {
-        Prepared { at, signals: vec![SignalPlan::Pending; policy.signals.len()], ceiling: None, late: None }
+        let signals = vec![SignalPlan::Pending; policy.signals.len()];
+        Prepared { at, signals, capacity: None, ceiling: None, late: None }
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.
@@ -176,12 +180,21 @@ impl Prepared {
         other
     }
 
+    /// What a decision at `now` makes of what one replica carries.
+    pub(super) fn capacity_at(
+        &self,
+        observations: &Observations,
+        policy: &Policy,
+        now: Time,
+    ) -> Option<CapacityView> {
+        let mode = policy.capacity.as_ref()?.mode;
+        Some(CapacityView::of(self.capacity.as_ref()?, mode, observations.template, now))
+    }
+
     /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
     pub fn trust(&self, policy: &Policy) -> Option<Trust> {
         match self.signals.first() {
-            Some(SignalPlan::Ready { tracker, insured, .. }) => {
-                Some(trust(tracker, lead_given(policy), *insured))
-            }
+            Some(SignalPlan::Ready { tracker, insured, .. }) => Some(trust(tracker, policy.lead(), *insured)),
             _ => None,
         }
     }
@@ -199,6 +212,7 @@ impl Prepared {
     /// whenever they look.
     pub(super) fn foresee_ceiling(&self, observations: &Observations, policy: &Policy) -> Option<Ceiling> {
         let from = self.hour()?;
+        let carried = self.capacity_at(observations, policy, from).map(|view| view.used);
         let ahead = (1..=48).chain((54..=168).step_by(6)).map(Span::hours);
         let services: Vec<_> = (0..policy.signals.len())
             .map(|i| drain_of(observations, observations.signals.get(i)?, policy.signals.get(i)?, from))
@@ -206,24 +220,25 @@ impl Prepared {
         ahead.into_iter().find_map(|span| {
             let bounds = policy.schedule.at(from + span);
             let allowed = policy.limits.max.min(bounds.ceiling.map_or(Replicas::MAX, |b| b.replicas));
-            let chances = policy.signals.iter().zip(&self.signals).zip(&services);
-            let probability = chances.filter_map(|((signal, plan), drain)| {
+            let chances = policy.signals.iter().zip(&self.signals).zip(&services).enumerate();
+            let probability = chances.filter_map(|(i, ((signal, plan), drain))| {
                 let SignalPlan::Ready { tracker, insured, .. } = plan else { return None };
                 if !signal.is_forecast {
                     return None;
                 }
                 let is_deadline = signal.drain().is_some();
-                let rule = trust(tracker, lead_given(policy), *insured).rule;
+                let rule = trust(tracker, policy.lead(), *insured).rule;
                 if rule == Rule::Reactive || is_deadline && drain.is_none() {
                     return None;
                 }
+                let threshold = carried.filter(|_| i == 0).unwrap_or(signal.threshold);
                 let needed = |load: f64| match *drain {
                     // The queue of then is not known now: at the least, what arrives has to be worked off.
                     Some((drain, service)) => {
                         let arriving = Backlog { depth: 0.0, arrivals: load * bounds.factor };
                         arriving.replicas(service, drain.within)
                     }
-                    None => plan::replicas_for(load, bounds.factor, signal.threshold, signal.activation),
+                    None => plan::replicas_for(load, bounds.factor, threshold, signal.activation),
                 };
                 let ahead = signal.step.times(signal.step.cover((from + span).since(tracker.at())));
                 let loads = |chances: &[Quantile]| tracker.quantiles_by(rule, ahead, chances);

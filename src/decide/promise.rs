@@ -6,7 +6,6 @@ use super::outlook::Outlook;
 use super::spread::Spread;
 use crate::forecast::{Rule, Tracker, Trust};
 use crate::plan::{self, Insured, LeadWindow, Odds};
-use crate::policy::{LeadTime, Policy};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
 
 /// How load becomes replicas.
@@ -37,15 +36,6 @@ const FARTHEST: f64 = 0.999_99;
 /// pages and commands say the same of one workload.
 pub fn trust(tracker: &Tracker, lead: Span, insured: Insured) -> Trust {
     tracker.trust_in(LeadWindow::new(lead).length(), insured.quantile())
-}
-
-/// The lead time of a policy before pods were observed: what a promise is replayed with, and what is told where no
-/// pod was seen.
-pub fn lead_given(policy: &Policy) -> Span {
-    match policy.lead_time {
-        LeadTime::Given(lead) => lead,
-        LeadTime::Auto => LeadTime::DEFAULT,
-    }
 }
 
 // === impl Need ===

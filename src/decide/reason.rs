@@ -7,6 +7,7 @@ use crate::units::{Replicas, Span, Time};
 
 /// Who can ask for replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Contributor {
     /// The load now.
     Reactive,
@@ -28,10 +29,13 @@ pub enum Contributor {
     ClockSkew,
     /// What was needed and answered before a gap, until samples make up the whole load again.
     Refilling,
+    /// The largest need and the spare replicas with it.
+    Spare,
 }
 
 /// Why the answer is what it is. The name is also the label of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// This contributor asked for the most.
     Need(Contributor),
@@ -47,6 +51,7 @@ pub enum Reason {
 
 /// What a reader should know beside the number.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Note {
     /// More was needed than is allowed.
     Capped {
@@ -84,6 +89,15 @@ pub enum Note {
     },
     /// Raised to a multiple of `replicaStep`.
     Stepped,
+    /// Raised to the next of `replicaTiers`.
+    Tiered,
+    /// A limit leaves no room for all spare replicas.
+    SpareCut {
+        /// Spare replicas that are kept.
+        kept: Replicas,
+        /// Spare replicas asked for.
+        wanted: Replicas,
+    },
     /// Raised beyond the HPA's tolerance, within which it would have been ignored.
     BeyondTolerance {
         /// Replicas that run.
@@ -95,6 +109,13 @@ pub enum Note {
         /// How many.
         samples: usize,
     },
+    /// The load is far from what it was at this time on the days before.
+    Unusual {
+        /// The load.
+        load: f64,
+        /// What it usually is.
+        usual: f64,
+    },
     /// The last sample is this old.
     Stale {
         /// Its age.
@@ -104,6 +125,11 @@ pub enum Note {
     Refilling {
         /// When the query's range has filled with samples.
         until: Time,
+    },
+    /// A further signal of the policy has never had a value: the others decide without it.
+    SignalAbsent {
+        /// Its place in the policy, counted from 1; the workload's own query is the first.
+        number: usize,
     },
     /// The clocks of the data source and ours differ by this.
     ClockSkew {
@@ -124,6 +150,11 @@ pub enum Note {
     },
     /// The schedule's floor stands above its ceiling; the floor wins.
     CrossingRules,
+    /// An event of the server's configuration holds.
+    Event {
+        /// What people call it.
+        name: String,
+    },
     /// The forecast would have asked for this many, and the mode keeps it out.
     Shadow {
         /// What the forecast asked for.
@@ -135,7 +166,7 @@ pub enum Note {
 
 impl Contributor {
     /// Everybody who can ask.
-    pub const ALL: [Contributor; 10] = [
+    pub const ALL: [Contributor; 11] = [
         Contributor::Reactive,
         Contributor::Forecast,
         Contributor::Plan,
@@ -146,6 +177,7 @@ impl Contributor {
         Contributor::Drain,
         Contributor::ClockSkew,
         Contributor::Refilling,
+        Contributor::Spare,
     ];
 
     /// The name in metrics and JSON.
@@ -161,6 +193,7 @@ impl Contributor {
             Contributor::Drain => "drain",
             Contributor::ClockSkew => "clock_skew",
             Contributor::Refilling => "refilling",
+            Contributor::Spare => "spare",
         }
     }
 
@@ -183,6 +216,7 @@ impl fmt::Display for Contributor {
             Contributor::Drain => "work in flight, before a commanded zero",
             Contributor::ClockSkew => "clocks differ, so not below the answer before",
             Contributor::Refilling => "samples were missing, so not below what was needed before",
+            Contributor::Spare => "the need with spareReplicas",
         })
     }
 }
@@ -231,14 +265,19 @@ impl Note {
             Note::Distrusted { .. } => "distrusted",
             Note::PlainRule { .. } => "plain_rule",
             Note::Stepped => "stepped",
+            Note::Tiered => "tiered",
+            Note::SpareCut { .. } => "spare_cut",
             Note::BeyondTolerance { .. } => "beyond_tolerance",
             Note::Ignored { .. } => "ignored",
+            Note::Unusual { .. } => "unusual",
             Note::Stale { .. } => "stale",
             Note::Refilling { .. } => "refilling",
+            Note::SignalAbsent { .. } => "signal_absent",
             Note::ClockSkew { .. } => "clock_skew",
             Note::LearnedLead { .. } => "learned_lead",
             Note::LeadGrown { .. } => "lead_grown",
             Note::CrossingRules => "crossing_rules",
+            Note::Event { .. } => "event",
             Note::Shadow { .. } => "shadow",
         }
     }
@@ -266,6 +305,10 @@ impl fmt::Display for Note {
                 write!(f, "{rule} predicts in place of the forecast, whose loss is {ratio:.2} times as much")
             }
             Note::Stepped => f.write_str("raised to a multiple of replicaStep"),
+            Note::Tiered => f.write_str("raised to the next of replicaTiers"),
+            Note::SpareCut { kept, wanted } => {
+                write!(f, "{kept} of {wanted} spare replicas kept: the limit leaves no room for more")
+            }
             Note::BeyondTolerance { running } => {
                 write!(f, "raised beyond the HPA's tolerance around the {running} that run")
             }
@@ -276,9 +319,19 @@ impl fmt::Display for Note {
                     "{samples} sample{plural} ignored: a sudden rise that was gone within minutes is not learned"
                 )
             }
+            Note::Unusual { load, usual } if *usual > 0.0 => {
+                let times = load / usual;
+                write!(f, "the load is {times:.1} times the usual of this time of day, which is {usual:.4}")
+            }
+            Note::Unusual { load, .. } => {
+                write!(f, "the load is {load:.4}, and there usually is none at this time of day")
+            }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {
                 write!(f, "samples were missing: the load only raises the answer until {until}")
+            }
+            Note::SignalAbsent { number } => {
+                write!(f, "signal {number} of the policy never had a value and does not count")
             }
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
@@ -288,6 +341,7 @@ impl fmt::Display for Note {
             Note::CrossingRules => {
                 f.write_str("the schedule's floor stands above its ceiling; the floor wins")
             }
+            Note::Event { name } => write!(f, "event: {name}"),
             Note::Shadow { predictive } => write!(f, "shadow: the forecast asks for {predictive}"),
         }
     }

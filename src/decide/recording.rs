@@ -128,7 +128,7 @@ impl Recording {
             arrivals: series(&gridded.arrivals),
             completions: series(&gridded.completions),
             interrupted,
-            source_began: None,
+            ..SignalHistory::default()
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::outlook::Outlook;
 use super::prepared::FIT_GRID;
-use super::promise::{Need, View, lead_given, trust};
+use super::promise::{Need, View, trust};
 use crate::forecast::{Rule, fit};
 use crate::history::Series;
 use crate::plan::{Backlog, Insured, Lane, LeadWindow, Odds, Tally, WORTHS, worth_for_target};
@@ -91,7 +91,7 @@ impl<'a> Replay<'a> {
     fn key(&self, from: Time, learns: Span) -> u64 {
         let Signal { threshold, activation, settle, .. } = self.signal;
         let mut hasher = DefaultHasher::new();
-        (from, learns, settle, lead_given(self.policy)).hash(&mut hasher);
+        (from, learns, settle, self.policy.lead()).hash(&mut hasher);
         [threshold.get().to_bits(), activation.to_bits()].hash(&mut hasher);
         self.policy.calendar.hash(&mut hasher);
         let mut samples = |series: &Series, after: Time, until: Time| {
@@ -146,7 +146,7 @@ impl<'a> Course<'a> {
     }
 
     fn run(mut self, from: Time) -> Tally {
-        let length = LeadWindow::new(lead_given(self.replay.policy)).length();
+        let length = LeadWindow::new(self.replay.policy.lead()).length();
         let ticks = |span: Span| usize::try_from(span.as_seconds() / TICK.as_seconds()).unwrap_or(0);
         let (delay, hold) = (ticks(length), ticks(HOLD));
         let mut tally = Tally::default();
@@ -175,7 +175,7 @@ impl<'a> Course<'a> {
         let Replay { signal, policy, queue, .. } = *self.replay;
         let by = |rule| View { tracker: &self.outlook, step: signal.step, until: now, rule };
         let newest = self.replay.sample(known);
-        let lead = lead_given(policy);
+        let lead = policy.lead();
         if let Some(Queue { service, within, .. }) = queue {
             let asks = |(&worth, &depth): (&f64, &f64)| {
                 let insured = Insured::Worth(worth);

@@ -1,19 +1,35 @@
 //! What is done to a number of replicas between what is needed and what is answered.
 
 use super::reason::Note;
+use crate::policy::{Sizes, Spare};
 use crate::units::Replicas;
 
-/// Raised to a multiple of `step`, never above `ceiling`.
-pub(super) fn in_steps(replicas: Replicas, step: u32, ceiling: Replicas, notes: &mut Vec<Note>) -> Replicas {
-    if step <= 1 || replicas.get().is_multiple_of(step) {
-        return replicas;
-    }
-    let raised =
-        Replicas::covering(f64::from(replicas.get().div_ceil(step).saturating_mul(step))).min(ceiling);
+/// Raised to the next count that there may be, never above `ceiling`.
+pub(super) fn in_sizes(
+    replicas: Replicas,
+    sizes: &Sizes,
+    ceiling: Replicas,
+    notes: &mut Vec<Note>,
+) -> Replicas {
+    let raised = sizes.at_least(replicas).min(ceiling);
     if raised > replicas {
-        notes.push(Note::Stepped);
+        notes.push(match sizes {
+            Sizes::Multiples(_) => Note::Stepped,
+            Sizes::Tiers(_) => Note::Tiered,
+        });
     }
     raised
+}
+
+/// With the spare replicas, as far as the ceiling lets them be.
+pub(super) fn with_spare(need: Replicas, spare: Spare, ceiling: Replicas, notes: &mut Vec<Note>) -> Replicas {
+    let wanted = spare.on(need);
+    let kept = wanted.min(ceiling).max(need);
+    if kept < wanted {
+        let of = |all: Replicas| Replicas::covering(f64::from(all.get().saturating_sub(need.get())));
+        notes.push(Note::SpareCut { kept: of(kept), wanted: of(wanted) });
+    }
+    kept
 }
 
 /// A wish for a little more than runs would be ignored by the HPA; raised to the least that is not. Wishes for
@@ -51,7 +67,12 @@ mod tests {
         for (wanted, step, ceiling, want) in
             [(5, 4, 100, 8), (8, 4, 100, 8), (9, 4, 10, 10), (0, 4, 10, 0), (5, 1, 9, 5)]
         {
-            assert_eq!(in_steps(n(wanted), step, n(ceiling), &mut Vec::new()), n(want), "{wanted} by {step}");
+            let sizes = Sizes::Multiples(step);
+            assert_eq!(
+                in_sizes(n(wanted), &sizes, n(ceiling), &mut Vec::new()),
+                n(want),
+                "{wanted} by {step}"
+            );
         }
     }
 

@@ -4,6 +4,7 @@
 //! that it shares and fits in the background. A session remembers fits, which are functions of the history alone, and
 //! the answer before, which is looked at only while clocks differ; one begun later therefore answers the same.
 
+use super::carried::carried;
 use super::decision::{Blind, Decision};
 use super::followed::Followed;
 use super::ladder::decide;
@@ -22,6 +23,8 @@ pub struct Session {
     terms: Terms,
     prepared: Prepared,
     previous: Option<Replicas>,
+    /// Whether it looks a week ahead for the limit on replicas.
+    foresees: bool,
 }
 
 // === impl Session ===
@@ -37,7 +40,14 @@ impl Session {
             terms: Terms::default(),
             prepared: Prepared::pending(policy, grid_point(now, first)),
             previous: None,
+            foresees: true,
         }
+    }
+
+    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision
+    /// and changes none.
+    pub fn unforeseen(self) -> Self {
+        Session { foresees: false, ..self }
     }
 
     /// Prepares where that is due, and follows the samples since.
@@ -59,8 +69,22 @@ impl Session {
         }
         let none = self.followed.first().map_or(self.prepared.at, |first| grid_point(at, first.phase()));
         let point = self.followed.iter().filter_map(|f| f.id()).map(|fit| fit.point).max().unwrap_or(none);
+        if let Some(first) = self.followed.first()
+            && observations.service.is_some()
+        {
+            let point = grid_point(at, first.phase());
+            if self.terms.lacks_capacity(policy, point)
+                && let Some(carried) = carried(observations, policy, point)
+            {
+                self.terms.carry(carried);
+            }
+        }
         let forecasts = self.followed.iter().map(Followed::forecast).collect();
-        self.prepared = self.terms.prepared(point, forecasts, observations, policy);
+        self.prepared = if self.foresees {
+            self.terms.prepared(point, forecasts, observations, policy)
+        } else {
+            Prepared { at: point, ..self.terms.known(forecasts, policy) }
+        };
     }
 
     /// Decides on what is prepared and followed.

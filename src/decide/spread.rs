@@ -40,7 +40,8 @@ impl Spread {
     /// The load that is not exceeded with this probability.
     pub fn at(&self, quantile: Quantile) -> f64 {
         let scores = &*SCORES;
-        let wanted = score(quantile.get());
+        let known = Spread::levels().iter().position(|level| *level == quantile);
+        let wanted = known.map_or_else(|| score(quantile.get()), |place| scores[place]);
         let place = scores.iter().position(|&s| s >= wanted).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
         let (low, high) = (scores[place - 1], scores[place]);
         let share = (wanted - low) / (high - low);

@@ -5,19 +5,22 @@
 
 use std::sync::Arc;
 
+use super::carried::Carried;
 use super::deadline::drain_of;
 use super::followed::FitId;
 use super::prepared::{Ceiling, Forecast, Prepared, SignalPlan, learned};
 use super::replay::{Day, Queue, Replay};
 use crate::history::Observations;
 use crate::plan::{BALANCED_WORTH, Insured};
-use crate::policy::{Insurance, Policy};
+use crate::policy::{CapacityMode, Insurance, Policy};
 use crate::units::Time;
 
 /// A workload's own part of what it decides on.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
     prices: Vec<Option<Price>>,
+    /// What one replica carries, learned last.
+    capacity: Option<Arc<Carried>>,
     /// The ceiling foreseen, by which fits and in which hour.
     ceiling: Option<(Time, Option<Time>, Option<Ceiling>)>,
 }
@@ -62,6 +65,31 @@ impl Terms {
         self.prices[signal] = Some(price);
     }
 
+    /// Whether what one replica carries is still to be learned as of a grid point.
+    pub fn lacks_capacity(&self, policy: &Policy, at: Time) -> bool {
+        policy.capacity.is_some() && self.capacity.as_ref().is_none_or(|known| known.at != at)
+    }
+
+    /// Whether a decision counts on what one replica carries, and nothing was learned of it yet.
+    pub fn never_learned(&self, policy: &Policy) -> bool {
+        let counts = policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
+        counts && self.capacity.is_none()
+    }
+
+    /// Takes what one replica carries into use.
+    pub fn carry(&mut self, carried: Carried) {
+        let carried = match &self.capacity {
+            Some(before) => carried.after(before),
+            None => carried,
+        };
+        self.capacity = Some(Arc::new(carried));
+    }
+
+    /// What one replica carries, learned last.
+    pub fn capacity(&self) -> Option<&Arc<Carried>> {
+        self.capacity.as_ref()
+    }
+
     /// What is known of these forecasts under these terms, the ceiling as it was foreseen last.
     pub fn known(&self, forecasts: Vec<Option<Forecast>>, policy: &Policy) -> Prepared {
         let (at, _, ceiling) = self.ceiling.unwrap_or((Time::MIN, None, None));
@@ -70,7 +98,8 @@ impl Terms {
             Some(Err(error)) => SignalPlan::Unfit(error),
             Some(Ok(tracker)) => SignalPlan::Ready { tracker, insured: self.insured(policy, i) },
         });
-        Prepared { at, signals: signals.collect(), ceiling, late: None }
+        let capacity = self.capacity.clone();
+        Prepared { at, signals: signals.collect(), capacity, ceiling, late: None }
     }
 
     /// What a decision rests on: these forecasts, made for `at`, under these terms.

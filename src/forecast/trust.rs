@@ -16,6 +16,7 @@ use super::tracker::Tracker;
 
 /// Who predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Rule {
     /// The forecast.
     #[default]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Interruption, Series};
+use super::{Counters, Interruption, Series};
 use crate::units::{Replicas, Span, Time};
 
 /// One value with the instant it was observed at.
@@ -36,10 +36,42 @@ pub struct SignalHistory {
     pub arrivals: Option<Arc<Series>>,
     /// Completions per second of all replicas together, where the policy asks for them.
     pub completions: Option<Arc<Series>>,
+    /// Whether the counters under the load were there, on the grid of `pollStep`: see [`Counters`].
+    pub counters: Option<Arc<Counters>>,
+    /// The same of those under the arrivals.
+    pub arrival_counters: Option<Arc<Counters>>,
     /// When the source last gave no answer, or had lost what it knew.
     pub interrupted: Option<Interruption>,
     /// When the source itself started, where it tells.
     pub source_began: Option<Time>,
+}
+
+/// What is measured of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// Its load.
+    Load,
+    /// What arrives, of a queue with a deadline.
+    Arrivals,
+}
+
+/// What tells how much one replica carries: series of all replicas together, on a grid of their own.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceHistory {
+    /// Replicas that are ready.
+    pub ready: Option<Series>,
+    /// CPU cores that they use.
+    pub cpu: Option<Series>,
+    /// CPU cores that one of them requests.
+    pub request: Option<Series>,
+    /// Share of scheduling periods in which the CPU limit stopped them, 0 to 1.
+    pub throttled: Option<Series>,
+    /// Which template of pods runs: a number that is another with each rollout.
+    pub template: Option<Series>,
+    /// The latency that the objective speaks of, in seconds.
+    pub latency: Option<Series>,
+    /// What could not be had, and who has it.
+    pub missing: Vec<String>,
 }
 
 /// What is known of a workload; the only input of a decision beside the policy and the present instant.
@@ -55,6 +87,10 @@ pub struct Observations {
     pub rejected: Option<Arc<Series>>,
     /// Work being done now.
     pub in_flight: Option<Sample>,
+    /// What tells how much one replica carries; `None` where nobody asks, or before it was read.
+    pub service: Option<Arc<ServiceHistory>>,
+    /// The template of pods that runs now, where a decision depends on it.
+    pub template: Option<f64>,
     /// Observed starts of pods, in the order they became ready.
     pub lead_samples: Arc<Vec<LeadSample>>,
     /// Until then a workload without history counts as warming, and is not answered from instant values alone.
@@ -76,6 +112,8 @@ impl Observations {
             errors: None,
             rejected: None,
             in_flight: None,
+            service: None,
+            template: None,
             lead_samples: Arc::default(),
             warm_by,
             clock_skew: Span::ZERO,
@@ -101,6 +139,22 @@ impl Sample {
 // === impl SignalHistory ===
 
 impl SignalHistory {
+    /// The series of what is measured.
+    pub fn series(&self, of: Measured) -> Option<&Series> {
+        match of {
+            Measured::Load => self.load.as_deref(),
+            Measured::Arrivals => self.arrivals.as_deref(),
+        }
+    }
+
+    /// What was seen of the counters under it.
+    pub fn counters(&self, of: Measured) -> Option<&Counters> {
+        match of {
+            Measured::Load => self.counters.as_deref(),
+            Measured::Arrivals => self.arrival_counters.as_deref(),
+        }
+    }
+
     /// The newest value known: the instant one, or the last of the history where that is newer.
     pub fn present(&self) -> Option<Sample> {
         let last = self.load.as_ref().and_then(|load| load.last()).map(|(at, value)| Sample { at, value });

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Series, SignalHistory};
+use super::{Measured, Series, SignalHistory};
 use crate::units::{Span, Step, Time};
 
 /// The last time a source gave no answer, as whoever asks it saw that.
@@ -91,7 +91,8 @@ impl Reach {
 impl SignalHistory {
     /// What keeps the value of `at`, of this signal's load or arrivals, from being taken for the whole load; `None` of
     /// one that is.
-    pub fn refill(&self, series: Option<&Series>, reach: Reach, at: Time) -> Option<Refill> {
+    pub fn refill(&self, of: Measured, reach: Reach, at: Time) -> Option<Refill> {
+        let series = self.series(of);
         let seen = self.interrupted.and_then(|gap| {
             let until = gap.until.map(|until| until + reach.refill());
             let lasts = until.is_none_or(|until| at < until);
@@ -107,7 +108,8 @@ impl SignalHistory {
             (at < until).then_some(Refill { since, returned: Some(first), until: Some(until) })
         });
         let shown = series.and_then(|series| in_series(series, reach, at));
-        [seen, restarted, shown].into_iter().flatten().reduce(Refill::with)
+        let counted = self.counters(of).and_then(|counters| counters.refill(reach.look_back, at));
+        [seen, restarted, shown, counted].into_iter().flatten().reduce(Refill::with)
     }
 }
 
@@ -148,7 +150,7 @@ fn first_from(series: &Series, at: Time) -> Option<Time> {
 }
 
 /// What a series itself shows: a missing slot shortly before `at`, and back to the last sample that is whole.
-fn in_series(series: &Series, reach: Reach, at: Time) -> Option<Refill> {
+pub(super) fn in_series(series: &Series, reach: Reach, at: Time) -> Option<Refill> {
     let slots = reach.step.cover(reach.refill()).max(1);
     let last = series.slot_before(at)?;
     let gap_before = |i: usize, from: usize| (from..=i).rev().find(|&j| series.get(j).is_none());
@@ -233,7 +235,7 @@ mod tests {
     }
 
     fn refill(history: &SignalHistory, minutes: i64, now: Time) -> Option<Refill> {
-        history.refill(history.load.as_deref(), Reach::new(Span::minutes(minutes), Step::MINUTE), now)
+        history.refill(Measured::Load, Reach::new(Span::minutes(minutes), Step::MINUTE), now)
     }
 
     #[test]

@@ -4,9 +4,14 @@
 mod labels;
 mod names;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
-use labels::{Answered, Called, Contributing, Decided, Held, Predicting, Quantiled, Queried, Workload};
+use labels::{
+    Answered, Bounded, Called, Contributing, Counting, Decided, Held, InState, Predicting, Quantiled,
+    Queried, Workload,
+};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,7 +19,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::decide::{Contributor, Decision, Reason};
+use crate::capacity::Bound;
+use crate::decide::{CapacityView, Contributor, Decision, Note, Reason};
 use crate::forecast::{Accuracy, Rule, Trust, TrustState};
 use crate::policy::WorkloadId;
 use crate::simulate::Balance;
@@ -37,7 +43,14 @@ pub struct Metrics {
     history_age: Family<Workload, FloatGauge>,
     decision_age: Family<Workload, FloatGauge>,
     history_points: Family<Workload, FloatGauge>,
+    ignored: Family<Workload, FloatGauge>,
     capped_in: Family<Workload, FloatGauge>,
+    events: Family<Workload, FloatGauge>,
+    states: Family<InState, Gauge>,
+    /// The states that `states` holds.
+    told_states: Mutex<BTreeMap<WorkloadId, &'static str>>,
+    capacity: Family<Bounded, FloatGauge>,
+    per_replica: Family<Counting, FloatGauge>,
     insurance: Family<Workload, FloatGauge>,
     scaling_lag: Family<Workload, FloatGauge>,
     replicas: Family<Answered, Counter<f64, AtomicU64>>,
@@ -53,6 +66,9 @@ pub struct Metrics {
 
 /// Which way a decision goes.
 const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
+
+/// Where a load per replica comes from: the policy, or what the decision counted on.
+const ORIGINS: [&str; 2] = ["given", "used"];
 
 /// The answers whose worth is compared.
 const ANSWERS: [&str; 2] = ["predictive", "reactive"];
@@ -82,7 +98,13 @@ impl Metrics {
             history_age: Family::default(),
             decision_age: Family::default(),
             history_points: Family::default(),
+            ignored: Family::default(),
             capped_in: Family::default(),
+            events: Family::default(),
+            states: Family::default(),
+            told_states: Mutex::default(),
+            capacity: Family::default(),
+            per_replica: Family::default(),
             insurance: Family::default(),
             scaling_lag: Family::default(),
             replicas: Family::default(),
@@ -137,9 +159,44 @@ impl Metrics {
         if let Some(age) = decision.history_age {
             self.history_age.get_or_create(&workload).set(age.as_seconds() as f64);
         }
+        let events = decision.notes.iter().filter(|note| matches!(note, Note::Event { .. })).count();
+        self.events.get_or_create(&workload).set(events as f64);
+        self.carries(id, decision.capacity.as_ref());
         match decision.capped_in {
             Some((span, _)) => drop(self.capped_in.get_or_create(&workload).set(span.as_seconds() as f64)),
             None => drop(self.capped_in.remove(&workload)),
+        }
+    }
+
+    /// Publishes how every workload is doing: the worst that is to be said of each. Who is not among them has no state.
+    pub fn in_states(&self, states: BTreeMap<WorkloadId, &'static str>) {
+        let mut before = self.told_states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, state) in &states {
+            self.states.get_or_create(&InState::of(id, state)).set(1);
+        }
+        for (id, state) in before.iter().filter(|(id, state)| states.get(*id) != Some(*state)) {
+            self.states.remove(&InState::of(id, state));
+        }
+        *before = states;
+    }
+
+    /// Publishes what one replica carries; nothing where that is not known.
+    fn carries(&self, id: &WorkloadId, view: Option<&CapacityView>) {
+        let known = view.and_then(|view| view.carried.verdict.known());
+        for bound in Bound::ALL {
+            let labels = Bounded::of(id, bound);
+            match known.filter(|known| known.bound == bound) {
+                Some(known) => drop(self.capacity.get_or_create(&labels).set(known.carried.value)),
+                None => drop(self.capacity.remove(&labels)),
+            }
+        }
+        for (origin, load) in ORIGINS.into_iter().zip([view.map(|v| v.carried.given()), view.map(|v| v.used)])
+        {
+            let labels = Counting::of(id, origin);
+            match load.filter(|_| known.is_some()) {
+                Some(load) => drop(self.per_replica.get_or_create(&labels).set(load.get())),
+                None => drop(self.per_replica.remove(&labels)),
+            }
         }
     }
 
@@ -152,8 +209,16 @@ impl Metrics {
         }
     }
 
-    /// Publishes how good the forecast of a workload was lately.
-    pub fn judged(&self, id: &WorkloadId, trust: Option<&Trust>, accuracy: &Accuracy, points: usize) {
+    /// Publishes how good the forecast of a workload was lately, on how many samples it rests, and how many of the last
+    /// day it did not learn from.
+    pub fn judged(
+        &self,
+        id: &WorkloadId,
+        trust: Option<&Trust>,
+        accuracy: &Accuracy,
+        points: usize,
+        ignored: usize,
+    ) {
         let workload = Workload::of(id);
         self.distrust(id);
         if let Some(trust) = trust {
@@ -166,6 +231,7 @@ impl Metrics {
         }
         self.skill.get_or_create(&workload).set(accuracy.skill_ratio);
         self.history_points.get_or_create(&workload).set(points as f64);
+        self.ignored.get_or_create(&workload).set(ignored as f64);
         for (quantile, share) in &accuracy.coverage {
             self.coverage.get_or_create(&Quantiled::of(id, *quantile)).set(*share);
         }
@@ -204,13 +270,16 @@ impl Metrics {
             &self.history_age,
             &self.decision_age,
             &self.history_points,
+            &self.ignored,
             &self.capped_in,
+            &self.events,
             &self.insurance,
             &self.scaling_lag,
         ] {
             family.remove(&workload);
         }
         self.distrust(id);
+        self.carries(id, None);
         for answer in ANSWERS {
             self.replicas.remove(&Answered::of(id, answer));
             self.short.remove(&Answered::of(id, answer));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Metrics;
-use crate::decide::{Blind, Decision, Prepared};
+use crate::decide::{Blind, Condition, Decision, Prepared};
 use crate::forecast::Trust;
 use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
@@ -89,6 +89,26 @@ pub const SILENT: Span = Span::minutes(2);
 // === impl Known ===
 
 impl Known {
+    /// Everything that is to be said of how it is doing, the worst first; never empty.
+    pub fn conditions(&self, now: Time) -> Vec<Condition> {
+        let mut all = match (&self.standing, &self.policy) {
+            (Standing::Decided(decision), Some(policy)) => Condition::of(decision, policy),
+            (Standing::Blind(blind), _) => vec![Condition::of_blind(blind)],
+            _ => vec![Condition::Faulty],
+        };
+        if now.since(self.last_asked) > SILENT {
+            all.push(Condition::Silent { since: self.last_asked });
+            all.retain(|condition| *condition != Condition::Healthy);
+            all.sort_by_key(Condition::rank);
+        }
+        all
+    }
+
+    /// The worst of them.
+    pub fn condition(&self, now: Time) -> Condition {
+        self.conditions(now).into_iter().next().unwrap_or(Condition::Healthy)
+    }
+
     /// Who predicts its load: as the newest decision says, else as the fit does.
     pub fn trust(&self, story: &Story) -> Option<Trust> {
         let decided = self.standing.decision().and_then(|decision| decision.forecast.as_ref());

@@ -10,10 +10,9 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::overview::{Known, SILENT, Standing, Story};
-use crate::decide::{Contributor, Decision, Note, Reason, Rung, coming};
+use super::overview::{Known, Story};
+use crate::decide::{Condition, Contributor, Decision, Reason, Severity, coming};
 use crate::draw::{escaped, number};
-use crate::forecast::Rule;
 use crate::units::{Time, counted};
 
 /// What may stand behind the `?` of the fleet's path.
@@ -27,15 +26,6 @@ pub(super) struct Choice {
 
 /// Rows of one page: a screen reader and a phone can take no more.
 const ROWS: usize = 200;
-
-/// How a workload is doing, in one word.
-#[derive(Clone, Copy, PartialEq)]
-struct Mark {
-    class: &'static str,
-    word: &'static str,
-}
-
-const WELL: Mark = Mark { class: "good", word: "well" };
 
 /// The style of all pages.
 pub(super) fn style() -> String {
@@ -106,17 +96,18 @@ fn write_fleet(
     exposes: bool,
 ) -> std::fmt::Result {
     out.push_str(&head("Workloads", "", Some(now)));
-    let troubled = known.iter().filter(|k| mark(k, now).class != "good").count();
+    let states: Vec<Condition> = known.iter().map(|k| k.condition(now)).collect();
+    let count = |severity| states.iter().filter(|state| state.severity() == severity).count();
     writeln!(
         out,
         "<h1>{}</h1>\n<p>{}</p>",
         counted(known.len(), "workload"),
-        match (known.len(), troubled) {
-            (0, _) => "KEDA has asked for none yet. Apply a ScaledObject whose trigger names this server; \
-                       it appears within its polling interval."
+        match (known.len(), count(Severity::Bad), count(Severity::Warning)) {
+            (0, ..) => "KEDA has asked for none yet. Apply a ScaledObject whose trigger names this server; \
+                        it appears within its polling interval."
                 .to_owned(),
-            (_, 0) => "All are well.".to_owned(),
-            (_, n) => format!("{n} to look at; they stand first."),
+            (_, 0, 0) => "All are healthy.".to_owned(),
+            (_, bad, warnings) => format!("{bad} in trouble, {warnings} to look at; they stand first."),
         }
     )?;
     if known.is_empty() {
@@ -125,13 +116,10 @@ fn write_fleet(
     }
     let wanted = choice.q.clone().unwrap_or_default();
     let place = |k: &Known| format!("{}/{}", k.id.namespace(), k.id.name());
-    let mut rows: Vec<&Known> = known.iter().filter(|k| place(k).contains(&wanted)).collect();
+    let mut rows: Vec<(&Known, &Condition)> =
+        known.iter().zip(&states).filter(|(k, _)| place(k).contains(&wanted)).collect();
     // Stable: among equals the order of names stays.
-    rows.sort_by_key(|k| match mark(k, now).class {
-        "bad" => 0,
-        "warn" => 1,
-        _ => 2,
-    });
+    rows.sort_by_key(|(_, state)| (state.severity(), state.rank()));
     writeln!(
         out,
         "<form role=\"search\" action=\"./\"><label for=\"q\">Name contains</label>\
@@ -149,8 +137,8 @@ fn write_fleet(
          <th scope=\"col\" class=\"roomy\">peak to come</th><th scope=\"col\" class=\"words\">why</th></tr></thead>\n\
          <tbody>\n"
     )?;
-    for known in shown {
-        row(out, known, now, exposes)?;
+    for (known, state) in shown {
+        row(out, known, state, now, exposes)?;
     }
     out.push_str("</tbody></table></div>\n");
     pages(out, page, rows.len(), &wanted)?;
@@ -158,14 +146,18 @@ fn write_fleet(
     Ok(())
 }
 
-fn row(out: &mut String, known: &Known, now: Time, exposes: bool) -> std::fmt::Result {
+fn row(out: &mut String, known: &Known, state: &Condition, now: Time, exposes: bool) -> std::fmt::Result {
     let id = &known.id;
     let several =
         if id.metric() == "forescale" { String::new() } else { format!(" ({})", escaped(id.metric())) };
     let decision = known.standing.decision();
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
-    let Mark { class, word } = mark(known, now);
-    let why = decision.map(|d| why(d, known, now)).or_else(|| known.standing.trouble(exposes));
+    let (class, word) = (class(state), state.title());
+    let why = match (state.severity(), decision) {
+        (Severity::Good, Some(decision)) => Some(why(decision, known, now)),
+        (_, Some(_)) => Some(state.to_string()),
+        (_, None) => known.standing.trouble(exposes),
+    };
     writeln!(
         out,
         "<tr><th scope=\"row\"><a href=\"{}\">{}/{}</a>{several}</th><td class=\"words\"><span class=\"mark {class}\">\
@@ -219,33 +211,12 @@ fn pages(out: &mut String, page: usize, rows: usize, wanted: &str) -> std::fmt::
     Ok(())
 }
 
-/// How a workload is doing.
-fn mark(known: &Known, now: Time) -> Mark {
-    if now.since(known.last_asked) > SILENT {
-        return Mark { class: "warn", word: "KEDA is silent" };
-    }
-    match &known.standing {
-        Standing::Decided(decision) => mark_of(decision),
-        Standing::Blind(crate::decide::Blind::Warming { .. }) => Mark { class: "warn", word: "warming up" },
-        Standing::Blind(_) => Mark { class: "bad", word: "no data" },
-        Standing::Faulty(_) => Mark { class: "bad", word: "faulty keys" },
-    }
-}
-
-fn mark_of(decision: &Decision) -> Mark {
-    let has = |is: fn(&Note) -> bool| decision.notes.iter().any(is);
-    match decision.rung {
-        Rung::Stale => Mark { class: "bad", word: "stale" },
-        Rung::Held => Mark { class: "warn", word: "held: no new samples" },
-        _ if has(|n| matches!(n, Note::Capped { .. })) => Mark { class: "bad", word: "capped" },
-        _ if has(|n| matches!(n, Note::ClockSkew { .. })) => Mark { class: "warn", word: "clocks differ" },
-        _ if decision.capped_in.is_some() => Mark { class: "warn", word: "will be capped" },
-        Rung::ReactiveOnly => Mark { class: "warn", word: "no forecast" },
-        // A seasonal rule in its place sees as far ahead: nothing is amiss.
-        _ if has(|n| matches!(n, Note::Distrusted { .. } | Note::PlainRule { rule: Rule::Reactive, .. })) => {
-            Mark { class: "warn", word: "forecast distrusted" }
-        }
-        _ => WELL,
+/// The class of a mark in the style.
+fn class(condition: &Condition) -> &'static str {
+    match condition.severity() {
+        Severity::Bad => "bad",
+        Severity::Warning => "warn",
+        Severity::Good => "good",
     }
 }
 

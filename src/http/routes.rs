@@ -127,7 +127,8 @@ async fn story(State(answers): State<Answers>, Path(place): Place, Query(choice)
 async fn workloads(State(answers): State<Answers>) -> Answer {
     answers
         .make(|overview| {
-            Json(view::workloads_json(&overview.workloads(), overview.exposes_queries())).into_response()
+            Json(view::workloads_json(&overview.workloads(), overview.now(), overview.exposes_queries()))
+                .into_response()
         })
         .await
 }

@@ -6,8 +6,8 @@
 mod forms;
 
 use forms::{
-    ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView, NoteView, PeakView,
-    PointView, ProblemView, VerdictView, WorkloadView, WorkloadsView,
+    CapacityForm, ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView,
+    NoteView, PeakView, PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::overview::{Change, Known, Story};
-use crate::decide::{Coming, Decision, SignalPlan, Stretch, coming};
+use crate::capacity::{Verdict, Why};
+use crate::decide::{CapacityView, Carried, Coming, Condition, Decision, SignalPlan, Stretch, coming};
 use crate::forecast::Trust;
 use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
@@ -27,11 +28,13 @@ const VERSION: u32 = 1;
 /// changes next.
 pub fn decision_json(decision: &Decision, policy: Option<&Policy>, now: Time) -> Value {
     let next_change = policy.and_then(|policy| coming(policy, now)).map(ComingView::of);
-    value(&DecisionView { next_change, ..DecisionView::of(decision) })
+    let states = policy.map_or_else(Vec::new, |policy| Condition::of(decision, policy));
+    let states = states.iter().map(StateView::of).collect();
+    value(&DecisionView { next_change, states, ..DecisionView::of(decision) })
 }
 
 /// Every workload.
-pub(super) fn workloads_json(known: &[Known], exposes: bool) -> Value {
+pub(super) fn workloads_json(known: &[Known], now: Time, exposes: bool) -> Value {
     let row = |known: &Known| WorkloadView {
         namespace: known.id.namespace().to_owned(),
         name: known.id.name().to_owned(),
@@ -39,6 +42,7 @@ pub(super) fn workloads_json(known: &[Known], exposes: bool) -> Value {
         last_asked: known.last_asked.to_string(),
         decision: known.standing.decision().map(DecisionView::of),
         unavailable: known.standing.trouble(exposes),
+        states: known.conditions(now).iter().map(StateView::of).collect(),
     };
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
@@ -154,9 +158,42 @@ impl DecisionView {
                 trust: view.trust.state().as_str(),
                 verdict: VerdictView::of(&view.trust),
             }),
+            capacity: decision.capacity.as_ref().map(CapacityForm::of),
             capped_in_seconds: decision.capped_in.map(|(span, _)| span.as_seconds()),
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
             next_change: None,
+            states: Vec::new(),
+        }
+    }
+}
+
+impl StateView {
+    fn of(condition: &Condition) -> Self {
+        StateView { state: condition.as_str(), text: condition.to_string(), advice: condition.advice() }
+    }
+}
+
+impl CapacityForm {
+    fn of(view: &CapacityView) -> Self {
+        let Carried { at, verdict, missing, .. } = &*view.carried;
+        let known = verdict.known();
+        let whys = match verdict {
+            Verdict::CannotTell(whys) => whys.first(),
+            Verdict::Known(_) => None,
+        };
+        CapacityForm {
+            mode: view.mode.as_str(),
+            learned_at: at.to_string(),
+            verdict: if known.is_some() { "known" } else { "cannot_tell" },
+            per_replica: known.map(|known| known.carried.value),
+            low: known.map(|known| known.carried.low),
+            high: known.map(|known| known.carried.high),
+            bound: known.map(|known| known.bound.as_str()),
+            given: view.carried.given().get(),
+            used: view.used.get(),
+            text: view.to_string(),
+            would_tell: whys.map(Why::experiment),
+            missing: missing.clone(),
         }
     }
 }

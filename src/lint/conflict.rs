@@ -1,6 +1,7 @@
 //! Conflicts between documents, across all files that were given: who else pulls at the same workload.
 
 use super::{Findings, Input, rules};
+use crate::policy::TargetKind;
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, key_of};
 
@@ -37,6 +38,9 @@ pub(super) fn check(read: &[(&Input, Vec<Node>)], findings: &mut [Findings<'_>])
             match document.text_of("kind").as_deref() {
                 Some("HorizontalPodAutoscaler") => check_hpa(document, &objects, findings),
                 Some("VerticalPodAutoscaler") => check_vpa(document, &objects, read, findings),
+                Some(kind) if TargetKind::parse(kind).is_some() => {
+                    check_zone(document, kind, &objects, read, findings)
+                }
                 _ => {}
             }
         }
@@ -78,6 +82,31 @@ fn check_vpa(
         let message = format!("this VPA ({mode}) changes the {kind} that a trigger of '{name}' scales by");
         let mend = "write updateMode: 'Off', take the trigger away, or leave the resource out of controlledResources";
         findings.add(&rules::VPA_CONFLICT, at, message, mend);
+    }
+}
+
+/// What keeps spare replicas for the loss of a zone and runs in one zone alone.
+fn check_zone(
+    document: &Node,
+    kind: &str,
+    objects: &[(Target, String)],
+    read: &[(&Input, Vec<Node>)],
+    findings: &mut Findings<'_>,
+) {
+    const ZONE: &str = "topology.kubernetes.io/zone";
+    let Some(selector) = document.at(&["spec", "template", "spec", "nodeSelector"]) else { return };
+    let (Some(zone), Some(meta)) = (selector.text_of(ZONE), document.get("metadata")) else { return };
+    let Some(name) = meta.text_of("name") else { return };
+    let target = (meta.text_of("namespace"), kind.to_owned(), name);
+    let Some((_, owner)) = objects.iter().find(|(other, _)| same(other, &target)) else { return };
+    let all = read.iter().flat_map(|(_, documents)| scaled_objects(documents));
+    let spares = all.filter(|object| object.name == *owner).any(|object| {
+        object.ours().any(|t| t.metadata.get("spareReplicas").is_some_and(|text| text.trim() != "0"))
+    });
+    if spares {
+        let message = format!("'{owner}' keeps spare replicas, and all of them run in zone {zone}");
+        let mend = "spread the pods over zones, or take spareReplicas away";
+        findings.add(&rules::SPARE_IN_ONE_ZONE, key_of(selector, ZONE), message, mend);
     }
 }
 

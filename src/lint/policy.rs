@@ -9,14 +9,16 @@ use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
 use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
-use crate::source::Catalogue;
 use crate::source::yaml::{Node, Place, locate};
+use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
 
 /// The name under which a file is looked at.
 const LINTED: &str = "this-file";
 /// A rate needs two samples in its window at any phase, also after one failed scrape.
 const SCRAPES: i64 = 4;
+/// The query that the other half of a policy will say.
+const COMPLETED: &str = "load";
 /// An override that holds longer is a schedule.
 const LONG_OVERRIDE: Span = Span::days(14);
 
@@ -92,7 +94,7 @@ fn complete(keys: &mut Keys) {
     let has = |keys: &Keys, key: &str| keys.values.contains_key(key);
     let needs_query = has(keys, "threshold") || has(keys, "signal") || keys.schedule.is_empty();
     if keys.signals.is_empty() && !has(keys, "query") && !has(keys, "start") && needs_query {
-        keys.values.insert("query".to_owned(), "load".to_owned());
+        keys.values.insert("query".to_owned(), COMPLETED.to_owned());
     }
     if has(keys, "query") && !has(keys, "threshold") {
         keys.values.insert("threshold".to_owned(), "1".to_owned());
@@ -137,11 +139,27 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
                 "wrap it in sum(…), or in max(…)",
             );
         }
+        if text != COMPLETED {
+            findings.queries.insert(text.clone());
+        }
+        for doubt in settings.told.doubts.get(text).into_iter().flatten() {
+            let rule = match doubt {
+                Doubt::CounterWithoutRate { .. } => &rules::COUNTER_WITHOUT_RATE,
+                Doubt::RateOfGauge { .. } => &rules::RATE_OF_GAUGE,
+                Doubt::NoMetric { .. } | Doubt::NoSeries { .. } => &rules::QUERY_NO_SERIES,
+            };
+            findings.add(rule, at, format!("{path}: {doubt}"), doubt.advice());
+        }
     }
 }
 
 fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
     let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
+    if policy.lead_time == LeadTime::Auto && settings.told.sees_pods == Some(false) {
+        let message = "leadTime: auto learns nothing: Prometheus has no series of kube_pod_status_ready_time";
+        let mend = "let Prometheus scrape kube-state-metrics, or write what a pod takes";
+        findings.add(&rules::LEAD_TIME_UNSEEN, at(findings, "leadTime"), message, mend);
+    }
     for (i, signal) in policy.signals.iter().enumerate() {
         if let Some(retention) = settings.retention.filter(|kept| signal.window > *kept) {
             let place = at(findings, "historyTimeWindow");
@@ -157,10 +175,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write less than threshold");
         }
     }
-    let lead = match policy.lead_time {
-        LeadTime::Given(lead) => lead,
-        LeadTime::Auto => LeadTime::DEFAULT,
-    };
+    let lead = policy.lead();
     // The HPA looks every 15 s.
     if lead < Span::seconds(15) {
         let message = format!("leadTime is {lead}");
@@ -178,9 +193,19 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             format!("write {lead} or more"),
         );
     }
+    let least = policy.limits.min.max(Replicas::ONE);
+    if policy.spare.on(least) > policy.limits.max {
+        let message = format!(
+            "beside a need of {least} {} are kept, and maxReplicas is {}",
+            policy.spare.on(least),
+            policy.limits.max
+        );
+        let mend = "raise maxReplicas, or keep fewer to spare";
+        findings.add(&rules::SPARE_CANNOT_HOLD, at(findings, "spareReplicas"), message, mend);
+    }
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
-        if !word.holds_at(settings.now) {
+        if word.until <= settings.now {
             let message = format!("the override ended at {}", word.until);
             findings.add(&rules::OVERRIDE_EXPIRED, place, message, "take the key away");
         } else if word.until.since(settings.now) > LONG_OVERRIDE {
@@ -193,6 +218,11 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
             );
         }
     }
+    check_floors(subject, policy, findings);
+}
+
+fn check_floors(subject: &Subject<'_>, policy: &Policy, findings: &mut Findings<'_>) {
+    let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     for (i, rule) in policy.schedule.rules().iter().enumerate() {
         let floors = rule.effects().iter().filter_map(|effect| match effect {
             Effect::Min(floor) | Effect::Exactly(floor) => Some(*floor),
@@ -225,10 +255,9 @@ pub(super) fn add_fault(
 
 fn rule_of(fault: &Fault) -> &'static Rule {
     /// How the reader of keys words that one key excludes another.
-    const EXCLUDES: [&str; 8] = [
+    const EXCLUDES: [&str; 7] = [
         "one of the two",
         "at most one of",
-        "either schedule",
         "no min or max beside it",
         "at least min, which",
         "at most maxReplicas",

@@ -2,8 +2,8 @@
 
 use super::policy::{Subject, check};
 use super::{Findings, Settings, rules};
+use crate::policy::Policy;
 use crate::policy::schedule::Effect;
-use crate::policy::{LeadTime, Policy};
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};
@@ -252,10 +252,7 @@ impl Both<'_> {
 
     fn check_polling(&self, findings: &mut Findings<'_>) {
         let polling = self.count("pollingInterval").unwrap_or(POLLING);
-        let lead = match self.policy.lead_time {
-            LeadTime::Given(lead) => lead,
-            LeadTime::Auto => LeadTime::DEFAULT,
-        };
+        let lead = self.policy.lead();
         let from_zero = self.count("minReplicaCount").unwrap_or(MIN_COUNT) == 0;
         if from_zero && Span::seconds(polling) > lead {
             let message =

@@ -63,7 +63,7 @@ impl fmt::Display for WorkloadId {
 }
 
 /// Whether Kubernetes would accept it as the name of an object, by its letters and its length.
-fn is_object_name(text: &str) -> bool {
+pub(super) fn is_object_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     (1..=253).contains(&text.len()) && text.bytes().all(allowed)
 }

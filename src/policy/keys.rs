@@ -3,6 +3,7 @@
 //! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
 //! comes out only where there is none.
 
+mod learning;
 mod names;
 mod signal;
 #[cfg(test)]
@@ -13,15 +14,19 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+pub use learning::latency;
+use learning::read_learning;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
 pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
 use signal::{read_further_signal, read_signal, read_source};
 
+use super::identity::is_object_name;
 use super::reader::Reader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, SourceRef, WorkloadQueries, ZeroRule,
+    Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, Target,
+    TargetKind, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
@@ -39,6 +44,8 @@ pub struct Keys {
     pub calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
     /// The named policy's `maxReplicas`, which a trigger may not exceed.
     pub max_replicas_allowed: Option<u32>,
+    /// The events of the server configuration that concern it.
+    pub events: Vec<Event>,
     /// What was wrong with them already where they came from.
     pub faults: Vec<Fault>,
 }
@@ -83,6 +90,7 @@ impl Policy {
         let mut reader = Reader::new(&keys.values, "");
         let measured = reader.has("query") || !keys.signals.is_empty();
         let limits = read_limits(&mut reader, keys.max_replicas_allowed, measured);
+        let (sizes, limits) = read_sizes(&mut reader, limits);
         let zone = reader
             .parsed("timezone", "an IANA time zone such as Europe/Berlin", |t| t.parse::<Tz>().ok())
             .unwrap_or(Tz::UTC);
@@ -99,11 +107,17 @@ impl Policy {
             faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
             faults.append(&mut inner.faults);
         }
+        let mut masked = reader.time_ranges("maskedSpans");
+        let events = read_events(&mut reader, keys);
+        masked.extend(events.iter().filter_map(Event::masked));
+        let schedule = schedule.with_rules(events.iter().map(Event::rule));
+        let capacity = read_learning(&mut reader, signals.first());
         let policy = Policy {
             metric_name: read_metric_name(&mut reader),
             signals,
             limits,
             schedule,
+            events,
             calendar: read_calendar(&mut reader, keys, zone),
             mode: read_mode(&mut reader),
             insurance: read_insurance(&mut reader),
@@ -113,15 +127,19 @@ impl Policy {
             tolerance: reader
                 .number("tolerance", "a share from 0 to 1, such as 0.1", |v| (0.0..=1.0).contains(&v))
                 .unwrap_or(0.1),
-            replica_step: reader.count("replicaStep", 1, 1_000).unwrap_or(1),
+            sizes,
+            spare: read_spare(&mut reader),
+            warm_up: reader.span("warmUp", Span::ZERO, Span::HOUR).unwrap_or(Span::ZERO),
             r#override: read_override(&mut reader),
+            target: read_target(&mut reader),
+            capacity,
             queries: WorkloadQueries {
                 replicas: reader.text("replicasQuery").map(str::to_owned),
                 errors: reader.text("errorQuery").map(str::to_owned),
                 rejected: reader.text("rejectedQuery").map(str::to_owned),
                 in_flight: reader.text("inFlightQuery").map(str::to_owned),
             },
-            masked: reader.time_ranges("maskedSpans"),
+            masked,
         };
         faults.append(&mut reader.faults);
         faults.extend(unknown(keys.values.keys(), ""));
@@ -163,6 +181,39 @@ fn read_limits(reader: &mut Reader<'_>, allowed: Option<u32>, measured: bool) ->
     Limits { min: replicas(min), max: replicas(max) }
 }
 
+/// The counts that there may be, and the limits in terms of them.
+fn read_sizes(reader: &mut Reader<'_>, limits: Limits) -> (Sizes, Limits) {
+    let step = reader.count("replicaStep", 1, 1_000);
+    let expected = "ascending whole numbers above 0 separated by commas, such as 2,4,8,16";
+    let Some(tiers) = reader.parsed("replicaTiers", expected, Sizes::tiers) else {
+        return (step.map_or(Sizes::ANY, Sizes::Multiples), limits);
+    };
+    let text = reader.text("replicaTiers").unwrap_or_default();
+    if step.is_some() {
+        reader.fault("replicaTiers", text, "either replicaTiers or replicaStep");
+    }
+    let (min, max) = (tiers.at_least(limits.min), tiers.within(limits.max));
+    if min < limits.min || min > max || tiers.at_least(Replicas::ONE) > limits.max {
+        let expected = format!("a tier from minReplicas ({}) to maxReplicas ({})", limits.min, limits.max);
+        reader.fault("replicaTiers", text, expected);
+        return (Sizes::ANY, limits);
+    }
+    (tiers, Limits { min, max })
+}
+
+fn read_target(reader: &mut Reader<'_>) -> Target {
+    let kind = reader.parsed("targetKind", "Deployment, StatefulSet or Rollout", TargetKind::parse);
+    let name = reader.parsed("targetName", "1 to 253 characters of a-z, 0-9, - and .", |text| {
+        is_object_name(text).then(|| text.to_owned())
+    });
+    Target { kind, name }
+}
+
+fn read_spare(reader: &mut Reader<'_>) -> Spare {
+    let expected = "a whole number such as 1, or a share from 0% to 90% such as 25%";
+    reader.parsed("spareReplicas", expected, Spare::parse).unwrap_or(Spare::NONE)
+}
+
 fn replicas(count: u32) -> Replicas {
     Replicas::covering(f64::from(count))
 }
@@ -173,14 +224,12 @@ fn read_schedule(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Schedule {
     let cron = CRON_KEYS.map(|k| reader.text(k));
     let parsed = match cron {
         [Some(start), Some(end), Some(desired)] => {
-            if reader.has("schedule") {
-                reader.fault(
-                    "schedule",
-                    "beside start and end",
-                    "either schedule, or start, end and desiredReplicas",
-                );
+            let own = Schedule::from_keda(start, end, reader.text("timezone").unwrap_or_default(), desired);
+            let rules = Schedule::new(zone, &keys.schedule, &calendars(reader, keys));
+            match (own, rules) {
+                (Ok(own), Ok(rules)) => Ok(own.with_rules(rules.rules())),
+                (own, rules) => Err([own.err(), rules.err()].into_iter().flatten().flatten().collect()),
             }
-            Schedule::from_keda(start, end, reader.text("timezone").unwrap_or_default(), desired)
         }
         [None, None, None] => Schedule::new(zone, &keys.schedule, &calendars(reader, keys)),
         _ => {
@@ -270,6 +319,13 @@ fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
         wake_ahead: reader.span("wakeAhead", Span::ZERO, Span::days(1)),
         drain_grace: reader.span("drainGrace", Span::ZERO, Span::days(1)).unwrap_or(Span::minutes(30)),
     }
+}
+
+/// The events that concern the workload, unless it opts out of all.
+fn read_events(reader: &mut Reader<'_>, keys: &Keys) -> Vec<Event> {
+    let expected = "none, to opt out of the server's events; without the key all that match hold";
+    let opts_out = reader.parsed("events", expected, |text| (text == "none").then_some(())).is_some();
+    if opts_out { Vec::new() } else { keys.events.clone() }
 }
 
 fn read_override(reader: &mut Reader<'_>) -> Option<Override> {

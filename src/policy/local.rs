@@ -59,6 +59,27 @@ pub fn clock_changes(zone: Tz, from: Time, to: Time) -> Vec<ClockChange> {
     found
 }
 
+/// An instant as people write it: RFC 3339, or date and time by the clock of a zone (`2026-11-27T06:00`).
+pub fn instant_in(zone: Tz, text: &str) -> Option<Time> {
+    let text = text.trim();
+    if let Ok(at) = Time::parse(text) {
+        return Some(at);
+    }
+    let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    let seconds = local.time().signed_duration_since(NaiveTime::MIN).num_seconds();
+    Some(Day::new(zone, local.date()).fixed(seconds / 60) + Span::seconds(seconds % 60))
+}
+
+/// The next time that the clock of a zone shows this time of day (`23:00`) after `now`.
+pub fn next_clock_time(zone: Tz, text: &str, now: Time) -> Option<Time> {
+    let minute = NaiveTime::parse_from_str(text.trim(), "%H:%M").ok()?;
+    let minute = minute.signed_duration_since(NaiveTime::MIN).num_minutes();
+    let today = date_at(zone, now);
+    (0..=2).map(|days| Day::new(zone, shifted(today, days)).fixed(minute)).find(|&at| at > now)
+}
+
 /// The local date at an instant.
 pub(super) fn date_at(zone: Tz, at: Time) -> NaiveDate {
     zone.from_utc_datetime(&at.to_utc().naive_utc()).date_naive()

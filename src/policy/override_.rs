@@ -1,6 +1,6 @@
-//! An override: so many replicas until an instant, for a reason.
+//! An override: so many replicas until an instant, for a reason; from now on, or from a later instant.
 //!
-//! `replicas=3 until=2026-12-01T18:00:00Z reason=launch`. It stands in the metadata of a ScaledObject, so it
+//! `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, with `from=2026-12-01T09:00:00Z` where it begins later. It stands in the metadata of a ScaledObject, so it
 //! must end by itself: without an end it is a fault, for nobody remembers to take it away.
 
 use std::fmt;
@@ -13,13 +13,15 @@ use crate::units::{Replicas, Time};
 pub struct Override {
     /// How many replicas; 0 sends the workload to sleep.
     pub replicas: Replicas,
+    /// The first instant at which it holds; at once where none is given.
+    pub from: Option<Time>,
     /// The first instant at which it no longer holds.
     pub until: Time,
     /// Why, in the words of whoever set it; may be empty.
     pub reason: String,
 }
 
-const KEYS: [&str; 3] = ["replicas", "until", "reason"];
+const KEYS: [&str; 4] = ["replicas", "from", "until", "reason"];
 const EXPECTED: &str = "replicas=<count> until=<instant> reason=<words>";
 /// Longest reason, in characters: it is repeated in each Decision.
 const MAX_REASON: usize = 200;
@@ -32,10 +34,11 @@ impl Override {
     /// faults are reported at once, under `override.until` and the like (`key` is `override`).
     pub fn parse(key: &str, text: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let (mut replicas, mut until, mut reason) = (None, None, None);
+        let (mut replicas, mut from, mut until, mut reason) = (None, None, None, None);
         for (name, value) in pairs(text, key, &mut faults) {
             let slot = match name {
                 "replicas" => &mut replicas,
+                "from" => &mut from,
                 "until" => &mut until,
                 "reason" => &mut reason,
                 _ => {
@@ -53,6 +56,14 @@ impl Override {
             });
         let expected = "the instant at which it ends, such as 2026-12-01T18:00:00Z";
         let until = required(key, "until", until, expected, &mut faults, |text| Time::parse(text).ok());
+        let from = from.and_then(|text| {
+            let from = Time::parse(text).ok().filter(|&from| until.is_none_or(|until| from < until));
+            if from.is_none() {
+                let expected = "an instant before its end, such as 2026-12-01T09:00:00Z";
+                faults.push(Fault::new(format!("{key}.from"), text, expected));
+            }
+            from
+        });
         let reason = reason.unwrap_or_default();
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
             let expected = format!("at most {MAX_REASON} printable characters");
@@ -60,22 +71,26 @@ impl Override {
         }
         match (replicas, until) {
             (Some(replicas), Some(until)) if faults.is_empty() => {
-                Ok(Override { replicas, until, reason: reason.to_owned() })
+                Ok(Override { replicas, from, until, reason: reason.to_owned() })
             }
             _ => Err(faults),
         }
     }
 
-    /// It still holds at this instant.
+    /// It holds at this instant.
     pub fn holds_at(&self, now: Time) -> bool {
-        now < self.until
+        self.from.is_none_or(|from| from <= now) && now < self.until
     }
 }
 
 /// Prints what [`Override::parse`] reads.
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "replicas={} until={}", self.replicas, self.until)?;
+        write!(f, "replicas={}", self.replicas)?;
+        if let Some(from) = self.from {
+            write!(f, " from={from}")?;
+        }
+        write!(f, " until={}", self.until)?;
         match self.reason.as_str() {
             "" => Ok(()),
             reason if !reason.contains('"') => write!(f, " reason=\"{reason}\""),
@@ -138,10 +153,10 @@ fn pairs<'a>(text: &'a str, key: &str, faults: &mut Vec<Fault>) -> Vec<(&'a str,
     pairs
 }
 
-/// Where an unquoted reason ends: before the next `replicas=` or `until=` that begins a word.
+/// Where an unquoted reason ends: before the next `replicas=`, `from=` or `until=` that begins a word.
 fn end_of_reason(text: &str) -> usize {
     let begins_word = |at: usize| text[..at].ends_with(char::is_whitespace);
-    ["replicas=", "until="]
+    ["replicas=", "from=", "until="]
         .iter()
         .flat_map(|name| text.match_indices(name).map(|(at, _)| at).filter(|&at| begins_word(at)))
         .min()
@@ -157,6 +172,21 @@ mod tests {
     fn keys(text: &str) -> Vec<String> {
         let faults = Override::parse("override", text).expect_err("faulty");
         faults.into_iter().map(|fault| fault.key).collect()
+    }
+
+    #[test]
+    fn one_that_begins_later_holds_from_then_on() {
+        let text = "replicas=3 from=2026-12-01T09:00:00Z until=2026-12-01T18:00:00Z";
+        let word = Override::parse("override", text).expect("valid");
+        let holds = |text| word.holds_at(Time::parse(text).expect("an instant"));
+        assert!(
+            !holds("2026-12-01T08:59:59Z") && holds("2026-12-01T09:00:00Z") && !holds("2026-12-01T18:00:00Z")
+        );
+        assert_eq!(
+            keys("replicas=3 from=2026-12-02T09:00:00Z until=2026-12-01T18:00:00Z"),
+            ["override.from"]
+        );
+        assert_eq!(keys("replicas=3 from=soon until=2026-12-01T18:00:00Z"), ["override.from"]);
     }
 
     #[test]
@@ -209,6 +239,7 @@ mod tests {
         fn what_is_printed_is_read(
             count in 0_u32..=1_000_000,
             seconds in 0_i64..4_000_000_000,
+            earlier in proptest::option::of(1_i64..1_000_000),
             reason in "[ -~]{0,60}",
         ) {
             let reason = reason.trim().to_owned();
@@ -217,6 +248,7 @@ mod tests {
             prop_assume!(!(reason.contains('"') && reason.contains('\'')));
             let set = Override {
                 replicas: Replicas::new(count).expect("in range"),
+                from: earlier.map(|by| Time::from_epoch(seconds - by)),
                 until: Time::from_epoch(seconds),
                 reason,
             };

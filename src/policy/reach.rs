@@ -1,7 +1,8 @@
 //! How far back a query looks: until its ranges have filled with samples again, its answers may be too low.
 //!
 //! Read from the text alone, without knowing PromQL's functions: what stands in square brackets looks back, and so does
-//! an offset. What cannot be read counts as the usual five minutes. Nothing here runs a query or judges it.
+//! an offset. What cannot be read counts as the usual five minutes. The ranges that were found are handed on to
+//! `counters`. Nothing here runs a query or judges it.
 
 use crate::units::Span;
 
@@ -15,13 +16,42 @@ const MOST: Span = Span::HOUR;
 /// subqueries added up, with positive offsets. Zero for a query that looks at the present alone; five minutes for a
 /// recording rule (a metric with `:` in its name).
 pub fn look_back(query: &str) -> Span {
-    let mut reader = Reader { rest: query, open: Vec::new(), term: Span::ZERO, widest: Span::ZERO };
-    reader.read();
+    let reader = Reader::read_all(query);
     reader.widest.max(reader.term).min(MOST)
 }
 
+/// A range of samples that a query hands to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ranged<'a> {
+    /// The function, as `rate`; empty where none stands directly before.
+    pub function: &'a str,
+    /// What is selected, as `requests_total{shop="a"}`.
+    pub selector: &'a str,
+    /// How far back, as it is written.
+    pub range: &'a str,
+    /// `offset 5m` where there is one.
+    pub offset: &'a str,
+    /// Whether it looks at a fixed instant.
+    pub is_fixed: bool,
+}
+
+/// Every range of samples in a query, in its order; subqueries are none.
+pub(super) fn ranges(query: &str) -> Vec<Ranged<'_>> {
+    Reader::read_all(query).ranges
+}
+
 struct Reader<'a> {
+    text: &'a str,
     rest: &'a str,
+    ranges: Vec<Ranged<'a>>,
+    /// Whether an offset read next would belong to the last range.
+    ends_range: bool,
+    /// Where the selector begins that is being read.
+    selector: Option<usize>,
+    /// The word that was read last, if it may be the name of a function.
+    name: &'a str,
+    /// The functions of the brackets that are still open.
+    called: Vec<&'a str>,
     /// The widest term of each bracket that is still open.
     open: Vec<Span>,
     /// What the term being read looks back.
@@ -33,28 +63,55 @@ struct Reader<'a> {
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
+    fn read_all(query: &'a str) -> Self {
+        let mut reader = Reader {
+            text: query,
+            rest: query,
+            ranges: Vec::new(),
+            ends_range: false,
+            selector: None,
+            name: "",
+            called: Vec::new(),
+            open: Vec::new(),
+            term: Span::ZERO,
+            widest: Span::ZERO,
+        };
+        reader.read();
+        reader
+    }
+
     fn read(&mut self) {
         while let Some(c) = self.rest.chars().next() {
             match c {
                 '#' => drop(self.until('\n')),
-                '"' | '\'' | '`' => self.pass_text(c),
-                '{' => self.pass_labels(),
+                '"' | '\'' | '`' => {
+                    self.pass_text(c);
+                    self.end_selector();
+                }
+                '{' => {
+                    self.selector = self.selector.or(Some(self.at()));
+                    self.pass_labels();
+                }
                 '(' => {
                     self.skip(1);
+                    self.called.push(self.name);
                     self.end_term();
                     self.open.push(std::mem::take(&mut self.widest));
                 }
                 ')' => {
                     self.skip(1);
+                    self.called.pop();
                     self.end_term();
                     // What was in brackets is the term now, so that a subquery of it adds up.
                     self.term = std::mem::take(&mut self.widest);
                     self.widest = self.open.pop().unwrap_or_default();
                 }
                 '[' => {
+                    let end = self.at();
                     self.skip(1);
                     let inside = self.until(']');
                     self.look_further(inside.split(':').next().unwrap_or_default());
+                    self.end_range(end, inside);
                 }
                 '@' => self.pass_instant(),
                 c if is_word(c) => self.word(),
@@ -69,6 +126,33 @@ impl<'a> Reader<'a> {
         while let Some(outer) = self.open.pop() {
             self.widest = self.widest.max(outer);
         }
+    }
+
+    /// How much of the text has been read.
+    fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
+    }
+
+    /// A range whose selector ends at `end`.
+    fn end_range(&mut self, end: usize, range: &'a str) {
+        let from = self.selector;
+        let function = self.called.last().copied().unwrap_or_default();
+        self.end_selector();
+        let Some(selector) = from.and_then(|from| self.text.get(from..end)).map(str::trim) else { return };
+        if !range.contains(':') {
+            let range = range.trim();
+            self.ranges.push(Ranged { function, selector, range, offset: "", is_fixed: false });
+            self.ends_range = true;
+        }
+    }
+
+    fn end_selector(&mut self) {
+        (self.selector, self.name, self.ends_range) = (None, "", false);
+    }
+
+    /// The range that what is read next belongs to.
+    fn last_range(&mut self) -> Option<&mut Ranged<'a>> {
+        self.ranges.last_mut().filter(|_| self.ends_range)
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -108,6 +192,9 @@ impl<'a> Reader<'a> {
     /// `@ 1609746000` or `@ end()`, which belongs to the term before it.
     fn pass_instant(&mut self) {
         self.skip(1);
+        if let Some(range) = self.last_range() {
+            range.is_fixed = true;
+        }
         self.rest = self.rest.trim_start();
         self.take_word();
         if let Some(rest) = self.rest.trim_start().strip_prefix('(') {
@@ -124,6 +211,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self) {
+        let begin = self.at();
         let word = self.take_word();
         if word.eq_ignore_ascii_case("offset") {
             self.rest = self.rest.trim_start();
@@ -133,9 +221,14 @@ impl<'a> Reader<'a> {
             if !is_ahead {
                 self.look_further(by);
             }
+            let offset = self.text.get(begin..self.at()).unwrap_or_default();
+            if let Some(range) = self.last_range() {
+                range.offset = offset;
+            }
             return;
         }
         self.end_term();
+        (self.selector, self.name) = (Some(begin), word);
         if word.contains(':') && !word.starts_with(|c: char| c.is_ascii_digit()) {
             self.term = UNKNOWN;
         }
@@ -150,6 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     fn end_term(&mut self) {
+        self.end_selector();
         self.widest = self.widest.max(std::mem::take(&mut self.term));
     }
 }

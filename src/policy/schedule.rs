@@ -112,6 +112,12 @@ impl Schedule {
         }
     }
 
+    /// With further rules behind its own.
+    pub(super) fn with_rules<'a>(mut self, rules: impl IntoIterator<Item = &'a Rule>) -> Self {
+        self.rules.extend(rules.into_iter().cloned());
+        self
+    }
+
     /// The time zone of the rules.
     pub fn zone(&self) -> Tz {
         self.zone

@@ -1,11 +1,14 @@
 //! What is known of every query, asked once however many workloads share it.
 
+mod counters;
 mod kept;
 mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(super) use counters::Asked;
+use counters::{CountersFlight, CountersKey};
 use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;
@@ -39,6 +42,7 @@ mod parking {
 pub(super) struct Hub {
     ranges: Locked<Ranges>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
+    counters: Locked<HashMap<CountersKey, Arc<CountersFlight>>>,
     /// When each data source started.
     starts: Locked<HashMap<String, Arc<StartFlight>>>,
     troubles: Arc<Troubles>,
@@ -86,7 +90,8 @@ struct Retries {
 impl Hub {
     pub(super) fn new(metrics: Arc<Metrics>, store: Option<Arc<Store>>, most_points: usize) -> Self {
         let (ranges, instants, starts) = (Locked::default(), Locked::default(), Locked::default());
-        Hub { ranges, instants, starts, troubles: Arc::default(), metrics, store, most_points }
+        let (counters, troubles) = (Locked::default(), Arc::default());
+        Hub { ranges, instants, counters, starts, troubles, metrics, store, most_points }
     }
 
     /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
@@ -265,6 +270,7 @@ impl Hub {
         ranges.points = ranges.flights.keys().map(|(key, _)| key.points()).sum();
         drop(ranges);
         self.instants.lock().retain(|key, _| is_used(&key.query));
+        self.counters.lock().retain(|key, _| is_used(&key.question));
         self.troubles.retain(is_used);
     }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reading::{Edition, Policies};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fitter::Fitter;
@@ -38,7 +38,9 @@ pub(super) struct Shared {
     pub fitter: Arc<Fitter>,
     pub pulse: Pulse,
     /// Where the loops run.
-    workers: Handle,
+    pub workers: Handle,
+    /// Places for those who ask the exporters for advice alone.
+    pub readers: Semaphore,
     pub backends: Arc<dyn Backends>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -77,6 +79,8 @@ enum Serving {
     Running { workload: Arc<Workload>, stop: CancellationToken },
 }
 
+/// Advice is never worth more than a part of a data source's turns.
+const READERS: usize = 2;
 /// How long two sets of keys may stand under one identity: KEDA's replicas take up a patch within a few polls.
 const PATCHING: Span = Span::minutes(2);
 /// Sets of keys under one identity: a patch makes two, a patch that is corrected at once three; more are a mistake,
@@ -99,6 +103,7 @@ impl Registry {
                 fitter: Fitter::new(Arc::clone(&parts.fit), parts.workers.clone(), Arc::clone(&metrics)),
                 pulse: Pulse::new(),
                 workers: parts.workers.clone(),
+                readers: Semaphore::new(READERS),
                 backends: Arc::clone(&parts.backends),
                 clock: Arc::clone(&parts.clock),
                 metrics,

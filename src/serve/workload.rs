@@ -4,6 +4,7 @@
 //! its terms, of which the price of a promise is found in the background as well. A turn takes what is published,
 //! decides and lets go of it. What is published later is decided on at once, for the same instant.
 
+mod learning;
 mod observe;
 mod pricing;
 mod publish;
@@ -11,6 +12,7 @@ mod publish;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use learning::Looks;
 use observe::{Ask, feed_key, forecast_key};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -37,6 +39,7 @@ pub(super) struct Workload {
     /// How they are insured.
     terms: watch::Sender<Terms>,
     pricing: Errand<(Seen, FitId)>,
+    looks: Looks,
     warm_by: Time,
     state: watch::Sender<State>,
     ticked: watch::Sender<Option<Ticked>>,
@@ -105,6 +108,7 @@ impl Workload {
             forecasts,
             terms: watch::Sender::new(Terms::default()),
             pricing: Errand::default(),
+            looks: Looks::default(),
             warm_by,
             state: watch::Sender::new(state),
             ticked: watch::Sender::new(None),
@@ -165,7 +169,8 @@ impl Workload {
         let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
         let prepared = self.terms.borrow().known(forecasts, &self.policy);
         let is_unpriced = |i| self.terms.borrow().never_had(&self.policy, i);
-        if (0..self.policy.signals.len()).any(is_unpriced) {
+        if (0..self.policy.signals.len()).any(is_unpriced) || self.terms.borrow().never_learned(&self.policy)
+        {
             return None;
         }
         let decision = decide(&prepared, &observations, &self.policy, at).ok()?;
@@ -222,6 +227,7 @@ impl Workload {
         let ask = Ask::By(Instant::now() + PATIENCE);
         let observations =
             Observations { previous: carried.previous, ..self.observe(&shared, at, ask).await };
+        self.learn(&shared, &observations, at);
         let Basis { prepared, awaited } = self.basis(&shared, &observations, at);
         let answer = decide(&prepared, &observations, &self.policy, at);
         if let Ok(decision) = &answer {
@@ -238,6 +244,10 @@ impl Workload {
         let mut forecasts: Vec<Option<Forecast>> = Vec::with_capacity(self.forecasts.len());
         let mut point = None;
         for (signal, common) in self.forecasts.iter().enumerate() {
+            if !self.policy.learns(signal) {
+                forecasts.push(None);
+                continue;
+            }
             let (observations, policy) = (observations.clone(), Arc::clone(&self.policy));
             let seen = Seen { observations, policy, signal, at };
             let standing = common.follow(&seen, &shared.fitter);

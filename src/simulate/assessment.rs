@@ -10,10 +10,13 @@ mod busy;
 pub use busy::BusyHours;
 
 use super::run::{Target, run};
-use super::{ConfigError, Frontier, Load, Point, Scorecard, Simple, cost_at, ran, run_forescale};
+use super::{
+    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale,
+};
 use crate::history::Series;
 use crate::plan::Insured;
 use crate::policy::Policy;
+use crate::units::percentile;
 
 /// What is compared.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ pub enum Finding {
         /// Percent of the time.
         level: f64,
     },
-    /// Only this strategy is short for at most `level` percent of the time.
+    /// Neither a trigger nor a rule for busy hours is short for at most `level` percent of the time; a forecast is.
     OnlySafe {
         /// Percent of the time.
         level: f64,
@@ -82,9 +85,9 @@ pub enum Finding {
         /// Replica-hours with the limit by those without it.
         ratio: f64,
     },
-    /// More ran than the threshold asks for.
+    /// More ran than the threshold asks for, at every load.
     RanMore {
-        /// Replica-hours that ran by those of reactive scaling.
+        /// Replicas that ran by those that the load needs.
         ratio: f64,
     },
     /// The least share of the time, in percent, for which any strategy was short.
@@ -120,8 +123,30 @@ pub struct Assessment {
     pub predictive: Compared,
     /// Percent of the replica-hours that ran which the strategy of the verdict saves, at equal or better safety.
     pub saving_percent: Option<f64>,
+    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
+    pub level: f64,
     /// Days that were scored.
     pub days: f64,
+}
+
+/// What was tried: each way of scaling at its own setting, and over its sweep.
+#[derive(Debug, Clone)]
+pub struct Trials {
+    /// The cluster of the comparison: that of the subject, without a floor that hides everything else.
+    pub target: Target,
+    /// The policy of the comparison, likewise.
+    pub policy: Policy,
+    /// What ran, where that is known.
+    pub ran: Option<Run>,
+    /// A trigger on the present load.
+    pub reactive: (Run, Frontier),
+    /// A rule for the busy hours beside it, where there are any.
+    pub schedule: Option<(Run, Frontier)>,
+    /// Replicas by the hour of the week, as of the month before: nobody keeps such a table, and a forecast that is no
+    /// cheaper is none.
+    pub by_hour: Frontier,
+    /// Forescale.
+    pub predictive: (Foreseen, Frontier),
 }
 
 /// Strategies are compared at these shares of the time, percent: the usual one, and one at which the minutes of a
@@ -142,18 +167,11 @@ const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.
 /// Worths of a short hour for Forescale: a coarse choice of [`crate::plan::WORTHS`].
 const WORTHS: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
 
-/// The three strategies over their sweeps.
-struct Frontiers {
-    reactive: Frontier,
-    schedule: Option<Frontier>,
-    predictive: Frontier,
-}
-
 /// Compares the strategies over the scored span.
 ///
 /// # Errors
 /// Where the cluster would refuse the configuration.
-pub fn assess(subject: &Subject<'_>) -> Result<Assessment, ConfigError> {
+pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError> {
     let floor = Floor::of(subject);
     let mut target = subject.target.clone();
     let mut policy = subject.policy.clone();
@@ -162,58 +180,67 @@ pub fn assess(subject: &Subject<'_>) -> Result<Assessment, ConfigError> {
         target.twin.min_replicas = target.twin.min_replicas.min(1);
         policy.limits.min = policy.limits.min.min(crate::units::Replicas::ONE);
     }
-    let frontiers = Frontiers::of(subject, &target, &policy)?;
-    let reference = frontiers.reactive.points.first().map(|point| point.scorecard).unwrap_or_default();
-    let ran = subject.ran.map(|replicas| ran(subject.load, &target, replicas).scorecard);
-    let (verdict, finding, level) = frontiers.judge(subject, &floor, ran.as_ref());
+    let trials = Trials::of(subject, target, policy)?;
+    let reference = trials.reactive.0.scorecard;
+    let ran = trials.ran.as_ref().map(|ran| ran.scorecard);
+    let (verdict, finding, level) = trials.judge(subject, &floor, ran.as_ref());
     let best = match verdict {
-        Verdict::Predictive => Some(&frontiers.predictive),
-        Verdict::Schedule => frontiers.schedule.as_ref(),
-        Verdict::Reactive | Verdict::OverProvisioned => Some(&frontiers.reactive),
+        Verdict::Predictive => Some(&trials.predictive.1),
+        Verdict::Schedule => trials.schedule.as_ref().map(|schedule| &schedule.1),
+        Verdict::Reactive | Verdict::OverProvisioned => Some(&trials.reactive.1),
         Verdict::AtRisk | Verdict::CannotTell => None,
     };
-    let saving = ran.zip(best).and_then(|(ran, best)| {
-        // At least as safe as what ran, and never less safe than what is promised.
-        let cost = cost_at(&best.points, ran.tau_u.min(level))?;
-        (ran.replica_hours > 0.0).then(|| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours))
+    // At least as safe as what ran, and never less safe than what is promised.
+    let safe = ran.zip(best).and_then(|(ran, best)| {
+        let level = ran.tau_u.min(level);
+        cost_at(&best.points, level).filter(|_| ran.replica_hours > 0.0).map(|cost| (level, cost, ran))
     });
+    let saving = safe.map(|(_, cost, ran)| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours));
+    // Where a saving is told, the figures beside it are those of the same safety.
+    let level = safe.map_or(level, |(level, ..)| level);
     let shown = |frontier: &Frontier| compared(frontier, level, reference.demand_hours);
-    let reactive = shown(&frontiers.reactive);
-    Ok(Assessment {
+    let reactive = shown(&trials.reactive.1);
+    let assessment = Assessment {
         verdict,
         finding,
         ran: ran.map(|card| Compared { short_percent: card.tau_u, replica_hours: card.replica_hours }),
         reactive,
-        schedule: frontiers.schedule.as_ref().map_or(reactive, shown),
-        predictive: shown(&frontiers.predictive),
+        schedule: trials.schedule.as_ref().map_or(reactive, |schedule| shown(&schedule.1)),
+        predictive: shown(&trials.predictive.1),
         saving_percent: saving,
+        level,
         days: reference.days,
-    })
+    };
+    Ok((assessment, trials))
 }
 
-// === impl Frontiers ===
+// === impl Trials ===
 
-impl Frontiers {
-    fn of(subject: &Subject<'_>, target: &Target, policy: &Policy) -> Result<Self, ConfigError> {
+impl Trials {
+    fn of(subject: &Subject<'_>, target: Target, policy: Policy) -> Result<Self, ConfigError> {
         let load = subject.load;
-        let studied = Simple::Reactive.study(load, target, &policy.calendar);
-        let reactive = sweep(|factor| Ok(run(load, target, &mut *studied.insured(factor))?.scorecard))?;
-        let sized = subject.busy.and_then(|busy| busy.sized(load, target, &policy.calendar));
+        let studied = Simple::Reactive.study(load, &target, &policy.calendar);
+        let reactive = sweep(|factor| run(load, &target, &mut *studied.insured(factor)))?;
+        let sized = subject.busy.and_then(|busy| busy.sized(load, &target, &policy.calendar));
         let schedule = sized.map(|busy| {
             sweep(|factor| {
-                let mut rule = busy.beside(studied.insured(factor), target, policy.calendar.clone(), factor);
-                Ok(run(load, target, &mut rule)?.scorecard)
+                let beside = studied.insured(factor);
+                run(load, &target, &mut *busy.beside(beside, &target, policy.calendar.clone(), factor))
             })
         });
-        let insured: Vec<_> = WORTHS.iter().map(|&worth| Some(Insured::Worth(worth))).collect();
-        let runs = run_forescale(load, target, policy, &insured)?;
+        let table = Simple::Cron.study(load, &target, &policy.calendar);
+        let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
+        let worths = WORTHS.iter().map(|&worth| Some(Insured::Worth(worth)));
+        let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
+        let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
+        let own = runs.next().unwrap_or_default();
         let points = WORTHS.iter().zip(runs);
         let points = points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard });
-        Ok(Frontiers {
-            reactive,
-            schedule: schedule.transpose()?,
-            predictive: Frontier::of(points.collect()),
-        })
+        let predictive = (own, Frontier::of(points.collect()));
+        let schedule = schedule.transpose()?;
+        let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
+        drop((studied, table));
+        Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
     }
 
     /// The verdict, why, and the share of the time at which it was reached.
@@ -224,13 +251,11 @@ impl Frontiers {
         ran: Option<&Scorecard>,
     ) -> (Verdict, Finding, f64) {
         let [usual, fine] = LEVELS;
-        let own = self.reactive.points.iter().find(|point| point.insurance == 1.0);
-        let excess = ran.zip(own).map(|(ran, own)| ran.replica_hours / own.scorecard.replica_hours);
         let runs_floor = ran.is_none_or(|ran| ran.replica_hours >= TOO_MUCH * self.hours_of_demand());
         if floor.is_too_high() && runs_floor {
             return (Verdict::OverProvisioned, floor.finding(), usual);
         }
-        if let Some(ratio) = excess.filter(|ratio| ratio.is_finite() && *ratio >= 2.0 * TOO_MUCH) {
+        if let Some(ratio) = ran_more(subject, &self.target) {
             return (Verdict::OverProvisioned, Finding::RanMore { ratio }, usual);
         }
         let usual_pays = self.forecast_pays(usual);
@@ -259,6 +284,10 @@ impl Frontiers {
                 (Verdict::Schedule, Finding::BusyHours(busy), usual)
             }
             (Some(_), ..) => (Verdict::Reactive, Finding::LittleToGain { share: gain }, usual),
+            // A table by the hour is as safe and about as cheap; but nobody keeps one.
+            (None, ..) if predictive.is_some() && gain >= 1.0 - AS_CHEAP => {
+                (Verdict::Predictive, Finding::OnlySafe { level: usual }, usual)
+            }
             _ => (Verdict::AtRisk, Finding::NeverSafe { least: self.least() }, usual),
         }
     }
@@ -284,27 +313,62 @@ impl Frontiers {
         }
     }
 
+    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at
+    /// most `level` percent of the time.
+    pub fn hours_at(&self, level: f64) -> [Option<f64>; 3] {
+        let demand = self.reactive.0.scorecard.demand_hours;
+        let [reactive, schedule, predictive] = self.costs(level);
+        let schedule = if self.schedule.is_some() { schedule } else { reactive };
+        [reactive, schedule, predictive].map(|cost| cost.map(|cost| cost * demand))
+    }
+
     /// Replica-hours by demand of reactive, schedule and forecast where they are short for at most `level` percent.
     fn costs(&self, level: f64) -> [Option<f64>; 3] {
         let at = |frontier: &Frontier| cost_at(&frontier.points, level);
-        [at(&self.reactive), self.schedule.as_ref().and_then(at), at(&self.predictive)]
+        [at(&self.reactive.1), self.schedule.as_ref().and_then(|s| at(&s.1)), at(&self.predictive.1)]
     }
 
-    /// The cheaper of reactive and schedule.
+    /// The cheapest of what is no forecast.
     fn simple(&self, level: f64) -> Option<f64> {
         let [reactive, schedule, _] = self.costs(level);
-        reactive.into_iter().chain(schedule).reduce(f64::min)
+        let by_hour = cost_at(&self.by_hour.points, level);
+        reactive.into_iter().chain(schedule).chain(by_hour).reduce(f64::min)
     }
 
     fn least(&self) -> f64 {
-        let all = [Some(&self.reactive), self.schedule.as_ref(), Some(&self.predictive)];
+        let schedule = self.schedule.as_ref().map(|schedule| &schedule.1);
+        let all = [Some(&self.reactive.1), schedule, Some(&self.predictive.1)];
         let points = all.into_iter().flatten().flat_map(|frontier| &frontier.points);
         points.map(|point| point.scorecard.tau_u).fold(f64::INFINITY, f64::min)
     }
 
     fn hours_of_demand(&self) -> f64 {
-        self.reactive.points.first().map_or(0.0, |point| point.scorecard.demand_hours)
+        self.reactive.1.points.first().map_or(0.0, |point| point.scorecard.demand_hours)
     }
+}
+
+/// How many times the replicas that the load needs ran, where that is far too many even when it needs most. A fixed count
+/// that the peak needs is not: what it costs is told as a saving.
+fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
+    let (ran, measure) = (subject.ran?, target.measure(subject.load));
+    let (mut ratios, mut ready, mut needed) = (Vec::new(), 0.0, 0.0);
+    for slot in 0..ran.len() {
+        let at = ran.time(slot);
+        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else {
+            continue;
+        };
+        if subject.load.is_observed(at) {
+            let need = f64::from(target.threshold.replicas_for(subject.load.at(at)).get().max(1));
+            ratios.push(count / need);
+            (ready, needed) = (ready + count, needed + need);
+        }
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    // Restarts and outages leave few for a moment.
+    let least = ratios.get(ratios.len() / 100).copied()?;
+    // Small counts cannot be divided: two where one is needed is what availability asks for.
+    let spared = (ready - needed) / ratios.len() as f64;
+    (least >= TOO_MUCH && ready >= 2.0 * needed && spared > 2.0).then(|| ready / needed)
 }
 
 /// Whether a forecast is so much cheaper that no schedule is as good.
@@ -312,9 +376,17 @@ fn is_much(finding: Finding) -> bool {
     matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
 }
 
-fn sweep(at: impl Fn(f64) -> Result<Scorecard, ConfigError>) -> Result<Frontier, ConfigError> {
-    let points = FACTORS.iter().map(|&insurance| Ok(Point { insurance, scorecard: at(insurance)? }));
-    Ok(Frontier::of(points.collect::<Result<_, ConfigError>>()?))
+/// The run at its own setting, the factor 1, and the frontier.
+fn sweep(at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<(Run, Frontier), ConfigError> {
+    let (mut own, mut points) = (Run::default(), Vec::with_capacity(FACTORS.len()));
+    for insurance in FACTORS {
+        let run = at(insurance)?;
+        points.push(Point { insurance, scorecard: run.scorecard });
+        if insurance == 1.0 {
+            own = run;
+        }
+    }
+    Ok((own, Frontier::of(points)))
 }
 
 fn compared(frontier: &Frontier, level: f64, demand_hours: f64) -> Compared {
@@ -343,18 +415,13 @@ struct Floor {
 impl Floor {
     fn of(subject: &Subject<'_>) -> Self {
         let measure = subject.target.measure(subject.load);
-        let mut needed = Vec::new();
-        let mut at = measure.from;
-        while at < measure.until {
-            if subject.load.is_observed(at) {
-                needed.push(subject.target.threshold.replicas_for(subject.load.at(at)).get().max(1));
-            }
-            at = at + subject.load.step();
-        }
-        let sum = |least: u32| needed.iter().map(|&n| f64::from(n.max(least))).sum::<f64>();
+        let threshold = subject.target.threshold;
+        let observed = subject.load.observed(measure.from, measure.until);
+        let needed: Vec<_> =
+            observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
+        let sum = |least: u32| needed.iter().map(|n| n.max(f64::from(least))).sum::<f64>();
         let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
-        needed.sort_unstable();
-        let usual = needed.get(needed.len() * 95 / 100).copied().unwrap_or(1);
+        let usual = percentile(needed, 0.95).map_or(1, |n| n as u32);
         Floor { min_replicas: subject.min_replicas, usual, ratio }
     }
 

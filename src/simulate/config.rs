@@ -5,7 +5,7 @@
 
 use super::Millis;
 use super::behavior::{Behavior, Rules};
-use crate::policy::{self, LeadTime};
+use crate::policy;
 use crate::units::Replicas;
 
 /// A ScaledObject, the cluster's settings and the state at the start.
@@ -31,6 +31,8 @@ pub struct TwinConfig {
     pub triggers: Vec<Trigger>,
     /// Spans in which the ScaledObject is paused, ascending.
     pub pauses: Vec<Pause>,
+    /// Pods that are taken away, by instant, ascending.
+    pub losses: Vec<Loss>,
     /// Settings of the HPA controller.
     pub hpa: HpaSettings,
     /// How fast pods start.
@@ -101,6 +103,15 @@ pub struct Pause {
     pub replicas: Option<u32>,
 }
 
+/// Ready pods taken away at once, as by the loss of a zone or of spot nodes. Their ReplicaSet makes new ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss {
+    /// When.
+    pub at: Millis,
+    /// The share of the ready pods, from 0 to 1; a part of a pod is a whole one.
+    pub share: f64,
+}
+
 /// Flags and measured timing of the HPA controller.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HpaSettings {
@@ -133,6 +144,7 @@ pub struct PodTiming {
 
 /// A configuration that the cluster would refuse.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// No trigger.
     #[error("no triggers, expected at least one")]
@@ -168,6 +180,9 @@ pub enum ConfigError {
         /// What is allowed, in words.
         expected: &'static str,
     },
+    /// A loss that is no share of the pods.
+    #[error("found a loss of {0} of the pods, expected a share from 0 to 1")]
+    Loss(f64),
     /// A share that is none.
     #[error("found a tolerance of {0}, expected a number of at least 0")]
     Tolerance(f64),
@@ -188,6 +203,7 @@ impl Default for TwinConfig {
             behavior: None,
             triggers: vec![Trigger::default()],
             pauses: Vec::new(),
+            losses: Vec::new(),
             hpa: HpaSettings::default(),
             pods: PodTiming::default(),
             initial_replicas: 1,
@@ -198,17 +214,14 @@ impl Default for TwinConfig {
 }
 
 impl TwinConfig {
-    /// The cluster around a workload with this policy: its limits and tolerance, pods that take its lead time.
+    /// The cluster around a workload with this policy: its limits and tolerance, pods that take its lead time and
+    /// count once they have warmed up.
     pub fn of(policy: &policy::Policy) -> Self {
-        let lead = match policy.lead_time {
-            LeadTime::Given(lead) => lead,
-            LeadTime::Auto => LeadTime::DEFAULT,
-        };
         TwinConfig {
             min_replicas: policy.limits.min.get(),
             max_replicas: policy.limits.max.get(),
             hpa: HpaSettings { tolerance: policy.tolerance, ..HpaSettings::default() },
-            pods: PodTiming { ready: Millis::from(lead), ..PodTiming::default() },
+            pods: PodTiming { ready: Millis::from(policy.lead()), ..PodTiming::default() },
             ..TwinConfig::default()
         }
     }
@@ -253,6 +266,9 @@ impl TwinConfig {
             }
         }
         let behavior = self.behavior.iter().flat_map(|b| [b.scale_up.tolerance, b.scale_down.tolerance]);
+        if let Some(loss) = self.losses.iter().find(|loss| !(0.0..=1.0).contains(&loss.share)) {
+            return Err(ConfigError::Loss(loss.share));
+        }
         match behavior.flatten().chain([self.hpa.tolerance]).find(|&t| t.is_nan() || t < 0.0) {
             Some(tolerance) => Err(ConfigError::Tolerance(tolerance)),
             None => Ok(()),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::exporters::Exporters;
 use super::run::{Moment, Session, Strategy, Target};
 use super::{ConfigError, Load, Run};
 use crate::decide::{self, ForecastView, Prepared, decide, usable_from};
@@ -14,7 +15,7 @@ use crate::forecast::Trust;
 use crate::history::{Observations, Sample, Series};
 use crate::plan::Insured;
 use crate::policy::Policy;
-use crate::units::{Span, Step, Time};
+use crate::units::{Span, Step, Threshold, Time};
 
 /// What the server would have known at an instant, and what it had prepared.
 struct Server<'a> {
@@ -50,6 +51,8 @@ struct Memory {
     last: Option<(Time, u32, Option<f64>)>,
     views: Vec<(Time, ForecastView)>,
     trust: Option<Trust>,
+    exporters: Option<Exporters>,
+    used: Vec<(Time, Threshold)>,
 }
 
 /// A run of Forescale with what its forecasts said.
@@ -61,6 +64,8 @@ pub struct Foreseen {
     pub views: Vec<(Time, ForecastView)>,
     /// Who predicted at the end; `None` where no decision saw a forecast.
     pub trust: Option<Trust>,
+    /// Where what one replica carries is learned and counts: every change of the load per replica that counted.
+    pub used: Vec<(Time, Threshold)>,
 }
 
 /// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
@@ -73,7 +78,9 @@ pub fn run_forescale(
 ) -> Result<Vec<Foreseen>, ConfigError> {
     let mut sessions = Vec::with_capacity(insurances.len());
     for &insurance in insurances {
-        sessions.push((insurance, Session::new(load, target)?, Memory::default()));
+        let session = Session::new(load, target)?;
+        let exporters = Exporters::of(policy, target, session.origin());
+        sessions.push((insurance, session, Memory { exporters, ..Memory::default() }));
     }
     let Some((_, first, _)) = sessions.first() else { return Ok(Vec::new()) };
     let (mut now, until) = (first.origin(), first.until());
@@ -96,6 +103,7 @@ pub fn run_forescale(
         run: session.finish(),
         views: memory.views,
         trust: memory.trust,
+        used: memory.used,
     };
     Ok(sessions.into_iter().map(seen).collect())
 }
@@ -113,7 +121,7 @@ impl<'a> Server<'a> {
             policy,
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
-            followed: decide::Session::new(policy, Span::ZERO, long_ago),
+            followed: decide::Session::new(policy, Span::ZERO, long_ago).unforeseen(),
             scraped: Scraped::default(),
         }
     }
@@ -200,7 +208,16 @@ impl Strategy for Asker<'_> {
         // Replicas are scraped: what is known of them is what the poll before saw.
         let running = self.memory.last.map_or(now.desired, |last| last.1);
         self.observe(tick, running);
-        let decision = decide(self.prepared, self.observations, self.policy, tick).ok();
+        let taught = self.memory.exporters.as_mut().map(|exporters| {
+            exporters.follow(self.load, now.ready, self.observations, self.policy, tick);
+            exporters.taught(self.prepared)
+        });
+        let prepared = taught.as_ref().unwrap_or(self.prepared);
+        let decision = decide(prepared, self.observations, self.policy, tick).ok();
+        let used = decision.as_ref().and_then(|d| d.capacity.as_ref()).map(|view| view.used);
+        if let Some(used) = used.filter(|used| self.memory.used.last().is_none_or(|last| last.1 != *used)) {
+            self.memory.used.push((tick, used));
+        }
         let want = decision.as_ref().map(|d| f64::from(d.replicas.get()));
         let is_new = self.memory.views.last().is_none_or(|last| last.0 + self.load.step() <= tick);
         if let Some(view) = decision.and_then(|d| d.forecast) {

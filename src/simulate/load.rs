@@ -71,6 +71,13 @@ impl Load {
         usize::try_from(self.slot(at)).ok().and_then(|slot| self.observed.get(slot)).copied().unwrap_or(false)
     }
 
+    /// What was observed from one instant on and before another, a step apart.
+    pub fn observed(&self, from: Time, until: Time) -> impl Iterator<Item = (Time, f64)> + '_ {
+        let instants = (0..).map(move |slot| from + Span::seconds(self.step * slot));
+        let within = instants.take_while(move |&at| at < until);
+        within.filter(|&at| self.is_observed(at)).map(|at| (at, self.at(at)))
+    }
+
     /// The largest load of `[from, until]`; `None` where that lies outside the series.
     pub fn peak(&self, from: Time, until: Time) -> Option<f64> {
         self.seen(self.held.len()).peak(from, until)
@@ -143,6 +150,8 @@ mod tests {
         assert_eq!((load.at(at(9)), load.at(at(10)), load.at(at(12)), load.at(at(99))), (0.0, 0.0, 5.0, 2.0));
         assert!(load.is_observed(at(11)) && !load.is_observed(at(12)) && !load.is_observed(at(15)));
         assert_eq!(load.peak(at(11), at(99)), Some(7.0));
+        let observed: Vec<_> = load.observed(at(9), at(14)).collect();
+        assert_eq!(observed, [(at(11), 5.0), (at(13), 7.0)]);
         let seen = load.seen_at(Time::from_epoch(13 * 60 + 29), Span::seconds(30));
         assert_eq!((seen.newest(), seen.peak(at(0), at(99))), (Some(5.0), Some(5.0)));
         let seen = load.seen_at(Time::from_epoch(13 * 60 + 30), Span::seconds(30));

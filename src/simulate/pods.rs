@@ -1,7 +1,7 @@
 //! Pods between `spec.replicas` and Ready: creation, start time, deletion.
 //!
-//! Deletions take the pods that are not ready first and are immediate, as the ReplicaSet controller chooses them;
-//! there is no crash and no eviction here.
+//! Deletions take the pods that are not ready first and are immediate, as the ReplicaSet controller chooses them.
+//! Pods that are lost are made anew at once; nothing else crashes or is evicted here.
 
 use std::collections::VecDeque;
 
@@ -69,6 +69,22 @@ impl Pods {
         self.become_ready(now);
     }
 
+    /// Takes a share of the ready pods away, rounded up; their ReplicaSet makes new ones at once.
+    pub(super) fn lose(&mut self, at: Millis, share: f64) {
+        let lost = (f64::from(self.ready) * share - 1e-9).ceil().max(0.0) as u32;
+        if lost == 0 {
+            return;
+        }
+        let all = lost == self.ready;
+        self.ready -= lost;
+        self.log.push(Change { at, replicas: self.ready });
+        for nth in 0..lost {
+            let ready_at = at + self.timing.creation + self.start_time(all, self.starting.len() as u32 + nth);
+            self.starting.push(ready_at);
+        }
+        self.starting.sort_unstable();
+    }
+
     fn become_ready(&mut self, now: Millis) {
         if self.starting.first().is_none_or(|&at| at > now) {
             return;
@@ -120,6 +136,18 @@ mod tests {
 
     fn log(pods: &Pods) -> Vec<(i64, u32)> {
         pods.log().iter().map(|change| (change.at.0, change.replicas)).collect()
+    }
+
+    #[test]
+    fn pods_that_are_lost_are_made_anew_and_start_like_others() {
+        let mut pods = pods(PodTiming { ready: Millis(60_000), ..PodTiming::default() }, 10);
+        pods.lose(Millis(1_000), 1.0 / 3.0);
+        assert_eq!((pods.existing(), pods.ready()), (10, 6));
+        pods.advance(Millis(61_050));
+        assert_eq!((pods.existing(), pods.ready()), (10, 10));
+        assert_eq!(log(&pods), [(0, 10), (1_000, 6), (61_050, 10)]);
+        pods.lose(Millis(70_000), 0.0);
+        assert_eq!(pods.ready(), 10);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! call a scaler, and sees only samples that could have been collected by then.
 
 use super::score::{Measure, Run, score};
-use super::{Answer, Change, ConfigError, Load, Millis, Scaler, Seen, Service, Twin, TwinConfig, View};
+use super::{
+    Answer, Change, ConfigError, Curve, Load, Loss, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
+};
 use crate::history::Series;
 use crate::units::{Replicas, Span, Threshold, Time};
 
@@ -33,8 +35,10 @@ pub struct Moment<'a> {
 pub struct Target {
     /// ScaledObject, HPA, pods. The number of replicas at the start is replaced by the demand then.
     pub twin: TwinConfig,
-    /// The load that one replica holds.
+    /// The load that one replica is meant to hold: what strategies scale by.
     pub threshold: Threshold,
+    /// The load that one replica really holds; `None` is the threshold.
+    pub truth: Option<Curve>,
     /// From the instant of a sample until a scaler can read it.
     pub metric_delay: Span,
     /// Simulated before the score begins.
@@ -47,6 +51,8 @@ pub struct Target {
     pub service: Service,
     /// Money for one hour of one replica.
     pub price: f64,
+    /// Shares of the ready pods that are lost, by instant.
+    pub losses: Vec<(Time, f64)>,
 }
 
 /// A simulation under way. It can be brought forward in parts, so that several settings of one strategy can share
@@ -74,6 +80,7 @@ impl Target {
         Target {
             twin: TwinConfig::default(),
             threshold,
+            truth: None,
             // Half of a usual rate window of 1 min, and half a scrape interval of 1 min.
             metric_delay: Span::MINUTE,
             // The HPA's memory is 5 min and the first sync comes late: after half an hour the start is forgotten.
@@ -82,13 +89,19 @@ impl Target {
             until: None,
             service: Service::default(),
             price: 0.0,
+            losses: Vec::new(),
         }
+    }
+
+    /// The load that one replica really holds.
+    pub fn curve(&self) -> Curve {
+        self.truth.clone().unwrap_or_else(|| Curve::steady(self.threshold))
     }
 
     /// How the workload is scored.
     pub fn measure(&self, load: &Load) -> Measure {
         Measure {
-            threshold: self.threshold,
+            truth: self.curve(),
             min_replicas: self.twin.min_replicas,
             from: self.from.unwrap_or(load.start()).max(load.start()),
             until: self.until.unwrap_or(load.end()).min(load.end()),
@@ -144,7 +157,11 @@ impl<'a> Session<'a> {
         let origin = (measure.from - target.warm_up).max(load.start());
         let initial_replicas = target.initial(load, origin);
         let created_at = Millis(origin.epoch() * 1_000).max(Millis::ZERO);
-        let twin = Twin::new(TwinConfig { initial_replicas, created_at, ..target.twin.clone() })?;
+        let mut losses: Vec<_> = target.losses.clone();
+        losses.sort_by_key(|(at, _)| *at);
+        let losses = losses.into_iter().filter(|(at, _)| *at >= origin);
+        let losses = losses.map(|(at, share)| Loss { at: Millis::from(at.since(origin)), share }).collect();
+        let twin = Twin::new(TwinConfig { initial_replicas, created_at, losses, ..target.twin.clone() })?;
         Ok(Session { load, measure, delay: target.metric_delay, origin, twin })
     }
 

@@ -4,8 +4,8 @@
 //! that the rows give every share and every replica-hour again. Gaps of the load are scored for nobody.
 
 use super::queue::{Queue, Service};
-use super::{Change, Load, Millis};
-use crate::units::{Span, Threshold, Time};
+use super::{Change, Curve, Load, Millis};
+use crate::units::{Span, Time};
 
 /// One scored instant: the load with what was there to serve it. It stands for [`scored_every`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,10 +56,10 @@ pub struct Scorecard {
 }
 
 /// What is scored, and by which measure.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     /// The load that one replica holds.
-    pub threshold: Threshold,
+    pub truth: Curve,
     /// Replicas that are always demanded.
     pub min_replicas: u32,
     /// Scored from here.
@@ -110,7 +110,8 @@ pub fn score(load: &Load, measure: &Measure, origin: Time, desired: &[Change], r
     let slots = (first..).map(|slot| Time::from_epoch(load.start().epoch() + slot * step));
     for slot in slots.take_while(|&slot| slot < until) {
         let rate = load.at(slot);
-        let demand = measure.threshold.replicas_for(rate).get().max(measure.min_replicas);
+        let holds = measure.truth.at(slot);
+        let demand = holds.replicas_for(rate).get().max(measure.min_replicas);
         let observed = load.is_observed(slot) && slot >= measure.from;
         for part in 0..step / length.as_seconds() {
             let timestamp = slot + Span::seconds(part * length.as_seconds());
@@ -120,7 +121,7 @@ pub fn score(load: &Load, measure: &Measure, origin: Time, desired: &[Change], r
                 run.steps.push(Step { timestamp, load: rate, demand, desired, ready });
             }
             let seconds = length.as_seconds() as f64;
-            let service = measure.threshold.get() * measure.service.capacity * f64::from(ready);
+            let service = holds.get() * measure.service.capacity * f64::from(ready);
             sums.queue.pass(seconds, rate, service, measure.service, observed);
             if observed {
                 sums.add(seconds, demand, ready);

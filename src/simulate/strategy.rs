@@ -22,6 +22,7 @@ use seasonal::Seasonal;
 
 /// The simple strategies by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Simple {
     /// KEDA's prometheus trigger: the newest load by the threshold.
     Reactive,

@@ -18,6 +18,8 @@ pub struct Twin {
     pods: Pods,
     keda: Keda,
     was_error: bool,
+    /// How many losses have happened.
+    lost: usize,
     next: Schedule,
     hpa: Option<Hpa>,
     /// Targets by trigger in thousandths, as the HPA object carries them; `None` where it lacks the metric.
@@ -49,6 +51,7 @@ struct Schedule {
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Pause,
+    Loss,
     Reconcile,
     Poll,
     Push,
@@ -80,6 +83,7 @@ impl Twin {
             pods: Pods::new(config.pods, config.seed, initial),
             keda: Keda::new(config.triggers.len()),
             was_error: false,
+            lost: 0,
             next: Schedule::created(Millis::ZERO),
             hpa: None,
             targets: vec![None; config.triggers.len()],
@@ -99,6 +103,7 @@ impl Twin {
             self.pods.advance(self.now);
             match event {
                 Event::Pause => self.pause_edge(),
+                Event::Loss => self.lose(),
                 Event::Reconcile => self.reconcile(scaler),
                 Event::Poll => self.poll(scaler),
                 Event::Push => self.push(scaler),
@@ -136,7 +141,9 @@ impl Twin {
         let edge =
             pause.map_or(Millis::NEVER, |p| if next.pause.is_multiple_of(2) { p.from } else { p.until });
         let mut first = (edge, Event::Pause);
+        let loss = self.config.losses.get(self.lost).map_or(Millis::NEVER, |loss| loss.at);
         for (at, event) in [
+            (loss, Event::Loss),
             (next.reconcile, Event::Reconcile),
             (next.push.0, Event::Push),
             (next.poll, Event::Poll),
@@ -163,6 +170,13 @@ impl Twin {
             self.log.push(Change { at: self.now, replicas });
             self.pods.order(self.now, replicas);
         }
+    }
+
+    fn lose(&mut self) {
+        if let Some(loss) = self.config.losses.get(self.lost) {
+            self.pods.lose(self.now, loss.share);
+        }
+        self.lost += 1;
     }
 
     /// The start of a pause ends both loops and deletes the HPA with all it remembers; its end begins afresh.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::SourceError;
+use super::{Discovery, SourceError};
 use crate::history::Series;
 use crate::policy::SourceRef;
 use crate::units::{Span, Step, Time};
@@ -47,6 +47,18 @@ pub trait Backend: Send + Sync + 'static {
     /// When its server started, as it tells now; `None` of one that does not tell.
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
+    }
+    /// What a question about counters yields over a range; `None` of one that cannot tell.
+    async fn counters(&self, _question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        Ok(None)
+    }
+    /// Whether it may know what exporters tell of the cluster beside the load; a recording answers every question alike.
+    fn knows_exporters(&self) -> bool {
+        false
+    }
+    /// What tells of its metrics and of itself, where something does.
+    fn discovery(&self) -> Option<&dyn Discovery> {
+        None
     }
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;

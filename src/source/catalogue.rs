@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::yaml;
-use crate::policy::{Fault, Faults, Keys, RawRule, ical};
+use crate::policy::{Event, Fault, Faults, Keys, RawRule, ical};
 use crate::units::Time;
 
 /// What the server knows beside a trigger's own metadata.
@@ -17,7 +18,10 @@ pub struct Catalogue {
     policies: BTreeMap<String, PolicyText>,
     /// The text of each calendar: which dates its events touch depends on the zone of the workload.
     calendars: BTreeMap<String, String>,
+    /// The days of those that were read already, by their zone: thousands of workloads share a few zones.
+    read: Arc<Mutex<HashMap<(String, Tz), BTreeSet<NaiveDate>>>>,
     within: Option<RangeInclusive<NaiveDate>>,
+    events: Vec<Event>,
 }
 
 /// A named policy: keys as in a trigger's metadata, and further signals.
@@ -43,13 +47,44 @@ impl Catalogue {
 
     /// Adds a calendar from its iCalendar text; all faults at once.
     pub fn add_calendar(&mut self, name: &str, text: &str) -> Result<(), Faults> {
-        self.days(text, Tz::UTC).map_err(Faults)?;
+        let days = self.days(text, Tz::UTC).map_err(Faults)?;
+        // A copy of this catalogue goes on with its own.
+        self.read = Arc::new(Mutex::new([((name.to_owned(), Tz::UTC), days)].into()));
         self.calendars.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
 
     fn days(&self, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
         self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
+    }
+
+    /// The days of one of its calendars, read once for each zone.
+    fn days_of(&self, name: &str, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
+        let place = (name.to_owned(), zone);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(days) = read.get(&place) {
+            return Ok(days.clone());
+        }
+        let days = self.days(text, zone)?;
+        read.insert(place, days.clone());
+        Ok(days)
+    }
+
+    /// Replaces the events.
+    pub fn set_events(&mut self, events: Vec<Event>) {
+        self.events = events;
+    }
+
+    /// The events that concern a workload, by their places.
+    pub fn events_of(&self, namespace: &str, name: &str) -> Vec<usize> {
+        let concerning = self.events.iter().enumerate().filter(|(_, e)| e.concerns(namespace, name));
+        concerning.map(|(i, _)| i).collect()
+    }
+
+    /// The same as [`Catalogue::keys`], with the events at these places.
+    pub fn keys_with(&self, metadata: &HashMap<String, String>, events: &[usize]) -> Keys {
+        let events = events.iter().filter_map(|&i| self.events.get(i).cloned()).collect();
+        Keys { events, ..self.keys(metadata) }
     }
 
     /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
@@ -84,8 +119,12 @@ impl Catalogue {
             signals: base.signals,
             schedule: base.schedule,
             calendars: BTreeMap::new(),
+            events: Vec::new(),
         };
         drop_rivals(&mut keys.values, metadata);
+        if CRON.iter().any(|key| metadata.contains_key(*key)) {
+            keys.schedule.clear();
+        }
         keys.values.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Some(text) = metadata.get("schedule").filter(|t| !t.trim().is_empty()) {
             keys.schedule = schedule_from(text).unwrap_or_else(|faults| {
@@ -96,7 +135,7 @@ impl Catalogue {
         // A zone that is none is a fault of its own, found when the keys are read.
         let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
         for (name, text) in &self.calendars {
-            match self.days(text, zone) {
+            match self.days_of(name, text, zone) {
                 Ok(days) => drop(keys.calendars.insert(name.clone(), days)),
                 Err(faults) => keys.faults.extend(faults),
             }
@@ -115,12 +154,16 @@ impl Catalogue {
     }
 }
 
+/// KEDA's cron keys: a trigger that has them replaces the schedule of its policy.
+const CRON: [&str; 3] = ["start", "end", "desiredReplicas"];
+
 /// A trigger that says one of several alternatives replaces what the policy said of any of them.
 fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
-    const RIVALS: [&[&str]; 4] = [
+    const RIVALS: [&[&str]; 5] = [
         &["objective", "quantile", "underProvisionCost", "underProvisionTarget"],
         &["serviceRate", "completionsQuery"],
         &["datasource", "serverAddress"],
+        &["replicaStep", "replicaTiers"],
         &["schedule", "start", "end", "desiredReplicas"],
     ];
     for group in RIVALS {
@@ -196,7 +239,7 @@ fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
 }
 
 /// A list of scalars; a scalar is a list of one, and nothing an empty one.
-fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
+pub(super) fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
     let Value::Array(items) = value else { return text(place, value, faults).into_iter().collect() };
     let item = |(i, item): (usize, &Value)| {
         let place = format!("{place}[{i}]");

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use super::AllowedAddress;
 use super::secret::{Secret, SecretSource};
 use super::yaml::{Place, locate};
-use crate::policy::Fault;
+use crate::policy::{Event, Fault};
 use crate::units::{Span, counted};
 
 /// The whole configuration, with a default for everything but the data sources.
@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub server_address_allow: Vec<AllowedAddress>,
     /// Named iCalendar files.
     pub calendars: BTreeMap<String, PathBuf>,
+    /// What happens once and concerns many workloads.
+    pub events: Vec<Event>,
     /// The directory of named policies.
     pub policies: Option<PathBuf>,
     /// The directory in which a server keeps what it would otherwise read again after a restart.

@@ -227,13 +227,13 @@ impl Held {
             let last = self.series.end().map_or(due, |end| end.min(settled));
             let from = from.max(self.series.start()).max(last - key.step.times(PIECE - 1));
             let reading = backend.range(&query(from, last)).await?;
-            self.absorb(reading, news);
+            self.absorb(reading, key, news);
             let first = first_sample(&self.series).filter(|&first| self.read_again < due && first > 0);
             if let Some(first) = first {
                 // A part of a store that could not be reached at first is not missed for ever.
                 let before = query(self.series.start(), self.series.time(first - 1));
                 let reading = backend.range(&before).await?;
-                self.absorb(reading, news);
+                self.absorb(reading, key, news);
             }
             (self.read_again, self.taken_up) = (due.max(self.read_again), None);
         }
@@ -249,7 +249,7 @@ impl Held {
             let last = settled.min(next + key.step.times(PIECE - 1) - back);
             let reading = backend.range(&query(next - back, last)).await?;
             news.has_lost |= self.has_lost(&reading, next);
-            self.absorb(reading.from(next), news);
+            self.absorb(reading.from(next), key, news);
             // A source that gives fewer slots than were asked for must not be asked for them without end.
             let value = self.at(last).unwrap_or(f64::NAN);
             Arc::make_mut(&mut self.series).put(last, value);
@@ -269,11 +269,15 @@ impl Held {
         before.any(|i| series.get(i).is_none() && self.at(series.time(i)).is_some())
     }
 
-    fn absorb(&mut self, reading: Reading, news: &mut News) {
+    fn absorb(&mut self, reading: Reading, key: &FeedKey, news: &mut News) {
+        let refill = Reach::new(look_back(&key.query), key.step).refill();
+        let mut lost: Option<Time> = None;
         for i in 0..reading.series.len() {
             let at = reading.series.time(i);
             let before = self.at(at);
             match reading.series.get(i) {
+                // A source that has lost samples makes less of what follows them than it did when it had them.
+                Some(_) if before.is_some() && lost.is_some_and(|lost| at <= lost + refill) => {}
                 Some(value) => {
                     Arc::make_mut(&mut self.series).put(at, value);
                     news.samples += usize::from(before != self.at(at));
@@ -282,7 +286,7 @@ impl Held {
                 None if before.is_none() => {
                     Arc::make_mut(&mut self.series).put(at, f64::NAN);
                 }
-                None => {}
+                None => lost = Some(at),
             }
         }
         for warning in reading.warnings {

@@ -4,21 +4,25 @@
 //! same samples. A long range is asked in pieces below the server's limit of points; bytes and points are
 //! bounded. How a request gets there and back is `transport`'s.
 
+mod about;
 mod answer;
 mod decode;
 mod json;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::{Method, StatusCode};
 
+pub use vector::Labelled;
+
 use self::decode::{Answer, Bounds};
 use super::backend::PIECE;
 use super::config::{DataSourceConfig, Limits};
 use super::transport::{Reply, Transport, Turn};
-use super::{Backend, RangeQuery, Reading, SourceError};
+use super::{Backend, Discovery, RangeQuery, Reading, SourceError};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
@@ -134,14 +138,29 @@ impl Prometheus {
 
     async fn ask(&self, question: &Question<'_>, points: usize) -> Result<Answer, SourceError> {
         let turn = self.transport.turn().await?;
+        let reply = self.reply(question, &turn).await?;
+        answer::read(reply, Bounds { bytes: self.bytes_limit, points }).await
+    }
+
+    async fn reply<'t>(&self, question: &Question<'_>, turn: &'t Turn<'_>) -> Result<Reply<'t>, SourceError> {
         // A long query does not fit into an address, so POST comes first.
         let is_get = self.only_get.load(Ordering::Relaxed);
-        let mut reply = question.ask(&turn, is_get).await?;
+        let reply = question.ask(turn, is_get).await?;
         if reply.status() == StatusCode::METHOD_NOT_ALLOWED && !is_get {
             self.only_get.store(true, Ordering::Relaxed);
-            reply = question.ask(&turn, true).await?;
+            return question.ask(turn, true).await;
         }
-        answer::read(reply, Bounds { bytes: self.bytes_limit, points }).await
+        Ok(reply)
+    }
+
+    /// All series of a query at an instant, with their labels.
+    ///
+    /// # Errors
+    /// Why there is no answer; an answer without series is none.
+    pub async fn vector(&self, query: &str, at: Time) -> Result<Vec<Labelled>, SourceError> {
+        let turn = self.transport.turn().await?;
+        let reply = self.reply(&Question::Instant { query, at }, &turn).await?;
+        vector::read(reply, Bounds { bytes: self.bytes_limit, points: self.points_limit }).await
     }
 }
 
@@ -177,6 +196,18 @@ impl Backend for Prometheus {
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         let turn = self.transport.turn().await?;
         answer::read_start(turn.ask(Method::GET, "api/v1/status/runtimeinfo", &[]).await?).await
+    }
+
+    async fn counters(&self, question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        self.range(question).await.map(Some)
+    }
+
+    fn knows_exporters(&self) -> bool {
+        true
+    }
+
+    fn discovery(&self) -> Option<&dyn Discovery> {
+        Some(self)
     }
 
     fn clock_skew(&self, now: Time) -> Option<Span> {

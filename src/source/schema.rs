@@ -35,6 +35,17 @@ struct PolicyFile {
     under_provision_target: Option<Number>,
     /// predictive (the default), shadow (decide and publish, answer as reactive) or reactive.
     mode: Option<Mode>,
+    /// What becomes of the load that one replica was seen to carry: advise publishes it (the default where the exporters
+    /// have what it takes), auto uses it within half and twice `threshold`, off asks nothing.
+    capacity: Option<Capacity>,
+    /// How much of its CPU request a replica may use. 70% unless given.
+    target_utilization: Option<Number>,
+    /// PromQL: CPU cores that all replicas use together, to learn what one carries. cAdvisor's unless given.
+    cpu_query: Option<String>,
+    /// PromQL: latency in seconds, to learn what one replica carries before users notice.
+    latency_query: Option<String>,
+    /// The latency that users still accept, such as 500ms; twice that of quiet times unless given.
+    latency_objective: Option<String>,
     /// Least replicas used in planning; 0 permits zero. 1 unless given.
     min_replicas: Option<Count>,
     /// Most replicas used in planning. 100 unless given.
@@ -73,6 +84,18 @@ struct PolicyFile {
     tolerance: Option<Number>,
     /// Replicas come in multiples of this. 1 unless given.
     replica_step: Option<Count>,
+    /// The counts of replicas that there may be, ascending: 2,4,8,16. In place of `replicaStep`.
+    replica_tiers: Option<Tiers>,
+    /// Replicas beyond the need: a number, or the share of all that may be lost, such as 34%. 0 unless given.
+    spare_replicas: Option<Spare>,
+    /// How long a ready pod is not yet at full capacity: added to the lead time. 0s unless given.
+    warm_up: Option<Duration>,
+    /// What is scaled: Deployment, StatefulSet or Rollout; whichever has the name unless given.
+    target_kind: Option<TargetKind>,
+    /// Its name, where it is not the ScaledObject's.
+    target_name: Option<String>,
+    /// `none` opts out of the events of the server's configuration.
+    events: Option<Events>,
     /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
     r#override: Option<String>,
 }
@@ -169,6 +192,27 @@ enum Mode {
 }
 
 #[derive(JsonSchema)]
+enum TargetKind {
+    Deployment,
+    StatefulSet,
+    Rollout,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Events {
+    None,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Capacity {
+    Off,
+    Advise,
+    Auto,
+}
+
+#[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum FurtherMode {
     Predictive,
@@ -212,6 +256,14 @@ forms! {
     Count => {
         "description": "A whole number, plain or as text",
         "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+$"
+    };
+    Tiers => {
+        "description": "Ascending whole numbers separated by commas",
+        "type": "string", "pattern": "^ *[0-9]+ *(, *[0-9]+ *)*$"
+    };
+    Spare => {
+        "description": "A whole number, or a share such as 25%",
+        "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+(\\.[0-9]+)?%?$"
     };
     OneOrMore => {
         "description": "One text, or a list of texts",
@@ -274,9 +326,10 @@ fn form(value: &serde_json::Value) -> String {
         Some("LeadTime") => "duration or `auto`".to_owned(),
         Some("Number") => "number".to_owned(),
         Some("Count") => "whole number".to_owned(),
+        Some("Spare") => "whole number or share".to_owned(),
         Some("OneOrMore") => "list".to_owned(),
         Some("Schedule") => "rules".to_owned(),
-        Some(name @ ("Objective" | "Mode" | "SignalKind")) => {
+        Some(name @ ("Objective" | "Mode" | "SignalKind" | "Events" | "TargetKind" | "Capacity")) => {
             format!("`{}`", name_choices(name).join("`, `"))
         }
         _ if key_is_list(value) => "list".to_owned(),

@@ -126,6 +126,12 @@ impl Turn<'_> {
         self.ready.api().map_err(|reason| self.unreachable(reason))
     }
 
+    /// The same for the questions that take neither headers nor parameters, which it carries itself; `None` where it
+    /// cannot.
+    pub(super) fn discovering(&self) -> Result<Option<Api>, SourceError> {
+        self.transport.connector.discovering(&self.ready).map_err(|reason| self.unreachable(reason))
+    }
+
     /// The headers of each request, with the credentials.
     pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         self.ready.headers.iter().cloned()

@@ -21,6 +21,7 @@ mod rpc;
 #[path = "scale/soak.rs"]
 mod soak;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use forescale::keda::wire::external_scaler_server::{ExternalScaler, ExternalScalerServer};
@@ -206,6 +207,54 @@ async fn steady() {
     assert!(after.resident_mib <= 1_536.0, "{} MiB", after.resident_mib);
 }
 
+/// Calls of all workloads until some while after `is_warm`: of each round when it began, its calls and its errors.
+async fn called(
+    server: &Process,
+    begun: Instant,
+    is_warm: &AtomicBool,
+    (workloads, queries): (usize, usize),
+) -> Vec<(Duration, usize, usize)> {
+    // Each workload every 15 s, as KEDA and the HPA ask together; a second at least.
+    let rate = (3 * workloads / 15).max(1_000);
+    let length = Duration::from_secs((3 * workloads).div_ceil(rate) as u64);
+    let mut rounds = Vec::new();
+    loop {
+        let (is_last, from) = (is_warm.load(Ordering::Relaxed), begun.elapsed());
+        let run = rpc::run(server.grpc, rate, length, workloads, queries).await;
+        rounds.push((from, run.micros.len(), run.errors.len()));
+        if is_last {
+            return rounds;
+        }
+    }
+}
+
+/// Waits until all workloads have a number, and until all have a forecast.
+async fn warmed(server: &Process, begun: Instant, is_warm: &AtomicBool, workloads: usize) -> [Duration; 2] {
+    let mut numbered = None;
+    loop {
+        let page: serde_json::Value =
+            serde_json::from_str(&server.get("/api/v1/workloads").await).expect("JSON");
+        let all = page["workloads"].as_array().expect("a list");
+        let count = |is: fn(&serde_json::Value) -> bool| all.iter().filter(|w| is(&w["decision"])).count();
+        let known = count(|decision| decision["replicas"].is_u64());
+        let fresh = count(|decision| decision["rung"] == "fresh" && !decision["forecast"].is_null());
+        let now = begun.elapsed();
+        if known == workloads {
+            numbered = numbered.or(Some(now));
+        }
+        if let (Some(numbered), true) = (numbered, fresh == workloads) {
+            is_warm.store(true, Ordering::Relaxed);
+            return [numbered, now];
+        }
+        assert!(
+            now < Duration::from_secs(900),
+            "{known} with a number, {fresh} with a forecast of {workloads}"
+        );
+        // The list of thousands is some work for the server itself.
+        tokio::time::sleep(Duration::from_millis(200 + workloads as u64 / 10)).await;
+    }
+}
+
 /// A thousand workloads on two hundred queries of a real Prometheus: from nothing, and from a state directory.
 async fn cold() {
     let (workloads, queries) = (count("COLD_WORKLOADS", 1_000), count("COLD_QUERIES", 200));
@@ -235,30 +284,29 @@ async fn cold() {
         let server = Process::serve(&prometheus.url(), kept.map(std::path::PathBuf::as_path), "");
         server.open().await;
         println!("cold start {name}: gRPC open after {:.1?}", begun.elapsed());
-        let calls = rpc::run(server.grpc, 1_000, Duration::from_secs(3), workloads, queries);
-        let all_fresh = async {
-            loop {
-                let (fresh, _) = ages(&server).await;
-                if fresh == workloads {
-                    return begun.elapsed();
-                }
-                assert!(begun.elapsed() < Duration::from_secs(600), "{fresh} of {workloads}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
         // KEDA asks from the first moment on, and has its answers beside the count of them.
-        let (calls, took) = tokio::join!(calls, all_fresh);
-        let unavailable = calls.errors.len();
+        let is_warm = AtomicBool::new(false);
+        let (rounds, [numbered, took]) = tokio::join!(
+            called(&server, begun, &is_warm, (workloads, queries)),
+            warmed(&server, begun, &is_warm, workloads)
+        );
+        let of = |is_after: bool| {
+            let rounds = rounds.iter().filter(|(from, ..)| (*from >= numbered) == is_after);
+            rounds.fold((0, 0), |sum, (_, calls, errors)| (sum.0 + calls, sum.1 + errors))
+        };
+        let ((calls, unavailable), (later, errors)) = (of(false), of(true));
         let page = server.get("/metrics").await;
         let sum = page.lines().filter(|l| l.starts_with("forescale_query_duration_seconds_sum"));
         let sum: f64 = sum.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum();
         println!(
-            "cold start {name}: {workloads} workloads on {queries} queries with a forecast after {took:.1?}; \
-             {unavailable} of 3000 first calls UNAVAILABLE; {sum:.1} s of queries, their queue included; \
+            "cold start {name}: {workloads} workloads on {queries} queries with a number after {numbered:.1?}, with a \
+             forecast after {took:.1?}; {unavailable} of {calls} calls UNAVAILABLE until then, {errors} of {later} \
+             errors later; {sum:.1} s of queries, their queue included; \
              {:.1} s of processor, {:.0} MiB",
             server.usage().cpu_seconds,
             server.usage().resident_mib
         );
         println!("  ended within {:.1?}", server.terminate());
+        assert!(later > 0 && errors == 0, "{errors} of {later} calls failed after warming up");
     }
 }

@@ -23,8 +23,9 @@ STAGES = [
      "ramp_by_plain_rule", "asleep_and_woken", "metric_faults", "override", "tls", "headroom_held", "shipped_manifests"],
     ["crowd", "keda_restarts"],
 ]
-# From the making of the history to the ramp: what the servers and the first replicas take, and some minutes before it.
-RAMP_IN = 360
+# From the making of the history to the ramp: what the servers and the first replicas take, and the minutes before it from
+# which nothing sees it yet.
+RAMP_IN = 540
 
 
 def chosen(names):

@@ -1,8 +1,12 @@
 //! `forescale assess` as its users call it, against a real Prometheus: a fleet of known kinds gets its verdicts, an
 //! interrupted run and shards come to the same `fleet.json`, and what is missing stands in its row.
 
+mod found;
+mod rows;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -158,9 +162,44 @@ fn judged(json: &Value, folder: &Path) {
         assert_eq!(linted.status.code(), Some(0), "{}", String::from_utf8_lossy(&linted.stdout));
     }
     let page = read(&folder.join("fleet.html"));
+    for name in ["steep", "office", "flat", "floor"] {
+        let report = format!("reports/shop/{name}.html");
+        assert!(page.contains(&format!("href=\"{report}\"")), "{name}");
+        assert!(read(&folder.join(&report)).contains(&format!("<h1>shop/{name}</h1>")), "{name}");
+    }
     assert!(page.contains("<svg class=\"spark\"") && page.contains("steep") && !page.contains("http://p\""));
     let csv = read(&folder.join("fleet.csv"));
     assert_eq!(csv.lines().count(), rows.len() + 1);
+}
+
+/// How many results a folder keeps.
+fn kept(folder: &str) -> usize {
+    let kept = std::fs::read_dir(Path::new(folder).join("kept/shop")).into_iter().flatten().flatten();
+    kept.filter(|file| file.path().extension().is_some_and(|end| end == "json")).count()
+}
+
+/// Begins a run and kills it once something is kept.
+fn kill_half_way(url: &str, manifests: &str, out: &str, more: &[&str]) {
+    let args =
+        ["assess", "--prometheus", url, "--manifests", manifests, "--out", out, "--history", "9d", "--price"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_forescale"))
+        .args(args)
+        .arg("0.1")
+        .args(more)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let begun = Instant::now();
+    while kept(out) == 0 {
+        let ended = child.try_wait().expect("its state");
+        assert!(ended.is_none() && begun.elapsed() < Duration::from_secs(240), "nothing was kept: {ended:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("waited for");
+    let left = FLEET.len() + 1 - kept(out);
+    assert!(left > 0 && !Path::new(out).join("fleet.json").exists(), "it was not killed half-way");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,16 +231,24 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     asked(&whole, &[]);
     assert_eq!(read(&Path::new(&whole).join("fleet.json")), fleet);
 
-    // Parts that know nothing of each other, joined.
+    // Nor does it matter where a process was killed.
     let until = json["until"].as_str().expect("an instant").to_owned();
-    let parts: Vec<String> = (1..=3).map(|i| place(&format!("part{i}"))).collect();
+    let killed = place("killed");
+    let more = ["--until", &until, "--jobs", "1"];
+    kill_half_way(&url, &manifests, &killed, &more);
+    asked(&killed, &more);
+    assert_eq!(read(&Path::new(&killed).join("fleet.json")), fleet);
+
+    // Parts that know nothing of each other, joined.
+    let parts: Vec<String> = (1..=4).map(|i| place(&format!("part{i}"))).collect();
     for (i, part) in parts.iter().enumerate() {
         let mut args =
             vec!["--prometheus", url.as_str(), "--manifests", &manifests, "--out", part, "--history", "9d"];
-        let shard = format!("{}/3", i + 1);
+        let shard = format!("{}/4", i + 1);
         args.extend(["--shard", &shard, "--until", &until, "--max-per-second", "100", "--price", "0.1"]);
-        // A part that holds nobody who can be judged says so; it is joined like the others.
-        assess(&args);
+        // A part that holds nobody who can be judged is joined like the others.
+        let told = assess(&args);
+        assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
     }
     let joined = place("joined");
     let mut args = vec!["merge"];
@@ -210,6 +257,8 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     let told = assess(&args);
     assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
     assert_eq!(read(&Path::new(&joined).join("fleet.json")), fleet);
+    let report = "reports/shop/steep.html";
+    assert_eq!(read(&Path::new(&joined).join(report)), read(&Path::new(&whole).join(report)));
 
     // Another run's folder is not mixed with this one.
     let told = assess(&["--prometheus", &url, "--manifests", &manifests, "--out", &whole, "--history", "5d"]);

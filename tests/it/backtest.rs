@@ -341,3 +341,44 @@ fn bad_input_is_told() {
         assert!(told.contains(says), "{more:?}: {told}");
     }
 }
+
+#[test]
+fn spare_replicas_carry_the_peak_when_a_third_of_the_pods_is_lost() {
+    let run = |more: &[&str]| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let output = Command::new(env!("CARGO_BIN_EXE_forescale"))
+            .args([
+                "backtest",
+                "--generate",
+                "business-hours",
+                "--threshold",
+                "50",
+                "--last",
+                "1d",
+                "--no-sweep",
+            ])
+            .args(["--strategies", "predictive", "--lead", "10m", "--format", "json", "--out"])
+            .arg(dir.path())
+            .args(more)
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let figure = |name: &str| summary["strategies"][0][name].as_f64().expect("a number");
+        (figure("tau_u"), figure("replica_hours"), read(&dir.path().join("steps.csv")))
+    };
+    let (calm, _, steps) = run(&[]);
+    let demand = |row: &&str| row.split(',').nth(3).and_then(|field| field.parse::<u32>().ok());
+    let peak = steps.lines().skip(1).max_by_key(demand).expect("rows").split(',').next().expect("an instant");
+    let loss = format!("33%@{peak}");
+    let (bare, cost, _) = run(&["--lose", &loss]);
+    let (spared, dearer, _) = run(&["--lose", &loss, "--set", "spareReplicas=34%"]);
+    println!("short: {calm:.2} % without a loss, {bare:.2} % with it, {spared:.2} % with 34 % to spare");
+    println!("replica-hours {cost:.0} and {dearer:.0}");
+    // Ten minutes of a day are 0.69 %.
+    assert!(bare > calm + 0.5 && spared <= calm.min(0.1), "{calm} {bare} {spared}");
+    assert!(dearer > cost * 1.3, "what is kept to spare is paid for");
+    let refused = backtest(tempfile::tempdir().expect("a folder").path(), &["--lose", "a third"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("34%@2026"), "the error shows the form");
+}

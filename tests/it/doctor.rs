@@ -198,7 +198,7 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
     };
     let (checks, code) = of("well/web", &query);
     assert!(checks.values().all(|(status, _)| status == "ok"), "{checks:#?}");
-    assert_eq!((code, checks.len()), (0, 17));
+    assert_eq!((code, checks.len()), (0, 18));
 
     let skewed = relay(url.clone()).await;
     let unserved = ask(&["well/web", "--server", nowhere, "--prometheus", url]);
@@ -210,7 +210,12 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
         ("metadata", "fail", "treshold", of("faulty/web", &query)),
         ("data_source", "fail", "127.0.0.1:1", sourceless),
         ("one_series", "fail", "more than one series", of("well/web", &["--query", "load"])),
-        ("one_series", "fail", "no series", of("well/web", &["--query", "absent_metric"])),
+        (
+            "one_series",
+            "fail",
+            "there is no metric absent_metric",
+            of("well/web", &["--query", "absent_metric"]),
+        ),
         ("clock_skew", "fail", "differs", ahead),
         ("fresh", "fail", "held", of("ended/web", &[])),
         ("history", "fail", "no forecast", of("young/web", &[])),

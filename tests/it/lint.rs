@@ -1,10 +1,11 @@
 //! Planted mistakes: every file in `tests/lint/bad` says by `# expect: RULE` on a line what must be found there, and
 //! nothing else may be. The files in `tests/lint/good` have no findings; what we ship is looked at in `shipped.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use forescale::lint::{Finding, Input, Report, Settings, github, json, lint, rules, sarif};
+use forescale::lint::{Finding, Input, Report, Settings, Told, github, json, lint, rules, sarif};
+use forescale::source::Doubt;
 use forescale::units::{Span, Time};
 
 use crate::support::{self, root};
@@ -16,7 +17,20 @@ fn settings() -> Settings {
         retention: Some(Span::days(30)),
         catalogue: None,
         env: Default::default(),
+        told: told(),
     }
+}
+
+/// What a Prometheus was asked of the queries in one of the files, and that it does not scrape kube-state-metrics.
+fn told() -> Told {
+    let metric = |name: &str| name.to_owned();
+    let doubts = BTreeMap::from([
+        ("sum(requests_total)", Doubt::CounterWithoutRate { metric: metric("requests_total") }),
+        ("sum(rate(depth[2m]))", Doubt::RateOfGauge { metric: metric("depth"), function: metric("rate") }),
+        ("sum(dept)", Doubt::NoMetric { metric: metric("dept"), nearest: Some(metric("depth")) }),
+    ]);
+    let doubts = doubts.into_iter().map(|(query, doubt)| (query.to_owned(), vec![doubt])).collect();
+    Told { doubts, sees_pods: Some(false) }
 }
 
 /// All YAML files below a folder.
@@ -67,8 +81,9 @@ fn every_planted_mistake_is_found_at_its_line_and_nothing_else() {
 
 #[test]
 fn good_files_have_no_findings() {
+    let settings = Settings { told: Told::default(), ..settings() };
     for input in files("tests/lint/good") {
-        let report = lint(std::slice::from_ref(&input), &settings());
+        let report = lint(std::slice::from_ref(&input), &settings);
         assert!(report.findings.is_empty(), "{}", shown(&report.findings));
         assert_eq!(report.judged, 1, "{}", input.name);
     }

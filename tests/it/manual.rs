@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
+    "assess",
     "backtest",
     "capacity",
     "completions",
@@ -10,6 +11,8 @@ const COMMANDS: [&str; 14] = [
     "doctor",
     "explain",
     "forecast",
+    "health",
+    "init",
     "lint",
     "man",
     "override",
@@ -49,4 +52,21 @@ fn bash_accepts_its_completions() {
         Command::new("bash").arg("-n").stdin(std::process::Stdio::piped()).spawn().expect("bash runs");
     std::io::Write::write_all(&mut bash.stdin.take().expect("a pipe"), script.as_bytes()).expect("written");
     assert!(bash.wait().expect("it ends").success());
+}
+
+#[test]
+fn the_books_page_of_commands_is_what_the_binary_says() {
+    let page = crate::support::root("deploy/book/src/commands.md");
+    let said = run(&["schema", "--commands"]);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&page, &said).expect("written");
+    }
+    let kept = std::fs::read_to_string(&page).unwrap_or_default();
+    assert_eq!(
+        kept, said,
+        "write it anew: UPDATE=1, or forescale schema --commands > deploy/book/src/commands.md"
+    );
+    for command in COMMANDS.iter().filter(|command| **command != "help") {
+        assert!(said.contains(&format!("\n## `forescale {command}`\n")), "{command}");
+    }
 }

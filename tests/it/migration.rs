@@ -83,6 +83,7 @@ fn nothing_is_found_in_what_people_are_told_to_write() {
             retention: Some(Span::days(30)),
             catalogue: None,
             env: Default::default(),
+            told: Default::default(),
         };
         let report = lint(&[Input { name: name.clone(), text: text(name, "after") }], &settings);
         // Whether KEDA's traffic is encrypted is a matter of the installation, not of the way here.

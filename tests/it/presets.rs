@@ -31,7 +31,7 @@ fn every_preset_is_a_policy_whose_keys_the_schema_knows() {
     let readme = readme.expect("models/README.md");
     for (name, (text, _)) in &presets {
         assert!(text.starts_with("# "), "{name} begins with what it is for");
-        assert!(readme.contains(&format!("| `{name}` |")), "{name} is missing in models/README.md");
+        assert!(readme.contains(&format!("`{name}`")), "{name} is missing in models/README.md");
         let values: BTreeMap<String, serde_json::Value> = yaml::from_str(text).expect("YAML");
         for key in values.keys() {
             assert!(schema["properties"].get(key).is_some(), "{name}: the schema lacks {key}");
@@ -63,4 +63,11 @@ fn presets_do_what_they_say() {
     assert_eq!(night.floor.map(|b| b.replicas), Some(replicas(4)));
     assert!(matches!(presets["queue-deadline"].1.signals[0].kind, SignalKind::Queue(Some(_))));
     assert_eq!(presets["web"].1.lead_time, LeadTime::Auto);
+    // Prefill and decode are forecast, the queue is not.
+    for name in ["llm-vllm", "llm-sglang", "llm-llmd"] {
+        let signals = &presets[name].1.signals;
+        let tokens = signals.iter().filter(|signal| signal.query.contains("_tokens_total"));
+        assert!(tokens.clone().count() == 2 && tokens.clone().all(|signal| signal.is_forecast), "{name}");
+        assert!(signals.iter().any(|signal| !signal.is_forecast), "{name}");
+    }
 }

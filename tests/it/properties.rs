@@ -60,12 +60,15 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let kind = prop_oneof![Just("rate"), Just("queue")];
     (mode, kind, 0u32..6, 0u32..40, 1u32..5, 0u32..3).prop_map(|(mode, kind, min, more, step, overridden)| {
         let (low, high, step) = (min.to_string(), (min.max(1) + more).to_string(), step.to_string());
+        let counts =
+            if step == "4" { ("replicaTiers", "1,2,3,4,5,9,27") } else { ("replicaStep", step.as_str()) };
         let mut pairs = vec![
             ("mode", mode),
             ("signal", kind),
             ("minReplicas", low.as_str()),
             ("maxReplicas", high.as_str()),
-            ("replicaStep", step.as_str()),
+            counts,
+            ("spareReplicas", ["0", "2", "34%"][more as usize % 3]),
             ("errorQuery", "e"),
             ("rejectedQuery", "r"),
             ("replicasQuery", "n"),

@@ -202,12 +202,8 @@ impl<'a> Play<'a> {
         let visible = match self.world.fault(now) {
             None if self.world.troubled_until(now) + RECOVERED <= now => load(now),
             Some(Fault { kind: Kind::Forgetful | Kind::Skewed, .. }) => load(now),
-            // A rate decays before it is gone, as if the load did; then what was needed before counts again.
-            Some(Fault { kind: Kind::Restarted | Kind::Vanished, from, .. })
-                if trigger.is_rated() && now <= from + RANGE =>
-            {
-                return;
-            }
+            // What does not count does not begin anew.
+            Some(Fault { kind: Kind::Reset, .. }) if !trigger.is_rated() => load(now),
             // A neighbour is believed once its ranges have filled, and what has no range at once.
             Some(Fault { kind: Kind::Neighbour, .. }) if !trigger.is_rated() => return,
             Some(Fault { kind: Kind::Neighbour, from, .. }) if from + RANGE + Span::MINUTE <= now => return,
@@ -266,6 +262,7 @@ impl<'a> Play<'a> {
         let Some(before) = before else { return };
         let hides_load = match fault.kind {
             Kind::Late | Kind::Forgetful => false,
+            Kind::Reset => trigger.is_rated(),
             Kind::Neighbour => now < fault.from + RANGE && trigger.is_rated(),
             _ => true,
         };

@@ -48,6 +48,37 @@ fn the_document_and_the_picture_tell_of_the_same_stretches() {
     }
 }
 
+#[test]
+fn events_of_the_configuration_are_days_ahead_in_the_table() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).expect("written");
+        path
+    };
+    let config = "datasources: {}\nevents:\n  - {name: launch, start: 2026-10-26T09:00, end: 2026-10-27T01:00, \
+                  timezone: Europe/Berlin, workloads: ['shop/*'], min: 9}\n";
+    let config = write("server.yaml", config);
+    let object = |name: &str, more: &str| {
+        let keys = format!("scalerAddress: 'forescale:6000', timezone: Europe/Berlin, schedule: '[]'{more}");
+        let object = format!(
+            "kind: ScaledObject\nmetadata: {{name: web, namespace: {name}}}\nspec:\n  triggers:\n  - {{type: external, \
+             metadata: {{{keys}, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '2'}}}}\n"
+        );
+        object.replace("schedule: '[]', ", "").replace(", schedule: '[]'", "")
+    };
+    let table = |name: &str, more: &str| {
+        let file = write(&format!("{name}.yaml"), &object(name, more));
+        run(&[text(&file), "--config", text(&config), "--from", "2026-10-26T00:00:00Z", "--days", "2"])
+    };
+    let shop = table("shop", "");
+    assert!(shop.contains("launch") && shop.contains('9'), "{shop}");
+    for (namespace, more) in [("bank", ""), ("shop", ", events: none")] {
+        let other = table(namespace, more);
+        assert!(!other.contains("launch"), "{other}");
+    }
+}
+
 #[tokio::test]
 async fn the_forecast_of_a_live_prometheus_fills_the_hours() {
     let prometheus = Prometheus::start(&[load::going_on("load")]).await;

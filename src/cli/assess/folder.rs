@@ -3,6 +3,7 @@
 //! `run.json` says what the results were made for; a folder of another run is refused, never mixed. `kept/` holds one
 //! file a workload, written whole or not at all. The same files, wherever they were made, give the same `fleet.json`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -17,9 +18,8 @@ pub(super) struct Run {
     pub schema: u32,
     /// The end of the histories.
     pub until: String,
-    pub history: String,
-    pub lead: String,
-    pub timezone: String,
+    /// By the names of their flags.
+    pub settings: BTreeMap<String, String>,
     pub version: String,
 }
 
@@ -51,29 +51,36 @@ impl Folder {
         }
     }
 
-    /// Begins a run, or goes on with the one that is there.
-    pub(super) fn begin(&self, run: &Run) -> anyhow::Result<()> {
-        match self.run()? {
-            Some(there) if there == *run => return Ok(()),
-            Some(there) => bail!(
-                "--out {}: holds a run of version {} until {} with --history {} --lead {} --timezone {}; expected the \
-                 same settings, or another folder",
-                self.root.display(),
-                there.version,
-                there.until,
-                there.history,
-                there.lead,
-                there.timezone
-            ),
-            None => {}
+    /// Begins a run, or goes on with the one that is there. Of several processes that begin at once, all go on with the
+    /// run of the first; what it says is returned.
+    pub(super) fn begin(&self, run: Run, is_until_given: bool) -> anyhow::Result<Run> {
+        let path = self.root.join("run.json");
+        if self.run()?.is_none() {
+            write_first(&path, &(serde_json::to_string_pretty(&run)? + "\n"))?;
         }
-        write(&self.root.join("run.json"), &(serde_json::to_string_pretty(run)? + "\n"))
+        let there = self.run()?.with_context(|| path.display().to_string())?;
+        let same_until = there.until == run.until || !is_until_given;
+        if same_until && (Run { until: there.until.clone(), ..run }) == there {
+            return Ok(there);
+        }
+        bail!(
+            "--out {}: holds a run of version {} until {} with {}; expected the same settings, or another folder",
+            self.root.display(),
+            there.version,
+            there.until,
+            there
+                .settings
+                .iter()
+                .map(|(name, value)| format!("--{name} {value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        )
     }
 
-    /// The kept result of a workload, if it is whole.
+    /// The kept result of a workload, if it is whole and need not be asked for again.
     pub(super) fn kept(&self, namespace: &str, name: &str) -> Option<Kept> {
         let text = std::fs::read_to_string(self.place(namespace, name)).ok()?;
-        serde_json::from_str(&text).ok()
+        serde_json::from_str(&text).ok().filter(|kept: &Kept| !kept.failed)
     }
 
     pub(super) fn keep(&self, kept: &Kept) -> anyhow::Result<()> {
@@ -98,6 +105,13 @@ impl Folder {
     /// Writes a file of the results, below the folder.
     pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         write(&self.root.join(name), text)
+    }
+
+    /// Copies a file of another folder's results.
+    pub(super) fn copy(&self, from: &Folder, name: &str) -> anyhow::Result<()> {
+        let path = from.root.join(name);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        self.write(name, &text)
     }
 
     fn place(&self, namespace: &str, name: &str) -> PathBuf {
@@ -126,12 +140,36 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Writes a file whole or not at all.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let place = || path.display().to_string();
+    let beside = unfinished(path, text)?;
+    std::fs::rename(&beside, path).with_context(place)
+}
+
+/// Writes a file whole, unless it is there already.
+fn write_first(path: &Path, text: &str) -> anyhow::Result<()> {
+    let place = || path.display().to_string();
+    let beside = unfinished(path, text)?;
+    // A link is made whole or not at all, by one of several that try; a volume without links has the last one win.
+    let linked = std::fs::hard_link(&beside, path);
+    match linked {
+        Ok(()) => std::fs::remove_file(&beside).with_context(place),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&beside).with_context(place)
+        }
+        Err(_) => std::fs::rename(&beside, path).with_context(place),
+    }
+}
+
+/// The text beside its place, under a name that no other process takes: pods of one Job share a folder, and each of them
+/// is the first process of its host.
+fn unfinished(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
+    let place = || path.display().to_string();
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(place)?;
     }
-    let beside = path.with_extension("unfinished");
+    let host = std::env::var("HOSTNAME").unwrap_or_default();
+    let beside = path.with_extension(format!("{}-{}.unfinished", safe(&host), std::process::id()));
     std::fs::write(&beside, text).with_context(place)?;
-    std::fs::rename(&beside, path).with_context(place)
+    Ok(beside)
 }
 
 /// An instant that is the same for commands that start within the same hour.

@@ -5,12 +5,15 @@
 
 mod scaler;
 
+pub(super) use scaler::cpu;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::cli::string_literal;
 use crate::source::manifest::{of_kind, scaled_objects};
 use crate::source::yaml::{Node, documents};
 
@@ -23,8 +26,19 @@ pub(super) struct Candidate {
     pub target: TargetRef,
     pub min: u32,
     pub max: u32,
+    /// What one pod of it requests, as far as that is known.
+    pub requests: PodRequests,
     /// How its load is read, or what is missing.
     pub load: Result<LoadQuery, String>,
+}
+
+/// What one pod requests.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct PodRequests {
+    /// CPU in cores.
+    pub cores: Option<f64>,
+    /// Memory in GiB.
+    pub memory: Option<f64>,
 }
 
 /// What is scaled.
@@ -38,11 +52,20 @@ pub(super) struct TargetRef {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LoadQuery {
     pub query: String,
-    pub threshold: f64,
+    pub threshold: Level,
     /// Where the threshold comes from, in words.
     pub threshold_source: String,
     /// The keys of our own trigger, where it is one.
     pub keys: HashMap<String, String>,
+}
+
+/// The load that one replica may carry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Level {
+    /// A number.
+    Given(f64),
+    /// This percentage of the cores that a pod requests; the load is CPU.
+    OfRequest(f64),
 }
 
 /// Which of the workloads are looked at.
@@ -122,8 +145,8 @@ fn is_kedas(hpa: &Node) -> bool {
     owners.iter().any(|owner| owner.text_of("kind").as_deref() == Some("ScaledObject"))
 }
 
-/// CPU requests of one pod, in cores, by namespace, kind and name.
-pub(super) type Requests = HashMap<(String, String, String), f64>;
+/// What one pod requests, by namespace, kind and name.
+pub(super) type Requests = HashMap<(String, String, String), PodRequests>;
 
 fn requests(documents: &[Node]) -> Requests {
     let mut found = Requests::new();
@@ -131,26 +154,43 @@ fn requests(documents: &[Node]) -> Requests {
         for object in of_kind(documents, kind) {
             let containers =
                 object.at(&["spec", "template", "spec", "containers"]).map_or(&[][..], Node::items);
-            let cores = containers.iter().map(|container| {
-                container.at(&["resources", "requests", "cpu"]).and_then(Node::text).and_then(|q| cores(&q))
-            });
-            // A container without a request makes the utilization unknown, as it does for the HPA.
-            if let Some(sum) = cores.sum::<Option<f64>>().filter(|sum| *sum > 0.0) {
-                found.insert((namespace_of(object), kind.to_owned(), name_of(object)), sum);
-            }
+            // A container without a request makes the sum unknown, as it does for the HPA.
+            let sum = |resource: &str| {
+                let each = containers.iter().map(|container| {
+                    let text = container.at(&["resources", "requests", resource]).and_then(Node::text);
+                    text.and_then(|text| quantity(&text))
+                });
+                each.sum::<Option<f64>>().filter(|sum| *sum > 0.0)
+            };
+            let requests = PodRequests { cores: sum("cpu"), memory: sum("memory").map(|bytes| bytes / GIB) };
+            found.insert((namespace_of(object), kind.to_owned(), name_of(object)), requests);
         }
     }
     found
 }
 
-/// A quantity of CPU in cores: `2`, `0.5`, `250m`.
-fn cores(text: &str) -> Option<f64> {
+/// Bytes of a GiB.
+pub(super) const GIB: f64 = 1_073_741_824.0;
+
+/// A quantity as Kubernetes writes it: `2`, `250m`, `512Mi`, `1G`, `1e9`.
+fn quantity(text: &str) -> Option<f64> {
+    const UNITS: [(&str, f64); 11] = [
+        ("Ki", 1_024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", GIB),
+        ("Ti", 1_024.0 * GIB),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("u", 1e-6),
+        ("n", 1e-9),
+    ];
     let text = text.trim();
-    let value = match text.strip_suffix('m') {
-        Some(milli) => milli.parse::<f64>().ok()? / 1_000.0,
-        None => text.parse::<f64>().ok()?,
-    };
-    (value.is_finite() && value >= 0.0).then_some(value)
+    let unit = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+    let (number, size) = unit.unwrap_or((text, 1.0));
+    number.parse::<f64>().ok().map(|value| value * size).filter(|value| value.is_finite() && *value >= 0.0)
 }
 
 fn namespace_of(object: &Node) -> String {
@@ -175,10 +215,28 @@ impl Chosen {
         text.split(',').map(|part| pair(part).ok_or_else(fault)).collect()
     }
 
+    pub(super) fn takes_namespace(&self, namespace: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+    }
+
+    /// The labels as kube-state-metrics shows them, as matchers; `None` where none are asked for.
+    pub(super) fn matchers(&self) -> Option<String> {
+        let shown = |key: &str| {
+            let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+            format!("label_{}", key.chars().map(plain).collect::<String>())
+        };
+        let all: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{}={}", shown(key), string_literal(value)))
+            .collect();
+        (!all.is_empty()).then(|| all.join(","))
+    }
+
     fn takes(&self, object: &Node) -> bool {
         let labels = object.at(&["metadata", "labels"]);
         let has = |key: &str| labels.and_then(|labels| labels.text_of(key));
-        self.namespace.as_ref().is_none_or(|wanted| *wanted == namespace_of(object))
+        self.takes_namespace(&namespace_of(object))
             && self.labels.iter().all(|(key, value)| has(key).as_deref() == Some(value))
     }
 }

@@ -95,44 +95,65 @@ fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The columns of numbers.
+const FIGURES: [&str; 6] = [
+    "saving, %",
+    "replica-hours saved a month",
+    "short now, % of time",
+    "short then, %",
+    "threshold",
+    "a replica carries",
+];
+
 fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
     out.push_str(
         "<p class=\"filter\" hidden><label for=\"filter\">Filter</label> <input id=\"filter\" type=\"search\" \
          placeholder=\"namespace, name or verdict\"> <span id=\"shown\" role=\"status\"></span></p>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Workloads\">\
          <table id=\"fleet\"><thead><tr><th scope=\"col\">workload</th>\
-         <th scope=\"col\">last week</th><th scope=\"col\">verdict</th><th scope=\"col\" data-number>saving, %</th>\
-         <th scope=\"col\" data-number>replica-hours saved a month</th>\
-         <th scope=\"col\" data-number>short now, % of time</th><th scope=\"col\" data-number>short then, %</th>\
-         <th scope=\"col\">why</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\">last week</th><th scope=\"col\">verdict</th>",
     );
+    for name in FIGURES {
+        write!(out, "<th scope=\"col\" data-number>{name}</th>")?;
+    }
+    out.push_str("<th scope=\"col\">why</th></tr></thead>\n<tbody>\n");
     for kept in all {
         let row = &kept.row;
-        let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
         let then = match kept.verdict() {
             Verdict::Predictive => row.short_percent.predictive,
             Verdict::Schedule => row.short_percent.schedule,
             Verdict::CannotTell => None,
             _ => row.short_percent.reactive,
         };
-        let manifest = row
-            .manifest
-            .as_ref()
-            .map_or_else(String::new, |place| format!("<br><a href=\"{0}\">{0}</a>", escaped(place)));
+        let link = |place: &Option<String>, words: &str| {
+            let link = |place: &String| format!("<br><a href=\"{}\">{words}</a>", escaped(place));
+            place.as_ref().map_or_else(String::new, link)
+        };
+        let name = format!("{}/{}", escaped(&row.namespace), escaped(&row.name));
+        let report = link(&kept.report, &format!("report of {name}"));
+        let manifest = link(&row.manifest, &format!("manifest of {name}"));
         writeln!(
             out,
-            "<tr><th scope=\"row\">{}/<wbr>{}</th><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td class=\"why\">{}{manifest}</td></tr>",
+            "<tr><th scope=\"row\">{}/<wbr>{}</th><td class=\"text\">{}</td>\
+             <td class=\"text\"><code>{}</code></td>",
             escaped(&row.namespace),
             escaped(&row.name),
             sparkline(&kept.sparkline),
             row.verdict,
-            figure(row.saving_percent),
-            figure(kept.saved_a_month()),
-            figure(row.short_percent.ran),
-            figure(then),
-            escaped(&row.reason),
         )?;
+        let figures = [
+            row.saving_percent,
+            kept.saved_a_month(),
+            row.short_percent.ran,
+            then,
+            row.threshold.used,
+            row.capacity,
+        ];
+        for (name, value) in FIGURES.iter().zip(figures) {
+            let value = value.map_or_else(|| "-".to_owned(), number);
+            write!(out, "<td data-of=\"{name}\">{value}</td>")?;
+        }
+        writeln!(out, "<td class=\"why\">{}{report}{manifest}</td></tr>", escaped(&row.reason))?;
     }
     out.push_str("</tbody></table></div>\n");
     Ok(())

@@ -16,7 +16,7 @@ pub(super) fn add(kept: &mut Kept, candidate: &Candidate, survey: &Survey, setti
     let (Verdict::Predictive | Verdict::Schedule, Ok(load)) = (kept.verdict(), &candidate.load) else {
         return;
     };
-    let Ok(threshold) = Threshold::new(load.threshold) else { return };
+    let Ok(threshold) = Threshold::new(load.per_replica().unwrap_or_default()) else { return };
     let given = Given {
         name: &candidate.name,
         target: (&candidate.target.kind, &candidate.target.name),

@@ -1,5 +1,7 @@
 //! The PromQL that is asked about a workload, from names that cannot break out of it.
 
+use crate::cli::string_literal;
+
 /// Ready replicas of a workload, by kube-state-metrics or the exporter of Argo Rollouts.
 pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
     let (metric, label) = match kind {
@@ -8,7 +10,7 @@ pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
         "Rollout" => ("rollout_info_replicas_available", "name"),
         _ => return None,
     };
-    Some(format!("max({metric}{{namespace={},{label}={}}})", quoted(namespace), quoted(name)))
+    Some(format!("max({metric}{{namespace={},{label}={}}})", string_literal(namespace), string_literal(name)))
 }
 
 /// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape that honours no labels of the target
@@ -17,8 +19,8 @@ pub(super) fn keda_value(namespace: &str, scaled_object: &str, trigger: usize) -
     let of = |label: &str| {
         format!(
             "keda_scaler_metrics_value{{{label}={},scaledObject={},triggerIndex=\"{trigger}\"}}",
-            quoted(namespace),
-            quoted(scaled_object)
+            string_literal(namespace),
+            string_literal(scaled_object)
         )
     };
     format!("max({} or {})", of("exported_namespace"), of("namespace"))
@@ -26,6 +28,21 @@ pub(super) fn keda_value(namespace: &str, scaled_object: &str, trigger: usize) -
 
 /// Cores used by all pods of a workload, by cAdvisor.
 pub(super) fn cpu_used(namespace: &str, kind: &str, name: &str) -> Result<String, String> {
+    let pods = pods(namespace, kind, name)?;
+    Ok(format!(
+        "sum(rate(container_cpu_usage_seconds_total{{{pods},container!=\"\",container!=\"POD\"}}[5m]))"
+    ))
+}
+
+/// What one pod of a workload requests of `cpu` (cores) or `memory` (bytes), by kube-state-metrics.
+pub(super) fn requested(namespace: &str, kind: &str, name: &str, resource: &str) -> Option<String> {
+    let pods = pods(namespace, kind, name).ok()?;
+    let of = format!("{pods},resource={}", string_literal(resource));
+    Some(format!("max(sum by (pod) (kube_pod_container_resource_requests{{{of}}}))"))
+}
+
+/// Selects the pods of a workload.
+fn pods(namespace: &str, kind: &str, name: &str) -> Result<String, String> {
     // What a ReplicaSet and its pods append to the name; another workload's name may begin with this one.
     let suffix = match kind {
         "Deployment" | "Rollout" => "-[a-z0-9]{1,10}-[a-z0-9]{5}",
@@ -37,26 +54,7 @@ pub(super) fn cpu_used(namespace: &str, kind: &str, name: &str) -> Result<String
         }
     };
     let pods = format!("{}{suffix}", name.replace('.', "[.]"));
-    Ok(format!(
-        "sum(rate(container_cpu_usage_seconds_total{{namespace={},pod=~{},container!=\"\",container!=\"POD\"}}[5m]))",
-        quoted(namespace),
-        quoted(&pods)
-    ))
-}
-
-/// A string of PromQL.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '\n' => quoted.push_str("\\n"),
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
+    Ok(format!("namespace={},pod=~{}", string_literal(namespace), string_literal(&pods)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::row::{Kept, Row, rounded};
+use super::row::{Kept, LEVELS, Row, rounded};
 use crate::simulate::Verdict;
 
 /// `fleet.json`.
@@ -36,6 +36,35 @@ pub(super) struct Totals {
     pub short_hours_a_month_then: f64,
 }
 
+/// The columns of `fleet.csv` before those of [`LEVELS`]; hours are replica-hours over `days`.
+const COLUMNS: [&str; 23] = [
+    "namespace",
+    "name",
+    "verdict",
+    "reason",
+    "saving_percent",
+    "saved_hours_a_month",
+    "price",
+    "days",
+    "short_ran",
+    "short_reactive",
+    "short_schedule",
+    "short_predictive",
+    "hours_ran",
+    "hours_reactive",
+    "hours_schedule",
+    "hours_predictive",
+    "threshold",
+    "threshold_source",
+    "capacity",
+    "level_percent",
+    "clock_percent",
+    "manifest",
+    "report",
+];
+/// The order of the figures of a level.
+const STRATEGIES: [&str; 3] = ["reactive", "schedule", "predictive"];
+
 /// A month of 30 days, in hours.
 const MONTH: f64 = 720.0;
 
@@ -60,41 +89,20 @@ pub(super) fn json(all: &[Kept], until: &str) -> anyhow::Result<String> {
 /// One line a workload, for a spreadsheet or a notebook.
 pub(super) fn csv(all: &[Kept]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "namespace",
-        "name",
-        "verdict",
-        "reason",
-        "saving_percent",
-        "saved_hours_a_month",
-        "price",
-        "days",
-        "short_ran",
-        "short_reactive",
-        "short_schedule",
-        "short_predictive",
-        "hours_ran",
-        "hours_reactive",
-        "hours_schedule",
-        "hours_predictive",
-        "threshold",
-        "threshold_source",
-        "capacity",
-        "clock_percent",
-        "manifest",
-    ])?;
+    let at_levels = LEVELS.iter().flat_map(|level| STRATEGIES.map(|name| format!("hours_{name}_at_{level}")));
+    writer.write_record(COLUMNS.iter().map(|name| (*name).to_owned()).chain(at_levels))?;
     for kept in all {
         let row = &kept.row;
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let (short, hours) = (&row.short_percent, &row.replica_hours);
-        writer.write_record([
+        let known = [
             row.namespace.clone(),
             row.name.clone(),
             row.verdict.clone(),
             row.reason.clone(),
             number(row.saving_percent),
             number(kept.saved_a_month().map(rounded)),
-            kept.price.to_string(),
+            number(kept.price),
             kept.days.to_string(),
             number(short.ran),
             number(short.reactive),
@@ -107,9 +115,14 @@ pub(super) fn csv(all: &[Kept]) -> anyhow::Result<String> {
             number(row.threshold.used),
             row.threshold.source.clone(),
             number(row.capacity),
+            number(row.level_percent),
             number(row.clock_percent),
             row.manifest.clone().unwrap_or_default(),
-        ])?;
+            kept.report.clone().unwrap_or_default(),
+        ];
+        let at = |level: usize| kept.hours_at.get(level).copied().unwrap_or_default();
+        let at_levels = (0..LEVELS.len()).flat_map(at).map(number);
+        writer.write_record(known.into_iter().chain(at_levels))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
@@ -125,8 +138,8 @@ pub(super) fn totals(all: &[Kept]) -> Totals {
         // What would cost more is not done.
         let won = kept.saved_a_month().unwrap_or(0.0).max(0.0);
         saved += won;
-        money += won * kept.price;
-        priced |= kept.price > 0.0;
+        money += won * kept.price.unwrap_or(0.0);
+        priced |= kept.price.is_some();
         let now = kept.row.short_percent.ran.unwrap_or(0.0);
         short += now / 100.0 * MONTH;
         let figures = &kept.row.short_percent;

@@ -4,8 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::inventory::Candidate;
+use super::inventory::{Candidate, LoadQuery};
 use crate::simulate::{Assessment, Compared, Finding, Verdict};
+
+/// Shares of the time, percent, for which the replica-hours of each way of scaling stand in `fleet.csv`: what safety
+/// costs is told by them.
+pub(super) const LEVELS: [f64; 4] = [0.1, 0.5, 1.0, 5.0];
 
 /// What was found out about one workload, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,14 +19,20 @@ pub(super) struct Kept {
     pub days: f64,
     /// Replica-hours saved over the days scored.
     pub saved_hours: Option<f64>,
-    /// Money for one hour of one replica.
-    pub price: f64,
+    /// Money for one hour of one replica; `None` where nothing tells what it requests.
+    pub price: Option<f64>,
+    /// Replica-hours at some shares of the time: reactive, schedule, predictive, for each of [`LEVELS`].
+    pub hours_at: Vec<[Option<f64>; 3]>,
     /// The load of the last week, thinned for a small picture.
     pub sparkline: Vec<f32>,
     /// What reads the load.
     pub query: Option<String>,
     /// The proposed ScaledObject, where one is proposed.
     pub manifest_text: Option<String>,
+    /// The file of its own report.
+    pub report: Option<String>,
+    /// Whether the source did not answer: the next run asks again.
+    pub failed: bool,
 }
 
 /// One row of `fleet.json`.
@@ -39,6 +49,8 @@ pub(super) struct Row {
     pub threshold: Threshold,
     /// What one replica was seen to carry.
     pub capacity: Option<f64>,
+    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
+    pub level_percent: Option<f64>,
     /// The share of the hourly variation that the clock explains, percent.
     pub clock_percent: Option<f64>,
     /// The file of the proposed ScaledObject.
@@ -65,7 +77,7 @@ pub(super) struct Threshold {
 
 impl Kept {
     /// A workload that was compared.
-    pub(super) fn of(candidate: &Candidate, assessment: &Assessment, clock: f64, price: f64) -> Self {
+    pub(super) fn of(candidate: &Candidate, assessment: &Assessment, clock: f64, price: Option<f64>) -> Self {
         let figures = |figure: fn(&Compared) -> f64| Figures {
             ran: assessment.ran.as_ref().map(figure).map(rounded),
             reactive: Some(rounded(figure(&assessment.reactive))),
@@ -75,17 +87,13 @@ impl Kept {
         let saving = assessment.saving_percent.map(rounded);
         let saved_hours =
             assessment.ran.zip(saving).map(|(ran, saving)| rounded(ran.replica_hours * saving / 100.0));
-        let (used, source) = match &candidate.load {
-            Ok(load) => (Some(load.threshold), load.threshold_source.clone()),
-            Err(_) => (None, String::new()),
-        };
         let row = Row {
             verdict: assessment.verdict.as_str().to_owned(),
             reason: reason(&assessment.finding),
             saving_percent: saving,
             short_percent: figures(|c| c.short_percent),
             replica_hours: figures(|c| c.replica_hours),
-            threshold: Threshold { used, source },
+            level_percent: Some(rounded(assessment.level)),
             clock_percent: Some(rounded(100.0 * clock)),
             ..Row::blank(candidate)
         };
@@ -94,11 +102,7 @@ impl Kept {
 
     /// A workload that cannot be judged.
     pub(super) fn missing(candidate: &Candidate, why: String) -> Self {
-        let (used, source) = match &candidate.load {
-            Ok(load) => (Some(load.threshold), load.threshold_source.clone()),
-            Err(_) => (None, String::new()),
-        };
-        Kept::blank(Row { reason: why, threshold: Threshold { used, source }, ..Row::blank(candidate) })
+        Kept::blank(Row { reason: why, ..Row::blank(candidate) })
     }
 
     fn blank(row: Row) -> Self {
@@ -106,10 +110,13 @@ impl Kept {
             row,
             days: 0.0,
             saved_hours: None,
-            price: 0.0,
+            price: None,
+            hours_at: Vec::new(),
             sparkline: Vec::new(),
             query: None,
             manifest_text: None,
+            report: None,
+            failed: false,
         }
     }
 
@@ -133,10 +140,21 @@ impl Row {
             saving_percent: None,
             short_percent: Figures::default(),
             replica_hours: Figures::default(),
-            threshold: Threshold::default(),
+            threshold: Threshold::of(candidate),
             capacity: None,
+            level_percent: None,
             clock_percent: None,
             manifest: None,
+        }
+    }
+}
+
+impl Threshold {
+    fn of(candidate: &Candidate) -> Self {
+        let load = candidate.load.as_ref().ok();
+        Threshold {
+            used: load.and_then(LoadQuery::per_replica),
+            source: load.map_or_else(String::new, |load| load.threshold_source.clone()),
         }
     }
 }
@@ -154,7 +172,10 @@ fn reason(finding: &Finding) -> String {
             100.0 * share
         ),
         Finding::OnlySafe { level } => {
-            format!("only a forecast is short of replicas for at most {level} % of the time")
+            format!(
+                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and \
+                 no rule for busy hours"
+            )
         }
         Finding::BusyHours(busy) => format!(
             "the load has fixed busy hours, {:02}:00 to {:02}:00 {}; a schedule beside the trigger is enough",
@@ -176,7 +197,8 @@ fn reason(finding: &Finding) -> String {
              95 % of the time"
         ),
         Finding::RanMore { ratio } => format!(
-            "{ratio:.1} times the replicas ran that the threshold asks for; another trigger or a fixed count holds them"
+            "{ratio:.1} times the replicas ran that the threshold asks for, at every load; another trigger or a fixed \
+             count holds them"
         ),
         Finding::NeverSafe { least } => {
             format!("short of replicas for {least:.2} % of the time at the least, whatever scales it")

@@ -12,13 +12,31 @@ pub(super) struct Shard {
 
 /// More parts than a fleet has workloads are a mistake.
 const MOST: u32 = 64;
+/// Where Kubernetes tells a pod of an Indexed Job its number.
+const INDEX: &str = "JOB_COMPLETION_INDEX";
 
 // === impl Shard ===
 
 impl Shard {
-    /// Reads `I/N`.
+    /// All of it.
+    pub(super) const WHOLE: Shard = Shard { number: 1, of: 1 };
+
+    /// Reads `I/N`, or `job/N` in a pod of an Indexed Job.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        Shard::read(text, std::env::var(INDEX).ok().as_deref())
+    }
+
+    fn read(text: &str, index: Option<&str>) -> Result<Self, String> {
+        // Kubernetes counts from 0.
+        let of_job =
+            || index.and_then(|index| index.parse::<u32>().ok()).map(|index| index.saturating_add(1));
+        if text.starts_with("job/") && of_job().is_none() {
+            return Err(format!(
+                "found '{text}', and no {INDEX} in the environment: expected a pod of an Indexed Job"
+            ));
+        }
+        let number = |i: &str| if i == "job" { of_job() } else { i.parse().ok() };
+        let parts = text.split_once('/').and_then(|(i, n)| Some((number(i)?, n.parse().ok()?)));
         parts
             .filter(|&(number, of): &(u32, u32)| (1..=MOST).contains(&of) && (1..=of).contains(&number))
             .map(|(number, of)| Shard { number, of })
@@ -39,6 +57,9 @@ mod tests {
 
     #[test]
     fn parts_are_counted_from_one() {
+        assert_eq!(Shard::read("job/4", Some("3")), Ok(Shard { number: 4, of: 4 }));
+        assert!(Shard::read("job/4", Some("4")).is_err(), "beyond the last");
+        assert!(Shard::read("job/4", None).is_err_and(|why| why.contains("JOB_COMPLETION_INDEX")));
         assert_eq!(Shard::parse("2/4"), Ok(Shard { number: 2, of: 4 }));
         for text in ["0/4", "5/4", "1", "a/b", "1/0", "-1/4", "1/65"] {
             assert!(Shard::parse(text).is_err(), "{text}");

@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::history::Reader;
+use super::capacity;
+use super::folder::safe;
+use super::history::History;
 use super::inventory::{Candidate, LoadQuery};
-use super::row::Kept;
-use super::{Settings, proposal, questions};
+use super::row::{Kept, LEVELS, rounded};
+use super::{Settings, proposal, report_page};
 use crate::cli::backtest::workload::target_of;
 use crate::cli::init::survey::Survey;
 use crate::history::Series;
@@ -22,25 +24,28 @@ const LEAST: Span = Span::days(3);
 /// Points of the small picture: a week by two hours.
 const SPARKS: usize = 84;
 
-/// Judges one workload.
-pub(super) fn judge(candidate: &Candidate, reader: &Reader<'_>, settings: &Settings) -> Kept {
-    let load = match &candidate.load {
-        Ok(load) => load,
-        Err(why) => return Kept::missing(candidate, why.clone()),
+/// Judges one workload; with its report where that is wanted and there is something to report.
+pub(super) fn judge(history: &History, settings: &Settings, wants_page: bool) -> (Kept, Option<String>) {
+    let candidate = &history.candidate;
+    let judged = match (&history.load, &candidate.load) {
+        (Ok(series), Ok(load)) => judged(history, load, series, settings, wants_page),
+        (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
-    let judged = judged(candidate, load, reader, settings);
-    let mut kept = judged.unwrap_or_else(|why| Kept::missing(candidate, why));
-    kept.query = Some(load.query.clone());
-    kept
+    let (mut kept, page) = judged.unwrap_or_else(|why| (Kept::missing(candidate, why), None));
+    kept.query = candidate.load.as_ref().ok().map(|load| load.query.clone());
+    // What the source did not answer is asked again by the next run.
+    kept.failed = history.load.is_err() && candidate.load.is_ok();
+    (kept, page)
 }
 
 fn judged(
-    candidate: &Candidate,
+    history: &History,
     load: &LoadQuery,
-    reader: &Reader<'_>,
+    series: &Arc<Series>,
     settings: &Settings,
-) -> Result<Kept, String> {
-    let series = reader.series(&load.query)?;
+    wants_page: bool,
+) -> Result<(Kept, Option<String>), String> {
+    let candidate = &history.candidate;
     let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
     if series.observed() == 0 {
         return Err("its query yields no samples".to_owned());
@@ -48,45 +53,48 @@ fn judged(
     if covers < LEAST {
         return Err(format!("{covers} of history, expected {LEAST} at least"));
     }
-    let ran = ran(candidate, reader)?;
-    let policy = policy(candidate, load, &series, settings)?;
+    let ran = history.ran.as_deref();
+    let runs = |ran: &Series| (0..ran.len()).filter_map(|slot| ran.get(slot)).any(|ready| ready >= 1.0);
+    if !ran.is_none_or(runs) {
+        return Err("no replica of it was ready in the whole history".to_owned());
+    }
+    let policy = policy(candidate, load, series, settings)?;
     let calendar = policy.calendar.clone();
-    let twin = Load::of(&series);
-    let mut target = target_of(&policy, 0.0).map_err(|error| format!("{error:#}"))?;
+    let twin = Load::of(series);
+    let price = settings.prices.of(candidate.requests);
+    let mut target = target_of(&policy, price.unwrap_or(0.0)).map_err(|error| format!("{error:#}"))?;
     let learning = Span::seconds(covers.as_seconds() / 3);
     target.from = Some(twin.start() + learning);
     // The hours of a schedule come from all of the history, as whoever writes one looks at all of it; the load that it is
     // sized for is that of before the scored span.
-    let survey = Survey::of(&series, &calendar);
+    let survey = Survey::of(series, &calendar);
     let subject = Subject {
         load: &twin,
         target: &target,
         policy: &policy,
         busy: survey.busy(),
         clock: survey.clock(),
-        ran: ran.as_deref(),
+        ran,
         min_replicas: candidate.min,
     };
-    let assessment = assess(&subject).map_err(|error| error.to_string())?;
-    let kept = Kept::of(candidate, &assessment, survey.clock(), settings.price);
-    let mut kept = Kept { sparkline: sparkline(&series), ..kept };
-    proposal::add(&mut kept, candidate, &survey, settings);
-    Ok(kept)
-}
-
-/// Ready replicas; `None` where nothing tells of them.
-fn ran(candidate: &Candidate, reader: &Reader<'_>) -> Result<Option<Arc<Series>>, String> {
-    let Some(query) = questions::ready(&candidate.namespace, &candidate.target.kind, &candidate.target.name)
-    else {
-        return Ok(None);
-    };
-    // What ran is a comparison; the rest can be told without it.
-    let Ok(series) = reader.series(&query) else { return Ok(None) };
-    if series.observed() == 0 {
-        return Ok(None);
+    let (assessment, trials) = assess(&subject).map_err(|error| error.to_string())?;
+    let carried = capacity::learned(history, series);
+    let kept = Kept::of(candidate, &assessment, survey.clock(), price);
+    let hours_at =
+        LEVELS.iter().map(|level| trials.hours_at(*level).map(|hours| hours.map(rounded))).collect();
+    let mut kept = Kept { hours_at, sparkline: sparkline(series), ..kept };
+    if let Some(carried) = &carried {
+        carried.told(&mut kept, load);
     }
-    let runs = (0..series.len()).filter_map(|slot| series.get(slot)).any(|ready| ready >= 1.0);
-    if runs { Ok(Some(series)) } else { Err("no replica of it was ready in the whole history".to_owned()) }
+    proposal::add(&mut kept, candidate, &survey, settings);
+    let page = wants_page.then(|| {
+        let name = format!("{}/{}", candidate.namespace, candidate.name);
+        report_page::page(&name, twin, trials, series)
+    });
+    if page.is_some() {
+        kept.report = Some(format!("reports/{}/{}.html", safe(&candidate.namespace), safe(&candidate.name)));
+    }
+    Ok((kept, page))
 }
 
 fn policy(
@@ -99,7 +107,7 @@ fn policy(
     keys.retain(|key, _| !matches!(key.as_str(), "mode" | "override" | "serverAddress" | "datasource"));
     let mut set = |key: &str, value: String| drop(keys.insert(key.to_owned(), value));
     set("query", load.query.clone());
-    set("threshold", load.threshold.to_string());
+    set("threshold", load.per_replica().unwrap_or_default().to_string());
     set("minReplicas", candidate.min.to_string());
     set("maxReplicas", candidate.max.max(candidate.min).max(1).to_string());
     keys.entry("timezone".to_owned()).or_insert_with(|| settings.timezone.name().to_owned());

@@ -25,6 +25,8 @@ use crate::units::Time;
 pub(super) enum Entrant {
     /// A rule that learns nothing.
     Simple(Simple),
+    /// A rule for the busy hours beside a reactive trigger; as reactive where there are none.
+    Schedule,
     /// Forescale, with its name and mode.
     Forescale(&'static str, Mode),
     /// What really ran.
@@ -33,7 +35,7 @@ pub(super) enum Entrant {
 
 /// How one strategy fared on one workload.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(in crate::cli) struct Entry {
     pub name: &'static str,
     /// At its own setting.
     pub run: Run,
@@ -63,24 +65,36 @@ pub(super) struct Contest {
 
 /// Work is shared by so many threads.
 const THREADS: usize = 2;
+/// The names of those that are no [`Simple`] rule, in results.
+pub(in crate::cli) const SCHEDULE: &str = "schedule";
+pub(in crate::cli) const PREDICTIVE: &str = "predictive";
+pub(in crate::cli) const ACTUAL: &str = "actual";
 const FORESCALE: [(&str, Mode); 3] =
-    [("predictive", Mode::Predictive), ("shadow", Mode::Shadow), ("forescale-reactive", Mode::Reactive)];
+    [(PREDICTIVE, Mode::Predictive), ("shadow", Mode::Shadow), ("forescale-reactive", Mode::Reactive)];
 
 /// Reads the name of a strategy.
 pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
     let simple = Simple::parse(text).map(Entrant::Simple);
     let own = FORESCALE.iter().find(|f| f.0 == text).map(|f| Entrant::Forescale(f.0, f.1));
-    let names = Simple::ALL.iter().map(|s| s.name()).chain(FORESCALE.iter().map(|f| f.0));
+    let schedule = (text == SCHEDULE).then_some(Entrant::Schedule);
+    let names = Simple::ALL.iter().map(|s| s.name()).chain([SCHEDULE]).chain(FORESCALE.iter().map(|f| f.0));
     let expected = || format!("found '{text}', expected {}", names.collect::<Vec<_>>().join(", "));
-    simple.or(own).ok_or_else(expected)
+    simple.or(schedule).or(own).ok_or_else(expected)
 }
 
 // === impl Entry ===
 
 impl Entry {
     /// Without a forecast, and not swept.
-    fn new(name: &'static str, run: Run) -> Self {
+    pub(in crate::cli) fn new(name: &'static str, run: Run) -> Self {
         Entry { name, run, views: Vec::new(), trust: None, distrust: None, frontier: Frontier::default() }
+    }
+
+    /// With a forecast.
+    pub(in crate::cli) fn foreseen(name: &'static str, seen: Foreseen, frontier: Frontier) -> Self {
+        let Foreseen { run, views, trust, .. } = seen;
+        let distrust = Distrust::of(&run, &views);
+        Entry { name, run, views, trust, distrust, frontier }
     }
 }
 
@@ -91,8 +105,9 @@ impl Entrant {
     pub(super) fn name(self) -> &'static str {
         match self {
             Entrant::Simple(simple) => simple.name(),
+            Entrant::Schedule => SCHEDULE,
             Entrant::Forescale(name, _) => name,
-            Entrant::Actual => "actual",
+            Entrant::Actual => ACTUAL,
         }
     }
 }
@@ -193,19 +208,38 @@ impl Contest {
         Ok(())
     }
 
+    /// A rule at its own setting, the factor 1, and over the sweep.
+    fn swept(
+        &self,
+        entrant: Entrant,
+        at: impl Fn(f64) -> Result<Run, ConfigError>,
+    ) -> Result<Entry, ConfigError> {
+        let own = at(1.0)?;
+        let swept = |insurance: f64| {
+            if insurance == 1.0 { Ok(own.scorecard) } else { at(insurance).map(|run| run.scorecard) }
+        };
+        let frontier = if self.sweeps { sweep(MATCHED_TAU_U, swept)? } else { Frontier::default() };
+        Ok(Entry { frontier, ..Entry::new(entrant.name(), own) })
+    }
+
     fn enter(&self, workload: &Workload, entrant: Entrant) -> Result<Entry, ConfigError> {
         let Workload { load, target, policy, .. } = workload;
         match entrant {
             Entrant::Simple(simple) => {
                 let studied = simple.study(load, target, &policy.calendar);
-                let at = |insurance| run(load, target, &mut *studied.insured(insurance));
-                let own = at(1.0)?;
-                // Its own setting is the factor 1.
-                let swept = |insurance: f64| {
-                    if insurance == 1.0 { Ok(own.scorecard) } else { at(insurance).map(|run| run.scorecard) }
-                };
-                let frontier = if self.sweeps { sweep(MATCHED_TAU_U, swept)? } else { Frontier::default() };
-                Ok(Entry { frontier, ..Entry::new(entrant.name(), own) })
+                self.swept(entrant, |insurance| run(load, target, &mut *studied.insured(insurance)))
+            }
+            Entrant::Schedule => {
+                let studied = Simple::Reactive.study(load, target, &policy.calendar);
+                let busy = workload.busy.and_then(|busy| busy.sized(load, target, &policy.calendar));
+                self.swept(entrant, |insurance| {
+                    let alone = studied.insured(insurance);
+                    let mut rule = match busy {
+                        Some(busy) => busy.beside(alone, target, policy.calendar.clone(), insurance),
+                        None => alone,
+                    };
+                    run(load, target, &mut *rule)
+                })
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
@@ -217,9 +251,7 @@ impl Contest {
                 let point =
                     |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
                 let points = swept.iter().zip(runs).map(point).collect();
-                let Foreseen { run, views, trust } = own;
-                let distrust = Distrust::of(&run, &views);
-                Ok(Entry { name, run, views, trust, distrust, frontier: Frontier::of(points) })
+                Ok(Entry::foreseen(name, own, Frontier::of(points)))
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));

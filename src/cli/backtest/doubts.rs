@@ -23,7 +23,7 @@ pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a 
 
 /// For how long a forecast was distrusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Distrust {
+pub(in crate::cli) struct Distrust {
     /// Percent of the scored time.
     pub share: f64,
     /// Since when first.
@@ -69,12 +69,12 @@ fn little_history(workload: &Workload) -> Option<String> {
 
 fn binding_limit(workload: &Workload) -> Option<String> {
     let Workload { load, target, .. } = workload;
-    let (measure, most) = (target.measure(load), target.twin.max_replicas);
+    let (measure, most, curve) = (target.measure(load), target.twin.max_replicas, target.curve());
     let step = load.step().as_seconds().max(1);
     let slots = (measure.from.epoch()..measure.until.epoch()).step_by(step as usize).map(Time::from_epoch);
     let (mut all, mut above, mut peak) = (0_u64, 0_u64, 0);
     for at in slots.filter(|&at| load.is_observed(at)) {
-        let needed = target.threshold.replicas_for(load.at(at)).get();
+        let needed = curve.at(at).replicas_for(load.at(at)).get();
         all += 1;
         above += u64::from(needed > most);
         peak = peak.max(needed);
@@ -110,7 +110,7 @@ mod tests {
         keys.values.extend([("query", "q"), ("threshold", "10")].map(|(k, v)| (k.to_owned(), v.to_owned())));
         let policy = Policy::from_keys(&keys).expect("valid");
         let flaws = Vec::new();
-        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws }, [])
+        of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws, busy: None }, [])
     }
 
     #[test]

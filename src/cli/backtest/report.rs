@@ -18,7 +18,7 @@ use crate::draw::{STYLE, day, escaped, number};
 const SCRIPT: &str = include_str!("report/hover.js");
 
 /// The page of one workload.
-pub(super) fn page(workload: &Workload, entries: &[&Entry]) -> String {
+pub(in crate::cli) fn page(workload: &Workload, entries: &[&Entry]) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write_page(&mut out, workload, entries);
@@ -122,7 +122,8 @@ fn saving(entries: &[&Entry]) -> Option<(f64, f64)> {
 
 fn table(out: &mut String, entries: &[&Entry]) -> std::fmt::Result {
     out.push_str(
-        "<section><h2>All strategies</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>strategy</th>\
+        "<section><h2>All strategies</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"All strategies\"><table>\n<thead><tr><th>strategy</th>\
          <th>short, % of time</th><th>mean shortfall, %</th><th>requests late, %</th><th>replica-hours</th>\
          <th>by demand</th><th>by demand at 1 % short</th><th>events a day</th><th>starts</th>\
          <th>reversals</th><th>cost</th></tr></thead>\n<tbody>\n",

@@ -21,7 +21,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let target = &result.workload.target;
         let span = target.measure(&result.workload.load);
         let (from, until) = (span.from, span.until);
-        writeln!(out, "{}: {from} to {until}, {} per replica", result.workload.name, target.threshold.get())?;
+        let truth = if target.truth.is_some() { ", judged by the capacity given" } else { "" };
+        let per_replica = target.threshold.get();
+        writeln!(out, "{}: {from} to {until}, {per_replica} per replica{truth}", result.workload.name)?;
         for doubt in doubts::of(result.workload, &result.entries) {
             writeln!(out, "note: {doubt}")?;
         }

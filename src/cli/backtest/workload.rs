@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
+use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
-use crate::simulate::{Behavior, Load, Target, TwinConfig};
+use crate::simulate::{Behavior, BusyHours, Curve, Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
 
 /// One load with everything that is simulated around it.
-pub(super) struct Workload {
+pub(in crate::cli) struct Workload {
     /// Its name in results, unique.
     pub name: String,
     pub load: Load,
@@ -27,6 +28,8 @@ pub(super) struct Workload {
     pub policy: Policy,
     /// What really ran.
     pub actual: Option<Series>,
+    /// The hours of a schedule written from its pattern, where it has one.
+    pub busy: Option<BusyHours>,
     /// What is odd about the traces, in sentences.
     pub flaws: Vec<String>,
 }
@@ -38,6 +41,13 @@ pub(in crate::cli) enum Level {
     Given(Threshold),
     /// This percentile of the load is carried by so many replicas.
     Share { percentile: f64, replicas: f64 },
+}
+
+/// A part of `--capacity`: from an instant on a replica holds so much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Part {
+    from: Time,
+    level: Level,
 }
 
 /// A generated load has this daily peak, and a load test so many requests per second for each user.
@@ -75,9 +85,18 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
     for (name, (series, flaws)) in loads {
         let known = workloads.iter().filter(|w: &&Workload| w.name == name).count();
         let name = if known > 0 { format!("{name}-{}", known + 1) } else { name };
-        let workload = workload(args, &name, &series, actual.clone()).with_context(|| name.clone())?;
         let flaws = [flaws.told(), of_actual.clone()].concat();
-        workloads.push(Workload { flaws, ..workload });
+        let tried: Vec<Option<Level>> = match args.threshold.as_slice() {
+            [] => vec![None],
+            levels => levels.iter().copied().map(Some).collect(),
+        };
+        for &level in &tried {
+            let workload =
+                workload(args, level, &name, &series, actual.clone()).with_context(|| name.clone())?;
+            let of = workload.target.threshold.get();
+            let name = if tried.len() > 1 { format!("{name}-at-{of}") } else { name.clone() };
+            workloads.push(Workload { name, flaws: flaws.clone(), ..workload });
+        }
     }
     Ok(workloads)
 }
@@ -94,8 +113,27 @@ pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
 }
 
+/// Reads a loss of pods: `34%@2026-10-05T12:00:00Z`.
+pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
+    let fault =
+        || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
+    let (share, at) = text.split_once('@').ok_or_else(fault)?;
+    let share = share.trim().strip_suffix('%').and_then(|digits| digits.trim().parse::<f64>().ok());
+    let share = share.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
+    Ok((Time::parse(at.trim()).map_err(|_| fault())?, share.ok_or_else(fault)?))
+}
+
+/// Reads `100`, or `50@2026-03-04T10:00:00Z`.
+pub(super) fn parse_part(text: &str) -> Result<Part, String> {
+    let (level, from) = text.split_once('@').map_or((text, None), |(level, from)| (level, Some(from)));
+    let from =
+        from.map_or(Ok(Time::MIN), |from| Time::parse(from.trim()).map_err(|fault| fault.to_string()))?;
+    Ok(Part { from, level: Level::parse(level.trim())? })
+}
+
 fn workload(
     args: &BacktestArgs,
+    level: Option<Level>,
     name: &str,
     series: &Series,
     actual: Option<Series>,
@@ -103,10 +141,13 @@ fn workload(
     if series.observed() < 2 {
         bail!("found {} samples, expected at least 2", series.observed());
     }
-    let (policy, behavior) = policy(args, name, series)?;
+    let (policy, behavior) = policy(args, level, name, series)?;
     let load = Load::of(series);
     let mut target = target_of(&policy, args.price)?;
     target.twin.behavior = behavior;
+    target.losses.clone_from(&args.lose);
+    let part = |part: &Part| Ok((part.from, part.level.threshold(series)?));
+    target.truth = Curve::new(args.capacity.iter().map(part).collect::<anyhow::Result<_>>()?);
     let learning = Span::seconds(load.end().since(load.start()).as_seconds() / 3).min(MOST_LEARNING);
     let until = args.to.unwrap_or(load.end()).min(load.end());
     let from = args.last.map_or(args.from, |last| Some(until - last));
@@ -115,7 +156,8 @@ fn workload(
     if target.from >= target.until {
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
-    Ok(Workload { name: name.to_owned(), load, target, policy, actual, flaws: Vec::new() })
+    let busy = Survey::of(series, &policy.calendar).busy();
+    Ok(Workload { name: name.to_owned(), load, target, policy, actual, busy, flaws: Vec::new() })
 }
 
 /// The cluster that a policy is simulated in; its pods take the lead time to start.
@@ -128,7 +170,12 @@ pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<T
 }
 
 /// The policy of the file and the keys given beside it, for this load; with the `behavior` of its ScaledObject.
-fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<(Policy, Option<Behavior>)> {
+fn policy(
+    args: &BacktestArgs,
+    level: Option<Level>,
+    name: &str,
+    series: &Series,
+) -> anyhow::Result<(Policy, Option<Behavior>)> {
     let mut catalogue = Catalogue::default();
     let described =
         args.policy.as_deref().map(|path| described::read(path, None, &mut catalogue)).transpose()?;
@@ -136,14 +183,14 @@ fn policy(args: &BacktestArgs, name: &str, series: &Series) -> anyhow::Result<(P
     for pair in &args.set {
         let (key, value) =
             pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;
-        if key.trim() == "threshold" && args.threshold.is_some() {
+        if key.trim() == "threshold" && level.is_some() {
             bail!("--set {pair}: found --threshold beside it, expected one of the two");
         }
         keys.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     let mut set = |key: &str, value: String| keys.insert(key.to_owned(), value);
     set("query", args.query.clone().unwrap_or_else(|| name.to_owned()));
-    if let Some(level) = args.threshold {
+    if let Some(level) = level {
         set("threshold", level.threshold(series)?.get().to_string());
     }
     if let Some(lead) = args.lead {
@@ -168,7 +215,7 @@ fn name_of(path: &Path) -> String {
 /// The last `history` of a query.
 pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow::Result<Series> {
     let now = SystemClock.now();
-    live::read(url, query, Step::MINUTE, now - history, now)
+    live::read_load(url, query, Step::MINUTE, now - history, now)
 }
 
 // === impl Level ===
@@ -219,6 +266,15 @@ mod tests {
         for text in ["", "0", "-1", "p/4", "p101/4", "p50/0", "nan", "p50"] {
             assert!(Level::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_capacity_holds_from_an_instant_on() {
+        let part = parse_part("50@2026-03-04T10:00:00Z").expect("a part");
+        assert_eq!(part.from, Time::parse("2026-03-04T10:00:00Z").expect("an instant"));
+        assert_eq!(part.level.threshold(&series()).expect("given").get(), 50.0);
+        assert_eq!(parse_part("p50/4").expect("a share").from, Time::MIN);
+        assert!(parse_part("50@noon").is_err() && parse_part("@2026-03-04T10:00:00Z").is_err());
     }
 
     fn series() -> Series {

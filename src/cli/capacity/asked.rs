@@ -3,6 +3,8 @@
 //! Nothing here knows what was observed.
 
 use crate::capacity::Limit;
+use crate::policy::latency;
+use crate::source::exporters;
 
 /// What a workload is in Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +15,19 @@ pub(super) enum Kind {
     Statefulset,
     /// A Rollout of Argo.
     Rollout,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The same for who asks the exporters.
+    pub(super) fn exporters(self) -> exporters::Kind {
+        match self {
+            Kind::Deployment => exporters::Kind::Deployment,
+            Kind::Statefulset => exporters::Kind::StatefulSet,
+            Kind::Rollout => exporters::Kind::Rollout,
+        }
+    }
 }
 
 /// What an objective bounds.
@@ -44,7 +59,7 @@ impl Objective {
         let (name, below) = text.split_once('<').ok_or_else(fault)?;
         let quantity = Quantity::parse(name.trim()).ok_or_else(fault)?;
         let below = below.trim_start_matches('=').trim();
-        let below = if quantity == Quantity::Errors { part(below) } else { seconds(below) };
+        let below = if quantity == Quantity::Errors { part(below) } else { latency(below) };
         let below = below.filter(|below| *below > 0.0 && below.is_finite()).ok_or_else(fault)?;
         Ok(Objective { quantity, below })
     }
@@ -113,13 +128,6 @@ fn part(text: &str) -> Option<f64> {
         None => text.parse::<f64>().ok(),
     }
     .filter(|part| *part < 1.0)
-}
-
-/// A latency: `500ms`, `0.5s` or seconds without a unit.
-fn seconds(text: &str) -> Option<f64> {
-    let units = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1.0), ("m", 60.0), ("", 1.0)];
-    let (number, unit) = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)))?;
-    number.trim().parse::<f64>().ok().map(|number| number * unit)
 }
 
 #[cfg(test)]

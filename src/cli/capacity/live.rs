@@ -13,6 +13,7 @@ use crate::capacity::{Column, Evidence};
 use crate::cli::live;
 use crate::history::Series;
 use crate::serve::{Clock, SystemClock};
+use crate::source::exporters::{Service, Told};
 use crate::source::{Backend, RangeQuery};
 use crate::units::{Span, Step};
 
@@ -75,14 +76,14 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
     let (mut others, mut missing) = (Vec::new(), Vec::new());
     for wanted in wanted(args, quantity) {
         let Some(query) = &wanted.query else {
-            missing.extend((!wanted.what.is_empty()).then(|| wanted.told()));
+            missing.extend((!wanted.what.is_empty()).then(|| wanted.missed()));
             continue;
         };
         let series = ask(query).with_context(|| format!("{}: {query}", wanted.what))?;
         if series.observed() > 0 {
             others.push((wanted.column, series));
         } else {
-            missing.push(wanted.told());
+            missing.push(wanted.missed());
         }
     }
     ensure!(
@@ -90,19 +91,21 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
         "{}; name --workload with --namespace, or --replicas-query",
         missing.join("; ")
     );
-    let request = match (args.request, request(args)) {
-        (None, Some(query)) => {
-            let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
-            let found = found.filter(|cores| *cores > 0.0);
-            if found.is_none() {
-                missing.push(
-                    "the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned(),
-                );
+    let request =
+        match (args.request, args.queries.request_query.clone().or_else(|| told(args, Told::Request))) {
+            (None, Some(query)) => {
+                let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
+                let found = found.filter(|cores| *cores > 0.0);
+                if found.is_none() {
+                    missing.push(
+                        "the CPU request of a replica: kube-state-metrics has it, or name --request"
+                            .to_owned(),
+                    );
+                }
+                found
             }
-            found
-        }
-        _ => None,
-    };
+            _ => None,
+        };
     let others: Vec<(Column, &Series)> = others.iter().map(|(column, series)| (*column, series)).collect();
     let latency = others.iter().any(|(column, _)| *column == Column::Latency).then_some(quantity).flatten();
     Ok(Seen { evidence: Evidence::of_series(&load, &others), request, latency, missing })
@@ -130,7 +133,7 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
     vec![
         Wanted {
             column: Column::Replicas,
-            query: usual(replicas_query, ready(args)),
+            query: usual(replicas_query, told(args, Told::Ready)),
             what: "ready replicas",
             exporter: if args.kind == Kind::Rollout {
                 "the controller of Argo Rollouts"
@@ -140,14 +143,14 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
         },
         Wanted {
             column: Column::Cpu,
-            query: usual(cpu_query, cpu(args)),
+            query: usual(cpu_query, told(args, Told::Cpu)),
             what: "CPU",
             exporter: "cAdvisor, scraped from the kubelets,",
         },
-        Wanted { column: Column::Throttled, query: throttled(args), what: "", exporter: "" },
+        Wanted { column: Column::Throttled, query: told(args, Told::Throttled), what: "", exporter: "" },
         Wanted {
             column: Column::Generation,
-            query: usual(generation_query, generation(args)),
+            query: usual(generation_query, told(args, Told::Template)),
             what: is_named(generation_query, args.kind != Kind::Statefulset, "the pod template"),
             exporter: "kube-state-metrics",
         },
@@ -169,65 +172,17 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
 }
 
 impl Wanted {
-    fn told(&self) -> String {
+    fn missed(&self) -> String {
         let what = if self.what.is_empty() { "a query that was given" } else { self.what };
         let exporter = if self.exporter.is_empty() { "the service" } else { self.exporter };
         format!("{what}: {exporter} has it, and nothing was found")
     }
 }
 
-/// Selects the workload's pods: a Deployment's and a Rollout's end with two hashes, a `StatefulSet`'s with a number.
-fn pods(args: &CapacityArgs) -> Option<String> {
-    let CapacityArgs { namespace, workload, kind, .. } = args;
-    let workload = (!workload.is_empty()).then(|| workload.replace('.', "[.]"))?;
-    let end = if *kind == Kind::Statefulset { "[0-9]+" } else { "[a-z0-9]+-[a-z0-9]+" };
-    Some(format!("namespace=\"{namespace}\",pod=~\"{workload}-{end}\""))
-}
-
-fn ready(args: &CapacityArgs) -> Option<String> {
-    let CapacityArgs { namespace, workload, kind, .. } = args;
-    let (metric, label) = match kind {
-        Kind::Deployment => ("kube_deployment_status_replicas_ready", "deployment"),
-        Kind::Statefulset => ("kube_statefulset_status_replicas_ready", "statefulset"),
-        Kind::Rollout => ("rollout_info_replicas_available", "name"),
-    };
-    let of = format!("namespace=\"{namespace}\",{label}=\"{workload}\"");
-    (!workload.is_empty()).then(|| format!("max({metric}{{{of}}})"))
-}
-
-fn cpu(args: &CapacityArgs) -> Option<String> {
-    Some(format!(
-        "sum(rate(container_cpu_usage_seconds_total{{{},container!=\"\",container!=\"POD\"}}[2m]))",
-        pods(args)?
-    ))
-}
-
-fn throttled(args: &CapacityArgs) -> Option<String> {
-    let of = format!("{{{},container!=\"\"}}[2m]", pods(args)?);
-    Some(format!(
-        "sum(rate(container_cpu_cfs_throttled_periods_total{of})) / sum(rate(container_cpu_cfs_periods_total{of}))"
-    ))
-}
-
-fn request(args: &CapacityArgs) -> Option<String> {
-    let usual = || {
-        let of = format!("{{{},resource=\"cpu\"}}", pods(args)?);
-        Some(format!("max(sum by (pod) (kube_pod_container_resource_requests{of}))"))
-    };
-    args.queries.request_query.clone().or_else(usual)
-}
-
-/// The age of the newest `ReplicaSet` that runs: its number grows with each new template, and with nothing else.
-fn generation(args: &CapacityArgs) -> Option<String> {
-    let CapacityArgs { namespace, workload, kind, .. } = args;
-    if workload.is_empty() || *kind == Kind::Statefulset {
-        return None;
-    }
-    let of =
-        format!("{{namespace=\"{namespace}\",replicaset=~\"{}-[a-z0-9]+\"}}", workload.replace('.', "[.]"));
-    Some(format!(
-        "max(kube_replicaset_created{of} and on (namespace, replicaset) kube_replicaset_status_ready_replicas{of} > 0)"
-    ))
+/// What an exporter is asked about the workload, where it is named.
+fn told(args: &CapacityArgs, what: Told) -> Option<String> {
+    let service = Service { namespace: &args.namespace, name: &args.workload, kind: args.kind.exporters() };
+    (!args.workload.is_empty()).then(|| service.asks(what))?
 }
 
 #[cfg(test)]

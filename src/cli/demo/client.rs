@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tonic::transport::Channel;
 
+use super::cluster::{Cluster, RUNNING};
 use super::screen::Screen;
 use crate::decide::Contributor;
 use crate::http::Overview;
@@ -40,6 +41,7 @@ pub struct Caller {
     client: ExternalScalerClient<Channel>,
     clock: Arc<SteppedClock>,
     registry: Arc<Registry>,
+    cluster: Arc<Cluster>,
     handle: Handle,
     screen: Screen,
     rows: Vec<Row>,
@@ -61,11 +63,12 @@ pub struct Pace {
 }
 
 /// The metadata of the demo's trigger.
-const METADATA: [(&str, &str); 5] = [
+const METADATA: [(&str, &str); 6] = [
     ("query", "sum(rate(http_requests_total[1m]))"),
     ("threshold", "50"),
+    ("replicasQuery", RUNNING),
     ("leadTime", "1m"),
-    ("objective", "balanced"),
+    ("objective", "cost"),
     ("maxReplicas", "100"),
 ];
 
@@ -77,6 +80,7 @@ impl Caller {
         address: SocketAddr,
         clock: Arc<SteppedClock>,
         registry: Arc<Registry>,
+        cluster: Arc<Cluster>,
         screen: Screen,
         pace: Pace,
         reactive: &Run,
@@ -89,6 +93,7 @@ impl Caller {
             client,
             clock,
             registry,
+            cluster,
             handle: Handle::current(),
             screen,
             rows: Vec::new(),
@@ -157,6 +162,8 @@ impl Caller {
 impl Strategy for Caller {
     fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
         self.keep_pace(now.at);
+        // Asked for at the next poll at the earliest, as what is scraped is.
+        self.cluster.runs(now.at, now.desired);
         let handle = self.handle.clone();
         match handle.block_on(self.ask(now.at)) {
             Ok(answer) => {

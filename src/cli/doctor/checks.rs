@@ -27,12 +27,13 @@ use Seen::{Anyhow, InCluster, InPrometheus};
 
 type Link = (&'static str, &'static str, Seen, fn(&Facts) -> Finding);
 
-const LINKS: [Link; 17] = [
+const LINKS: [Link; 18] = [
     ("server", "does Forescale answer?", Anyhow, source::server),
     ("keda_calls", "does KEDA ask for this workload?", Anyhow, source::keda_calls),
     ("metadata", "are the trigger's keys valid?", Anyhow, source::metadata),
     ("data_source", "does Prometheus answer?", Anyhow, source::data_source),
     ("one_series", "does the query yield exactly one series?", InPrometheus, source::one_series),
+    ("metric_type", "is a rate taken of counters, and of nothing else?", InPrometheus, source::metric_type),
     ("clock_skew", "do the clocks agree?", Anyhow, source::clock_skew),
     ("fresh", "does the decision rest on fresh samples?", Anyhow, source::fresh),
     ("history", "is there enough history?", Anyhow, source::history),

@@ -4,9 +4,10 @@ use anyhow::ensure;
 use serde_json::Value;
 
 use crate::cli::api::{Api, Place};
+use crate::cli::live::LATELY;
 use crate::history::Series;
 use crate::serve::Pods;
-use crate::source::{Backend, RangeQuery, SourceError};
+use crate::source::{Backend, Doubt, RangeQuery, SourceError, doubts};
 use crate::units::{Span, Step, Time};
 
 /// What is asked, and whom.
@@ -44,6 +45,11 @@ pub(super) struct Facts {
     pub skew: Option<Span>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,
+    /// What is odd about the query by what Prometheus tells of its metrics; `None` without a query, or where it does not
+    /// tell.
+    pub doubts: Option<Vec<Doubt>>,
+    /// How long Prometheus keeps samples, where it tells.
+    pub retention: Option<Span>,
     /// Whether Prometheus scrapes kube-state-metrics at all.
     pub sees_cluster: bool,
     /// Replicas that the HPA sees; none where kube-state-metrics does not tell of it.
@@ -74,6 +80,12 @@ pub(super) type Seen = Option<f64>;
 /// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
 const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
                        kube_horizontalpodautoscaler_spec_max_replicas\"})";
+/// Ready replicas of a Deployment, a StatefulSet and a Rollout, with the label that names it.
+const READY: [(&str, &str); 3] = [
+    ("kube_deployment_status_replicas_ready", "deployment"),
+    ("kube_statefulset_status_replicas_ready", "statefulset"),
+    ("rollout_info_replicas_available", "name"),
+];
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
@@ -106,14 +118,14 @@ impl Names {
     }
 
     fn ready(&self) -> String {
-        format!(
-            "max(kube_deployment_status_replicas_ready{{namespace=\"{}\",deployment=\"{}\"}})",
-            self.namespace, self.deployment
-        )
+        let of = |(metric, label): (&str, &str)| {
+            format!("{metric}{{namespace=\"{}\",{label}=\"{}\"}}", self.namespace, self.deployment)
+        };
+        format!("max({})", READY.map(of).join(" or "))
     }
 
     fn pending(&self) -> String {
-        let pods = Pods::of(&self.namespace, &self.deployment);
+        let pods = Pods::of(&self.namespace, &self.deployment, None);
         format!("sum({})", pods.own(&pods.all("kube_pod_status_phase", ",phase=\"Pending\"")))
     }
 
@@ -174,6 +186,14 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         load: match (prometheus, query) {
             (Some(source), Some(query)) => Some(source.instant(query, *now).await),
             _ => None,
+        },
+        doubts: match (prometheus, query) {
+            (Some(source), Some(query)) => doubts(*source, query, *now - LATELY).await.ok(),
+            _ => None,
+        },
+        retention: match prometheus.and_then(|source| source.discovery()) {
+            Some(server) => server.retention().await.unwrap_or_default(),
+            None => None,
         },
         sees_cluster: look.at(CLUSTER).await.is_some(),
         hpa: look.at(&names.of_hpa("status_current_replicas", "")).await,

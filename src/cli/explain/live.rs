@@ -33,6 +33,11 @@ fn in_words(d: &Value) -> String {
     let mut out = format!("{replicas} at {}: {}", text(d, "at"), text(d, "because"));
     let each = |key: &str| d.get(key).and_then(Value::as_array).into_iter().flatten();
     let mut line = |text: String| out.extend(["\n  ", text.as_str()]);
+    for state in each("states").filter(|state| state["state"] != "healthy") {
+        let advice = text(state, "advice");
+        let advice = if advice.is_empty() { String::new() } else { format!(". {advice}") };
+        line(format!("{}: {}{advice}", text(state, "state"), text(state, "text")));
+    }
     for need in each("needs") {
         let aside = if need["counts"] == false { " (does not count)" } else { "" };
         line(format!("{} asks for {}{aside}", text(need, "contributor"), need["replicas"]));

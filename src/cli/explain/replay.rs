@@ -7,7 +7,7 @@ use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{
-    Circumstances, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming, lead_given,
+    Circumstances, Condition, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming,
     trust,
 };
 use crate::forecast::Explanation;
@@ -39,7 +39,7 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let begun = at - Span::days(1_000);
     let mut session = Session::new(&policy, Phase::OfSeries, begun);
     let answer = session.step(&recording.known_at(&policy, Phase::OfSeries, begun, at), &policy, at);
-    let forecasts = forecasts(&session, &policy, lead_given(&policy), at);
+    let forecasts = forecasts(&session, &policy, policy.lead(), at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
         Ok(decision) => {
@@ -67,6 +67,10 @@ fn told(
         return document.to_string();
     }
     let mut text = decision.to_string();
+    for state in Condition::of(decision, policy).iter().filter(|state| **state != Condition::Healthy) {
+        text += &format!("\n  {}: {state}. {}", state.as_str(), state.advice());
+        text.truncate(text.trim_end().len());
+    }
     if let Some((span, probability)) = decision.capped_in {
         text += &format!("\n  will be capped in {span} with probability {probability:.2}");
     }

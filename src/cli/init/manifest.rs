@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::survey::Survey;
+use crate::cli::string_literal;
 use crate::lint::PLACEHOLDER;
 use crate::units::{Span, Threshold};
 
@@ -137,7 +138,7 @@ impl Proposal {
     }
 
     fn target_reference(&self) -> String {
-        let (kind, name) = (&self.target.0, quoted(&self.target.1));
+        let (kind, name) = (&self.target.0, string_literal(&self.target.1));
         // KEDA takes a Deployment where nothing else is said.
         let version = match kind.as_str() {
             "Deployment" => return format!("    name: {name}\n"),
@@ -150,7 +151,8 @@ impl Proposal {
     /// The whole ScaledObject.
     pub(in crate::cli) fn manifest(&self) -> String {
         let Proposal { min, max, fallback, .. } = self;
-        let (name, namespace, scaler) = (quoted(&self.name), quoted(&self.namespace), quoted(&self.scaler));
+        let (name, namespace, scaler) =
+            (string_literal(&self.name), string_literal(&self.namespace), string_literal(&self.scaler));
         let target = self.target_reference();
         let mut text = format!(
             "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger
@@ -183,18 +185,13 @@ spec:
 "
         );
         for (key, value) in self.rows() {
-            text += &format!("        {key}: {}\n", quoted(&value));
+            text += &format!("        {key}: {}\n", string_literal(&value));
         }
         if let Some((rule, _)) = &self.schedule {
             text += &format!("        schedule: |\n          {rule}\n");
         }
         text
     }
-}
-
-/// As YAML reads it whatever it holds: a JSON string is one.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 /// Four significant digits: more would pretend to know.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::history::{Calendar, Series};
 use crate::simulate::BusyHours;
-use crate::units::Span;
+use crate::units::{Span, percentile};
 
 /// What was found.
 pub(in crate::cli) struct Survey {
@@ -32,13 +32,6 @@ const BUSY: f64 = 0.5;
 const HOURS: std::ops::RangeInclusive<usize> = 2..=18;
 /// Weekends with so much of the weekdays' load are like them.
 const ALIKE: f64 = 0.7;
-
-/// The value at a share of the sorted values, zero where there is none.
-pub(super) fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
-    values.get(rank).copied().unwrap_or(0.0)
-}
 
 /// The part of the variance that groups explain, corrected for their number (adjusted R²).
 fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
@@ -107,8 +100,8 @@ impl Survey {
             daily,
             clock: explained(&of_day, day).max(of_week),
             weekly: (days >= 14.0).then(|| explained(&by(168), 168)),
-            typical: percentile(values.clone(), 0.5),
-            highest: percentile(values, 0.999),
+            typical: percentile(values.clone(), 0.5).unwrap_or_default(),
+            highest: percentile(values, 0.999).unwrap_or_default(),
             busy: (daily >= FOLLOWS).then(|| busy(&cells)).flatten(),
         }
     }
@@ -175,7 +168,7 @@ impl Survey {
 fn busy(cells: &[Vec<f64>]) -> Option<BusyHours> {
     let quarter = |days: std::ops::Range<usize>, hour: usize| {
         let values = days.filter_map(|day| cells.get(24 * day + hour)).flatten().copied().collect();
-        percentile(values, 0.25)
+        percentile(values, 0.25).unwrap_or_default()
     };
     let weekdays: Vec<f64> = (0..24).map(|hour| quarter(0..5, hour)).collect();
     let most = weekdays.iter().copied().fold(0.0, f64::max);

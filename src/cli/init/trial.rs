@@ -16,7 +16,7 @@ use crate::plan::Insured;
 use crate::policy::Policy;
 use crate::simulate::{DEAREST, Load, Scorecard, Simple, cost_at, ran, run, run_forescale, sweep};
 use crate::source::Catalogue;
-use crate::units::{Quantile, Span};
+use crate::units::{Quantile, Span, percentile};
 
 /// How the proposal fared, and what it is held against.
 pub(super) struct Trial {
@@ -173,14 +173,7 @@ fn tried() -> String {
 /// The fewest replicas that, all the time, are short for at most `level` percent of it.
 fn fixed(load: &Load, target: &crate::simulate::Target, level: f64) -> f64 {
     let measure = target.measure(load);
-    let mut demands = Vec::new();
-    let mut at = measure.from;
-    while at < measure.until {
-        if load.is_observed(at) {
-            demands
-                .push(f64::from(target.threshold.replicas_for(load.at(at)).get().max(measure.min_replicas)));
-        }
-        at = at + load.step();
-    }
-    super::survey::percentile(demands, 1.0 - level / 100.0)
+    let demand = |load: f64| f64::from(target.threshold.replicas_for(load).get().max(measure.min_replicas));
+    let demands = load.observed(measure.from, measure.until).map(|(_, load)| demand(load));
+    percentile(demands.collect(), 1.0 - level / 100.0).unwrap_or_default()
 }

@@ -43,7 +43,12 @@ pub(super) fn text(target: &Target, action: &Action) -> String {
     );
     let (does, line) = match action {
         Action::Set(word) => (
-            format!("# {name} runs at {} until {}.", word.replicas.in_words(), word.until),
+            match word.from {
+                Some(from) => {
+                    format!("# {name} runs at {} from {from} until {}.", word.replicas.in_words(), word.until)
+                }
+                None => format!("# {name} runs at {} until {}.", word.replicas.in_words(), word.until),
+            },
             format!("        override: {}   # spec.triggers[{trigger}].metadata", yaml(&word.to_string())),
         ),
         Action::Lift => (
@@ -151,6 +156,7 @@ mod tests {
     fn set(reason: &str) -> Action {
         Action::Set(Override {
             replicas: Replicas::new(3).expect("in range"),
+            from: None,
             until: Time::parse("2026-12-01T18:00:00Z").expect("an instant"),
             reason: reason.to_owned(),
         })

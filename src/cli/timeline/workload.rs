@@ -28,7 +28,10 @@ pub(super) fn read(args: &TimelineArgs, now: Time) -> anyhow::Result<Workload> {
         catalogue.add_calendar(name, &files::text(path)?).with_context(|| path.display().to_string())?;
     }
     let described = described::read(&args.file, args.name.as_deref(), &mut catalogue)?;
-    let keys = catalogue.keys(&described.metadata);
+    // A manifest without a namespace is applied to the default one.
+    let (namespace, name) = described.title.split_once('/').unwrap_or(("default", &described.title));
+    let events = catalogue.events_of(namespace, name);
+    let keys = catalogue.keys_with(&described.metadata, &events);
     let policy = Policy::from_keys(&keys).with_context(|| described.title.clone())?;
     Ok(Workload { title: described.title, policy, rules: keys.schedule })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decide::{Blind, Contributor, Decision, Prepared, Session, decide};
-use crate::history::{Interruption, Observations, Sample, Series, SignalHistory};
+use crate::history::{Counters, Interruption, Observations, Sample, Series, SignalHistory};
 use crate::policy::{Keys, Policy};
 use crate::units::{Replicas, Span, Step, Time};
 
@@ -112,6 +112,85 @@ fn seen_at(before: &Observations, values: &[f64], now: Time) -> Observations {
     let mut seen = seen(values, (now, values[values.len() - 1]));
     seen.signals[0].source_began = before.signals[0].source_began;
     seen
+}
+
+/// A second signal beside a load of 545, which asks for 17 replicas.
+fn with_second(history: SignalHistory) -> (Observations, Policy) {
+    let mut policy = policy(&[]);
+    policy.signals.push(policy.signals[0].clone());
+    let mut seen = seen(&[545.0; 4], (at(3), 545.0));
+    seen.signals.push(history);
+    (seen, policy)
+}
+
+fn empty() -> SignalHistory {
+    SignalHistory { load: Some(Arc::new(Series::new(at(0), Step::MINUTE))), ..SignalHistory::default() }
+}
+
+#[test]
+fn a_further_signal_that_never_had_data_stops_nobody() {
+    let (seen, policy) = with_second(empty());
+    let decision = answer(&seen, &policy, at(3)).expect("the first signal decides");
+    assert_eq!(decision.replicas.get(), 17);
+    let told: Vec<_> = decision.notes.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|note| note.contains("signal 2 of the policy never had a value")), "{told:?}");
+    // Nor does it keep a workload awake: there is no work that it could have told of.
+    let (mut asleep, mut zero) = with_second(empty());
+    zero.limits.min = Replicas::ZERO;
+    asleep.signals[0] = self::seen(&[0.0; 4], (at(3), 0.0)).signals[0].clone();
+    assert_eq!(replicas(&asleep, &zero, at(3)), 0);
+}
+
+#[test]
+fn a_further_signal_that_is_unknown_is_not_absent() {
+    // Not read, for its source fails.
+    let (seen, policy) = with_second(SignalHistory::default());
+    assert!(answer(&seen, &policy, at(3)).is_err());
+    // Its source has just begun, and may have known values before.
+    let (seen, policy) = with_second(SignalHistory { source_began: Some(at(2)), ..empty() });
+    assert!(answer(&seen, &policy, at(3)).is_err());
+    // What it needed last is held, however long ago that was.
+    let lost = SignalHistory {
+        load: Some(Arc::new(Series::from_values(at(-300), Step::MINUTE, [900.0; 2]))),
+        ..SignalHistory::default()
+    };
+    let (seen, policy) = with_second(lost);
+    assert_eq!(replicas(&seen, &policy, at(3)), 27);
+    // The workload's own query is no further signal.
+    let (mut seen, policy) = with_second(empty());
+    seen.signals.swap(0, 1);
+    assert!(answer(&seen, &policy, at(3)).is_err());
+}
+
+#[test]
+fn a_target_that_is_away_for_less_than_the_range_lowers_nothing() {
+    // 45 seconds without a sample, then a counter that begins anew: the query is never empty.
+    let decayed = [(6, 420.0), (8, 300.0), (9, 270.0), (16, 500.0)];
+    let policy = policy(&[]);
+    let begun = at(0) + Span::minutes(3);
+    let quarter = |slot: i64| begun + Span::seconds(15 * slot);
+    let counters = |until: i64| {
+        let mut counters = Counters::new(begun, Step::QUARTER_MINUTE);
+        let there = |slot: i64| if (6..9).contains(&slot) { GAP } else { 0.0 };
+        let answers = (0..=until).map(there);
+        counters.absorb(&Series::from_values(begun, Step::QUARTER_MINUTE, answers));
+        Some(Arc::new(counters))
+    };
+    for (slot, load) in decayed {
+        let mut seen = seen(&[545.0; 5], (quarter(slot), load));
+        seen.previous = Replicas::new(17).ok();
+        assert!(replicas(&seen, &policy, quarter(slot)) < 17, "the query alone does not tell");
+        seen.signals[0].counters = counters(slot);
+        let decision = answer(&seen, &policy, quarter(slot)).expect("a decision");
+        assert_eq!(decision.replicas.get(), 17, "{slot}: {decision}");
+        // Who has just begun knows the history.
+        seen.previous = None;
+        assert_eq!(replicas(&seen, &policy, quarter(slot)), 17, "{slot}");
+    }
+    let mut full = seen(&[545.0; 5], (quarter(17), 300.0));
+    full.signals[0].counters = counters(17);
+    full.previous = Replicas::new(17).ok();
+    assert_eq!(replicas(&full, &policy, quarter(17)), 9, "refilled: the load counts again");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::Keys;
+use crate::policy::{Keys, Sizes, Spare};
 use crate::units::Step;
 
 fn policy(pairs: &[(&str, String)]) -> Policy {
@@ -40,13 +40,18 @@ proptest! {
         reactive in 0u32..60,
         running in proptest::option::of(0u32..60),
         (min, max, step) in (0u32..9, 1u32..70, 1u32..6),
+        spare in prop_oneof![Just("0"), Just("3"), Just("34%")],
+        tiers in proptest::option::of(Just("1,2,4,8,16,32")),
         tolerance in 0.0..0.5f64,
         (is_idle, awaits_load) in (any::<bool>(), any::<bool>()),
     ) {
+        let counts = tiers.map_or(("replicaStep", step.to_string()), |t| ("replicaTiers", t.to_owned()));
+        let min = if tiers.is_some() { 0 } else { min };
         let policy = policy(&[
             ("minReplicas", min.min(max).to_string()),
             ("maxReplicas", max.to_string()),
-            ("replicaStep", step.to_string()),
+            counts,
+            ("spareReplicas", spare.to_owned()),
             ("tolerance", format!("{tolerance:.3}")),
         ]);
         let rest = || Rest { is_idle, awaits_load };
@@ -57,5 +62,13 @@ proptest! {
         // Nor do a forecast that expects load, or one that does not count any more, lower or raise it wrongly.
         let expecting = settled(&policy, running, reactive, low, Rest { is_idle, awaits_load: true }).replicas;
         prop_assert!(expecting >= by_forecast(low));
+        // Spare replicas come on top within the limit, and of tiers the answer is one.
+        let bare = Policy { spare: Spare::NONE, ..policy.clone() };
+        let (with, without) = (by_load(reactive), settled(&bare, running, reactive, low, rest()).replicas);
+        prop_assert!(with >= without && with <= policy.limits.max);
+        prop_assert!((with == Replicas::ZERO) == (without == Replicas::ZERO));
+        if let Sizes::Tiers(tiers) = &policy.sizes {
+            prop_assert!(with == Replicas::ZERO || tiers.contains(&with), "{}", with);
+        }
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::decide::{Contributor, Decision, Note, SignalPlan, decide, prepare};
 use crate::history::{Observations, Series};
-use crate::policy::Keys;
+use crate::policy::{Keys, Policy};
 
 /// Minutes of two weeks and a bit: `low`, and daily from 09:07 on within ten minutes to 200, until 17:07.
 fn ramps(low: f64, until: usize) -> Arc<Series> {

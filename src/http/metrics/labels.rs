@@ -2,6 +2,7 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
+use crate::capacity::Bound;
 use crate::decide::Contributor;
 use crate::forecast::Rule;
 use crate::policy::WorkloadId;
@@ -28,6 +29,30 @@ pub(super) struct Answered {
     pub name: String,
     pub metric: String,
     pub answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct InState {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Bounded {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub bound: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Counting {
+    pub namespace: String,
+    pub name: String,
+    pub metric: String,
+    pub origin: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,6 +116,27 @@ impl Answered {
     pub(super) fn of(id: &WorkloadId, answer: &'static str) -> Self {
         let Workload { namespace, name, metric } = Workload::of(id);
         Answered { namespace, name, metric, answer }
+    }
+}
+
+impl InState {
+    pub(super) fn of(id: &WorkloadId, state: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        InState { namespace, name, metric, state }
+    }
+}
+
+impl Bounded {
+    pub(super) fn of(id: &WorkloadId, bound: Bound) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Bounded { namespace, name, metric, bound: bound.as_str() }
+    }
+}
+
+impl Counting {
+    pub(super) fn of(id: &WorkloadId, origin: &'static str) -> Self {
+        let Workload { namespace, name, metric } = Workload::of(id);
+        Counting { namespace, name, metric, origin }
     }
 }
 

@@ -37,6 +37,36 @@ impl Metrics {
              window's peak; below 1 is better",
             self.trust_ratio.clone(),
         );
+        self.register_ages();
+        let r = &mut self.registry;
+        r.register(
+            "state",
+            "1 for the state that a workload is in: the worst that is to be said of it",
+            self.states.clone(),
+        );
+        r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
+        r.register_with_unit(
+            "capped_in",
+            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
+            Unit::Seconds,
+            self.capped_in.clone(),
+        );
+        r.register(
+            "replica_capacity",
+            "Load that one replica was seen to carry, by what bounds it; absent where that cannot be told",
+            self.capacity.clone(),
+        );
+        r.register(
+            "replica_load",
+            "Load per replica as given by the threshold, and as used by the newest decision, where the capacity is known",
+            self.per_replica.clone(),
+        );
+        self.register_outcomes();
+    }
+
+    /// How old is what is known, and how much of it there is.
+    fn register_ages(&mut self) {
+        let r = &mut self.registry;
         r.register_with_unit(
             "history_age",
             "Age of the newest sample",
@@ -50,13 +80,11 @@ impl Metrics {
             self.decision_age.clone(),
         );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
-        r.register_with_unit(
-            "capped_in",
-            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
-            Unit::Seconds,
-            self.capped_in.clone(),
+        r.register(
+            "ignored_samples",
+            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
+            self.ignored.clone(),
         );
-        self.register_outcomes();
     }
 
     /// What the answers came to.

@@ -28,6 +28,7 @@ pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: T
     let until = if ahead.is_empty() { now } else { now + AHEAD };
     let range = (x(now - BACK), x(until));
     let zone = story.policy.schedule.zone();
+    let title = "Load, last day and coming half day".to_owned();
     let mut plane = Plane::new(true, range, (0.0, most * 1.05));
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
@@ -43,19 +44,35 @@ pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: T
     }
     plane.line("load", &line);
     plane.upright(x(now), "now");
-    let now_load = newest.unwrap_or_else(|| line.last().map_or(0.0, |p| p.1));
+    let Some(present) = newest.or_else(|| line.last().map(|p| p.1)) else {
+        let told = "No load was measured in the last day.".to_owned();
+        return Some(Figure {
+            svg: plane.svg(&format!("{title}. {told}")),
+            title,
+            caption: told,
+            keys,
+            is_wide: true,
+        });
+    };
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
-        Some(first) => format!(
-            "Now {}; at any moment of the coming 12 hours it is below {} with probability {}. Hour by hour in the \
-             table below.",
-            number(now_load),
+        // What is said of the coming hours does not hold while the present is beyond it.
+        Some(first) if present > peak => format!(
+            "Now {}: above {}, which the forecast expects not to be passed in the coming 12 hours (quantile {}). The \
+             present is not what it learned.",
+            number(present),
             number(peak),
             first.quantile
         ),
-        None => format!("Now {}. There is no forecast.", number(now_load)),
+        Some(first) => format!(
+            "Now {}; at any moment of the coming 12 hours it is below {} with probability {}. Hour by hour in the \
+             table below.",
+            number(present),
+            number(peak),
+            first.quantile
+        ),
+        None => format!("Now {}. There is no forecast.", number(present)),
     };
-    let title = "Load, last day and coming half day".to_owned();
     Some(Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true })
 }
 

@@ -5,9 +5,9 @@ mod settled;
 
 use std::fmt::Write;
 
-use super::super::overview::{Known, SILENT, Standing, Story};
-use super::{FOOT, figures, head, mark};
-use crate::decide::{self, Coming, Decision, Prepared, SignalPlan, ahead};
+use super::super::overview::{Known, Story};
+use super::{FOOT, class, figures, head};
+use crate::decide::{self, Coming, Condition, Decision, Prepared, Severity, SignalPlan, ahead};
 use crate::draw::{escaped, number};
 use crate::units::{Span, Time};
 
@@ -20,24 +20,21 @@ pub(super) fn write(
 ) -> std::fmt::Result {
     let title = format!("{}/{}", known.id.namespace(), known.id.name());
     out.push_str(&head(&title, "../../", Some(now)));
-    let state = mark(known, now);
+    let states = known.conditions(now);
+    let marks: String = states
+        .iter()
+        .map(|state| format!("<span class=\"mark {}\">{}</span> ", class(state), state.title()))
+        .collect();
     writeln!(
         out,
-        "<h1>{}</h1>\n<p><span class=\"mark {}\">{}</span> metric <code>{}</code>, KEDA asked {} ago</p>",
+        "<h1>{}</h1>\n<p>{marks}metric <code>{}</code>, KEDA asked {} ago</p>",
         escaped(&title),
-        state.class,
-        state.word,
         escaped(known.id.metric()),
         now.since(known.last_asked)
     )?;
-    if now.since(known.last_asked) > SILENT {
-        out.push_str(
-            "<section class=\"notice calm\"><p>KEDA asks every polling interval, 30 seconds unless told otherwise. It \
-             is silent where the ScaledObject is paused or gone, or where it asks another replica of this server.\
-             </p></section>\n",
-        );
+    for state in &states {
+        trouble(out, state, known, exposes)?;
     }
-    trouble(out, known, exposes)?;
     if let Some(story) = story {
         let tracker = story.prepared.as_ref().and_then(tracker);
         let look = |every: Span| {
@@ -81,23 +78,27 @@ fn tracker(prepared: &Prepared) -> Option<&crate::decide::Outlook> {
     }
 }
 
-fn trouble(out: &mut String, known: &Known, exposes: bool) -> std::fmt::Result {
-    let Some(text) = known.standing.trouble(exposes) else { return Ok(()) };
-    let told = match &known.standing {
-        Standing::Faulty(_) => {
-            "The trigger's metadata is refused, and KEDA holds what runs. What was found stands in the events of \
-             the ScaledObject; <code>forescale lint</code> finds it before it is applied."
-        }
-        Standing::Blind(crate::decide::Blind::Warming { .. }) => {
-            "KEDA is told to hold what runs until the history was read."
-        }
-        _ => {
-            "Neither a load nor the last need is known. KEDA is told to hold what runs; its fallback stands."
-        }
+/// What is wrong, and what to do about it.
+fn trouble(out: &mut String, state: &Condition, known: &Known, exposes: bool) -> std::fmt::Result {
+    let calm = match state.severity() {
+        Severity::Good => return Ok(()),
+        Severity::Warning => " calm",
+        Severity::Bad => "",
     };
+    let text = match state {
+        Condition::Faulty | Condition::NoData | Condition::WarmingUp => known.standing.trouble(exposes),
+        _ => None,
+    };
+    let text = text.unwrap_or_else(|| state.to_string());
+    let advice: String = escaped(state.advice())
+        .split('`')
+        .enumerate()
+        .map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
+        .collect();
     writeln!(
         out,
-        "<section class=\"notice\" aria-label=\"Trouble\"><p><strong>{}</strong></p><p>{told}</p></section>",
+        "<section class=\"notice{calm}\" aria-label=\"{}\"><p><strong>{}</strong></p><p>{advice}</p></section>",
+        state.title(),
         escaped(&text)
     )
 }

@@ -33,12 +33,28 @@ pub(super) struct DecisionView {
     pub history_age_seconds: Option<i64>,
     /// What the forecast said.
     pub forecast: Option<PeakView>,
+    /// What one replica carries; absent where nobody asks, or nothing was read yet.
+    pub capacity: Option<CapacityForm>,
     /// How far ahead the limit on replicas is likely to bind.
     pub capped_in_seconds: Option<i64>,
     /// The probability of that.
     pub capped_probability: Option<f64>,
     /// What people said changes next, within a week; told only where one workload is asked for.
     pub next_change: Option<ComingView>,
+    /// How it is doing, the worst first; told only where one workload is asked for.
+    pub states: Vec<StateView>,
+}
+
+/// One thing that is to be said of how a workload is doing.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "State", deny_unknown_fields)]
+pub(super) struct StateView {
+    /// Its name, as in `forescale_state`.
+    pub state: &'static str,
+    /// In words.
+    pub text: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub advice: &'static str,
 }
 
 /// The end of an override, or the schedule's next change.
@@ -95,6 +111,36 @@ pub(super) struct PeakView {
     pub verdict: VerdictView,
 }
 
+/// What one replica carries, and what becomes of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Capacity", deny_unknown_fields)]
+pub(super) struct CapacityForm {
+    /// advise or auto.
+    pub mode: &'static str,
+    /// The grid point it was learned at.
+    pub learned_at: String,
+    /// known or `cannot_tell`.
+    pub verdict: &'static str,
+    /// What one replica carries, in the unit of the first query.
+    pub per_replica: Option<f64>,
+    /// The lower end of the range that holds it nine times of ten.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// What bounds it: cpu, latency, throughput or demonstrated.
+    pub bound: Option<&'static str>,
+    /// The threshold that was given.
+    pub given: f64,
+    /// The load per replica that the decision counted on.
+    pub used: f64,
+    /// In words.
+    pub text: String,
+    /// Where it cannot be told, what would tell.
+    pub would_tell: Option<&'static str>,
+    /// What could not be had to learn from, and who has it.
+    pub missing: Vec<String>,
+}
+
 /// Who predicts the load, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Verdict", deny_unknown_fields)]
@@ -139,6 +185,8 @@ pub(super) struct WorkloadView {
     pub decision: Option<DecisionView>,
     /// Why there is none.
     pub unavailable: Option<String>,
+    /// How it is doing, the worst first; never empty.
+    pub states: Vec<StateView>,
 }
 
 /// The load as it was read, and the answers that changed.

@@ -1,7 +1,7 @@
 //! From keys to one signal: its query, its source, its grid, and for a queue what drains it.
 
 use crate::policy::reader::Reader;
-use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, look_back};
+use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, counter_questions, look_back};
 use crate::units::{Span, Step, Threshold};
 
 /// The longest history that is asked of a server: two years.
@@ -32,6 +32,7 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
     let signal = Signal {
         source: read_source(reader),
         look_back: look_back(&query),
+        counters: counter_questions(&query),
         query,
         threshold: Threshold::new(threshold.unwrap_or(1.0)).ok()?,
         activation: reader
@@ -125,7 +126,8 @@ fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
     let service = rate.map(ServiceRate::Given).or(completions.map(ServiceRate::Measured));
     let drain = (|| {
         let arrivals = arrivals?;
-        Some(Drain { look_back: look_back(&arrivals), arrivals, service: service?, within: within? })
+        let (look_back, counters) = (look_back(&arrivals), counter_questions(&arrivals));
+        Some(Drain { look_back, counters, arrivals, service: service?, within: within? })
     })();
     SignalKind::Queue(drain)
 }

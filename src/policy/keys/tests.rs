@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::policy::{ServiceRate, SignalKind};
+use crate::policy::{CapacityMode, ServiceRate, SignalKind};
 use crate::units::Step;
 
 fn keys(pairs: &[(&str, &str)]) -> Keys {
@@ -40,9 +40,25 @@ fn nothing_but_a_query_and_a_threshold_has_the_documented_defaults() {
     assert_eq!((signal.activation, &signal.kind), (0.0, &SignalKind::Rate));
     assert_eq!((policy.insurance, policy.mode), (Insurance::balanced(), Mode::Predictive));
     assert_eq!(policy.lead_time, LeadTime::Given(Span::minutes(2)));
-    assert_eq!((policy.tolerance, policy.replica_step), (0.1, 1));
+    assert_eq!((policy.tolerance, &policy.sizes, policy.spare), (0.1, &Sizes::ANY, Spare::NONE));
+    assert_eq!(policy.warm_up, Span::ZERO);
     assert_eq!(policy.zero.drain_grace, Span::minutes(30));
     assert!(policy.r#override.is_none() && !policy.is_schedule_only());
+}
+
+#[test]
+fn limits_are_told_in_tiers() {
+    let limits = |pairs: &[(&str, &str)]| {
+        let Limits { min, max } = good(&measured(pairs)).limits;
+        (min.get(), max.get())
+    };
+    assert_eq!(limits(&[("replicaTiers", "2,4,8,16")]), (2, 16));
+    assert_eq!(limits(&[("replicaTiers", "2,4,8,16"), ("minReplicas", "5"), ("maxReplicas", "12")]), (8, 8));
+    assert_eq!(limits(&[("replicaTiers", "2,4"), ("minReplicas", "0"), ("maxReplicas", "3")]), (0, 2));
+    let faults = bad(&measured(&[("replicaTiers", "2,4,8"), ("minReplicas", "5"), ("maxReplicas", "7")]));
+    assert!(faults[0].to_string().contains("a tier from minReplicas (5) to maxReplicas (7)"), "{faults:?}");
+    let both = bad(&measured(&[("replicaTiers", "2,4"), ("replicaStep", "2")]));
+    assert!(both[0].to_string().contains("either replicaTiers or replicaStep"), "{both:?}");
 }
 
 #[test]
@@ -162,16 +178,18 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
 }
 
 /// A bad text for a key, and the beginning of what is expected in its place.
-const BAD: [(&str, &str, &str); 39] = [
+const BAD: [(&str, &str, &str); 50] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
     ("calendar", "holidays", "a calendar of the server configuration"),
+    ("capacity", "on", "off, advise or auto"),
     ("completionsQuery", "c", "signal: queue beside it"),
     ("desiredReplicas", "2", ""),
     ("drainGrace", "soon", "a duration"),
     ("drainWithin", "1s", "a duration from 10s"),
     ("end", "0 18 * * *", ""),
     ("historyTimeWindow", "1m", "a duration from 1h"),
+    ("latencyObjective", "fast", "a latency such as 500ms"),
     ("leadTime", "2h", "auto, or a duration from 0s to 1h"),
     ("maskedSpans", "2026-01-02T00:00:00Z/2026-01-01T00:00:00Z", "comma-separated spans"),
     ("maxReplicas", "0", "a whole number from 1"),
@@ -184,12 +202,21 @@ const BAD: [(&str, &str, &str); 39] = [
     ("pollStep", "1s", "a duration from 5s"),
     ("quantile", "NaN", "a number from 0.5"),
     ("queryStep", "1s", "a duration from 10s"),
+    ("events", "all", "none, to opt out"),
     ("replicaStep", "0", "a whole number from 1"),
+    ("replicaTiers", "4,2", "ascending whole numbers above 0"),
+    ("replicaTiers", "200,400", "a tier from minReplicas (1) to maxReplicas (100)"),
+    ("spareReplicas", "95%", "a whole number such as 1, or a share from 0% to 90%"),
+    ("spareReplicas", "-1", "a whole number such as 1"),
+    ("targetKind", "deployment", "Deployment, StatefulSet or Rollout"),
+    ("targetName", "Web", "1 to 253 characters"),
+    ("warmUp", "2h", "a duration from 0s to 1h"),
     ("scaleToZeroAfter", "1", "a duration"),
     ("serviceRate", "0", "a number above 0"),
     ("settle", "1h", "a duration from 0s to 10m"),
     ("signal", "depth", "rate or queue"),
     ("start", "0 9 * * *", ""),
+    ("targetUtilization", "5%", "a share of the CPU request"),
     ("threshold", "0", "a number above 0"),
     ("threshold", "inf", "a number above 0"),
     ("threshold", "-3", "a number above 0"),
@@ -215,9 +242,11 @@ fn every_key_is_held_to_its_bounds() {
     }
     // These take any text, or are judged where the text is used: by the catalogue and the data sources.
     let elsewhere = [
+        "cpuQuery",
         "datasource",
         "errorQuery",
         "inFlightQuery",
+        "latencyQuery",
         "policy",
         "rejectedQuery",
         "replicasQuery",
@@ -320,4 +349,47 @@ fn the_metrics_name_is_known_for_any_metadata() {
         assert_eq!(metric_name_or_default(&metadata), want, "'{text}'");
     }
     assert_eq!(metric_name_or_default(&HashMap::new()), "forescale");
+}
+
+#[test]
+fn capacity_is_advised_unless_said_otherwise() {
+    let learning = |pairs: &[(&str, &str)]| good(&measured(pairs)).capacity;
+    let usual = learning(&[]).expect("a rate");
+    assert_eq!((usual.mode, usual.utilization, usual.objective), (CapacityMode::Advise, 0.7, None));
+    assert_eq!(learning(&[("capacity", "off")]), None);
+    let auto = learning(&[
+        ("capacity", "auto"),
+        ("targetUtilization", "60%"),
+        ("cpuQuery", "cpu"),
+        ("latencyQuery", "p95"),
+        ("latencyObjective", "500ms"),
+    ]);
+    let auto = auto.expect("a rate");
+    assert_eq!((auto.mode, auto.utilization, auto.objective), (CapacityMode::Auto, 0.6, Some(0.5)));
+    assert_eq!((auto.cpu.as_deref(), auto.latency.as_deref()), (Some("cpu"), Some("p95")));
+    for text in ["60", "0.6", "60 %"] {
+        assert_eq!(learning(&[("targetUtilization", text)]).expect("a rate").utilization, 0.6, "{text}");
+    }
+    // What waits in a queue is not what a replica carries.
+    assert_eq!(learning(&[("signal", "queue")]), None);
+}
+
+#[test]
+fn capacity_keys_that_do_not_go_together_are_faults() {
+    for (pairs, key, found) in [
+        (&[("capacity", "on")][..], "capacity", "on"),
+        (&[("targetUtilization", "5%")], "targetUtilization", "5%"),
+        (&[("targetUtilization", "150")], "targetUtilization", "150"),
+        (&[("latencyQuery", "p95"), ("latencyObjective", "fast")], "latencyObjective", "fast"),
+        (&[("latencyObjective", "500ms")], "latencyQuery", ""),
+        (&[("capacity", "off"), ("cpuQuery", "cpu")], "capacity", "off"),
+        (&[("capacity", "auto"), ("signal", "queue")], "capacity", "auto"),
+        (&[("capacity", "auto"), ("historyTimeWindow", "7d")], "historyTimeWindow", "7d"),
+    ] {
+        let faults = bad(&measured(pairs));
+        assert!(
+            faults.iter().any(|f| f.key == key && f.found.trim_matches('\'') == found),
+            "{pairs:?}: {faults:?}"
+        );
+    }
 }

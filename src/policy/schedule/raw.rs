@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
+use super::dates::Dates;
 use super::reader::Reader;
+use super::window::Window;
 use super::{Calendars, Rule};
 use crate::policy::{Fault, nearest};
+use crate::units::Time;
 
 /// One rule of a schedule as text. A missing key is `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,6 +139,24 @@ impl RawRule {
         let label = name.unwrap_or_else(|| self.describe());
         (faults.len() == before).then_some(())?;
         Some(Rule { label, effects, dates, window: window?, until })
+    }
+
+    /// Checks and compiles a rule that opens once, of which the name and the effects are read; `None` if it added faults.
+    pub(in crate::policy) fn once(
+        &self,
+        path: &str,
+        from: Time,
+        to: Time,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Rule> {
+        let before = faults.len();
+        let calendars = Calendars::default();
+        let mut reader = Reader { path, raw: self, calendars: &calendars, faults };
+        let (effects, name) = (reader.effects(), reader.name());
+        let window = Window::Once { from, to };
+        let rule =
+            Rule { label: name.unwrap_or_default(), effects, dates: Dates::all(), window, until: None };
+        (faults.len() == before).then_some(rule)
     }
 
     fn describe(&self) -> String {

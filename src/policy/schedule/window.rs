@@ -24,6 +24,8 @@ pub(super) enum Window {
     Clock { start: i64, end: i64 },
     /// Firings of one expression open it, firings of the other shut it.
     Cron { start: Box<Cron>, end: Box<Cron> },
+    /// From one instant to another, whatever the dates.
+    Once { from: Time, to: Time },
 }
 
 /// An open stretch of time: first instant inside, first instant outside.
@@ -42,6 +44,7 @@ impl Window {
                 .map(|date| Day::new(zone, date))
                 .any(|day| day.fixed(*start) <= now && now < day.fixed(*end)),
             Window::Cron { start, end } => cron_is_open(zone, dates, start, end, now),
+            Window::Once { from, to } => *from <= now && now < *to,
         }
     }
 
@@ -75,6 +78,7 @@ impl Window {
                     push(&mut found, since, to);
                 }
             }
+            Window::Once { from: opens, to: shuts } => push(&mut found, from.max(*opens), to.min(*shuts)),
         }
         found
     }

@@ -132,8 +132,11 @@ impl Troubles {
         }
         let trouble = inner.known.entry(question.clone()).or_default();
         trouble.note(part, outcome);
-        if part == Part::Instant {
-            trouble.interrupt(question, is_answer, last, now);
+        match part {
+            Part::Instant => trouble.interrupt(question, is_answer, last, now),
+            // The one that is asked first again shows that the source is back; the other may still wait for its turn.
+            Part::Series if is_answer && trouble.instant.is_some() => trouble.ended(now),
+            Part::Series => {}
         }
         inner.tell(question, now);
     }
@@ -194,8 +197,14 @@ impl Trouble {
         if !is_answer && lasts.is_none() {
             self.interrupted = Some(Interruption::begun(last, self.interrupted, now, reach(question)));
         } else if is_answer {
-            self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
+            self.ended(now);
         }
+    }
+
+    /// An interruption that lasts has ended.
+    fn ended(&mut self, now: Time) {
+        let lasts = self.interrupted.filter(|gap| gap.until.is_none());
+        self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
     }
 
     fn standing(&self) -> Standing {
@@ -360,6 +369,28 @@ mod tests {
             assert!(lines.len() == 1 && lines[0].contains("answers again"), "{lines:#?}");
             let gap = troubles.interrupted(&question).expect("seen");
             assert_eq!((gap.from, gap.until), (Some(at(-15)), Some(at(7_220))));
+        });
+    }
+
+    #[test]
+    fn a_source_is_back_with_the_first_question_that_it_answers() {
+        captured(|troubles, _| {
+            let question = question("sum(rate(requests_total[2m]))");
+            let note =
+                |part, outcome, second| troubles.noted(&question, part, outcome, Some(at(-15)), at(second));
+            let until = || troubles.interrupted(&question).and_then(|gap| gap.until);
+            note(Part::Instant, failed(), 0);
+            note(Part::Series, failed(), 0);
+            assert_eq!(until(), None);
+            note(Part::Series, Outcome::Answered, 60);
+            assert_eq!(until(), Some(at(60)), "the instant value waits for its turn");
+            note(Part::Instant, Outcome::Answered, 75);
+            let gap = troubles.interrupted(&question).expect("seen");
+            assert_eq!((gap.from, gap.returned, gap.until), (Some(at(-15)), Some(at(60)), Some(at(60))));
+            // A metric that is gone has no value, whatever its series answers.
+            note(Part::Instant, Outcome::Vanished, 1_200);
+            note(Part::Series, Outcome::Answered, 1_200);
+            assert_eq!(until(), None);
         });
     }
 

@@ -55,6 +55,11 @@ impl Overview for Registry {
         let ages: Vec<_> = self.lock().iter().map(|(id, sets)| (id.clone(), age(sets))).collect();
         // No call waits while they are written.
         ages.iter().for_each(|(id, age)| metrics.aged(id, *age));
+        let states = self.workloads().into_iter().map(|known| {
+            let state = known.condition(now).as_str();
+            (known.id, state)
+        });
+        metrics.in_states(states.collect());
         let entries = self.lock();
         // Who was let go of meanwhile has none.
         ages.iter().filter(|(id, _)| !entries.contains_key(id)).for_each(|(id, _)| metrics.aged(id, None));

@@ -50,14 +50,16 @@ impl Policies {
     fn read(
         &self,
         edition: &Edition,
+        id: &WorkloadId,
         metadata: &HashMap<String, String>,
         unusable: impl Fn(&SourceRef) -> Option<Fault>,
     ) -> Result<Arc<Policy>, Faults> {
-        let content = self.hasher.hash_one((edition.number, read_keys(metadata)));
+        let events = edition.catalogue.events_of(id.namespace(), id.name());
+        let content = self.hasher.hash_one((edition.number, &events, read_keys(metadata)));
         if let Some(policy) = self.lock().get(&content).and_then(Weak::upgrade) {
             return Ok(policy);
         }
-        let keys = edition.catalogue.keys(metadata);
+        let keys = edition.catalogue.keys_with(metadata, &events);
         let policy = Policy::from_keys(&keys).map_err(|faults| {
             // All faults at once, also those of sources that may not be used.
             faults.and(keys.sources().iter().filter_map(unusable).collect())
@@ -151,7 +153,7 @@ impl Registry {
         let resolve = |source: &SourceRef| {
             self.shared.backends.resolve(source, id.namespace()).map_err(|error| refused(source, &error))
         };
-        let policy = self.policies.read(edition, metadata, |source| resolve(source).err())?;
+        let policy = self.policies.read(edition, id, metadata, |source| resolve(source).err())?;
         let (mut backends, mut faults) = (Vec::new(), Vec::new());
         for signal in &policy.signals {
             match resolve(&signal.source) {

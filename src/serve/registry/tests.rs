@@ -233,6 +233,63 @@ async fn a_changed_catalogue_reaches_running_workloads_without_warming_up() {
 }
 
 #[tokio::test]
+async fn a_workload_at_its_limit_says_so_everywhere() {
+    let bench = bench(Catalogue::default(), "");
+    // The load needs five.
+    for (name, most, text) in [
+        ("passed", "4", "5 replicas are needed, and maxReplicas allows 4"),
+        ("reached", "5", "all 5 replicas that maxReplicas allows are needed"),
+    ] {
+        bench.ask(name, &[("maxReplicas", most)]).ok();
+        bench.settled().await;
+        let known = bench.registry.triggers("shop", name);
+        let now = bench.registry.shared.clock.now();
+        let state = known[0].condition(now);
+        assert_eq!((state.as_str(), state.to_string().as_str()), ("at_limit", text));
+        let metrics = crate::http::Overview::metrics(&*bench.registry).encode();
+        let row = format!("name=\"{name}\",metric=\"forescale\",state=\"at_limit\"}} 1");
+        assert!(metrics.contains(&row), "{row} in {metrics}");
+    }
+    // What KEDA no longer asks for says so, and the worst still stands first.
+    bench.pass(Span::minutes(3));
+    let now = bench.registry.shared.clock.now();
+    let states = bench.registry.triggers("shop", "passed")[0].conditions(now);
+    let names: Vec<&str> = states.iter().map(crate::decide::Condition::as_str).collect();
+    assert!(names.first() == Some(&"at_limit") && names.contains(&"keda_silent"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_changed_event_reaches_the_workloads_that_it_concerns() {
+    let with = |workloads: &str| {
+        let config = format!(
+            "events: [{{name: sale, start: '{}', end: '{}', workloads: ['{workloads}'], factor: 3}}]",
+            BEGIN - Span::HOUR,
+            BEGIN + Span::HOUR
+        );
+        let mut catalogue = Catalogue::default();
+        let config = ServerConfig::parse(&config, &std::collections::BTreeMap::new()).expect("valid");
+        catalogue.set_events(config.events);
+        catalogue
+    };
+    let bench = bench(with("shop/w*"), "");
+    // The same keys: what differs is the name.
+    let settled = async |name| {
+        bench.ask(name, &[]).ok();
+        bench.settled().await;
+        bench.ask(name, &[]).expect("served").expect("decided").replicas.get()
+    };
+    assert_eq!((settled("web").await, settled("api").await), (14, 5));
+    let text = bench.registry.shared.metrics.encode();
+    assert!(
+        text.contains("forescale_events_open{namespace=\"shop\",name=\"web\",metric=\"forescale\"} 1"),
+        "{text}"
+    );
+    bench.registry.reload(with("shop/api"));
+    assert_eq!((settled("web").await, settled("api").await), (5, 14));
+    assert_eq!(settled("api").await, 14);
+}
+
+#[tokio::test]
 async fn a_panic_is_the_error_of_one_workload() {
     let bench = bench(Catalogue::default(), "");
     let broken = [("datasource", "panics")];

@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::Workload;
 use crate::decide::CONTEXT_WINDOW;
-use crate::history::{Observations, Sample, Series, SignalHistory};
+use crate::history::{Counters, Observations, Sample, Series, SignalHistory};
 use crate::plan;
 use crate::policy::{LeadTime, Policy, Signal, WorkloadId};
 use crate::serve::forecasts::ForecastKey;
+use crate::serve::hub::Asked;
 use crate::serve::registry::Shared;
 use crate::serve::starts::start_queries;
 use crate::source::Backend;
@@ -35,12 +36,13 @@ impl Workload {
         let q = &self.policy.queries;
         let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
         let signals = self.policy.signals.iter().flat_map(Signal::queries).map(str::to_owned);
-        context.chain(signals).chain(self.start_queries().into_iter().flatten()).collect()
+        let starts = self.start_queries().into_iter().flatten();
+        context.chain(signals).chain(starts).chain(self.template_query()).collect()
     }
 
     /// What `leadTime: auto` asks.
     fn start_queries(&self) -> Option<[String; 2]> {
-        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id))
+        (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id, &self.policy.target))
     }
 
     /// Everything that was read for others already; `None` where anything is missing.
@@ -80,6 +82,12 @@ impl Workload {
             let starts = lately.map(|lately| plan::starts(&lately, ready.as_deref()));
             observations.lead_samples = Arc::new(starts.unwrap_or_default());
         }
+        if let Some(query) = self.template_query() {
+            // A rollout takes minutes: more often than once in one of them is in vain.
+            let at = at.floor_to(Span::MINUTE, Span::ZERO);
+            let template = ask.instant(&self.id, shared, backend, &query, Step::MINUTE, at).await;
+            observations.template = template.map(|sample| sample.value);
+        }
         let skews = self.backends.iter().filter_map(|b| b.clock_skew(shared.clock.now()));
         observations.clock_skew = skews.max().unwrap_or(Span::ZERO);
         shared.metrics.skewed(observations.clock_skew.as_seconds() as f64);
@@ -98,20 +106,27 @@ impl Workload {
             let key = feed_key(backend, signal, query, signal.window);
             async move { ask.series(&self.id, shared, backend, &key, signal.settle, at).await }
         };
-        let (load, newest, source_began) = tokio::join!(
+        let counters = |questions, look_back| {
+            let (keep, grid) = (self.policy.max_stale, signal.poll_step);
+            ask.counters(shared, backend, Asked { questions, look_back, keep, grid }, at)
+        };
+        let (load, newest, source_began, counted) = tokio::join!(
             series(&signal.query),
             ask.instant(&self.id, shared, backend, &signal.query, signal.poll_step, at),
-            ask.began(shared, backend, at)
+            ask.began(shared, backend, at),
+            counters(&signal.counters, signal.look_back)
         );
         let mut history = SignalHistory {
             load,
             newest: newest.filter(Sample::is_load),
             interrupted: shared.hub.interrupted(backend.as_ref(), &signal.query),
             source_began,
+            counters: counted,
             ..SignalHistory::default()
         };
         if let Some(drain) = signal.drain() {
             history.arrivals = series(&drain.arrivals).await;
+            history.arrival_counters = counters(&drain.counters, drain.look_back).await;
             if let Some(query) = drain.completions() {
                 history.completions = series(query).await;
             }
@@ -158,6 +173,20 @@ impl Ask<'_> {
                 is_missing.fetch_or(known.is_none(), Ordering::Relaxed);
                 known.flatten()
             }
+        }
+    }
+
+    async fn counters(
+        self,
+        shared: &Shared,
+        backend: &Arc<dyn Backend>,
+        asked: Asked<'_>,
+        at: Time,
+    ) -> Option<Arc<Counters>> {
+        match self {
+            Ask::By(by) => shared.hub.counters(backend, asked, at, by).await,
+            // Who was asked for the load was asked for this.
+            Ask::Memory(_) => shared.hub.newest_counters(backend.as_ref(), asked),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Carried, Workload};
-use crate::decide::{Blind, Contributor, Decision, Need, Prepared, SignalPlan, State};
+use crate::decide::{Blind, Contributor, Decision, Need, Note, Prepared, SignalPlan, State};
 use crate::history::{Observations, Series};
 use crate::policy::Mode;
 use crate::serve::registry::Shared;
@@ -34,6 +34,7 @@ impl Workload {
                     let (replicas, reason) = (decision.replicas.get(), decision.reason.as_str());
                     tracing::info!(workload = %self.id, replicas, reason, "decided");
                 }
+                self.tell_absent(&decision);
                 drop(self.state.send_replace(Ok(Arc::new(decision))));
             }
             Err(blind) => {
@@ -53,6 +54,18 @@ impl Workload {
                     true
                 });
             }
+        }
+    }
+
+    /// Tells of signals without data, once when that changes.
+    fn tell_absent(&self, decision: &Decision) {
+        let before = self.state.borrow().as_ref().ok().cloned();
+        let is_told = |note: &Note| before.as_ref().is_some_and(|before| before.notes.contains(note));
+        for note in decision.notes.iter().filter(|note| !is_told(note)) {
+            let Note::SignalAbsent { number } = note else { continue };
+            let signal = number.checked_sub(1).and_then(|i| self.policy.signals.get(i));
+            let query = signal.map_or("", |signal| signal.query.as_str());
+            tracing::warn!(workload = %self.id, query, "{note}");
         }
     }
 
@@ -88,7 +101,8 @@ impl Workload {
                 let points = history.load.as_deref().map_or(0, Series::observed);
                 let decided = decision.forecast.as_ref().map(|view| view.trust);
                 let trust = decided.or_else(|| prepared.trust(&self.policy));
-                shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points);
+                let ignored = tracker.ignored();
+                shared.metrics.judged(&self.id, trust.as_ref(), &tracker.accuracy(), points, ignored);
             }
         }
         let running = observations.replicas.as_deref().and_then(Series::last).map(|(_, running)| running);

@@ -2,7 +2,7 @@
 
 use crate::history::Calendar;
 use crate::simulate::{Load, Moment, Strategy, Target};
-use crate::units::{Span, Threshold, Time};
+use crate::units::{Span, Threshold, Time, percentile};
 
 /// Hours of the day in which at least this load is nearly always there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,7 @@ pub struct BusyHours {
 }
 
 /// The rule with the trigger beside it.
-pub(super) struct Rule<'a> {
+struct Rule<'a> {
     busy: BusyHours,
     beside: Box<dyn Strategy + 'a>,
     threshold: Threshold,
@@ -34,29 +34,21 @@ pub(super) struct Rule<'a> {
 impl BusyHours {
     /// The same for a load that 95 % of the samples in these hours do not exceed, as seen before the scored span:
     /// people read such a line off a dashboard. `None` without a sample.
-    pub(super) fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
-        let mut seen = Vec::new();
-        let mut at = load.start();
-        while at < target.measure(load).from {
-            if load.is_observed(at) && self.holds(calendar, at) {
-                seen.push(load.at(at));
-            }
-            at = at + load.step();
-        }
-        seen.sort_unstable_by(f64::total_cmp);
-        let load = seen.get(seen.len() * 95 / 100).copied()?;
-        Some(BusyHours { load, ..self })
+    pub fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
+        let before = load.observed(load.start(), target.measure(load).from);
+        let busy = before.filter(|&(at, _)| self.holds(calendar, at)).map(|(_, load)| load);
+        Some(BusyHours { load: percentile(busy.collect(), 0.95)?, ..self })
     }
 
     /// The rule with `beside` as the trigger on the present load; `factor` multiplies the load to be ready for.
-    pub(super) fn beside<'a>(
+    pub fn beside<'a>(
         self,
         beside: Box<dyn Strategy + 'a>,
         target: &Target,
         calendar: Calendar,
         factor: f64,
-    ) -> Rule<'a> {
-        Rule {
+    ) -> Box<dyn Strategy + 'a> {
+        Box::new(Rule {
             busy: self,
             beside,
             threshold: target.threshold,
@@ -64,7 +56,7 @@ impl BusyHours {
             calendar,
             factor,
             known: None,
-        }
+        })
     }
 
     fn holds(&self, calendar: &Calendar, at: Time) -> bool {

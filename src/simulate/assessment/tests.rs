@@ -40,7 +40,7 @@ fn judged(
         ran: ran.as_ref(),
         min_replicas: min,
     };
-    assess(&subject).expect("a valid cluster")
+    assess(&subject).expect("a valid cluster").0
 }
 
 fn hour(i: usize) -> f64 {
@@ -88,4 +88,36 @@ fn a_saving_is_never_told_at_less_safety() {
     let found = judged(bursts, None, 0.0, 1, Some(60.0));
     assert_eq!(found.ran.map(|ran| ran.short_percent), Some(0.0), "{found:?}");
     assert!(found.reactive.short_percent > 0.0 && found.saving_percent.is_none(), "{found:?}");
+}
+
+#[test]
+fn far_too_much_is_too_much_at_every_load() {
+    // Bursts at fixed times; what the peak needs is held all day, four times the mean. That is what a forecast saves.
+    let bursts = |i: usize, noise: f64| if i % 120 < 20 { 300.0 } else { 30.0 } + noise;
+    let at_the_peak = judged(bursts, None, 0.95, 1, Some(31.0));
+    assert!(at_the_peak.ran.is_some_and(|ran| ran.replica_hours > 3.0 * 24.0 * at_the_peak.days * 7.0));
+    assert_ne!(at_the_peak.verdict, Verdict::OverProvisioned, "{at_the_peak:?}");
+    let twice_the_peak = judged(bursts, None, 0.95, 1, Some(60.0));
+    assert_eq!(twice_the_peak.verdict, Verdict::OverProvisioned, "{twice_the_peak:?}");
+    assert!(
+        matches!(twice_the_peak.finding, Finding::RanMore { ratio } if ratio > 5.0),
+        "{twice_the_peak:?}"
+    );
+}
+
+#[test]
+fn the_figures_beside_a_saving_are_as_safe_as_what_ran() {
+    let wave = |i: usize, noise: f64| {
+        let minute = (i % 120) as f64;
+        30.0 + 300.0 * (minute / 10.0).min(1.0).min(((60.0 - minute) / 10.0).clamp(0.0, 1.0)) + 3.0 * noise
+    };
+    // Enough but for the top of each wave.
+    let found = judged(wave, None, 0.9, 1, Some(33.0));
+    let (ran, saving) = (found.ran.expect("known"), found.saving_percent.expect("told"));
+    assert!(
+        found.level <= ran.short_percent.min(1.0) && found.predictive.short_percent <= found.level,
+        "{found:?}"
+    );
+    let told = 100.0 * (1.0 - found.predictive.replica_hours / ran.replica_hours);
+    assert!((told - saving).abs() < 1e-6, "{found:?}");
 }

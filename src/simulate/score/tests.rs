@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::history::Series;
 use crate::units;
+use crate::units::Threshold;
 
 fn minute(n: i64) -> Time {
     Time::from_epoch(n * 60)
@@ -16,7 +17,7 @@ fn changes(rows: &[(i64, u32)]) -> Vec<Change> {
 
 fn measure(until: i64) -> Measure {
     Measure {
-        threshold: Threshold::new(10.0).expect("above zero"),
+        truth: Curve::steady(Threshold::new(10.0).expect("above zero")),
         min_replicas: 1,
         from: minute(0),
         until: minute(until),

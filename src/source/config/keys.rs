@@ -121,6 +121,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The entries of a list, as they stand.
+    pub(super) fn items(&self, key: &'static str) -> &'a [Value] {
+        match self.get(key) {
+            None => &[],
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.fault(key, kind(other), "a list");
+                &[]
+            }
+        }
+    }
+
     pub(super) fn flag(&self, key: &'static str) -> bool {
         match self.get(key) {
             None => false,

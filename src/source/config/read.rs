@@ -1,6 +1,7 @@
 //! From keys to the types of the configuration.
 
 mod datasource;
+mod events;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         datasources: datasource::all(&top),
         server_address_allow: allow_list(&top),
         calendars: top.texts("calendars").into_iter().map(|(n, t)| (n.to_owned(), t.value.into())).collect(),
+        events: events::all(&top),
         policies: path(&top, "policies"),
         state: state(&top),
         startup_grace: top.span("startupGrace", Span::seconds(30), Span::ZERO, Span::HOUR),

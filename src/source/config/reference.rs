@@ -45,6 +45,13 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
         "The most requests a second; what is beyond waits.",
     ),
     ("datasources.NAME.namespaces", "list", "all", "Namespaces whose workloads may use it."),
+    (
+        "events",
+        "list",
+        "none",
+        "What happens once and concerns many workloads: maps of `name`, `start`, `end`, `timezone`, `workloads` \
+         (patterns such as `shop/*`) and `min`, `max`, `exactly` or `factor`. Read again when the file changes.",
+    ),
     ("grpc.keepalive", "duration", "30s", "How often an idle connection is probed."),
     (
         "grpc.maxConnectionAge",

@@ -34,6 +34,27 @@ fn nothing_is_required() {
     }
 }
 
+#[test]
+fn events_are_read_and_their_faults_told_at_once() {
+    let sale =
+        "{name: sale, start: 2026-11-27T06:00, end: 2026-11-28T00:00, workloads: ['shop/*'], factor: 3}";
+    let config = good(&format!("events:\n  - {sale}\n"));
+    assert_eq!((config.events.len(), config.events[0].name()), (1, "sale"));
+    let found = faults(
+        "events: [{name: a, workloads: [x]}, 7, {name: b, start: now, end: then, workloads: ['*/*'], min: -1}]",
+    );
+    let keys: Vec<&str> = found.iter().map(|fault| fault.key.as_str()).collect();
+    for key in ["events[0]", "events[0].start", "events[0].end", "events[0].workloads[0]", "events[1]"] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+    for key in ["events[2].start", "events[2].end", "events[2].min"] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+    assert!(faults("events: {name: sale}")[0].key == "events");
+    let many = format!("events: [{}]", vec![sale; 201].join(", "));
+    assert!(faults(&many)[0].to_string().contains("at most 200"));
+}
+
 const FULL: &str = r#"
 listen: {grpc: "[::]:6001", http: 127.0.0.1:8081}
 datasources:

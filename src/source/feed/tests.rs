@@ -13,6 +13,8 @@ struct Canned {
     /// Answers before the next failure; `None` for no failure.
     fails_after: Mutex<Option<usize>>,
     missing: Mutex<Vec<std::ops::Range<i64>>>,
+    /// Those of which it yields a part.
+    partial: Mutex<Vec<std::ops::Range<i64>>>,
     /// Whether the next answer never comes.
     hangs: Mutex<bool>,
 }
@@ -29,7 +31,12 @@ impl Backend for Canned {
         let (from, to) = (q.from.epoch() / 60, q.to.epoch() / 60);
         self.asked.lock().expect("not poisoned").push((from, to));
         let missing = self.missing.lock().expect("not poisoned").clone();
-        let value = |m: i64| if missing.iter().any(|r| r.contains(&m)) { f64::NAN } else { m as f64 };
+        let partial = self.partial.lock().expect("not poisoned").clone();
+        let value = |m: i64| match m {
+            m if missing.iter().any(|r| r.contains(&m)) => f64::NAN,
+            m if partial.iter().any(|r| r.contains(&m)) => m as f64 / 2.0,
+            m => m as f64,
+        };
         Ok(Reading { series: Series::from_values(q.from, q.step, (from..=to).map(value)), warnings: vec![] })
     }
 
@@ -97,6 +104,23 @@ fn all_since_the_hour_before_the_last_grid_point_is_read_again_at_the_next() {
     assert_eq!((update.new_samples, update.series.observed()), (11, update.series.len()));
     run(feed.refresh(at(g + 1, 31))).expect("answered");
     assert_eq!(source.asked.lock().expect("not poisoned")[3..], [(g, g + 1)]);
+}
+
+#[test]
+fn a_source_that_lost_samples_replaces_none_by_a_part() {
+    let source = Arc::new(Canned::default());
+    let key = FeedKey { query: "sum(rate(q[2m]))".to_owned(), ..key(Span::DAY) };
+    let mut feed = Feed::new(Arc::clone(&source) as Arc<dyn Backend>, key, Span::seconds(30));
+    let g = after_grid_point(&feed);
+    run(feed.refresh(at(g, 0))).expect("answered");
+    // Only the last two hours are kept, and the ranges of the first two minutes reach back beyond them.
+    source.missing.lock().expect("not poisoned").push(g - 2_000..g - 120);
+    source.partial.lock().expect("not poisoned").push(g - 120..g - 118);
+    let update = run(feed.refresh(at(g, 31))).expect("answered");
+    let seen = |minute: i64| update.series.get(update.series.slot_before(at(minute, 0)).expect("within"));
+    for minute in [g - 121, g - 120, g - 119, g - 118, g] {
+        assert_eq!(seen(minute), Some(minute as f64), "{} minutes before", g - minute);
+    }
 }
 
 #[test]

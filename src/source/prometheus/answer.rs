@@ -17,6 +17,12 @@ struct Runtime {
     data: Started,
 }
 
+/// An answer of the API with data of any form.
+#[derive(serde::Deserialize)]
+struct Told<T> {
+    data: T,
+}
+
 #[derive(serde::Deserialize)]
 struct Started {
     #[serde(rename = "startTime")]
@@ -25,20 +31,41 @@ struct Started {
 
 /// When the server started, from its runtime information; `None` where it has none to tell, like Thanos, Mimir and
 /// VictoriaMetrics.
-pub(super) async fn read_start(mut reply: Reply<'_>) -> Result<Option<Time>, SourceError> {
+pub(super) async fn read_start(reply: Reply<'_>) -> Result<Option<Time>, SourceError> {
     reply.admitted()?;
     if reply.status().is_server_error() {
         return Err(reply.unexpected("JSON of the Prometheus API"));
     }
+    let told: Option<Runtime> = told(reply, MOST_ABOUT).await?;
+    Ok(told.and_then(|told| Time::parse(&told.data.start_time).ok()))
+}
+
+/// The data of a reply about the server or its metrics; `None` of one that does not tell, or tells more than `most`
+/// bytes.
+pub(super) async fn read_told<T: serde::de::DeserializeOwned>(
+    reply: Reply<'_>,
+    most: usize,
+) -> Result<Option<T>, SourceError> {
+    reply.admitted()?;
+    if reply.status().is_server_error() {
+        return Err(reply.unexpected("JSON of the Prometheus API"));
+    }
+    let told: Option<Told<T>> = told(reply, most).await?;
+    Ok(told.map(|told| told.data))
+}
+
+async fn told<T: serde::de::DeserializeOwned>(
+    mut reply: Reply<'_>,
+    most: usize,
+) -> Result<Option<T>, SourceError> {
     let mut body = Vec::new();
     while let Some(bytes) = reply.piece().await? {
         body.extend_from_slice(bytes.as_ref());
-        if body.len() > MOST_ABOUT {
+        if body.len() > most {
             return Ok(None);
         }
     }
-    let told: Option<Runtime> = serde_json::from_slice(&body).ok();
-    Ok(told.and_then(|told| Time::parse(&told.data.start_time).ok()))
+    Ok(serde_json::from_slice(&body).ok())
 }
 
 /// Reads the reply to its end, within bounds.

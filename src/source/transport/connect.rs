@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus_http_query::Client as Api;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, RequestBuilder, Url};
 
 use super::resolve::{Guarded, System};
 use crate::source::SourceError;
@@ -112,6 +112,24 @@ impl Connector {
         }
     }
 
+    /// A client for the questions that take no headers: they are the client's own, and the configured parameters stand in
+    /// the address. `None` where the API lies at the root and there are such parameters, since it drops them there.
+    pub(super) fn discovering(&self, ready: &Ready) -> Result<Option<Api>, String> {
+        let mut url = self.config.url.clone();
+        url.set_path(self.config.url.path().trim_end_matches('/'));
+        if !self.parameters.is_empty() {
+            if url.path() == "/" {
+                return Ok(None);
+            }
+            url.query_pairs_mut()
+                .extend_pairs(self.parameters.iter().map(|(name, value)| (*name, value.reveal())));
+        }
+        let headers = ready.headers.iter().cloned().collect();
+        let client = builder(&self.config, &self.pems()?)?.default_headers(headers);
+        let client = client.build().map_err(|error| cause(&error))?;
+        Api::from(client, url.as_str()).map(Some).map_err(|error| error.to_string())
+    }
+
     fn pems(&self) -> Result<Pems, String> {
         let tls = &self.config.tls;
         let ca = tls.ca.as_deref().map(read_small).transpose()?;
@@ -173,6 +191,10 @@ impl Ready {
 }
 
 fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
+    builder(config, pems)?.build().map_err(|e| cause(&e))
+}
+
+fn builder(config: &DataSourceConfig, pems: &Pems) -> Result<ClientBuilder, String> {
     // reqwest asks the process for its provider of cryptography; another one that is installed already stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let timeout = Duration::from_secs(config.timeout.as_seconds().unsigned_abs());
@@ -201,7 +223,7 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
     if config.tls.insecure_skip_verify {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    builder.build().map_err(|e| cause(&e))
+    Ok(builder)
 }
 
 /// The innermost cause of an error, without its outermost layer, which would show the address with its query.

@@ -20,6 +20,11 @@ impl Asked {
         hasher.finish()
     }
 
+    /// Of questions about counters: that they are there, and never began anew.
+    fn is_of_counters(&self) -> bool {
+        self.0.query_pairs().any(|(key, query)| key == "query" && query.contains("resets("))
+    }
+
     fn number(&self, key: &str) -> i64 {
         let value = self.0.query_pairs().find(|(k, _)| k == key).map(|(_, v)| v.into_owned());
         value.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0) as i64
@@ -56,7 +61,8 @@ async fn range(body: String) -> ([(&'static str, &'static str); 1], String) {
     let mut at = start;
     while at <= end {
         let comma = if at == start { "" } else { "," };
-        write!(text, "{comma}[{at},\"{}\"]", value(seed, at)).expect("written");
+        let value = if asked.is_of_counters() { 0.0 } else { value(seed, at) };
+        write!(text, "{comma}[{at},\"{value}\"]").expect("written");
         at += step;
     }
     text.push_str("]}]}}");

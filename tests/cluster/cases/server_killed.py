@@ -1,13 +1,30 @@
 """Two servers behind one name. One is killed, is back, and the other is ended as a rollout does it. At each time somebody
-answers, and nobody answers less."""
+answers, and nobody answers less.
+
+KEDA's gRPC client waits up to two minutes between its attempts at an address that refused it. A Service without a cluster
+IP drops the address of a dead pod, and a new pod has a new one, which is tried at once; here the address stays. Nothing
+that a server does reaches a client that waits, so the second server is ended once KEDA asks the first again.
+
+A server that has just begun knows a workload only once it is asked. KEDA throws GetMetrics' number away when IsActive
+fails, and its one retry makes the same two calls: by turns over two servers they meet the new one again. So each start
+costs the HPA one sync without our metric, in which it holds."""
 import time
 
-from harness import loads
+from harness import kube, loads
 from harness.case import need, rate
 
 LOADS = [loads.Load("server-killed")]
 SITE = {"servers": 2}
 NEED = need(480)
+# The HPA's sync, and the record's second at both ends.
+SYNC = 17
+
+
+def is_asked(case, n):
+    """Whether KEDA has asked this process since its start."""
+    lines = kube.fetch(f"{case.site.http(n)}/metrics").splitlines()
+    asked = [line for line in lines if line.startswith("forescale_grpc_duration_seconds_count") and "GetMetrics" in line]
+    return any(float(line.rsplit(" ", 1)[1]) > 0 for line in asked)
 
 
 def run(case):
@@ -18,8 +35,10 @@ def run(case):
     case.try_until("an answer of the other", 30, lambda: case.now("web").numbers())
     case.wait(100)
     case.site.start_server(0)
-    # KEDA's gRPC client waits up to two minutes between its attempts.
-    case.try_until("both answer", 150, lambda: len(case.now("web").numbers()) == 2)
+    began = time.time()
+    case.try_until("KEDA's call of the first", 150, lambda: is_asked(case, 0))
+    case.figure(f"KEDA asks the first again {time.time() - began:.0f} s after its start")
+    case.try_until("both answer", 60, lambda: len(case.now("web").numbers()) == 2)
     ended = time.time()
     case.site.servers[1].term()
     case.figure(f"SIGTERM to end {time.time() - ended:.1f} s")
@@ -32,7 +51,7 @@ def run(case):
     apart = sum(len(set(sample.numbers())) > 1 for _, _, sample in seen)
     fell_back = any(sample.conditions.get("Fallback") == "True" for _, _, sample in seen)
     case.never_below(NEED, "web", gone)
-    case.expect(blind == 0, f"the HPA was without our metric for {blind} s")
+    case.expect(blind <= 2 * SYNC, f"the HPA was without our metric for {blind} s, two starts explain {2 * SYNC}")
     case.expect(not fell_back, "KEDA took its fallback")
     case.figure(f"the HPA without our metric for {blind} s; the servers differed for {apart} of {len(seen)} s; "
                 f"fallback {'taken' if fell_back else 'not taken'}")

@@ -17,6 +17,8 @@ use crate::support::{server, until};
 
 /// Longer than the range of the queries, so that nothing from before is left in it.
 const AWAY: Duration = Duration::from_secs(27);
+/// Shorter than it, so that no query becomes empty.
+const RESTARTS: Duration = Duration::from_secs(9);
 const RATE: &str = "sum(rate(requests_total[20s]))";
 type Keys = &'static [(&'static str, &'static str)];
 /// Every kind of workload: its name, its keys beside the settings, and the fewest replicas it needs.
@@ -59,6 +61,8 @@ enum Return {
     Restarted,
     /// The same, and the counter has begun anew meanwhile.
     CounterRestarted,
+    /// The target is away for less than the range, and its counter begins anew; Prometheus answers all the while.
+    TargetRestarted,
     /// An empty neighbour answers after a while without any.
     Neighbour,
     /// An empty neighbour answers at once.
@@ -67,15 +71,22 @@ enum Return {
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// At this offset the target does not answer.
+const GONE: i64 = i64::MIN;
+
 /// A target whose counter grows by the load; it begins anew at the offset, in milliseconds.
 async fn target(offset: Arc<AtomicI64>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     LazyLock::force(&EPOCH);
     let page = move || async move {
-        let millis = EPOCH.elapsed().as_millis() as f64 - offset.load(Ordering::SeqCst) as f64;
+        let offset = offset.load(Ordering::SeqCst);
+        if offset == GONE {
+            return Err(axum::http::StatusCode::SERVICE_UNAVAILABLE);
+        }
+        let millis = EPOCH.elapsed().as_millis() as f64 - offset as f64;
         let count = LOAD * millis / 1_000.0;
-        format!("requests_total {count}\nidle_total 7\nin_use {LOAD}\nwaiting 0\n")
+        Ok(format!("requests_total {count}\nidle_total 7\nin_use {LOAD}\nwaiting 0\n"))
     };
     let app = axum::Router::new().fallback(page);
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -150,6 +161,11 @@ impl Served {
     }
 }
 
+fn begin_anew(offset: &AtomicI64) {
+    let now = i64::try_from(EPOCH.elapsed().as_millis()).expect("short");
+    offset.store(now, Ordering::SeqCst);
+}
+
 async fn one(kind: Return) {
     let offset = Arc::new(AtomicI64::new(-3_600_000));
     let target = target(Arc::clone(&offset)).await;
@@ -162,15 +178,17 @@ async fn one(kind: Return) {
     let mut neighbour = None;
     match kind {
         Return::Restarted | Return::CounterRestarted => prometheus.stop(),
+        Return::TargetRestarted => offset.store(GONE, Ordering::SeqCst),
         Return::Neighbour => proxy.set(Fault::Refused).await,
         Return::NeighbourAtOnce => {}
     }
     // One more begins while the source is away: it is as if the first had been restarted.
     let mut restarted = None;
     let begun = Instant::now();
-    while begun.elapsed() < AWAY && kind != Return::NeighbourAtOnce {
+    let away = if kind == Return::TargetRestarted { RESTARTS } else { AWAY };
+    while begun.elapsed() < away && kind != Return::NeighbourAtOnce {
         running.ask(&format!("{kind:?}, away")).await;
-        if begun.elapsed() > AWAY / 2 && restarted.is_none() {
+        if begun.elapsed() > away / 2 && restarted.is_none() {
             restarted = Some(Served::start(proxy.address, true).await);
         }
         if let Some(restarted) = &mut restarted {
@@ -181,10 +199,10 @@ async fn one(kind: Return) {
     match kind {
         Return::Restarted => prometheus.restart().await,
         Return::CounterRestarted => {
-            let now = i64::try_from(EPOCH.elapsed().as_millis()).expect("short");
-            offset.store(now, Ordering::SeqCst);
+            begin_anew(&offset);
             prometheus.restart().await;
         }
+        Return::TargetRestarted => begin_anew(&offset),
         Return::Neighbour | Return::NeighbourAtOnce => {
             let other = gathering(target).await;
             proxy.turn_to(&other.url());
@@ -214,7 +232,13 @@ async fn one(kind: Return) {
 
 #[test]
 fn a_source_that_returns_lowers_nothing() {
-    let kinds = [Return::Restarted, Return::CounterRestarted, Return::Neighbour, Return::NeighbourAtOnce];
+    let kinds = [
+        Return::Restarted,
+        Return::CounterRestarted,
+        Return::TargetRestarted,
+        Return::Neighbour,
+        Return::NeighbourAtOnce,
+    ];
     let alone = |kind| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(one(kind));

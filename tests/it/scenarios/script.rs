@@ -19,6 +19,8 @@ pub(super) struct Script {
     /// From an instant on, these keys of the trigger.
     pub patches: Vec<(Time, BTreeMap<String, String>)>,
     pub calendars: Vec<(String, String)>,
+    /// Events of the server's configuration, as its YAML.
+    pub events: String,
     pub series: BTreeMap<String, Series>,
     pub down: Vec<(Time, Time)>,
     pub unread: Vec<(Time, Time)>,
@@ -62,6 +64,7 @@ impl Script {
             policy: String::new(),
             patches: Vec::new(),
             calendars: Vec::new(),
+            events: String::new(),
             series: BTreeMap::new(),
             down: Vec::new(),
             unread: Vec::new(),
@@ -109,6 +112,7 @@ impl Script {
             "grace" => self.grace = notation::span(word(0)?)?,
             "phase" => self.phase = notation::span(word(0)?)?,
             "policy" => block.clone_into(&mut self.policy),
+            "events" => block.clone_into(&mut self.events),
             "calendar" => self.calendars.push((word(0)?.to_owned(), notation::calendar(block))),
             "patch" => self.patches.push((instant(0)?, notation::metadata(block)?)),
             "down" => self.down.push((instant(0)?, instant(1)?)),

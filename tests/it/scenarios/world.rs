@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use forescale::decide::{Blind, Circumstances, Decision, Recording, Session, SignalTraces, Traces};
 use forescale::history::{LeadSample, Series};
-use forescale::policy::{Policy, ServiceRate, SignalKind};
-use forescale::source::Catalogue;
+use forescale::policy::{Event, Policy, ServiceRate, SignalKind};
+use forescale::source::{Catalogue, ServerConfig};
 use forescale::units::{Span, Step, Time};
 
 use super::report;
@@ -33,6 +33,16 @@ pub(super) fn play(script: &Script) -> Result<String, String> {
     Ok(out)
 }
 
+/// The events of a server's configuration.
+fn events(block: &str) -> Result<Vec<Event>, String> {
+    if block.is_empty() {
+        return Ok(Vec::new());
+    }
+    let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
+    let config = ServerConfig::parse(&format!("events:\n{indented}"), &BTreeMap::new());
+    config.map(|config| config.events).map_err(|e| e.to_string())
+}
+
 struct World<'a> {
     script: &'a Script,
     /// From an instant on, a policy with the recording as it reads it.
@@ -53,6 +63,7 @@ impl<'a> World<'a> {
         for (name, text) in &script.calendars {
             catalogue.add_calendar(name, text).map_err(|e| e.to_string())?;
         }
+        catalogue.set_events(events(&script.events)?);
         catalogue.add("scenario", &script.policy).map_err(|e| e.to_string())?;
         let begin = (Time::MIN, BTreeMap::new());
         let mut policies = Vec::new();
@@ -60,7 +71,7 @@ impl<'a> World<'a> {
             let mut metadata: HashMap<String, String> =
                 patch.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             metadata.insert("policy".to_owned(), "scenario".to_owned());
-            let keys = catalogue.keys(&metadata);
+            let keys = catalogue.keys_with(&metadata, &catalogue.events_of("shop", "web"));
             let policy = Policy::from_keys(&keys).map_err(|e| e.to_string())?;
             let recording = recording(script, &policy);
             policies.push((*from, policy, recording));

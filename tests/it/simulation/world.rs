@@ -32,6 +32,8 @@ pub enum Kind {
     Down,
     /// The target is gone and comes back with a counter that begins anew; the source answers all the while.
     Restarted,
+    /// The counter of the target begins anew from one scrape to the next; what it counted since the scrape before is lost.
+    Reset,
     /// Another source answers, which gathers samples only since then; afterwards the first is back, without them.
     Neighbour,
 }
@@ -114,6 +116,10 @@ impl World {
             let minutes = [2, 7, 25, 55, 180][draw(5) as usize] + draw(5) as i64;
             let to = at + Span::minutes(minutes);
             faults.push(Fault { kind: kinds[draw(kinds.len() as u64) as usize], from: at, to });
+            if faults.len() % 3 == 1 {
+                let from = to + Span::minutes(75);
+                faults.push(Fault { kind: Kind::Reset, from, to: from + Span::MINUTE });
+            }
             at = to + Span::minutes(150 + draw(120) as i64);
         }
         let mut restarts: Vec<Time> =
@@ -158,7 +164,10 @@ impl World {
     /// Whether samples have come again after a gap, and the query's range has not filled with them yet.
     pub fn is_refilling(&self, now: Time, trigger: &Trigger) -> bool {
         let last = self.last_fault(now);
-        let leaves_gap = matches!(last.kind, Kind::Down | Kind::Restarted | Kind::Vanished | Kind::Neighbour);
+        let leaves_gap = matches!(
+            last.kind,
+            Kind::Down | Kind::Restarted | Kind::Vanished | Kind::Neighbour | Kind::Reset
+        );
         let refill = if trigger.is_rated() { RANGE } else { Span::ZERO };
         leaves_gap && last.to <= now && now < last.to + refill
     }
@@ -318,9 +327,33 @@ impl Source {
         let is_nonsense = self.world.fault(at).is_some_and(|f| f.kind == Kind::Nonsense);
         if query.contains("rate(") && !is_nonsense && at <= self.clock.now() {
             let is_load = |value: &f64| value.is_finite() && *value >= 0.0;
-            return rate(at, |minute| self.sample(minute, kind).filter(is_load));
+            // What a counter had counted before it began anew within this minute is lost.
+            let grown = |minute: Time, value| if self.is_reset(minute) { 0.0 } else { value };
+            return rate(at, |minute| self.sample(minute, kind).filter(is_load).map(|v| grown(minute, v)));
         }
         self.sample(at, kind)
+    }
+}
+
+impl Source {
+    fn is_reset(&self, minute: Time) -> bool {
+        self.world.fault(minute).is_some_and(|f| f.kind == Kind::Reset)
+    }
+
+    /// What Prometheus tells of the counter: how often it began anew within the range, nothing where it has no series. A
+    /// scrape that fails ends a series; where none is made, its last sample stands for five minutes.
+    fn restarts(&self, at: Time, kind: Option<Kind>) -> Option<f64> {
+        let is_away = |f: Fault| matches!(f.kind, Kind::Restarted | Kind::Vanished);
+        let minutes = || (0..5).map(|i| at - Span::minutes(i));
+        let since_away = minutes().take_while(|minute| !self.world.fault(*minute).is_some_and(is_away));
+        let is_there =
+            at <= self.clock.now() && since_away.into_iter().any(|m| self.sample(m, kind).is_some());
+        let begins = |f: &&Fault| match f.kind {
+            Kind::Restarted => at - RANGE < f.to && f.to <= at,
+            Kind::Reset => at - RANGE < f.from && f.from <= at,
+            _ => false,
+        };
+        is_there.then(|| self.world.faults.iter().filter(begins).count() as f64)
     }
 }
 
@@ -334,6 +367,11 @@ impl Backend for Source {
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
         let kind = self.answers()?;
         Ok(self.yielded(query, at, kind))
+    }
+
+    async fn counters(&self, question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
+        let kind = self.answers()?;
+        Ok(Some(question.answer(|at| self.restarts(at, kind))))
     }
 
     async fn began(&self) -> Result<Option<Time>, SourceError> {

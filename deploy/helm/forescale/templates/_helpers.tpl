@@ -25,6 +25,16 @@ app.kubernetes.io/component: scaler
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* Of the Job that assesses the fleet: neither the Service nor the NetworkPolicy selects its pods. */}}
+{{- define "forescale.assessLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "forescale.name" . | trunc 56 | trimSuffix "-" }}-assess
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: assess
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
 {{- define "forescale.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "forescale.fullname" .) .Values.serviceAccount.name }}
@@ -62,4 +72,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $config "grpc" (merge (dict "tls" $tls) (default dict $config.grpc)) }}
 {{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* There is no image that everybody can pull: say what to set, instead of pods that cannot start. */}}
+{{- define "forescale.image" -}}
+{{- if not .Values.image.repository }}
+{{- fail (printf "image.repository is not set. Push forescale-%s-image.tar of the release to a registry of yours and add --set image.repository=REGISTRY/forescale" .Chart.AppVersion) }}
+{{- end -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* The pods of `helm test`; the selector of the Deployment must not match them. */}}
+{{- define "forescale.testSelector" -}}
+app.kubernetes.io/name: {{ include "forescale.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Candidate, LoadQuery, Requests, TargetRef, name_of, namespace_of};
+use super::{Candidate, Level, LoadQuery, PodRequests, Requests, TargetRef, name_of, namespace_of};
 use crate::cli::assess::questions;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::Node;
@@ -33,6 +33,7 @@ pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -
     let spec = object.spec();
     let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
     let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
+    let requests = of_target(requests, &namespace, &target);
     let tried: Vec<_> = object
         .triggers
         .iter()
@@ -47,6 +48,7 @@ pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -
         max: count("maxReplicaCount").unwrap_or(KEDA_MAX),
         namespace,
         target,
+        requests,
         load,
     }
 }
@@ -56,6 +58,7 @@ pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
     let spec = hpa.get("spec");
     let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
     let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
+    let requests = of_target(requests, &namespace, &target);
     let load = hpa_utilization(spec).and_then(|percent| cpu(&namespace, &target, percent, requests));
     Candidate {
         name: name_of(hpa),
@@ -63,8 +66,14 @@ pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
         max: count("maxReplicas").unwrap_or(KEDA_MAX),
         namespace,
         target,
+        requests,
         load,
     }
+}
+
+fn of_target(requests: &Requests, namespace: &str, target: &TargetRef) -> PodRequests {
+    let key = (namespace.to_owned(), target.kind.clone(), target.name.clone());
+    requests.get(&key).copied().unwrap_or_default()
 }
 
 fn target_of(reference: Option<&Node>, kind: &str) -> TargetRef {
@@ -81,7 +90,7 @@ fn trigger_load(
     namespace: &str,
     target: &TargetRef,
     trigger: &Trigger<'_>,
-    requests: &Requests,
+    requests: PodRequests,
 ) -> Result<(u8, LoadQuery), String> {
     let get =
         |key: &str| trigger.metadata.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
@@ -94,7 +103,10 @@ fn trigger_load(
             number("threshold").ok_or_else(|| format!("its {kind} trigger has no threshold above 0"))?;
         let keys = if trigger.is_ours() { trigger.metadata.clone() } else { HashMap::new() };
         let threshold_source = format!("threshold of its {kind} trigger");
-        return Ok((0, LoadQuery { query: query.to_owned(), threshold, threshold_source, keys }));
+        return Ok((
+            0,
+            LoadQuery { query: query.to_owned(), threshold: Level::Given(threshold), threshold_source, keys },
+        ));
     }
     if kind == "cpu" {
         if trigger.node.text_of("metricType").as_deref().is_some_and(|metric| metric != "Utilization") {
@@ -109,6 +121,7 @@ fn trigger_load(
     let (key, threshold) = found.ok_or_else(|| format!("its {kind} trigger has no {}", keys.join(" or ")))?;
     let query = questions::keda_value(namespace, &object.name, trigger.index);
     let threshold_source = format!("{key} of its {kind} trigger");
+    let threshold = Level::Given(threshold);
     Ok((1, LoadQuery { query, threshold, threshold_source, keys: HashMap::new() }))
 }
 
@@ -134,15 +147,43 @@ fn hpa_utilization(spec: Option<&Node>) -> Result<f64, String> {
     percent.filter(|p| *p > 0.0).ok_or_else(|| "its HPA's CPU metric has no averageUtilization".to_owned())
 }
 
-fn cpu(namespace: &str, target: &TargetRef, percent: f64, requests: &Requests) -> Result<LoadQuery, String> {
-    let key = (namespace.to_owned(), target.kind.clone(), target.name.clone());
-    let cores = requests.get(&key).ok_or_else(|| {
-        format!(
-            "CPU requests of {} {} are not known; give its manifest with requests for every container",
-            target.kind, target.name
-        )
-    })?;
+/// CPU used, held against a share of what is requested; where no manifest tells that, kube-state-metrics is asked.
+pub(in crate::cli::assess) fn cpu(
+    namespace: &str,
+    target: &TargetRef,
+    percent: f64,
+    requests: PodRequests,
+) -> Result<LoadQuery, String> {
     let query = questions::cpu_used(namespace, &target.kind, &target.name)?;
-    let threshold_source = format!("{percent} % of the {cores} cores that a pod requests");
-    Ok(LoadQuery { query, threshold: cores * percent / 100.0, threshold_source, keys: HashMap::new() })
+    let load = LoadQuery {
+        query,
+        threshold: Level::OfRequest(percent),
+        threshold_source: String::new(),
+        keys: HashMap::new(),
+    };
+    Ok(load.sized(requests.cores).unwrap_or(load))
+}
+
+// === impl LoadQuery ===
+
+impl LoadQuery {
+    /// The same with a number as its threshold; `None` where that rests on a request that is not known.
+    pub(in crate::cli::assess) fn sized(&self, cores: Option<f64>) -> Option<LoadQuery> {
+        match self.threshold {
+            Level::Given(_) => Some(self.clone()),
+            Level::OfRequest(percent) => cores.map(|cores| LoadQuery {
+                threshold: Level::Given(cores * percent / 100.0),
+                threshold_source: format!("{percent} % of the {cores} cores that a pod requests"),
+                ..self.clone()
+            }),
+        }
+    }
+
+    /// The load of one replica, once it is known.
+    pub(in crate::cli::assess) fn per_replica(&self) -> Option<f64> {
+        match self.threshold {
+            Level::Given(value) => Some(value),
+            Level::OfRequest(_) => None,
+        }
+    }
 }

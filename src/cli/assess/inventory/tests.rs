@@ -31,10 +31,11 @@ fn an_hpa_on_cpu_is_sized_by_what_its_pods_request() {
     let [web] = all.as_slice() else { panic!("one workload: {all:?}") };
     assert_eq!((web.name.as_str(), web.min, web.max), ("web-hpa", 2, 30));
     let load = web.load.as_ref().expect("known");
-    assert!((load.threshold - 0.3).abs() < 1e-9, "{load:?}");
+    assert!(load.per_replica().is_some_and(|cores| (cores - 0.3).abs() < 1e-9), "{load:?}");
     assert!(load.query.contains("pod=~\"web-[a-z0-9]{1,10}-[a-z0-9]{5}\""), "{load:?}");
     let without = found(&hpa(metrics));
-    assert!(without[0].load.as_ref().is_err_and(|why| why.contains("CPU requests of Deployment web")));
+    let asked = without[0].load.as_ref().expect("what is requested can still be asked for");
+    assert_eq!((asked.threshold, asked.sized(None)), (Level::OfRequest(60.0), None));
     let other = found(&hpa("[{type: Pods}]"));
     assert!(other[0].load.as_ref().is_err_and(|why| why.contains("scales by Pods")));
 }
@@ -45,14 +46,17 @@ fn the_best_trigger_of_a_scaled_object_is_taken() {
     let prometheus = "{type: prometheus, metadata: {query: 'sum(rate(x[2m]))', threshold: '12.5'}}";
     let all = found(&object(&format!("[{kafka}, {prometheus}]")));
     let load = all[0].load.as_ref().expect("known");
-    assert_eq!((load.query.as_str(), load.threshold), ("sum(rate(x[2m]))", 12.5));
+    assert_eq!((load.query.as_str(), load.per_replica()), ("sum(rate(x[2m]))", Some(12.5)));
     assert_eq!(all[0].max, 100, "KEDA's default");
     let all = found(&object(&format!("[{kafka}]")));
     let load = all[0].load.as_ref().expect("known");
     assert!(
         load.query.contains("keda_scaler_metrics_value{exported_namespace=\"shop\",scaledObject=\"web\"")
     );
-    assert_eq!((load.threshold, load.threshold_source.as_str()), (50.0, "lagThreshold of its kafka trigger"));
+    assert_eq!(
+        (load.per_replica(), load.threshold_source.as_str()),
+        (Some(50.0), "lagThreshold of its kafka trigger")
+    );
 }
 
 #[test]
@@ -80,4 +84,22 @@ fn kedas_own_hpas_and_what_was_not_chosen_are_left_out() {
     let labels = Chosen::parse_labels("team=shop").expect("valid");
     assert!(candidates(&documents, &Chosen { labels, ..Chosen::default() }).is_empty());
     assert!(Chosen::parse_labels("team").is_err());
+}
+
+#[test]
+fn requests_are_read_as_kubernetes_writes_them() {
+    for (text, value) in [
+        ("250m", 0.25),
+        ("2", 2.0),
+        ("512Mi", 536_870_912.0),
+        ("1Gi", GIB),
+        ("1G", 1e9),
+        ("1e9", 1e9),
+        ("100k", 1e5),
+    ] {
+        assert!(quantity(text).is_some_and(|found| (found - value).abs() < 1e-6), "{text}");
+    }
+    for text in ["", "m", "-1", "lots", "1Qi"] {
+        assert_eq!(quantity(text), None, "{text}");
+    }
 }

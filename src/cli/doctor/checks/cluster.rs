@@ -241,6 +241,10 @@ pub(super) fn capped(facts: &Facts) -> Finding {
     if let Some(text) = note(facts, "capped") {
         return fail(text, "as many as needed", advice);
     }
+    let states = row["states"].as_array().into_iter().flatten();
+    if let Some(full) = states.into_iter().find(|state| state["state"] == "at_limit") {
+        return fail(full["text"].as_str().unwrap_or("at its limit"), "room for more", advice);
+    }
     match row["decision"]["capped_in_seconds"].as_i64() {
         Some(seconds) => warn(
             format!("likely to be capped in {}", Span::seconds(seconds)),

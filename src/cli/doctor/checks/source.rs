@@ -4,7 +4,7 @@ use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
 use super::{note, row};
 use crate::draw::number;
-use crate::source::SourceError;
+use crate::source::{Doubt, SourceError};
 use crate::units::Time;
 
 /// KEDA polls each 30 s unless told otherwise; two minutes are no accident.
@@ -84,12 +84,15 @@ pub(super) fn one_series(facts: &Facts) -> Finding {
     match &facts.load {
         None => skipped("no query was given: add --query with that of the trigger"),
         Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
-        Some(Ok(None)) => fail(
-            "no series, or no number",
-            "one series",
-            "is the metric scraped and named right? Ask it in Prometheus; where absence means nothing to do, add \
-             `or vector(0)`",
-        ),
+        Some(Ok(None)) => match facts.doubts.iter().flatten().find(|doubt| doubt.is_empty()) {
+            Some(doubt) => fail(doubt.to_string(), "one series", doubt.advice()),
+            None => fail(
+                "no series, or no number",
+                "one series",
+                "is the metric scraped and named right? Ask it in Prometheus; where absence means nothing to do, add \
+                 `or vector(0)`",
+            ),
+        },
         Some(Err(error)) => fail(
             error.to_string(),
             "one series",
@@ -98,6 +101,22 @@ pub(super) fn one_series(facts: &Facts) -> Finding {
                 _ => "ask the query in Prometheus and mend it",
             },
         ),
+    }
+}
+
+pub(super) fn metric_type(facts: &Facts) -> Finding {
+    let Some(doubts) = &facts.doubts else {
+        return skipped("no query was given, or Prometheus does not tell the types of its metrics");
+    };
+    let expected = "the rate of a counter, and a gauge as it is";
+    let of = |wanted: fn(&Doubt) -> bool| doubts.iter().find(|doubt| wanted(doubt));
+    let counter = of(|doubt| matches!(doubt, Doubt::CounterWithoutRate { .. }));
+    // An exporter may declare what it exports wrongly; a value that only grows shows itself.
+    let gauge = of(|doubt| matches!(doubt, Doubt::RateOfGauge { .. }));
+    match (counter, gauge) {
+        (Some(doubt), _) => fail(doubt.to_string(), expected, doubt.advice()),
+        (None, Some(doubt)) => warn(doubt.to_string(), expected, doubt.advice()),
+        (None, None) => ok("nothing of what its exporters declare speaks against the query"),
     }
 }
 
@@ -135,7 +154,14 @@ pub(super) fn fresh(facts: &Facts) -> Finding {
             "a sample each queryStep",
             "the metric has ended or Prometheus fails: see data_source and one_series",
         ),
-        _ => ok(rung),
+        _ => match note(facts, "signal_absent") {
+            Some(text) => warn(
+                text,
+                "a value of each signal, now or in the past",
+                "nothing is answered for it: mend its query, or remove it from the policy's signals",
+            ),
+            None => ok(rung),
+        },
     }
 }
 
@@ -145,13 +171,20 @@ pub(super) fn history(facts: &Facts) -> Finding {
     };
     let advice = "keep at least two weeks in Prometheus (--storage.tsdb.retention.time), or name a data source that \
                   does; until then the reactive need stands";
+    let kept = |text: String| match facts.retention {
+        Some(kept) => format!("{text}; Prometheus keeps samples for {kept}"),
+        None => text,
+    };
     if row["decision"]["rung"] == "schedule_only" {
         return skipped("the clock or a person decides");
     }
     match (note(facts, "no_forecast"), note(facts, "history_short")) {
-        (Some(text), _) => fail(text, "days of history", advice),
-        (None, Some(text)) => warn(text, "the history that was asked for", advice),
-        (None, None) => ok("as much as was asked for"),
+        (Some(text), _) => fail(kept(text), "days of history", advice),
+        (None, Some(text)) => warn(kept(text), "the history that was asked for", advice),
+        (None, None) => match note(facts, "ignored") {
+            Some(text) => ok(format!("as much as was asked for; {text}")),
+            None => ok("as much as was asked for"),
+        },
     }
 }
 

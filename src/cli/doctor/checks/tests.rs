@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::facts::Names;
+use crate::source::Doubt;
 use crate::units::{Span, Step};
 
 fn facts(trust: &str) -> Facts {
@@ -21,6 +22,8 @@ fn facts(trust: &str) -> Facts {
         forecast: Some(json!({ "trust": trust, "skill_ratio": 1.4 })),
         prometheus: Some(Ok(())),
         skew: Some(Span::ZERO),
+        doubts: Some(Vec::new()),
+        retention: None,
         sees_cluster: true,
         load: None,
         hpa: Some(4.0),
@@ -54,6 +57,37 @@ fn trust_is_told_as_the_server_tells_it() {
 }
 
 #[test]
+fn what_prometheus_tells_of_its_metrics_explains_what_is_wrong() {
+    let metric = || "a".to_owned();
+    let with = |doubt: Doubt| Facts { doubts: Some(vec![doubt]), ..facts("trusted") };
+    assert_eq!(status(&facts("trusted"), "metric_type"), "ok");
+    assert_eq!(status(&Facts { doubts: None, ..facts("trusted") }, "metric_type"), "skipped");
+    assert_eq!(status(&with(Doubt::CounterWithoutRate { metric: metric() }), "metric_type"), "fail");
+    let gauge = with(Doubt::RateOfGauge { metric: metric(), function: "rate".to_owned() });
+    assert_eq!(status(&gauge, "metric_type"), "warn");
+    let missing = with(Doubt::NoMetric { metric: metric(), nearest: None });
+    assert_eq!(status(&missing, "metric_type"), "ok");
+    let missing = Facts { load: Some(Ok(None)), ..missing };
+    let found = |seen: &Facts, name: &str| {
+        let check = all(seen).into_iter().find(|check| check.name == name).expect("the check");
+        check.finding.found().to_owned()
+    };
+    assert_eq!(found(&missing, "one_series"), "there is no metric a");
+    let mut short = Facts { retention: Some(Span::days(15)), ..facts("trusted") };
+    let mut noted = |name: &str, text: &str| {
+        if let Ok(Some(row)) = &mut short.row {
+            row["decision"]["notes"] = json!([{ "note": name, "text": text }]);
+        }
+        found(&short, "history")
+    };
+    assert_eq!(
+        noted("history_short", "15d of the 28d asked for"),
+        "15d of the 28d asked for; Prometheus keeps samples for 15d"
+    );
+    assert_eq!(noted("ignored", "1 sample ignored"), "as much as was asked for; 1 sample ignored");
+}
+
+#[test]
 fn keda_is_silent_after_two_minutes() {
     let seen = facts("trusted");
     assert_eq!(status(&seen, "keda_calls"), "ok");
@@ -64,6 +98,16 @@ fn keda_is_silent_after_two_minutes() {
 fn an_hpa_that_cannot_compute_is_broken_though_it_knows_the_metric() {
     assert_eq!(status(&Facts { hpa_active: Some(0.0), ..facts("trusted") }, "hpa_metric"), "fail");
     assert_eq!(status(&Facts { hpa: None, ..facts("trusted") }, "hpa_metric"), "skipped");
+}
+
+#[test]
+fn a_signal_that_never_had_a_value_is_told() {
+    let mut seen = facts("trusted");
+    assert_eq!(status(&seen, "fresh"), "ok");
+    if let Ok(Some(row)) = &mut seen.row {
+        row["decision"]["notes"] = json!([{ "note": "signal_absent", "text": "signal 2 never had a value" }]);
+    }
+    assert_eq!(status(&seen, "fresh"), "warn");
 }
 
 /// A load that lets it sleep: no pods for an hour, and an HPA that is switched off, as KEDA leaves it.

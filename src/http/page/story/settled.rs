@@ -72,6 +72,10 @@ pub(super) fn settings(out: &mut String, story: &Story, exposes: bool) -> std::f
         rows.push(("load per replica", number(signal.threshold.get())));
         rows.push(("history learned from", format!("{} in steps of {}", signal.window, signal.step)));
     }
+    if let Some(carried) = story.prepared.as_ref().and_then(|prepared| prepared.capacity.as_ref()) {
+        let mode = policy.capacity.as_ref().map_or("off", |learning| learning.mode.as_str());
+        rows.push(("what one replica carries", format!("{carried} (capacity: {mode})")));
+    }
     out.push_str("<section class=\"plain\"><h2>Settings</h2><dl>\n");
     for (name, value) in rows {
         writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escaped(&value))?;

@@ -1,0 +1,55 @@
+//! What one replica carries, beside the threshold that is in use.
+//!
+//! Learned from load, replicas and CPU as `forescale capacity` learns it. It is told; no strategy is judged by it.
+
+use super::history::History;
+use super::inventory::LoadQuery;
+use super::row::{Kept, rounded};
+use crate::capacity::{Column, Evidence, Question, learn};
+use crate::history::Series;
+use crate::policy::Learning;
+use crate::simulate::Verdict;
+
+/// The load of one replica at the usual utilization, with the range that holds it nine times of ten.
+pub(super) struct Carried {
+    value: f64,
+    low: f64,
+}
+
+/// A threshold is low where a replica surely carries so many times it.
+const FAR: f64 = 1.5;
+
+/// What the history tells, if it tells anything.
+pub(super) fn learned(history: &History, load: &Series) -> Option<Carried> {
+    let (ran, cpu) = (history.ran.as_deref()?, history.cpu.as_deref()?);
+    let others = [(Column::Replicas, ran), (Column::Cpu, cpu)];
+    let request = history.candidate.requests.cores;
+    let question = Question { request, utilization: Learning::UTILIZATION, objective: None };
+    let known = learn(&Evidence::of_series(load, &others), &question).verdict.known()?.carried;
+    Some(Carried { value: known.value, low: known.low })
+}
+
+// === impl Carried ===
+
+impl Carried {
+    /// Puts it into the result; a threshold far below it is what holds too many replicas, unless more is to be won
+    /// otherwise.
+    pub(super) fn told(&self, kept: &mut Kept, load: &LoadQuery) {
+        kept.row.capacity = Some(rounded(self.value));
+        let Some(threshold) = load.per_replica().filter(|threshold| self.low >= FAR * threshold) else {
+            return;
+        };
+        let told = format!(
+            "one replica carries {:.4} at {:.0} % of its CPU request, {:.1} times the threshold of {threshold:.4}",
+            self.value,
+            100.0 * Learning::UTILIZATION,
+            self.value / threshold
+        );
+        if kept.verdict() == Verdict::Reactive {
+            kept.row.verdict = Verdict::OverProvisioned.as_str().to_owned();
+            kept.row.reason = told;
+        } else {
+            kept.row.reason = format!("{}; {told}", kept.row.reason);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `forescale health`: whether a running server is ready, for `helm test`, scripts and an image without a shell.
+//!
+//! It asks `/readyz` until the answer is yes or the time is over. It never asks about a workload; `doctor` does.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Client, Url};
+use tokio::time::{Instant, sleep};
+
+use super::Outcome;
+use crate::source::base_url;
+use crate::units::Span;
+
+/// Whether a running server is ready: exit code 0, or 1 with the reason.
+#[derive(Debug, Args)]
+pub(super) struct HealthArgs {
+    /// The HTTP address of a running server, such as http://forescale:8080.
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// How long to go on asking; it is asked once at least.
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = Span::parse)]
+    within: Span,
+}
+
+/// A ready server answers at once; one that takes longer is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two questions: short beside the start of a server, long beside an answer.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs the command.
+pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
+    // Installed already is as good; the client needs one also where it speaks plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut url = base_url(&args.server).map_err(|e| {
+        anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080")
+    })?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push("readyz");
+    }
+    let client = Client::builder().timeout(PATIENCE).build()?;
+    let within = Duration::from_secs(u64::try_from(args.within.as_seconds())?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(ready(&client, &url, within)) {
+        Ok(()) => {
+            writeln!(std::io::stdout(), "{}: ready", args.server)?;
+            Ok(Outcome::Fine)
+        }
+        Err(why) => {
+            writeln!(std::io::stdout(), "{}: {why}", args.server)?;
+            Ok(Outcome::Failed)
+        }
+    }
+}
+
+/// Asks until the server is ready, or tells why it was not when last asked.
+async fn ready(client: &Client, url: &Url, within: Duration) -> Result<(), String> {
+    let end = Instant::now() + within;
+    loop {
+        let why = match client.get(url.clone()).send().await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => format!("not ready, /readyz answered {}", answer.status()),
+            Err(error) => format!("cannot be reached: {}", innermost(&error)),
+        };
+        if Instant::now() >= end {
+            return Err(why);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The cause that people can act on: "connection refused", not "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,358 @@
+//! How a workload is doing, in one vocabulary for the page, the API, metrics and commands.
+//!
+//! A condition is read off a decision and its policy; what only a server knows (KEDA is silent, keys are refused) is made
+//! there, of the same type. Each says what it is and what to do. Nothing here decides anything.
+
+use std::fmt;
+
+use super::decision::{Blind, Decision, Rung};
+use super::reason::{Contributor, Note, Reason};
+use crate::forecast::Rule;
+use crate::policy::Policy;
+use crate::units::{Replicas, Span, Time};
+
+/// How a workload is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// The keys of its trigger are refused.
+    Faulty,
+    /// Neither a load nor the last need is known.
+    NoData,
+    /// The last sample is older than `maxStale`: no less is asked for than was needed last.
+    Stale {
+        /// Its age.
+        age: Span,
+    },
+    /// As many replicas as a limit allows, and all of them are needed.
+    AtLimit {
+        /// That limit.
+        limit: Replicas,
+        /// Whether it is `maxReplicas`; else the schedule's ceiling.
+        is_max: bool,
+        /// What is needed.
+        needed: Replicas,
+    },
+    /// The load is far from what it was at this time of day.
+    UnusualLoad {
+        /// The load.
+        load: f64,
+        /// What it usually is.
+        usual: f64,
+    },
+    /// The source fails or the metric vanished; the history as it ended is followed.
+    Held {
+        /// Age of the last sample.
+        age: Span,
+    },
+    /// Samples come again after a gap, and only raise the answer.
+    Refilling {
+        /// Until then.
+        until: Time,
+    },
+    /// The clocks of the data source and the server differ.
+    ClocksDiffer {
+        /// By so much.
+        skew: Span,
+    },
+    /// A further signal never had a value: the others decide without it.
+    SignalAbsent {
+        /// Its place in the policy, counted from 1.
+        number: usize,
+    },
+    /// KEDA has not asked for a while.
+    Silent {
+        /// When it did last.
+        since: Time,
+    },
+    /// A limit is likely to bind.
+    NearLimit {
+        /// How soon.
+        within: Span,
+        /// How likely.
+        probability: f64,
+    },
+    /// Nothing predicts better than the load now.
+    ForecastUnused {
+        /// Loss of the forecast by that of the load now.
+        ratio: f64,
+    },
+    /// There is no forecast yet, or none can be made.
+    Learning {
+        /// Why.
+        why: String,
+    },
+    /// Not everything was read since the server started.
+    WarmingUp,
+    /// A person's word holds.
+    Overridden {
+        /// Until then.
+        until: Time,
+    },
+    /// No replicas, as the schedule commands or because there is no load.
+    Asleep,
+    /// Nothing to look at.
+    Healthy,
+}
+
+/// How much a condition asks for attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Somebody should act.
+    Bad,
+    /// Somebody should know.
+    Warning,
+    /// As it should be.
+    Good,
+}
+
+// === impl Condition ===
+
+impl Condition {
+    /// Every name, worst first.
+    pub const NAMES: [&'static str; 17] = [
+        "faulty",
+        "no_data",
+        "stale",
+        "at_limit",
+        "unusual_load",
+        "held",
+        "refilling",
+        "clocks_differ",
+        "signal_absent",
+        "keda_silent",
+        "near_limit",
+        "forecast_unused",
+        "learning",
+        "warming_up",
+        "overridden",
+        "asleep",
+        "healthy",
+    ];
+
+    /// Everything that is to be said of a decision, the worst first; never empty.
+    pub fn of(decision: &Decision, policy: &Policy) -> Vec<Condition> {
+        let mut found: Vec<Condition> =
+            decision.notes.iter().filter_map(|note| Self::of_note(note, decision)).collect();
+        match decision.rung {
+            Rung::Stale => found.push(Condition::Stale { age: decision.history_age.unwrap_or_default() }),
+            Rung::Held => found.push(Condition::Held { age: decision.history_age.unwrap_or_default() }),
+            Rung::Fresh | Rung::ReactiveOnly | Rung::ScheduleOnly => {}
+        }
+        let is_at_limit = found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. }));
+        if !is_at_limit && let Some(limit) = Self::reached(decision, policy) {
+            found.push(limit);
+        }
+        if let Some((within, probability)) = decision.capped_in
+            && !found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. }))
+        {
+            found.push(Condition::NearLimit { within, probability });
+        }
+        if let (Reason::Need(Contributor::Override), Some(word)) =
+            (decision.reason, policy.override_at(decision.at))
+        {
+            found.push(Condition::Overridden { until: word.until });
+        } else if !decision.active() {
+            found.push(Condition::Asleep);
+        }
+        if found.is_empty() {
+            found.push(Condition::Healthy);
+        }
+        found.sort_by_key(Condition::rank);
+        found
+    }
+
+    /// What a workload without a decision is in.
+    pub fn of_blind(blind: &Blind) -> Condition {
+        match blind {
+            Blind::Warming { .. } => Condition::WarmingUp,
+            Blind::NoData { .. } => Condition::NoData,
+        }
+    }
+
+    fn of_note(note: &Note, decision: &Decision) -> Option<Condition> {
+        Some(match note {
+            Note::Capped { needed } => Condition::AtLimit {
+                limit: decision.replicas,
+                is_max: decision.reason != Reason::Ceiling,
+                needed: *needed,
+            },
+            Note::Unusual { load, usual } => Condition::UnusualLoad { load: *load, usual: *usual },
+            Note::Refilling { until } => Condition::Refilling { until: *until },
+            Note::ClockSkew { skew } => Condition::ClocksDiffer { skew: *skew },
+            Note::SignalAbsent { number } => Condition::SignalAbsent { number: *number },
+            Note::Distrusted { ratio } | Note::PlainRule { rule: Rule::Reactive, ratio } => {
+                Condition::ForecastUnused { ratio: *ratio }
+            }
+            Note::NoForecast { why } => Condition::Learning { why: why.clone() },
+            _ => return None,
+        })
+    }
+
+    /// A limit that the load has just reached: one more replica could not be had.
+    fn reached(decision: &Decision, policy: &Policy) -> Option<Condition> {
+        let max = policy.limits.max;
+        let is_needed = matches!(
+            decision.reason,
+            Reason::Need(
+                Contributor::Reactive | Contributor::Forecast | Contributor::Plan | Contributor::Outage
+            )
+        );
+        let is_reached = decision.replicas == max && policy.limits.min < max && is_needed;
+        is_reached.then_some(Condition::AtLimit { limit: max, is_max: true, needed: max })
+    }
+
+    /// Its place in [`Condition::NAMES`]: the worst first.
+    pub fn rank(&self) -> usize {
+        Self::NAMES.iter().position(|name| *name == self.as_str()).unwrap_or(usize::MAX)
+    }
+
+    /// Its name in metrics and JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Condition::Faulty => "faulty",
+            Condition::NoData => "no_data",
+            Condition::Stale { .. } => "stale",
+            Condition::AtLimit { .. } => "at_limit",
+            Condition::UnusualLoad { .. } => "unusual_load",
+            Condition::Held { .. } => "held",
+            Condition::Refilling { .. } => "refilling",
+            Condition::ClocksDiffer { .. } => "clocks_differ",
+            Condition::SignalAbsent { .. } => "signal_absent",
+            Condition::Silent { .. } => "keda_silent",
+            Condition::NearLimit { .. } => "near_limit",
+            Condition::ForecastUnused { .. } => "forecast_unused",
+            Condition::Learning { .. } => "learning",
+            Condition::WarmingUp => "warming_up",
+            Condition::Overridden { .. } => "overridden",
+            Condition::Asleep => "asleep",
+            Condition::Healthy => "healthy",
+        }
+    }
+
+    /// The same for people, in a few words.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Condition::Faulty => "faulty keys",
+            Condition::NoData => "no data",
+            Condition::Stale { .. } => "stale",
+            Condition::AtLimit { .. } => "at its limit",
+            Condition::UnusualLoad { .. } => "unusual load",
+            Condition::Held { .. } => "held",
+            Condition::Refilling { .. } => "refilling",
+            Condition::ClocksDiffer { .. } => "clocks differ",
+            Condition::SignalAbsent { .. } => "signal without data",
+            Condition::Silent { .. } => "KEDA is silent",
+            Condition::NearLimit { .. } => "limit ahead",
+            Condition::ForecastUnused { .. } => "forecast not used",
+            Condition::Learning { .. } => "learning",
+            Condition::WarmingUp => "warming up",
+            Condition::Overridden { .. } => "override",
+            Condition::Asleep => "asleep",
+            Condition::Healthy => "healthy",
+        }
+    }
+
+    /// How much it asks for attention.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Condition::Faulty | Condition::NoData | Condition::Stale { .. } | Condition::AtLimit { .. } => {
+                Severity::Bad
+            }
+            Condition::Overridden { .. } | Condition::Asleep | Condition::Healthy => Severity::Good,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// What to do about it; empty where nothing is to be done.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Condition::Faulty => {
+                "Correct the trigger's metadata. `forescale lint` finds such faults before they are applied."
+            }
+            Condition::NoData => {
+                "Ask the query in Prometheus. `forescale doctor` follows the way from there to the pods."
+            }
+            Condition::Stale { .. } | Condition::Held { .. } => {
+                "See why the data source does not answer. The replicas do not fall until it does."
+            }
+            Condition::AtLimit { is_max: true, .. } => {
+                "Raise maxReplicas and maxReplicaCount, or the threshold if one replica carries more."
+            }
+            Condition::AtLimit { is_max: false, .. } => {
+                "Raise the ceiling in the schedule, or set an override until the load has passed."
+            }
+            Condition::UnusualLoad { .. } => {
+                "See whether the load is real. An accident is left out of the history by maskedSpans."
+            }
+            Condition::Refilling { .. } => "Nothing to do. The load only raises the answer until then.",
+            Condition::ClocksDiffer { .. } => {
+                "Set the clocks. The load does not lower the answer until then."
+            }
+            Condition::SignalAbsent { .. } => {
+                "Correct its query, or remove it from the policy's signals. It counts from its first sample on."
+            }
+            Condition::Silent { .. } => {
+                "See whether the ScaledObject is paused or gone, or whether KEDA asks another replica of this server."
+            }
+            Condition::NearLimit { .. } => "Raise maxReplicas before then, or accept the shortage.",
+            Condition::ForecastUnused { .. } => {
+                "Nothing to do. The load now decides; `forescale forecast --explain` says why."
+            }
+            Condition::Learning { .. } => "Nothing to do. The load now decides until there is a forecast.",
+            Condition::WarmingUp => "Wait. KEDA holds what runs until the history was read.",
+            Condition::Overridden { .. } => "Lift it with `forescale override` if it is no longer meant.",
+            Condition::Asleep | Condition::Healthy => "",
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Faulty => {
+                f.write_str("the metadata of the trigger is refused, and KEDA holds what runs")
+            }
+            Condition::NoData => {
+                f.write_str("neither a load nor the last need is known, and KEDA holds what runs")
+            }
+            Condition::Stale { age } => {
+                write!(f, "the last sample is {age} old: no less is asked for than was needed last")
+            }
+            Condition::Held { age } => {
+                write!(f, "the last sample is {age} old: the history as it ended is followed")
+            }
+            Condition::AtLimit { limit, is_max, needed } => {
+                let name = if *is_max { "maxReplicas" } else { "the schedule's ceiling" };
+                if needed > limit {
+                    write!(f, "{needed} replicas are needed, and {name} allows {limit}")
+                } else {
+                    write!(f, "all {limit} replicas that {name} allows are needed")
+                }
+            }
+            Condition::UnusualLoad { load, usual } => Note::Unusual { load: *load, usual: *usual }.fmt(f),
+            Condition::Refilling { until } => {
+                write!(f, "samples were missing: the load only raises the answer until {until}")
+            }
+            Condition::ClocksDiffer { skew } => write!(f, "the data source's clock differs by {skew}"),
+            Condition::SignalAbsent { number } => Note::SignalAbsent { number: *number }.fmt(f),
+            Condition::Silent { since } => write!(f, "KEDA asked last at {since}"),
+            Condition::NearLimit { within, probability } => {
+                write!(
+                    f,
+                    "the limit on replicas is likely to bind in {within}, with probability {probability:.2}"
+                )
+            }
+            Condition::ForecastUnused { ratio } => {
+                write!(f, "the forecast does not count: its loss is {ratio:.2} times that of the load now")
+            }
+            Condition::Learning { why } => write!(f, "there is no forecast: {why}"),
+            Condition::WarmingUp => f.write_str("not everything was read since the server started"),
+            Condition::Overridden { until } => write!(f, "an override holds until {until}"),
+            Condition::Asleep => f.write_str("no replicas are asked for"),
+            Condition::Healthy => f.write_str("nothing to look at"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

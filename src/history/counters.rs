@@ -1,0 +1,161 @@
+//! Whether the counters under a query were there: where they were away or began anew, what it yields is too little.
+//!
+//! A range that is longer than their absence hides it: the query never becomes empty, it decays. So the counters are
+//! looked at themselves, at each point of the poll grid. How they are asked about is `policy::counter_questions`'; nothing
+//! here knows of queries.
+
+use super::Series;
+use super::refill::{Reach, Refill, in_series};
+use crate::units::{Span, Step, Time};
+
+/// What was seen of the counters under a query, from the first instant on at which they were there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counters {
+    /// A gap where they were away or began anew.
+    whole: Series,
+    /// How often they had begun anew within the range, when they were seen last; `None` while they are away.
+    restarts: Option<f64>,
+}
+
+/// Most of the series began anew: of two or more, one alone hides little of their sum.
+const MOST_RESTARTED: f64 = 0.5;
+
+// === impl Counters ===
+
+impl Counters {
+    /// Nothing seen yet; the first instant is `start`.
+    pub fn new(start: Time, step: Step) -> Self {
+        Counters { whole: Series::new(start, step).compact(), restarts: None }
+    }
+
+    /// The first instant that is not known.
+    pub fn next(&self) -> Time {
+        self.whole.time(self.whole.len())
+    }
+
+    /// Takes the answers of the coming instants: how often the median series had begun anew within the range, a gap
+    /// where there was none at all.
+    pub fn absorb(&mut self, answers: &Series) {
+        let from = answers.slot_before(self.next()).unwrap_or(0);
+        for i in (from..answers.len()).filter(|&i| answers.time(i) >= self.next()).collect::<Vec<_>>() {
+            let restarts = answers.get(i);
+            let begins =
+                self.restarts.zip(restarts).is_some_and(|(before, now)| now - before > MOST_RESTARTED);
+            if self.whole.is_empty() && restarts.is_none() {
+                // A target that was never there before is new; nothing is missing of its load.
+                self.whole = Series::new(answers.time(i + 1), answers.step()).compact();
+                continue;
+            }
+            self.whole.push(if restarts.is_some() && !begins { 1.0 } else { f64::NAN });
+            self.restarts = restarts;
+        }
+    }
+
+    /// Drops what was seen before an instant.
+    pub fn forget_before(&mut self, from: Time) {
+        self.whole.forget_before(from);
+    }
+
+    /// Whether nothing was seen of them.
+    pub fn is_empty(&self) -> bool {
+        self.whole.is_empty()
+    }
+
+    /// Both: whole where neither was away.
+    pub fn with(&self, other: &Counters) -> Counters {
+        let step = self.whole.step();
+        let start = self.whole.start().min(other.whole.start());
+        let end = self.whole.end().max(other.whole.end()).unwrap_or(start);
+        let is_away = |one: &Series, at: Time| {
+            one.slot_before(at).is_some_and(|i| i < one.len() && one.get(i).is_none())
+        };
+        let slots = (0..).map(|i| start + step.times(i)).take_while(|at| *at <= end);
+        let whole = slots.map(|at| match is_away(&self.whole, at) || is_away(&other.whole, at) {
+            true => f64::NAN,
+            false => 1.0,
+        });
+        Counters { whole: Series::from_values(start, step, whole).compact(), restarts: None }
+    }
+
+    /// What keeps the value of `at` from being the whole load, of a query that looks back so far.
+    pub(super) fn refill(&self, look_back: Span, at: Time) -> Option<Refill> {
+        let known = at.min(self.whole.end()?);
+        in_series(&self.whole, Reach::new(look_back, self.whole.step()), known)
+            .filter(|gap| gap.until.is_none_or(|until| at < until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWAY: f64 = f64::NAN;
+    const RANGE: Span = Span::minutes(2);
+
+    fn at(slot: i64) -> Time {
+        Time::from_epoch(15 * slot)
+    }
+
+    fn seen(answers: &[f64]) -> Counters {
+        let mut counters = Counters::new(at(0), Step::QUARTER_MINUTE);
+        counters.absorb(&Series::from_values(at(0), Step::QUARTER_MINUTE, answers.iter().copied()));
+        counters
+    }
+
+    #[test]
+    fn a_target_that_was_away_for_less_than_the_range_is_refilling() {
+        let counters = seen(&[0.0, 0.0, AWAY, AWAY, AWAY, 0.0]);
+        let told = Refill { since: Some(at(1)), returned: Some(at(5)), until: Some(at(5) + RANGE) };
+        assert_eq!(counters.refill(RANGE, at(5)), Some(told));
+        assert_eq!(counters.refill(RANGE, at(1)), None, "before");
+        // While it is away the range goes on to empty.
+        assert_eq!(counters.refill(RANGE, at(3)).and_then(|gap| gap.since), Some(at(1)));
+        let full = seen(&[&[0.0, AWAY][..], &[0.0; 9]].concat());
+        assert_eq!(full.refill(RANGE, at(9)).and_then(|gap| gap.until), Some(at(10)));
+        assert_eq!(full.refill(RANGE, at(10)), None);
+    }
+
+    #[test]
+    fn a_counter_that_begins_anew_is_refilling() {
+        let counters = seen(&[0.0, 0.0, 1.0, 1.0]);
+        let told = Refill { since: Some(at(1)), returned: Some(at(3)), until: Some(at(3) + RANGE) };
+        assert_eq!(counters.refill(RANGE, at(3)), Some(told));
+        // It leaves the range again, and one of two series alone hides little.
+        assert_eq!(seen(&[1.0, 1.0, 0.0, 0.5, 0.5]).refill(RANGE, at(4)), None);
+        // What began anew while it was away is away once.
+        let both = seen(&[0.0, AWAY, 1.0, 1.0]).refill(RANGE, at(3));
+        assert_eq!(both.and_then(|gap| gap.returned), Some(at(2)));
+    }
+
+    #[test]
+    fn a_new_target_lacks_nothing() {
+        assert_eq!(seen(&[AWAY, AWAY, 0.0, 0.0]).refill(RANGE, at(3)), None);
+        assert_eq!(seen(&[AWAY]).refill(RANGE, at(1)), None);
+        let mut later = seen(&[AWAY]);
+        assert_eq!(later.next(), at(1));
+        later.absorb(&Series::from_values(at(1), Step::QUARTER_MINUTE, [0.0, AWAY]));
+        assert!(later.refill(RANGE, at(2)).is_some());
+    }
+
+    #[test]
+    fn what_is_known_is_not_taken_again_and_what_was_not_asked_is_no_gap() {
+        let mut counters = seen(&[0.0, 0.0]);
+        counters.absorb(&Series::from_values(at(0), Step::QUARTER_MINUTE, [AWAY, AWAY, 0.0]));
+        assert_eq!((counters.next(), counters.refill(RANGE, at(2))), (at(3), None));
+        assert_eq!(counters.refill(RANGE, at(20)), None, "nothing is known of the time since");
+        let away = seen(&[0.0, AWAY]);
+        assert_eq!(away.refill(RANGE, at(20)), None, "long ago");
+        counters.forget_before(at(2));
+        assert_eq!(counters.next(), at(3));
+    }
+
+    #[test]
+    fn of_several_counters_each_counts() {
+        let one = seen(&[0.0, 0.0, 0.0, 0.0]);
+        let other = seen(&[AWAY, 0.0, AWAY, 0.0]);
+        for both in [one.with(&other), other.with(&one)] {
+            assert_eq!(both.refill(RANGE, at(3)).and_then(|gap| gap.since), Some(at(1)));
+        }
+        assert_eq!(one.with(&seen(&[AWAY])).refill(RANGE, at(3)), None, "one that was never there");
+    }
+}

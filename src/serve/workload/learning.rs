@@ -1,0 +1,179 @@
+//! What one replica carries: read and learned in the background at each point of the fit grid, never waited for.
+//!
+//! The exporters are asked for a coarse grid once in six hours, and nothing of it is kept: thousands of workloads that
+//! are only advised cost no memory. Where the exporters have nothing they are asked again a day later.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Workload;
+use crate::decide::{Phase, SERVICE_STEP, carried, grid_point, service_window};
+use crate::history::{Observations, Series, ServiceHistory, SignalHistory};
+use crate::policy::{CapacityMode, Learning};
+use crate::serve::registry::Shared;
+use crate::source::exporters::{Kind, Service, Told};
+use crate::source::{Backend, RangeQuery, SourceError};
+use crate::units::{Span, Step, Time};
+
+/// When the exporters may be asked again.
+#[derive(Debug, Default)]
+pub(super) struct Looks(Mutex<Look>);
+
+#[derive(Debug, Default)]
+struct Look {
+    under_way: bool,
+    not_before: Option<Time>,
+}
+
+/// After a failure.
+const AGAIN: Span = Span::minutes(10);
+/// Where nothing was found, and only advice depends on it.
+const ABSENT: Span = Span::DAY;
+
+impl Workload {
+    /// Begins to learn what one replica carries, where that is due.
+    pub(super) fn learn(self: &Arc<Self>, shared: &Arc<Shared>, observations: &Observations, at: Time) {
+        let (Some(learning), Some(signal)) = (&self.policy.capacity, self.policy.signals.first()) else {
+            return;
+        };
+        let Some(backend) = self.backends.first().filter(|backend| backend.knows_exporters()) else { return };
+        let point = grid_point(at, Phase::OfSeries.of(signal));
+        let load = observations.signals.first().and_then(|history| history.load.clone());
+        // Whoever has not read as far as the others learns what they do once it has.
+        let Some(load) = load.filter(|load| load.end().is_some_and(|end| end + signal.step.span() > point))
+        else {
+            return;
+        };
+        if !self.terms.borrow().lacks_capacity(&self.policy, point) || !self.looks.begin(at) {
+            return;
+        }
+        let (here, everything, backend) = (Arc::downgrade(self), Arc::clone(shared), Arc::clone(backend));
+        let (learning, window) = (learning.clone(), service_window(signal));
+        shared.workers.spawn(async move {
+            let _place = match learning.mode {
+                // The semaphore is never closed.
+                CapacityMode::Advise => everything.readers.acquire().await.ok(),
+                CapacityMode::Auto => None,
+            };
+            let Some(workload) = here.upgrade() else { return };
+            let read = workload.read_service(backend.as_ref(), &learning, window, point).await;
+            match read {
+                Ok(service) => workload.learn_from(&everything, service, load, point, at),
+                Err(error) => {
+                    tracing::debug!(workload = %workload.id, %error, "what one replica carries cannot be learned now");
+                    workload.looks.end(Some(at + AGAIN));
+                }
+            }
+        });
+    }
+
+    fn learn_from(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        service: ServiceHistory,
+        load: Arc<Series>,
+        point: Time,
+        at: Time,
+    ) {
+        let finds = service.cpu.is_some() || service.latency.is_some();
+        let is_advised = self.policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Advise);
+        let again = (is_advised && !finds).then_some(at + ABSENT);
+        let policy = Arc::clone(&self.policy);
+        let mut observations = Observations::none(0, self.warm_by);
+        observations.signals.push(SignalHistory { load: Some(load), ..SignalHistory::default() });
+        observations.service = Some(Arc::new(service));
+        let there = Arc::downgrade(self);
+        shared.fitter.start(
+            move || carried(&observations, &policy, point),
+            move |learned| {
+                let Some(workload) = there.upgrade() else { return };
+                workload.looks.end(if learned.is_some() { again } else { Some(at + AGAIN) });
+                if let Some(learned) = learned {
+                    tracing::debug!(workload = %workload.id, %learned, "learned");
+                    workload.terms.send_modify(|terms| terms.carry(learned));
+                }
+            },
+        );
+    }
+
+    /// Asks the exporters; no more than is needed to know that there is nothing.
+    async fn read_service(
+        &self,
+        backend: &dyn Backend,
+        learning: &Learning,
+        window: Span,
+        point: Time,
+    ) -> Result<ServiceHistory, SourceError> {
+        let about = self.service();
+        let usual = |what: Told| about.asks(what);
+        let mut service = ServiceHistory::default();
+        let ready = self.policy.queries.replicas.clone().or_else(|| usual(Told::Ready));
+        service.ready = range(backend, ready, window, point).await?;
+        if service.ready.is_none() {
+            service.missing.push(Told::Ready.missed(about.kind).to_owned());
+            return Ok(service);
+        }
+        let cpu = learning.cpu.clone().or_else(|| usual(Told::Cpu));
+        service.cpu = range(backend, cpu, window, point).await?;
+        service.latency = range(backend, learning.latency.clone(), window, point).await?;
+        if service.cpu.is_none() {
+            service.missing.push(Told::Cpu.missed(about.kind).to_owned());
+        } else {
+            service.request = range(backend, usual(Told::Request), window, point).await?;
+            service.throttled = range(backend, usual(Told::Throttled), window, point).await?;
+            let missed = service.request.is_none().then(|| Told::Request.missed(about.kind).to_owned());
+            service.missing.extend(missed);
+        }
+        if learning.latency.is_some() && service.latency.is_none() {
+            service.missing.push("latency: latencyQuery yields nothing".to_owned());
+        }
+        if service.cpu.is_some() || service.latency.is_some() {
+            service.template = range(backend, usual(Told::Template), window, point).await?;
+            let missed = service.template.is_none().then(|| Told::Template.missed(about.kind).to_owned());
+            service.missing.extend(missed);
+        }
+        Ok(service)
+    }
+
+    /// The question for the template that runs, where a decision depends on it.
+    pub(super) fn template_query(&self) -> Option<String> {
+        let counts = self.policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
+        let knows = self.backends.first().is_some_and(|backend| backend.knows_exporters());
+        (counts && knows).then(|| self.service().asks(Told::Template))?
+    }
+
+    fn service(&self) -> Service<'_> {
+        Service { namespace: self.id.namespace(), name: self.id.name(), kind: Kind::Any }
+    }
+}
+
+/// The series of a question up to a point; `None` where there is no question or nothing was found.
+async fn range(
+    backend: &dyn Backend,
+    query: Option<String>,
+    window: Span,
+    point: Time,
+) -> Result<Option<Series>, SourceError> {
+    let (Some(query), Ok(step)) = (query, Step::new(SERVICE_STEP)) else { return Ok(None) };
+    let reading = backend.range(&RangeQuery { query, from: point - window, to: point, step }).await?;
+    Ok(Some(reading.series).filter(|series| series.observed() > 0))
+}
+
+// === impl Looks ===
+
+impl Looks {
+    /// Whether the exporters may be asked now; then they are being asked.
+    fn begin(&self, at: Time) -> bool {
+        let mut look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // No wait is longer than a day, but for a clock that was set back since.
+        let waits = look.not_before.is_some_and(|until| at < until && until.since(at) <= ABSENT);
+        if look.under_way || waits {
+            return false;
+        }
+        look.under_way = true;
+        true
+    }
+
+    fn end(&self, not_before: Option<Time>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Look { under_way: false, not_before };
+    }
+}

@@ -1,0 +1,149 @@
+//! What cAdvisor and kube-state-metrics tell of a workload: the questions in PromQL, and who has the answer.
+//!
+//! The server, `capacity`, `doctor` and `init` ask with the same words. Names become part of the questions: who asks
+//! with a name that Kubernetes would refuse is refused before.
+
+/// What a workload is in Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A Deployment.
+    Deployment,
+    /// A `StatefulSet`.
+    StatefulSet,
+    /// A Rollout of Argo.
+    Rollout,
+    /// Any of them: a ScaledObject does not always say.
+    Any,
+}
+
+/// The workload of a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Service<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// A quantity that exporters tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Replicas that are ready.
+    Ready,
+    /// CPU cores that all replicas use.
+    Cpu,
+    /// CPU cores that one replica requests.
+    Request,
+    /// Share of scheduling periods in which the CPU limit stopped them.
+    Throttled,
+    /// A number that is another with each template of pods.
+    Template,
+}
+
+// === impl Service ===
+
+impl Service<'_> {
+    /// The question for a quantity; `None` where no exporter tells it of this kind.
+    pub fn asks(&self, what: Told) -> Option<String> {
+        match what {
+            Told::Ready => Some(self.ready()),
+            Told::Cpu => {
+                Some(format!("sum(rate(container_cpu_usage_seconds_total{{{}}}[2m]))", self.containers()))
+            }
+            Told::Request => Some(format!(
+                "max(sum by (pod) (kube_pod_container_resource_requests{{{},resource=\"cpu\"}}))",
+                self.pods()
+            )),
+            Told::Throttled => {
+                let of = format!("{{{}}}[2m]", self.containers());
+                Some(format!(
+                    "sum(rate(container_cpu_cfs_throttled_periods_total{of})) / \
+                     sum(rate(container_cpu_cfs_periods_total{of}))"
+                ))
+            }
+            Told::Template => (self.kind != Kind::StatefulSet).then(|| self.template()),
+        }
+    }
+
+    /// Selects its pods: a Deployment's and a Rollout's end with two hashes, a `StatefulSet`'s with a number.
+    fn pods(&self) -> String {
+        let end = match self.kind {
+            Kind::StatefulSet => "[0-9]+",
+            Kind::Any => "([a-z0-9]+-[a-z0-9]{5}|[0-9]+)",
+            Kind::Deployment | Kind::Rollout => "[a-z0-9]+-[a-z0-9]+",
+        };
+        format!("namespace=\"{}\",pod=~\"{}-{end}\"", self.namespace, self.literal())
+    }
+
+    /// The same without the container that only holds a pod's network, and without the sums over containers.
+    fn containers(&self) -> String {
+        format!("{},container!=\"\",container!=\"POD\"", self.pods())
+    }
+
+    fn ready(&self) -> String {
+        let of = |metric: &str, label: &str| {
+            format!("max({metric}{{namespace=\"{}\",{label}=\"{}\"}})", self.namespace, self.name)
+        };
+        let deployment = of("kube_deployment_status_replicas_ready", "deployment");
+        let set = of("kube_statefulset_status_replicas_ready", "statefulset");
+        let rollout = of("rollout_info_replicas_available", "name");
+        match self.kind {
+            Kind::Deployment => deployment,
+            Kind::StatefulSet => set,
+            Kind::Rollout => rollout,
+            Kind::Any => format!("{deployment} or {set} or {rollout}"),
+        }
+    }
+
+    /// The age of the newest `ReplicaSet` that runs: its number grows with each new template, and with nothing else.
+    fn template(&self) -> String {
+        let of = format!("{{namespace=\"{}\",replicaset=~\"{}-[a-z0-9]+\"}}", self.namespace, self.literal());
+        format!(
+            "max(kube_replicaset_created{of} and on (namespace, replicaset) \
+             kube_replicaset_status_ready_replicas{of} > 0)"
+        )
+    }
+
+    fn literal(&self) -> String {
+        self.name.replace('.', "[.]")
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// In words, with who has it: for whoever misses it.
+    pub fn missed(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Told::Ready, Kind::Rollout) => "ready replicas: the controller of Argo Rollouts has them",
+            (Told::Ready, _) => "ready replicas: kube-state-metrics has them",
+            (Told::Cpu, _) => "CPU: cAdvisor, scraped from the kubelets, has it",
+            (Told::Request, _) => "the CPU request of a replica: kube-state-metrics has it",
+            (Told::Throttled, _) => "CPU throttling: cAdvisor, scraped from the kubelets, has it",
+            (Told::Template, _) => "the pod template: kube-state-metrics has it (kube_replicaset_created)",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(kind: Kind, what: Told) -> String {
+        Service { namespace: "shop", name: "web.eu", kind }.asks(what).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_kind_of_workload_has_its_questions() {
+        assert!(asked(Kind::Deployment, Told::Ready).contains("kube_deployment_status_replicas_ready"));
+        assert!(asked(Kind::Deployment, Told::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
+        assert!(asked(Kind::Deployment, Told::Template).contains("kube_replicaset_created"));
+        assert!(asked(Kind::StatefulSet, Told::Cpu).contains("web[.]eu-[0-9]+\""));
+        assert_eq!(asked(Kind::StatefulSet, Told::Template), "");
+        assert!(asked(Kind::Rollout, Told::Ready).contains("rollout_info_replicas_available"));
+        let any = asked(Kind::Any, Told::Ready);
+        assert!(any.contains("kube_deployment") && any.contains("or max(kube_statefulset"), "{any}");
+    }
+}
