@@ -9,8 +9,8 @@
 use ndarray::{Array2, Axis, s};
 
 use super::bins::Past;
-use super::now::Now;
 use super::ladder::{DAY, Plan, Task};
+use super::now::Now;
 use super::pool::{L, LEVELS, MEDIAN};
 
 /// Neighbours of a completed bin, nearest first.
@@ -59,7 +59,19 @@ pub(super) struct Analogues<'a> {
 
 /// The block means of a shape: which width, and how many bins before the newest it ends.
 const SHAPE: [(usize, usize); 13] = [
-    (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 6), (1, 8), (1, 10), (2, 12), (2, 18), (2, 24), (2, 30),
+    (0, 0),
+    (0, 1),
+    (0, 2),
+    (0, 3),
+    (0, 4),
+    (0, 5),
+    (1, 6),
+    (1, 8),
+    (1, 10),
+    (2, 12),
+    (2, 18),
+    (2, 24),
+    (2, 30),
 ];
 const WIDTHS: [usize; 3] = [1, 2, 6];
 /// Bins that a shape reaches over.
@@ -177,7 +189,14 @@ impl<'a> Analogues<'a> {
     /// Of a window of so many slots, the first at `start`, and so many origins.
     pub fn new(plan: &'a Plan, past: Past<'a>, start: i64, (slots, origins): (usize, usize)) -> Self {
         let (first, means) = past.old.means();
-        Analogues { plan, past, start, library: Library::new(plan, first, means), near: vec![None; slots], origins }
+        Analogues {
+            plan,
+            past,
+            start,
+            library: Library::new(plan, first, means),
+            near: vec![None; slots],
+            origins,
+        }
     }
 
     /// How many origins were written down.
@@ -218,7 +237,13 @@ impl Near {
     }
 
     /// What followed the neighbours by what a task is about, from the slot at `at` on; `None` where too little did.
-    pub fn followed(&self, plan: &Plan, past: &Past<'_>, task: &Task, (at, ahead): (i64, i64)) -> Option<Followed> {
+    pub fn followed(
+        &self,
+        plan: &Plan,
+        past: &Past<'_>,
+        task: &Task,
+        (at, ahead): (i64, i64),
+    ) -> Option<Followed> {
         if !has_analogues(plan, task) || completed(plan, at) != self.bin {
             return None;
         }
@@ -293,5 +318,62 @@ impl Sequel {
         }
         let a = past.mean(first)? as f32;
         if first == last { Some(a) } else { Some(a + self.share * (past.mean(last)? as f32 - a)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Span, Step};
+
+    fn plan() -> Plan {
+        Plan::new(Step::new(Span::minutes(5)).expect("a step"), 10_000)
+    }
+
+    /// Days of bins of which every second has its burst at another hour than the days between.
+    fn means(days: i64) -> Vec<f32> {
+        (0..288 * days)
+            .map(|i| {
+                let (day, bin) = (i / 288, i % 288);
+                let at = if day % 2 == 0 { 100 } else { 160 };
+                1.0 + f32::from(u8::from((at..at + 24).contains(&bin))) + 0.01 * ((i * 37 % 11) as f32)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_days_that_looked_alike_are_nearest() {
+        let library = Library::new(&plan(), 0, means(12).into_iter());
+        // An hour into the burst of an even day: near are the same hours of even days.
+        let bin = 10 * 288 + 112;
+        let near = library.near(bin).expect("neighbours");
+        assert!(near.len >= near.wanted && near.wanted >= COUNT.0);
+        for back in near.back.get(..near.wanted).expect("as many as wanted") {
+            let day = (bin - i64::from(*back)) / 288;
+            assert_eq!(day % 2, 0, "{back} bins back");
+        }
+    }
+
+    #[test]
+    fn a_gap_and_a_young_load_have_no_neighbours() {
+        let mut bins = means(4);
+        bins[700] = f32::NAN;
+        let library = Library::new(&plan(), 0, bins.into_iter());
+        assert_eq!(library.near(700), None);
+        assert_eq!(library.near(40), None);
+        assert_eq!(library.near(5_000), None);
+        assert!(
+            library.near(900).is_some_and(|near| near.means[..near.len].iter().all(|mean| mean.is_finite()))
+        );
+    }
+
+    #[test]
+    fn nothing_after_the_bin_is_looked_at() {
+        let library =
+            |bins: Vec<f32>| Library { variance: 0.1, ..Library::new(&plan(), 0, bins.into_iter()) };
+        let all = means(8);
+        let mut changed = all.clone();
+        changed[1_801..].fill(9.0);
+        assert_eq!(library(all).near(1_800), library(changed).near(1_800));
     }
 }

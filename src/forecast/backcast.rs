@@ -4,11 +4,11 @@
 //! each is learnt from only once its truth was out. So the state at the grid point is a function of the
 //! window alone.
 
+use super::analogue::Analogues;
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
-use super::models::Trial;
-use super::analogue::Analogues;
 use super::learn::FAR_THINNED;
+use super::models::Trial;
 use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
 use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size, spread};
@@ -251,22 +251,23 @@ fn replay(
     let mut pending: Vec<(Pending, Table)> = Vec::with_capacity(trials.len());
     let mut raw: Vec<[f32; L]> = Vec::with_capacity(trials.len());
     let (mut next, mut last) = (0, None);
-    let mut learn = |standing: &mut Standing, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
-        while let (Some(known), Some((p, said))) = (trials.get(next), pending.get(next)) {
-            if known.slot + task.steps > until {
-                break;
+    let mut learn =
+        |standing: &mut Standing, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
+            while let (Some(known), Some((p, said))) = (trials.get(next), pending.get(next)) {
+                if known.slot + task.steps > until {
+                    break;
+                }
+                let gap = last.map_or(task.stride, |l| known.slot - l);
+                let truth = uneven(f64::from(known.truth)) as f32;
+                let keeps = keeps(plan, task, gap);
+                standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
+                last = Some(known.slot);
+                next += 1;
+                if next % RENEW == 0 {
+                    *weights = standing.weights();
+                }
             }
-            let gap = last.map_or(task.stride, |l| known.slot - l);
-            let truth = uneven(f64::from(known.truth)) as f32;
-            let keeps = keeps(plan, task, gap);
-            standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
-            last = Some(known.slot);
-            next += 1;
-            if next % RENEW == 0 {
-                *weights = standing.weights();
-            }
-        }
-    };
+        };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
         let mut p = Pending {

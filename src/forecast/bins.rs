@@ -198,9 +198,7 @@ impl Past<'_> {
 
     /// The largest maximum of the bins from one instant to another; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
-        (from.div_euclid(self.bin)..=to.div_euclid(self.bin))
-            .filter_map(|b| self.peak(b))
-            .reduce(f64::max)
+        (from.div_euclid(self.bin)..=to.div_euclid(self.bin)).filter_map(|b| self.peak(b)).reduce(f64::max)
     }
 
     /// The same time of day some whole days before `time`: the nearest such day at or before `until`.

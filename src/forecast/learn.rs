@@ -93,14 +93,17 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
         bin: plan.bin,
     };
     for (slot, &value) in z.iter().enumerate() {
-        let closed = now.fold(plan, &Past { profile: &profile, pattern: &pattern, old: &bins, ..base }, (!value.is_nan()).then_some(value));
+        let closed = now.fold(
+            plan,
+            &Past { profile: &profile, pattern: &pattern, old: &bins, ..base },
+            (!value.is_nan()).then_some(value),
+        );
         if let Some(c) = closed {
             record(&mut bins, closed);
             study(plan, &mut profile, &bins, &local, c.bin, now.level(), c.surprise);
         }
         if !value.is_nan() && slot >= settled {
-            let places = pattern.places_in(now.local, now.at, plan.bin);
-            pattern.learn(places, now.roughness());
+            pattern.learn((now.local, now.at, plan.bin), now.roughness());
         }
         if now.seen > 0 && schedule.is_origin(slot) {
             let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;

@@ -6,9 +6,9 @@
 //! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
 //! never sees the truth before its time has come.
 
+use super::analogue::Followed;
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::analogue::Followed;
 use super::outlook::{ANALOGUE, Asleep, EXPERTS, LAST};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
 use super::transform::uneven32;

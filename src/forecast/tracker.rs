@@ -442,5 +442,12 @@ impl State {
 }
 
 pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
-    Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, pattern: &fit.pattern, bin: fit.plan.bin }
+    Past {
+        profile: &fit.profile,
+        local: &fit.local,
+        old: &fit.bins,
+        new,
+        pattern: &fit.pattern,
+        bin: fit.plan.bin,
+    }
 }
