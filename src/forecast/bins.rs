@@ -15,9 +15,9 @@ use super::profile::Profile;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Bins {
     first: i64,
-    mean: Vec<u16>,
+    mean: Vec<f32>,
     first_peak: i64,
-    peak: Vec<u16>,
+    peak: Vec<f32>,
 }
 
 /// The bin of the local week, for consecutive stretches of a quarter of an hour or a bin: zones change their
@@ -51,8 +51,8 @@ impl Bins {
             self.first = bin;
             self.first_peak = bin;
         }
-        append(&mut self.mean, bin - self.first, short(mean as f32));
-        append(&mut self.peak, bin - self.first_peak, short(peak as f32));
+        append(&mut self.mean, bin - self.first, mean as f32);
+        append(&mut self.peak, bin - self.first_peak, peak as f32);
     }
 
     /// The mean in a bin.
@@ -83,7 +83,7 @@ impl Bins {
 
     /// The number of the first bin, and the means from it on; NaN is a gap.
     pub fn means(&self) -> (i64, impl Iterator<Item = f32>) {
-        (self.first, self.mean.iter().map(|&short| long(short)))
+        (self.first, self.mean.iter().copied())
     }
 
     /// How many bins are held.
@@ -93,39 +93,20 @@ impl Bins {
 
     /// Bytes held on the heap.
     pub fn heap_bytes(&self) -> usize {
-        2 * (self.mean.capacity() + self.peak.capacity())
+        4 * (self.mean.capacity() + self.peak.capacity())
     }
 
-    fn get(values: &[u16], place: i64) -> Option<f64> {
+    fn get(values: &[f32], place: i64) -> Option<f64> {
         let value = *values.get(usize::try_from(place).ok()?)?;
-        if value == GAP { None } else { Some(f64::from(long(value))) }
+        if value.is_nan() { None } else { Some(f64::from(value)) }
     }
 }
 
-/// Loads on the even-noise scale are held in 16 bits: twelve of precision, which is far below their noise, and five of
-/// exponent from an eighth on; the root of an offset, they are never smaller.
-const GAP: u16 = u16::MAX;
-/// Bits of the mantissa that are left out, and the bits of an eighth.
-const CUT: u32 = 12;
-const EIGHTH: u32 = 0x3e00_0000 >> CUT;
-
-fn short(value: f32) -> u16 {
-    if value.is_nan() {
-        return GAP;
-    }
-    let rounded = (value.max(0.125).to_bits() + (1 << (CUT - 1))) >> CUT;
-    u16::try_from(rounded - EIGHTH).unwrap_or(GAP).min(GAP - 1)
-}
-
-fn long(short: u16) -> f32 {
-    if short == GAP { f32::NAN } else { f32::from_bits((u32::from(short) + EIGHTH) << CUT) }
-}
-
-fn append(values: &mut Vec<u16>, place: i64, value: u16) {
+fn append(values: &mut Vec<f32>, place: i64, value: f32) {
     if let Ok(place) = usize::try_from(place)
         && place >= values.len()
     {
-        values.resize(place, GAP);
+        values.resize(place, f32::NAN);
         values.push(value);
     }
 }
@@ -205,23 +186,5 @@ impl Past<'_> {
     pub fn lag(&self, time: i64, period: i64, until: i64) -> Option<f64> {
         let back = ((time - until + period - 1).div_euclid(period)).max(1);
         self.mean_at(time - back * period)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sixteen_bits_hold_a_load_and_a_gap() {
-        for value in [0.125f32, 0.1875, 0.5, 1.0, 1.7, 38.0, 12_345.6, 1e8] {
-            assert!((long(short(value)) / value - 1.0).abs() < 2.5e-4, "{value}: {}", long(short(value)));
-        }
-        assert!(long(short(f32::NAN)).is_nan());
-        assert!(long(short(f32::MAX)).is_finite());
-        let mut bins = Bins::default();
-        bins.put(7, 1.0, 2.0);
-        bins.put(9, 1.5, 1.5);
-        assert_eq!((bins.mean(7), bins.mean(8), bins.peak(9)), (Some(1.0), None, Some(1.5)));
     }
 }

@@ -53,8 +53,7 @@ fn every_plain_expert_agrees() {
         let place = NAMES.iter().position(|n| n == name).unwrap_or_else(|| panic!("no expert {name}"));
         let ahead = number(ahead) as i64 * STEP;
         let got = outlook(&lesson.now, &past, ahead).experts[place];
-        // Bins are held with twelve bits of precision.
-        assert!((got - number(expected)).abs() < 3e-4, "{name} {ahead} s ahead: {got}, not {expected}");
+        assert!((got - number(expected)).abs() < 2e-5, "{name} {ahead} s ahead: {got}, not {expected}");
     }
 }
 

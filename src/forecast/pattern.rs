@@ -113,7 +113,7 @@ mod tests {
         Plan::new(Step::new(Span::seconds(step)).expect("a step"), 1_000)
     }
 
-    /// The tables after a week in which minute 7 of each hour adds one, and minute 607 of the day two more.
+    /// The tables after a week in which minute 7 of each hour adds one, and minute 620 of the day two more.
     fn taught(step: i64) -> Pattern {
         let plan = plan(step);
         let mut pattern = Pattern::new(&plan);
@@ -121,7 +121,7 @@ mod tests {
             let time = i * step;
             let local = (time % (7 * DAY) / plan.bin) as usize;
             let burst = f64::from(u8::from(time % HOUR / 60 == 7)) * 1.0;
-            let daily = f64::from(u8::from(time % DAY / 60 == 607)) * 2.0;
+            let daily = f64::from(u8::from(time % DAY / 60 == 620)) * 2.0;
             // Some noise, so that bursts are not beyond everything.
             let noise = 0.5 * (i as f64 * 1.7).sin();
             pattern.learn((local, time, plan.bin), burst + daily + noise);
@@ -134,9 +134,9 @@ mod tests {
         let pattern = taught(60);
         let least = |x: f32| assert!(x > 0.5, "{x}");
         least(pattern.hour[7]);
-        least(grains(pattern.day[607]));
+        least(grains(pattern.day[620]));
         assert!(pattern.hour[8].abs() < 0.2 && pattern.hour[30].abs() < 0.2);
-        assert!(grains(pattern.day[608]).abs() < 0.4);
+        assert!(grains(pattern.day[621]).abs() < 0.4);
     }
 
     #[test]

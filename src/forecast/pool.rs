@@ -114,7 +114,7 @@ pub(super) struct Weights {
     by_eagerness: [Table; 3],
     pub mixed: Table,
     /// The share of the analogues' own quantiles beyond that, by level.
-    share: [f32; L],
+    pub share: [f32; L],
 }
 
 impl Standing {

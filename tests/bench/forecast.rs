@@ -29,7 +29,7 @@ const POINTS: usize = 40_320;
 const FASTER: f64 = 30.0;
 const PREDICT_SHARE: f64 = 1.0 / 20.0;
 const UPDATE_SHARE: f64 = 1.0 / 500.0;
-const BYTES: usize = 280 * 1024;
+const BYTES: usize = 292 * 1024;
 
 fn main() -> ExitCode {
     let series = workload();
