@@ -236,7 +236,7 @@ pub(super) fn capacity(facts: &Facts) -> Finding {
     warn(
         told,
         "a threshold within 15 % of what a replica carries",
-        "change the threshold, or let it follow with capacity: auto; forescale backtest with --threshold and --capacity says \
-         what each would have come to",
+        "change the threshold, or let it follow with capacity: auto; forescale backtest with --threshold and --capacity \
+         says what each would have come to",
     )
 }
