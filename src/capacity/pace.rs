@@ -33,7 +33,7 @@ const LEAST: f64 = 0.5;
 const MOST: f64 = 2.0;
 /// A fit raises the load per replica by a tenth at most: fewer replicas are tried in steps that a usual headroom hides.
 pub const STEP: f64 = 1.1;
-/// So many fits are replayed, five days: fifteen steps of a tenth lead from [`LEAST`] to [`MOST`], so that what was
+/// So many fits are replayed, five days: fifteen steps of a tenth lead from half to double, so that what was
 /// before them makes no difference; five may be held back by rollouts.
 pub const REPLAYED: usize = 20;
 
