@@ -1,10 +1,10 @@
 //! Analogues: the times of the past fortnight that looked most like the last hours, and what followed them.
 //!
 //! k nearest neighbours (Lorenz 1969) over the means of bins: the shape of the last hours as 13 block means, the newest
-//! the finest and the heaviest, and the distance in time of day. What followed each neighbour, moved by a share of what the
-//! present differs from it, is an expert (their mean) and an opinion of its own (their quantiles). Bins are kept, shapes
-//! are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so coarser
-//! ones have no analogues. Nothing after the origin is ever looked at.
+//! the finest and the heaviest, and the distance in time of day. What followed each neighbour, moved by a share of what
+//! the present differs from it, is an expert (their mean) and an opinion of its own (their quantiles). Bins are kept,
+//! shapes are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so
+//! coarser ones have no analogues. Nothing after the origin is ever looked at.
 
 use ndarray::{Array2, Axis};
 

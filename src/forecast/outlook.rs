@@ -114,6 +114,22 @@ fn wave(turn: f64) -> f64 {
     -4.0 * x * (1.0 - x.abs())
 }
 
+/// The largest load of the same window a day ago; a far window says nothing of its peak.
+fn peak_a_day_ago(now: &Now, past: &Past<'_>, ahead: i64) -> Option<f64> {
+    let window = (now.at - DAY, now.at + ahead - DAY);
+    if ahead <= 4 * 3_600 { past.peak_between(window.0, window.1) } else { None }
+}
+
+/// The patterns of the hour and of the day at the target, both together at the present, and how far they rise beyond the
+/// target's on the way there.
+fn patterns(now: &Now, past: &Past<'_>, ahead: i64) -> [f64; 4] {
+    let to = now.at + ahead;
+    let [hour_to, day_to] = past.pattern.at(past, to);
+    let [hour_now, day_now] = past.pattern.at(past, now.at);
+    let rush = if ahead <= 3_600 { past.pattern.crest(past, now.at, to) - hour_to - day_to } else { 0.0 };
+    [hour_to, day_to, hour_now + day_now, rush]
+}
+
 /// Looks `ahead` seconds beyond the present.
 pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let to = now.at + ahead;
@@ -141,14 +157,8 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     let q3 = (d[3] - level).clamp(-WINSOR, WINSOR);
     let q5 = (d[5] - level).clamp(-WINSOR, WINSOR);
     let turn = to.rem_euclid(DAY) as f64 / DAY as f64;
-    let crest = if ahead <= 4 * 3_600 {
-        past.peak_between(now.at - DAY, to - DAY).map_or(0.0, |p| known(lag_day, knows_day, p - day_ago))
-    } else {
-        0.0
-    };
-    let [hour_to, day_to] = past.pattern.at(past, to);
-    let [hour_now, day_now] = past.pattern.at(past, now.at);
-    let rush = if ahead <= 3_600 { past.pattern.crest(past, now.at, to) - hour_to - day_to } else { 0.0 };
+    let crest = peak_a_day_ago(now, past, ahead).map_or(0.0, |p| known(lag_day, knows_day, p - day_ago));
+    let [hour_to, day_to, present, rush] = patterns(now, past, ahead);
     let features = [
         1.0,
         z - now.signal[WEEK] - d[0],
@@ -180,7 +190,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         q1.abs(),
         hour_to,
         day_to,
-        hour_now + day_now,
+        present,
         rush,
     ];
     let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago], hour_to + day_to);
