@@ -132,7 +132,7 @@ async fn the_forecast_command_reads_a_live_server() {
         (&["--prometheus", &url][..], "--query"),
         (&["--query", "x"], "--prometheus"),
         (&["--prometheus", &url, "--query", "sum("], "parse error"),
-        (&["--prometheus", &url, "--query", "absent_metric"], "no sample"),
+        (&["--prometheus", &url, "--query", "absent_metric"], "there is no metric absent_metric"),
         (&["--prometheus", "http://u:hunter2@x", "--query", "x"], "--prometheus"),
     ] {
         let output = run(arguments);

@@ -80,11 +80,7 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
     let words = String::from_utf8_lossy(&explained.stdout).into_owned();
     assert!(words.contains("5 replicas at ") && words.contains("next change: "), "{words}");
     assert!(words.contains("overridden: an override holds until "), "{words}");
-    let (_, metrics) = server.get("/metrics").await;
-    for (name, state) in [("launched", "overridden"), ("broken", "faulty")] {
-        let row = format!("name=\"{name}\",metric=\"forescale\",state=\"{state}\"}} 1");
-        assert!(metrics.contains(&row), "{row} is not in {metrics}");
-    }
+    states_are_published(server).await;
     let (status, story) = server.get("/workloads/shop/launched?metric=forescale").await;
     assert_eq!(status, 200);
     for text in [
@@ -127,6 +123,14 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
             "/workloads/shop/dev",
         ],
     );
+}
+
+async fn states_are_published(server: &Forescale) {
+    let (_, metrics) = server.get("/metrics").await;
+    for (name, state) in [("launched", "overridden"), ("broken", "faulty")] {
+        let row = format!("name=\"{name}\",metric=\"forescale\",state=\"{state}\"}} 1");
+        assert!(metrics.contains(&row), "{row} is not in {metrics}");
+    }
 }
 
 #[tokio::test]
