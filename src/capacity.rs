@@ -305,6 +305,10 @@ impl Answers {
         if held.value != carried.value {
             bound = Bound::Demonstrated;
         }
+        // What was carried and what a fit says may contradict each other.
+        if held.width() > why::WIDEST {
+            return Err(Why::Wide { width: held.width() });
+        }
         Ok(Known { carried: held, bound, beyond: held.value / self.seen })
     }
 

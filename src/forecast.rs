@@ -5,6 +5,7 @@
 //! window. Everything is a pure function of the history it was given: no clock, no randomness, no memory from
 //! before the window. Loads are never negative, and no answer here ever is.
 
+mod analogue;
 mod backcast;
 mod bins;
 mod conformal;
@@ -16,6 +17,7 @@ mod levels;
 mod models;
 mod now;
 mod outlook;
+mod pattern;
 mod plain;
 mod pool;
 mod profile;

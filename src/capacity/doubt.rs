@@ -18,10 +18,16 @@ const LEAST_ABOVE: f64 = 0.5;
 /// Well below, well above.
 const BELOW: f64 = 0.8;
 const ABOVE: f64 = 1.05;
+/// Of the cells above the knee this share lies within this reach of it, where there are many cells.
+const NEAR_ABOVE: f64 = 0.15;
+const REACH: f64 = 1.35;
+const MANY: usize = 100;
 /// The load of a replica must leave less unexplained than the whole load does ...
 const BETTER: f64 = 0.95;
 /// ... or, where steps of replicas were tried, not clearly more.
 const CLEARLY: f64 = 1.2;
+/// Where the number of replicas alone leaves less than this share of what their load leaves, the load is what was served.
+const ALONE: f64 = 0.8;
 /// Where the larger load had the miss more seldom than this, the load falls.
 const FALLS: f64 = 0.4;
 /// Where replicas vary by less for nine tenths of the time, the two cannot be told apart.
@@ -66,10 +72,25 @@ pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why
     if seen < 3.0 {
         (above, seen) = share(LEVEL, &|each| each >= knee);
     }
+    if let Some(width) = gap(points, knee) {
+        return Err(scattered(Why::Wide { width }));
+    }
     if below > MOST_BELOW || (seen >= 3.0 && above < LEAST_ABOVE) {
         return Err(scattered(Why::Scattered { below, above }));
     }
     Ok(knee)
+}
+
+/// How wide a knee is at least, half of it as a share, where hardly anything was seen between it and the loads that miss:
+/// a few replicas at one load and many at another tell nothing of what lies between.
+fn gap(points: &[Point], knee: f64) -> Option<f64> {
+    let mut above: Vec<f64> = points.iter().map(|point| point.each).filter(|each| *each > knee).collect();
+    if points.len() < MANY || above.is_empty() {
+        return None;
+    }
+    let first = (NEAR_ABOVE * above.len() as f64) as usize;
+    let begins = *above.select_nth_unstable_by(first, f64::total_cmp).1;
+    (begins > REACH * knee).then(|| (begins - knee) / 2.0 / knee)
 }
 
 /// Refuses a knee of something that all replicas share. Where their number does not vary the two cannot be told apart.
@@ -83,12 +104,33 @@ fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
     }
     let whole = Rise::of(&sums(points, By::Total), None);
     let (own, shared) = (rise.misfit(points, By::Each), whole.misfit(points, By::Total));
+    if by_replicas(points) < ALONE * own {
+        return Err(Why::DoesNotRise { ordered: rank_order(points, By::Each), load_falls: true });
+    }
     let (relief, steps) = relief(points, rise);
     let is_tried = steps >= FEWEST_STEPS;
     if own > shared * if is_tried { CLEARLY } else { BETTER } {
         return Err(Why::FollowsTotal);
     }
     if is_tried && relief < LEAST_RELIEF { Err(Why::ReplicasDoNotHelp { relief }) } else { Ok(()) }
+}
+
+/// What the number of replicas alone leaves unexplained, where fewer may only be worse: what was served tells less than
+/// that where work is lost under overload.
+fn by_replicas(points: &[Point]) -> f64 {
+    let mut groups: std::collections::BTreeMap<i64, [f64; 3]> = std::collections::BTreeMap::new();
+    for point in points {
+        let group = groups.entry(-(point.replicas.round() as i64)).or_default();
+        *group = [group[0] + 1.0, group[1] + point.score, group[2] + point.score * point.score];
+    }
+    let mut pools: Vec<[f64; 3]> = Vec::with_capacity(groups.len());
+    for mut pool in groups.into_values() {
+        while let Some(last) = pools.pop_if(|last| last[1] / last[0] >= pool[1] / pool[0]) {
+            pool = std::array::from_fn(|k| pool[k] + last[k]);
+        }
+        pools.push(pool);
+    }
+    pools.iter().map(|[count, sum, squares]| squares - sum * sum / count).sum()
 }
 
 /// Steps of replicas at nearly the same load and nearly the same time, as a small experiment that the autoscaler ran: the

@@ -33,6 +33,8 @@ struct Points {
     cores: Array1<f64>,
     /// The stretch of the load that each lies in.
     stretches: Vec<usize>,
+    /// How long each is.
+    minutes: f64,
     weights: Array1<f64>,
     block: Vec<usize>,
 }
@@ -54,6 +56,8 @@ const THROTTLED: f64 = 0.25;
 const BEFORE_FULL: usize = 6;
 const AFTER_FULL: usize = 3;
 const FULL_SPAN: f64 = 1.15;
+/// Full for so long in all, replicas are not full by accident.
+const FULL_MINUTES: f64 = 15.0;
 /// CPU that rises by less than this share of before does not follow any more ...
 const FLAT: f64 = 0.3;
 /// ... if two lines leave less than this share of what one line leaves unexplained.
@@ -63,12 +67,11 @@ const AROUND: (f64, f64) = (0.5, 1.5);
 
 /// The load at which a replica uses `budget` cores.
 pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
-    let mut all = Points::of(cells, |_| true);
-    let full = all.full_from();
-    if let Some(full) = full {
-        all = Points::of(cells, |load| load <= full);
+    let mut all = Points::of(cells, f64::INFINITY, |_| true);
+    let full = all.full_from().filter(|full| *full < top).unwrap_or(f64::INFINITY);
+    if full.is_finite() {
+        all = Points::of(cells, full, |_| true);
     }
-    let ends = full.unwrap_or(f64::INFINITY);
     if all.block.len() < FEWEST {
         return Err(Why::TooFew { cells: all.block.len(), expected: FEWEST });
     }
@@ -86,7 +89,7 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
     let first = if is_bent { solve(&total(&sums), false) } else { Some((base, slope)) };
     let near = first.map_or(top, |(base, slope)| (budget - base) / slope);
     if is_bent || near <= top {
-        let local = Points::of(cells, |load| load >= AROUND.0 * near && load <= (AROUND.1 * near).min(ends));
+        let local = Points::of(cells, full, |load| load >= AROUND.0 * near && load <= AROUND.1 * near);
         if local.block.len() >= if is_bent { FEWEST / 2 } else { 5 * FEWEST } && local.reaches() {
             sums = local.sums();
             at_rest = false;
@@ -103,14 +106,15 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
         return Err(Why::FarBeyond { seen: top, line: value });
     }
     // What is full before it uses what it may is full.
-    let carried = spread::jackknife(value, &without).held(0.0, ends);
+    let carried = spread::jackknife(value, &without).held(0.0, full);
     Ok(CpuFit { base, slope, correlation, carried, beyond: carried.value / top })
 }
 
 // === impl Points ===
 
 impl Points {
-    fn of(cells: &Cells, takes: impl Fn(f64) -> bool) -> Points {
+    /// The cells whose load `takes` admits; a load above `full` uses no more CPU than that.
+    fn of(cells: &Cells, full: f64, takes: impl Fn(f64) -> bool) -> Points {
         let block = spread::blocks(cells);
         let is_cut = |i: usize| cells.get(i, Column::Throttled) > THROTTLED;
         let taken: Vec<usize> = (0..cells.len())
@@ -124,13 +128,14 @@ impl Points {
         stretches.iter().for_each(|&stretch| crowd[stretch] += 1.0);
         let handful = (loads.len() as f64 / 200.0).max(3.0);
         let mut design = Array2::ones((taken.len(), 2));
-        design.column_mut(1).iter_mut().zip(&loads).for_each(|(x, load)| *x = *load);
+        design.column_mut(1).iter_mut().zip(&loads).for_each(|(x, load)| *x = load.min(full));
         Points {
             design,
             cores: taken.iter().map(|&i| cells.get(i, Column::Cpu) / cells.replicas(i)).collect(),
             weights: stretches.iter().map(|&stretch| 1.0 / f64::max(crowd[stretch], handful)).collect(),
             block: taken.iter().map(|&i| block[i]).collect(),
             stretches,
+            minutes: cells.total_minutes() / cells.len().max(1) as f64,
         }
     }
 
@@ -142,11 +147,12 @@ impl Points {
             by[stretch].0.push(self.cores[i]);
             by[stretch].1 += self.design[[i, 1]];
         }
-        let mut steps: Vec<[f64; 2]> = Vec::new();
+        let (mut steps, mut minutes): (Vec<[f64; 2]>, Vec<f64>) = (Vec::new(), Vec::new());
         for (cores, loads) in by.iter_mut().filter(|(cores, _)| !cores.is_empty()) {
             let (count, middle) = (cores.len(), cores.len() / 2);
             let median = *cores.select_nth_unstable_by(middle, f64::total_cmp).1;
             steps.push([*loads / count as f64, median]);
+            minutes.push(count as f64 * self.minutes);
         }
         let whole = straight(&steps)?;
         let mut best: Option<(f64, f64)> = None;
@@ -155,8 +161,11 @@ impl Points {
             let (Some(rises), Some(flat)) = (straight(below), straight(above)) else { continue };
             let misfit = rises.misfit + flat.misfit;
             let is_wide = above[above.len() - 1][0] > FULL_SPAN * below[at - 1][0];
-            if is_wide && flat.slope < FLAT * rises.slope && best.is_none_or(|best| misfit < best.0) {
-                best = Some((misfit, below[at - 1][0]));
+            let minutes = minutes[at..].iter().sum::<f64>();
+            let is_flat = is_wide && flat.slope < FLAT * rises.slope && minutes >= FULL_MINUTES;
+            if is_flat && best.is_none_or(|best| misfit < best.0) {
+                let meet = (flat.base - rises.base) / (rises.slope - flat.slope);
+                best = Some((misfit, meet.clamp(below[at - 1][0], above[above.len() - 1][0])));
             }
         }
         best.filter(|best| best.0 < CLEARLY_BENT * whole.misfit).map(|best| best.1)
@@ -200,6 +209,7 @@ impl Points {
 
 /// A line of least squares through points, with what it leaves unexplained.
 struct Straight {
+    base: f64,
     slope: f64,
     misfit: f64,
 }
@@ -212,7 +222,7 @@ fn straight(points: &[[f64; 2]]) -> Option<Straight> {
     let slope = (n * xy - x * y) / (n * xx - x * x);
     let base = (y - slope * x) / n;
     let misfit = points.iter().map(|&[x, y]| (y - base - slope * x).powi(2)).sum();
-    slope.is_finite().then_some(Straight { slope, misfit })
+    slope.is_finite().then_some(Straight { base, slope, misfit })
 }
 
 fn total(sums: &Array2<f64>) -> Sums {

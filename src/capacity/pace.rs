@@ -96,14 +96,21 @@ mod tests {
         }
 
         #[test]
-        fn it_does_not_rise_around_a_rollout(said in fits(25), learned in prop::option::of(1.0..1_000.0_f64)) {
+        fn it_does_not_rise_around_a_rollout(
+            said in fits(25),
+            learned in prop::option::of(1.0..1_000.0_f64),
+        ) {
             let rolled = Said { learned, rolled: true, sees_rollouts: true };
             let found = pace(GIVEN, &[&said[..], &[rolled]].concat());
             prop_assert!(found.now <= found.before);
         }
 
         #[test]
-        fn a_smaller_answer_never_asks_for_fewer_replicas(said in fits(25), which in 0..25_usize, part in 0.1..1.0_f64) {
+        fn a_smaller_answer_never_asks_for_fewer_replicas(
+            said in fits(25),
+            which in 0..25_usize,
+            part in 0.1..1.0_f64,
+        ) {
             let mut lower = said.clone();
             lower[which].learned = Some(part * lower[which].learned.unwrap_or(GIVEN));
             prop_assert!(pace(GIVEN, &lower).now <= pace(GIVEN, &said).now);

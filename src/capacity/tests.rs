@@ -11,8 +11,9 @@ const SEEDS: u64 = 12;
 
 /// `FORESCALE_SEEDS=FROM..TO` chooses others than those of the plain run.
 fn seeds() -> std::ops::Range<u64> {
-    let given = std::env::var("FORESCALE_SEEDS").ok();
+    let given = std::env::var_os("FORESCALE_SEEDS");
     let given = given.and_then(|text| {
+        let text = text.to_string_lossy();
         let (from, to) = text.split_once("..")?;
         Some(from.parse().ok()?..to.parse().ok()?)
     });
@@ -36,6 +37,7 @@ fn all() -> Vec<Found> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what the test is read for")]
 fn answers_are_near_the_truth_and_only_where_there_is_one() {
     let all = all();
     assert!(all.len() >= 200, "{}", all.len());

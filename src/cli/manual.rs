@@ -10,8 +10,8 @@ use clap::{Arg, Command};
 pub(super) fn commands(mut root: Command) -> String {
     root.build();
     let mut out = String::from(
-        "# Every command\n\nWritten by `forescale schema --commands`. Exit codes: 0 fine, 1 a check or an assertion failed, \
-         2 bad input.\nResults go to standard output, progress and errors to standard error.\n",
+        "# Every command\n\nWritten by `forescale schema --commands`. Exit codes: 0 fine, 1 a check or an assertion \
+         failed, 2 bad input.\nResults go to standard output, progress and errors to standard error.\n",
     );
     for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
         section(&mut out, command, "##");

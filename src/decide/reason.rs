@@ -319,12 +319,12 @@ impl fmt::Display for Note {
                     "{samples} sample{plural} ignored: a sudden rise that was gone within minutes is not learned"
                 )
             }
-            Note::Unusual { load, usual } if *usual > 0.0 => {
+            Note::Unusual { load, usual } if *usual > 0.0 && load > usual => {
                 let times = load / usual;
-                write!(f, "the load is {times:.1} times the usual of this time of day, which is {usual:.4}")
+                write!(f, "the load is {load:.4}: {times:.1} times the usual of this time of day, {usual:.4}")
             }
-            Note::Unusual { load, .. } => {
-                write!(f, "the load is {load:.4}, and there usually is none at this time of day")
+            Note::Unusual { load, usual } => {
+                write!(f, "the load is {load:.4}: at this time of day it usually is {usual:.4}")
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {

@@ -1,4 +1,5 @@
-//! What the load usually is at this time of day, for people who ask whether the present is usual. No decision rests on it.
+//! What the load usually is at this time of day, for people who ask whether the present is usual. No decision rests
+//! on it.
 
 use crate::history::Series;
 use crate::units::{Span, Time};

@@ -4,12 +4,14 @@
 //! each is learnt from only once its truth was out. So the state at the grid point is a function of the
 //! window alone.
 
+use super::analogue::Analogues;
 use super::conformal::width;
 use super::ladder::{DAY, Plan, Task};
+use super::learn::FAR_THINNED;
 use super::models::Trial;
-use super::outlook::{EXPERTS, LAST};
+use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size};
+use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size, spread};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -20,7 +22,7 @@ const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
 /// The first part of the window is where profiles are learnt from nothing; it is not judged.
 const WARM_UP: f64 = 0.2;
 /// Weights are renewed after so many trials.
-const RENEW: usize = 16;
+const RENEW: usize = 24;
 
 /// The correction starts from so large a part of what the trials ask for; the rest is what following them
 /// gave.
@@ -51,15 +53,19 @@ pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
-pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -> Option<(Errors, Standing)> {
+pub(super) fn backcast(
+    plan: &Plan,
+    task: &Task,
+    len: usize,
+    trials: &[Trial],
+    analogues: &mut Analogues<'_>,
+) -> Option<(Errors, Standing)> {
     let warm = (len as f64 * WARM_UP) as usize;
     let judged = trials.iter().filter(|t| t.slot >= warm).count();
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
     let trials = trials.get(first..)?;
-    let most = if task.is_far(plan) { FAR_TRIALS } else { TRIALS };
-    let every = trials.len().div_ceil(most).max(1);
-    let trials: Vec<&Trial> =
-        trials.iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    let judged = judge(plan, task, trials, analogues);
+    let trials: Vec<&Trial> = judged.iter().collect();
     let newest = trials.last()?.slot;
     let usual = usual_errors(&trials);
     let own = own_errors(plan, task, &trials, usual);
@@ -69,11 +75,34 @@ pub(super) fn backcast(plan: &Plan, task: &Task, len: usize, trials: &[Trial]) -
             f64::from(t.share) * 0.5f64.powf(((newest - t.slot) as i64 * plan.step) as f64 / ERROR_MEMORY)
         })
         .collect();
-    let knots = knots(&trials, &own, &usual, &ages);
+    let mut knots = knots(&trials, &own, &usual, &ages);
+    direct_knots(&trials, &ages, &mut knots);
     let plain = plain_knots(&trials, &ages, &knots);
     let errors = Errors { knots, usual, plain };
     let standing = replay(plan, task, &trials, &own, &errors, &ages);
     Some((errors, standing))
+}
+
+/// The trials that are judged, with their analogues. Tasks judge the same origins where they can: neighbours are searched
+/// once for each.
+fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'_>) -> Vec<Trial> {
+    let (most, apart) = if task.is_far(plan) { (FAR_TRIALS, FAR_THINNED) } else { (TRIALS, 1) };
+    // By the number of all origins, so that tasks whose truths end earlier still judge the same ones.
+    let warm = (analogues.origins() as f64 * (1.0 - WARM_UP)) as usize;
+    let every = warm.div_ceil(most * apart).max(1) * apart;
+    let judged = |t: &&Trial| t.origin.is_multiple_of(every);
+    let judged: Vec<&Trial> = trials.iter().filter(judged).collect();
+    let judged = if judged.is_empty() { trials.iter().collect() } else { judged };
+    let with_analogues = judged.into_iter().map(|trial| {
+        let mut trial = trial.clone();
+        if let Some(followed) = analogues.followed(task, trial.slot) {
+            trial.asleep.wake(ANALOGUE);
+            trial.experts[ANALOGUE] = followed.mean;
+            trial.followed = followed;
+        }
+        trial
+    });
+    with_analogues.collect()
 }
 
 /// The fewest trials an expert's errors are told from, where it speaks for itself in some only.
@@ -125,7 +154,7 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     let mut own_weight: Vec<f64> = Vec::with_capacity(trials.len());
-    for j in 0..J {
+    for j in 0..DIRECT {
         let expert = j % EXPERTS;
         let counts = speaking(trials, expert);
         let errors = trials.iter().zip(own).map(|(t, own)| {
@@ -139,6 +168,20 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
         }
     }
     out
+}
+
+/// The same of the analogues' own quantiles: each level by the errors of that level. As they are where there are too few.
+fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
+    let said = || trials.iter().zip(weight).filter(|(t, _)| !t.asleep.is(ANALOGUE));
+    let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
+    if weight.len() < FEWEST {
+        return;
+    }
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    for (l, row) in knots.iter_mut().enumerate() {
+        let errors = said().map(|(t, _)| (t.truth - t.followed.q[l]) / spread(t.followed.spread, t.scale));
+        row[DIRECT] = quantiles(&mut order, errors, &weight, &LEVELS)[l];
+    }
 }
 
 /// The same of the plain rules, each over the trials at which it had something to say. Persistence is an expert too.
@@ -205,29 +248,31 @@ fn replay(
 ) -> Standing {
     let mut standing = Standing::new(errors);
     let mut weights = standing.weights();
-    let mut pending: Vec<Pending> = Vec::with_capacity(trials.len());
+    let mut pending: Vec<(Pending, Table)> = Vec::with_capacity(trials.len());
     let mut raw: Vec<[f32; L]> = Vec::with_capacity(trials.len());
     let (mut next, mut last) = (0, None);
-    let mut learn = |standing: &mut Standing, weights: &mut Weights, pending: &[Pending], until: usize| {
-        while let (Some(known), Some(p)) = (trials.get(next), pending.get(next)) {
-            if known.slot + task.steps > until {
-                break;
+    let mut learn =
+        |standing: &mut Standing, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
+            while let (Some(known), Some((p, said))) = (trials.get(next), pending.get(next)) {
+                if known.slot + task.steps > until {
+                    break;
+                }
+                let gap = last.map_or(task.stride, |l| known.slot - l);
+                let truth = uneven(f64::from(known.truth)) as f32;
+                let keeps = keeps(plan, task, gap);
+                standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
+                last = Some(known.slot);
+                next += 1;
+                if next % RENEW == 0 {
+                    *weights = standing.weights();
+                }
             }
-            let gap = last.map_or(task.stride, |l| known.slot - l);
-            let truth = uneven(f64::from(known.truth)) as f32;
-            let keeps = keeps(plan, task, gap);
-            standing.learn(errors, weights, p, (truth, known.truth), keeps);
-            last = Some(known.slot);
-            next += 1;
-            if next % RENEW == 0 {
-                *weights = standing.weights();
-            }
-        }
-    };
+        };
     for (trial, own) in trials.iter().zip(own) {
         learn(&mut standing, &mut weights, &pending, trial.slot);
         let mut p = Pending {
             experts: trial.experts,
+            followed: trial.followed,
             asleep: trial.asleep,
             scale: trial.scale,
             own: *own,
@@ -235,9 +280,10 @@ fn replay(
             raw: [0.0; L],
             pooled: [0.0; L],
         };
-        standing.promise(errors, &weights, &mut p);
+        let said = p.said(errors);
+        standing.promise(&said, &weights, &mut p);
         raw.push(p.raw);
-        pending.push(p);
+        pending.push((p, said));
     }
     learn(&mut standing, &mut weights, &pending, usize::MAX);
     settle(&mut standing, trials, &raw, ages);

@@ -8,9 +8,10 @@ use crate::history::Calendar;
 use crate::units::Time;
 
 use super::ladder::DAY;
+use super::pattern::Pattern;
 use super::profile::Profile;
 
-/// Means and maxima (on the even-noise scale) of consecutive bins; NaN is a gap.
+/// Means and maxima (on the even-noise scale) of consecutive bins, or gaps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Bins {
     first: i64,
@@ -36,6 +37,7 @@ pub(super) struct Past<'a> {
     pub local: &'a LocalBins,
     pub old: &'a Bins,
     pub new: &'a Bins,
+    pub pattern: &'a Pattern,
     /// Seconds of a bin.
     pub bin: i64,
 }
@@ -77,6 +79,11 @@ impl Bins {
     pub fn shrink(&mut self) {
         self.mean.shrink_to_fit();
         self.peak.shrink_to_fit();
+    }
+
+    /// The number of the first bin, and the means from it on; NaN is a gap.
+    pub fn means(&self) -> (i64, impl Iterator<Item = f32>) {
+        (self.first, self.mean.iter().copied())
     }
 
     /// How many bins are held.
@@ -155,17 +162,24 @@ impl LocalBins {
 // === impl Past ===
 
 impl Past<'_> {
+    /// The mean of a bin.
+    pub fn mean(&self, bin: i64) -> Option<f64> {
+        self.new.mean(bin).or_else(|| self.old.mean(bin))
+    }
+
+    /// The maximum of a bin.
+    pub fn peak(&self, bin: i64) -> Option<f64> {
+        self.new.peak(bin).or_else(|| self.old.peak(bin))
+    }
+
     /// The mean of the bin at an instant.
     pub fn mean_at(&self, time: i64) -> Option<f64> {
-        let bin = time.div_euclid(self.bin);
-        self.new.mean(bin).or_else(|| self.old.mean(bin))
+        self.mean(time.div_euclid(self.bin))
     }
 
     /// The largest maximum of the bins from one instant to another; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
-        (from.div_euclid(self.bin)..=to.div_euclid(self.bin))
-            .filter_map(|b| self.new.peak(b).or_else(|| self.old.peak(b)))
-            .reduce(f64::max)
+        (from.div_euclid(self.bin)..=to.div_euclid(self.bin)).filter_map(|b| self.peak(b)).reduce(f64::max)
     }
 
     /// The same time of day some whole days before `time`: the nearest such day at or before `until`.

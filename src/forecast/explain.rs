@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::units::{Quantile, Span, Time};
 
-use super::outlook::{EXPERTS, NAMES, outlook};
-use super::pool::{MEDIAN, UPPER};
+use super::outlook::{ANALOGUE, EXPERTS, NAMES, outlook};
+use super::pool::{DIRECT, MEDIAN, UPPER};
 use super::tracker::{Tracker, past};
 use super::transform::uneven;
 use super::trust::Trust;
@@ -61,12 +61,17 @@ impl Tracker {
         let load = |z: f64| fit.transform.load(uneven(z));
         let task = self.task_for(false, ahead);
         let known = task.and_then(|i| fit.tasks.get(i).zip(self.state.standings.get(i)));
-        let experts = known.map_or(view.experts.map(|e| e as f32), |(t, _)| t.model.complete(&view));
+        let said = known.map(|(t, s)| self.state.forecast(fit, t, s, ahead));
+        let experts = said.as_ref().map_or(view.experts.map(|e| e as f32), |said| said.experts);
+        let has_analogues = said.as_ref().is_some_and(|said| !said.asleep.is(ANALOGUE));
         let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
-            weights
-                .as_ref()
-                .map_or(0.0, |w| f64::from(w.mixed[level][e]) + f64::from(w.mixed[level][e + EXPERTS]))
+            weights.as_ref().map_or(0.0, |w| {
+                let share = if has_analogues { w.share[level] } else { 0.0 };
+                let own = if e == ANALOGUE { (w.mixed[level][DIRECT], share) } else { (0.0, 0.0) };
+                let pooled = w.mixed[level][e] + w.mixed[level][e + EXPERTS] + own.0;
+                f64::from((1.0 - share) * pooled + own.1)
+            })
         };
         let mut views: Vec<ExpertView> = (0..EXPERTS)
             .map(|e| ExpertView {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::history::{Calendar, Series};
 use crate::units::{Span, Step, Time};
 
+use super::analogue::Analogues;
 use super::backcast::backcast;
 use super::bins::{Bins, LocalBins};
 use super::ladder::{DAY, Plan, Task};
-use super::learn::learn;
+use super::learn::{Lesson, learn};
 use super::models::{Model, fit_design};
 use super::now::Now;
+use super::pattern::Pattern;
 use super::pool::{Errors, Standing};
 use super::profile::Profile;
 use super::shift::{RECENT, factor_since};
@@ -28,6 +30,7 @@ pub(super) struct Inner {
     pub plan: Plan,
     pub transform: Transform,
     pub profile: Profile,
+    pub pattern: Pattern,
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
@@ -135,7 +138,7 @@ fn fit_values(
         values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
     let (sifts, shift) = sift(plan, start.epoch(), &mut z);
     let lesson = learn(plan, calendar, start.epoch(), &z);
-    let tasks = fit_tasks(plan, &lesson.rows, &z);
+    let tasks = fit_tasks(plan, start.epoch(), &lesson, &z);
     if tasks.is_empty() {
         return Err(FitError::TooSparse { have, slots: z.len() });
     }
@@ -149,6 +152,7 @@ fn fit_values(
         at: Time::from_epoch(end),
         transform,
         profile: lesson.profile,
+        pattern: lesson.pattern,
         local: lesson.local.tail(end - DAY),
         bins,
         now: lesson.now,
@@ -163,7 +167,7 @@ fn fit_values(
     Ok((inner, shift.filter(is_recent)))
 }
 
-fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Learnt> {
+fn fit_tasks(plan: &Plan, start: i64, lesson: &Lesson, z: &[f64]) -> Vec<Learnt> {
     let truth = |task: &Task, slot: usize| {
         let to = slot + task.steps;
         let at = z.get(to).copied().filter(|v| !v.is_nan())?;
@@ -172,11 +176,14 @@ fn fit_tasks(plan: &Plan, rows: &[Vec<super::learn::Row>], z: &[f64]) -> Vec<Lea
         }
         Some(z.get(slot + 1..=to)?.iter().copied().filter(|v| !v.is_nan()).fold(at, f64::max))
     };
+    let none = Bins::default();
+    let past = lesson.past(plan, &none);
+    let mut analogues = Analogues::new(plan, past, start, (z.len(), lesson.origins));
     let mut learnt = Vec::new();
-    for (design, rows) in rows.iter().enumerate() {
+    for (design, rows) in lesson.rows.iter().enumerate() {
         let tasks: Vec<Task> = plan.tasks.iter().copied().filter(|t| t.design == design).collect();
         for (task, (model, trials)) in tasks.iter().zip(fit_design(plan, rows, &tasks, z.len(), truth)) {
-            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials) {
+            if let Some((errors, standing)) = backcast(plan, task, z.len(), &trials, &mut analogues) {
                 learnt.push(Learnt { task: *task, model, errors, standing });
             }
         }
@@ -219,6 +226,7 @@ impl Inner {
     fn heap_bytes(&self) -> usize {
         size_of::<Inner>()
             + self.profile.heap_bytes()
+            + self.pattern.heap_bytes()
             + self.local.heap_bytes()
             + self.bins.heap_bytes()
             + self.tasks.capacity() * size_of::<Learnt>()

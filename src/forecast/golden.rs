@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::bins::{Bins, Past};
+use super::bins::Bins;
 use super::ladder::Plan;
 use super::learn::learn;
 use super::outlook::{NAMES, outlook};
@@ -47,8 +47,7 @@ fn every_plain_expert_agrees() {
     let plan = Plan::new(Step::new(Span::seconds(STEP)).expect("a step"), 100);
     let lesson = learn(&plan, &Calendar::utc(), START, &z);
     let none = Bins::default();
-    let past =
-        Past { profile: &lesson.profile, local: &lesson.local, old: &lesson.bins, new: &none, bin: plan.bin };
+    let past = lesson.past(&plan, &none);
     for row in golden("experts.csv") {
         let [name, ahead, expected] = row.as_slice() else { panic!("three fields: {row:?}") };
         let place = NAMES.iter().position(|n| n == name).unwrap_or_else(|| panic!("no expert {name}"));

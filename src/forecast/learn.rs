@@ -10,6 +10,7 @@ use super::bins::{Bins, LocalBins, Past};
 use super::ladder::{DAY, Plan};
 use super::now::{Now, record};
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
+use super::pattern::Pattern;
 use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
 
@@ -18,6 +19,8 @@ use super::profile::Profile;
 pub(super) struct Row {
     /// Slot of the origin in the window.
     pub slot: usize,
+    /// The number of the origin.
+    pub origin: usize,
     /// Slots since the row before, at most the stride of old rows: what the row stands for.
     pub share: f32,
     pub features: [f32; FEATURES],
@@ -34,22 +37,33 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub profile: Profile,
+    pub pattern: Pattern,
     pub bins: Bins,
     pub local: LocalBins,
     pub now: Now,
     /// Rows by design, in the order of time.
     pub rows: Vec<Vec<Row>>,
+    /// How many origins were written down.
+    pub origins: usize,
+}
+
+impl Lesson {
+    /// What can be looked up of the whole window.
+    pub fn past<'a>(&'a self, plan: &Plan, none: &'a Bins) -> Past<'a> {
+        let Lesson { profile, pattern, local, bins: old, .. } = self;
+        Past { profile, pattern, local, old, new: none, bin: plan.bin }
+    }
 }
 
 /// About so many origins are written down, spread evenly over the window.
-const ORIGINS: usize = 1_800;
+const ORIGINS: usize = 1_500;
 /// The last days are what the weights are judged on: there, origins are so much denser.
 const RECENT: i64 = 2 * DAY;
-const RECENT_ORIGINS: usize = 500;
+const RECENT_ORIGINS: usize = 450;
 /// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
 const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
 /// Neighbouring origins tell much the same about what is far off; one in so many is enough.
-const FAR_THINNED: usize = 3;
+pub(super) const FAR_THINNED: usize = 3;
 /// The first days' mean starts the level: a level that begins with one night would bend the first profile.
 const FIRST: i64 = 3 * DAY;
 
@@ -59,29 +73,47 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let local = LocalBins::new(calendar, plan.bin, start - plan.bin, end + 15 * DAY);
     let mut profile = Profile::new(plan.bin);
     let mut bins = Bins::default();
+    let mut pattern = Pattern::new(plan);
     let mut now = Now::new(start - plan.step);
     let first = z.len().min(usize::try_from(FIRST / plan.step).unwrap_or(1).max(1));
     now.begin(mean(z.get(..first).unwrap_or_default()));
+    // Before the profile has seen a day, what it leaves is mostly its own ignorance.
+    let settled = usize::try_from(DAY / plan.step).unwrap_or(1);
     let schedule = Schedule::new(plan, z.len());
     let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::with_capacity(schedule.count())).collect();
     let none = Bins::default();
     let (mut last, mut origins) = (None, 0);
+    let (no_profile, no_pattern) = (Profile::new(plan.bin), Pattern::new(plan));
+    let base = Past {
+        profile: &no_profile,
+        pattern: &no_pattern,
+        local: &local,
+        old: &none,
+        new: &none,
+        bin: plan.bin,
+    };
     for (slot, &value) in z.iter().enumerate() {
-        let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
-        let closed = now.fold(plan, &past, (!value.is_nan()).then_some(value));
+        let closed = now.fold(
+            plan,
+            &Past { profile: &profile, pattern: &pattern, old: &bins, ..base },
+            (!value.is_nan()).then_some(value),
+        );
         if let Some(c) = closed {
             record(&mut bins, closed);
             study(plan, &mut profile, &bins, &local, c.bin, now.level(), c.surprise);
         }
+        if !value.is_nan() && slot >= settled {
+            pattern.learn((now.local, now.at, plan.bin), now.roughness());
+        }
         if now.seen > 0 && schedule.is_origin(slot) {
-            let past = Past { profile: &profile, local: &local, old: &bins, new: &none, bin: plan.bin };
             let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;
             last = Some(slot);
+            let past = Past { profile: &profile, pattern: &pattern, old: &bins, ..base };
             write_rows(plan, &now, &past, (slot, z.len(), origins), share, &mut rows);
             origins += 1;
         }
     }
-    Lesson { profile, bins, local, now, rows }
+    Lesson { profile, pattern, bins, local, now, rows, origins }
 }
 
 fn write_rows(
@@ -103,6 +135,7 @@ fn write_rows(
         let point = point_lags(past, plan, now.at, ahead);
         rows.push(Row {
             slot,
+            origin,
             share,
             features: o.features,
             experts: o.experts.map(|e| e as f32),

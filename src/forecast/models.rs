@@ -1,6 +1,7 @@
 //! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of
 //! errors.
 
+use super::analogue::Followed;
 use super::ladder::{DAY, Plan, Task};
 use super::learn::Row;
 use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
@@ -26,12 +27,16 @@ pub(super) struct Model {
 #[derive(Debug, Clone)]
 pub(super) struct Trial {
     pub slot: usize,
+    /// The number of the origin.
+    pub origin: usize,
     pub share: f32,
     pub experts: [f32; EXPERTS],
     pub asleep: Asleep,
     pub scale: f32,
     pub lags: Lags,
     pub truth: f32,
+    /// What followed the analogues; filled in where a trial is judged.
+    pub followed: Followed,
 }
 
 /// Half-lives of the two ridges' memory, in seconds.
@@ -125,12 +130,14 @@ pub(super) fn fit_design(
             }
             trials.push(Trial {
                 slot: row.slot,
+                origin: row.origin,
                 share: row.share,
                 experts,
                 asleep: row.asleep,
                 scale: 0.0,
                 lags: row.lags[usize::from(task.peak)],
                 truth: target[k] as f32,
+                followed: Followed::default(),
             });
         }
         let stack = stack(&seen, &trials, ends.len, plan);
@@ -234,7 +241,7 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
 /// The stack's expectation: the base and a weighted sum of the experts' departures from it.
 fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
     let departures = weights.iter().zip(experts).map(|(w, e)| w * (e - base));
-    if asleep.none() {
+    if asleep.none_of_the_stack() {
         return base + departures.sum::<f32>();
     }
     base + departures.enumerate().filter(|(e, _)| !asleep.is(*e)).map(|(_, d)| d).sum::<f32>()

@@ -21,6 +21,8 @@ pub(super) const WEEK_AGO: usize = 5;
 pub(super) struct Now {
     /// The last slot folded, seconds since the epoch.
     pub at: i64,
+    /// The bin of the local week it lies in.
+    pub local: usize,
     /// The signals at that slot.
     pub signal: [f64; SIGNALS],
     /// The load one slot earlier.
@@ -72,6 +74,7 @@ impl Now {
     pub fn new(at: i64) -> Self {
         Now {
             at,
+            local: 0,
             signal: [0.0; SIGNALS],
             previous: 0.0,
             mean: [[0.0; MEANS]; SIGNALS],
@@ -130,6 +133,11 @@ impl Now {
         shape
     }
 
+    /// The departure of the present sample from what is smooth: the weekly profile moved by the last hour.
+    pub fn roughness(&self) -> f64 {
+        self.signal[LOAD] - self.mean(LOAD, 3) - self.signal[WEEK] + self.mean(WEEK, 3)
+    }
+
     fn knows(&self, i: usize) -> bool {
         self.known[i] >= KNOWN * self.weight[LAGGED]
     }
@@ -143,7 +151,8 @@ impl Now {
     pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
         self.at += plan.step;
         let closed = self.turn(plan);
-        let raw = past.profile.at(past.local.at(self.at));
+        self.local = past.local.at(self.at);
+        let raw = past.profile.at(self.local);
         let shape = self.hear(raw);
         if load.is_none() && self.seen == 0 {
             return closed;
@@ -225,6 +234,12 @@ impl Now {
         self.count += 1;
         self.seen += 1;
         self.age = 0;
+    }
+
+    /// The bin that the present slot completes, and its mean so far; `None` where it is not its last slot.
+    pub fn completes(&self, plan: &Plan) -> Option<(i64, Option<f64>)> {
+        let is_last = (self.at + plan.step).rem_euclid(plan.bin) < plan.step;
+        is_last.then(|| (self.bin, (self.count > 0).then(|| self.sum / self.count as f64)))
     }
 
     /// Begins the bin of the present slot; returns the one before, if it held a sample.

@@ -10,9 +10,9 @@ use super::now::{DAILY, DAY_AGO, KIND, LAGGED, LOAD, Now, WEEK, WEEK_AGO};
 use super::profile::Shape;
 
 /// Number of features of the ridge.
-pub(super) const FEATURES: usize = 28;
+pub(super) const FEATURES: usize = 32;
 /// Number of experts.
-pub(super) const EXPERTS: usize = 15;
+pub(super) const EXPERTS: usize = 17;
 /// The expert that repeats the last value.
 pub(super) const LAST: usize = 0;
 /// The weekly profile moved by a learnt share of the present departure.
@@ -25,11 +25,14 @@ const YESTERDAY: usize = 8;
 const LAST_WEEK: usize = 9;
 const WEEKLY_AND_LAST: usize = 10;
 const NAIVE_DAY: usize = 11;
+const PATTERN: usize = 12;
 /// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = EXPERTS - 3;
-pub(super) const RIDGE_SHORT: usize = EXPERTS - 2;
+pub(super) const RIDGE: usize = EXPERTS - 4;
+pub(super) const RIDGE_SHORT: usize = EXPERTS - 3;
 /// The experts before it, weighed by non-negative least squares.
-pub(super) const STACK: usize = EXPERTS - 1;
+pub(super) const STACK: usize = EXPERTS - 2;
+/// What followed the times that were most like the present: filled in where it is judged.
+pub(super) const ANALOGUE: usize = EXPERTS - 1;
 
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
@@ -45,9 +48,11 @@ pub(super) const NAMES: [&str; EXPERTS] = [
     "last week, moved to the level",
     "weekly profile and last value",
     "same time a day ago",
+    "daily profile, last hour and patterns",
     "ridge",
     "ridge, short memory",
     "stack of the others",
+    "analogues",
 ];
 
 /// Experts whose own data do not reach the target, one bit each: something else stands in for them, so they have no
@@ -59,6 +64,16 @@ impl Asleep {
     /// Whether the expert has nothing of its own to say.
     pub fn is(self, expert: usize) -> bool {
         self.0 >> expert & 1 == 1
+    }
+
+    /// Whether every expert that the stack is made of speaks for itself.
+    pub fn none_of_the_stack(self) -> bool {
+        self.0 & ((1 << STACK) - 1) == 0
+    }
+
+    /// Lets an expert speak after all.
+    pub fn wake(&mut self, expert: usize) {
+        self.0 &= !(1 << expert);
     }
 
     /// Whether every expert speaks for itself.
@@ -131,6 +146,9 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
     } else {
         0.0
     };
+    let [hour_to, day_to] = past.pattern.at(past, to);
+    let [hour_now, day_now] = past.pattern.at(past, now.at);
+    let rush = if ahead <= 3_600 { past.pattern.crest(past, now.at, to) - hour_to - day_to } else { 0.0 };
     let features = [
         1.0,
         z - now.signal[WEEK] - d[0],
@@ -160,8 +178,12 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         now.high - mean(LOAD, 1),
         crest,
         q1.abs(),
+        hour_to,
+        day_to,
+        hour_now + day_now,
+        rush,
     ];
-    let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago]);
+    let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago], hour_to + day_to);
     Outlook {
         features: features.map(|f| f as f32),
         experts,
@@ -179,6 +201,7 @@ fn plain_experts(
     base: f64,
     naive: [f64; 2],
     [day_ago, week_ago]: [f64; 2],
+    pattern: f64,
 ) -> [f64; EXPERTS] {
     let mean = |s: usize, m: usize| now.mean(s, m);
     [
@@ -194,6 +217,8 @@ fn plain_experts(
         week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
         naive[1],
+        shape.day + mean(LOAD, 3) - mean(DAILY, 3) + pattern,
+        base,
         base,
         base,
         base,
@@ -212,5 +237,7 @@ fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asl
     asleep.set(LAST_WEEK, week_ago.is_none() || !knows_week);
     asleep.set(WEEKLY_AND_LAST, !own_week);
     asleep.set(NAIVE_DAY, day_ago.is_none());
+    asleep.set(PATTERN, !own_day);
+    asleep.set(ANALOGUE, true);
     asleep
 }

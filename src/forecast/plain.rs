@@ -43,7 +43,7 @@ pub(super) fn peak_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> L
         let shift = back(ahead, period);
         let bins =
             (now + plan.step - shift).div_euclid(plan.bin)..=(now + ahead - shift).div_euclid(plan.bin);
-        let peaks = bins.map(|bin| past.new.peak(bin).or_else(|| past.old.peak(bin)));
+        let peaks = bins.map(|bin| past.peak(bin));
         // One that is missing may have been the highest.
         let highest = peaks.reduce(|a, b| Some(a?.max(b?))).flatten();
         highest.map_or(f32::NAN, |z| z as f32)
@@ -59,9 +59,9 @@ fn back(ahead: i64, period: i64) -> i64 {
 /// half a bin behind a ramp.
 fn between_bins(past: &Past<'_>, plan: &Plan, time: i64) -> Option<f64> {
     let middle = (plan.bin - plan.step) / 2;
-    let bin = (time - middle).div_euclid(plan.bin) * plan.bin;
-    let share = (time - middle - bin) as f64 / plan.bin as f64;
-    match (past.mean_at(bin), past.mean_at(bin + plan.bin)) {
+    let bin = (time - middle).div_euclid(plan.bin);
+    let share = (time - middle - bin * plan.bin) as f64 / plan.bin as f64;
+    match (past.mean(bin), past.mean(bin + 1)) {
         (Some(a), Some(b)) => Some(a + share * (b - a)),
         (a, b) => a.or(b),
     }

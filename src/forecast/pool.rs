@@ -6,9 +6,10 @@
 //! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
 //! never sees the truth before its time has come.
 
+use super::analogue::Followed;
 use super::conformal::{Correction, TIE};
 use super::models::dot;
-use super::outlook::{Asleep, EXPERTS, LAST};
+use super::outlook::{ANALOGUE, Asleep, EXPERTS, LAST};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
 use super::transform::uneven32;
 use super::trust::{JUDGED, Rule};
@@ -20,8 +21,10 @@ pub(super) const L: usize = 6;
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
-/// Opinions: each expert with the fitted scale, then each with its own latest errors.
-pub(super) const J: usize = 2 * EXPERTS;
+/// Opinions: each expert with the fitted scale, then each with its own latest errors, then the analogues' own quantiles.
+pub(super) const J: usize = 2 * EXPERTS + 1;
+/// The place of the analogues' own quantiles.
+pub(super) const DIRECT: usize = J - 1;
 
 /// One number per level and opinion.
 pub(super) type Table = [[f32; J]; L];
@@ -40,6 +43,8 @@ pub(super) struct Errors {
 pub(super) struct Pending {
     /// Expectation of each expert, on the even-noise scale.
     pub experts: [f32; EXPERTS],
+    /// What followed the analogues, unless they are asleep.
+    pub followed: Followed,
     /// Which of them have nothing of their own to say.
     pub asleep: Asleep,
     /// Scale of the error, fitted.
@@ -60,6 +65,8 @@ pub(super) struct Standing {
     loss: Table,
     /// Rolling loss of each eagerness by level.
     fared: [[f32; L]; 3],
+    /// Rolling loss of each share of the analogues by level.
+    shared: [[f32; SHARES.len()]; L],
     pub own: [f32; EXPERTS],
     pub correction: Correction,
     /// Rolling losses of the pool beside those of the plain rules.
@@ -83,11 +90,31 @@ const OWN_FLOOR: f32 = 0.03;
 /// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
 /// a poor one and has to earn its weight.
 const STRANGER: f32 = 1.6;
+/// Shares that the analogues' own quantiles may have in the answer beyond their weight in the pool, how strongly the one
+/// that lost least is preferred, and how much less than none of them a full share must have lost.
+const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+const SHARING: f32 = 20.0;
+const RESERVE: f32 = 0.08;
+/// The spread of the analogues counts as at least this share of the fitted scale.
+const LEAST_SPREAD: f32 = 0.05;
+
+/// The size of the error of the analogues' own quantiles.
+pub(super) fn spread(spread: f32, scale: f32) -> f32 {
+    spread.max(LEAST_SPREAD * scale)
+}
+
+/// The expert whose opinion stands at a place.
+fn expert_of(opinion: usize) -> usize {
+    if opinion == DIRECT { ANALOGUE } else { opinion % EXPERTS }
+}
+
 /// Weights of the opinions: by eagerness, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
     by_eagerness: [Table; 3],
     pub mixed: Table,
+    /// The share of the analogues' own quantiles beyond that, by level.
+    pub share: [f32; L],
 }
 
 impl Standing {
@@ -96,6 +123,7 @@ impl Standing {
         Standing {
             loss: [[0.0; J]; L],
             fared: [[0.0; L]; 3],
+            shared: [[0.0; SHARES.len()]; L],
             own: errors.usual,
             correction: Correction::new(),
             record: Record::new(),
@@ -123,24 +151,23 @@ impl Standing {
                 }
             }
         }
-        Weights { by_eagerness, mixed }
+        let share = self.shared.map(|mut lost| {
+            for (lost, share) in lost.iter_mut().zip(SHARES) {
+                *lost *= 1.0 + RESERVE * share;
+            }
+            prefer(&mut lost, SHARING);
+            lost.iter().zip(SHARES).map(|(weight, share)| weight * share).sum()
+        });
+        Weights { by_eagerness, mixed, share }
     }
 
     /// Fills in the pool's quantiles, before and after correction.
-    pub fn promise(&self, errors: &Errors, weights: &Weights, p: &mut Pending) {
-        p.raw = self.raw(errors, weights, p);
+    pub fn promise(&self, said: &Table, weights: &Weights, p: &mut Pending) {
+        p.raw = std::array::from_fn(|l| {
+            let pool = mix(&weights.mixed[l], &said[l], p.asleep);
+            if p.asleep.is(ANALOGUE) { pool } else { pool + weights.share[l] * (said[l][DIRECT] - pool) }
+        });
         p.pooled = self.correction.apply(p.raw);
-    }
-
-    /// The pool's quantiles before correction.
-    fn raw(&self, errors: &Errors, weights: &Weights, p: &Pending) -> [f32; L] {
-        let sizes = sizes(errors, p);
-        let mut q = [0.0f32; L];
-        for (l, q) in q.iter_mut().enumerate() {
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
-            *q = mix(&weights.mixed[l], &opinions, p.asleep);
-        }
-        q
     }
 
     /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
@@ -149,11 +176,10 @@ impl Standing {
         &mut self,
         errors: &Errors,
         weights: &Weights,
-        p: &Pending,
+        (p, said): (&Pending, &Table),
         (truth, z): (f32, f32),
         (keep, keep_own, keep_fresh): (f32, f32, f32),
     ) {
-        let sizes = sizes(errors, p);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
         let own = self.correction.apply(p.raw);
@@ -162,18 +188,25 @@ impl Standing {
         }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
-            let opinions = opinions(&errors.knots[l], &p.experts, &sizes);
+            let opinions = &said[l];
             let mut lost = opinions.map(|y| pinball(level, truth - y));
             if !p.asleep.none() {
                 let stranger = STRANGER * pinball(level, truth - p.raw[l]);
-                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(j % EXPERTS));
+                let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(expert_of(*j)));
                 sleeping.for_each(|(_, lost)| *lost = stranger);
             }
             for (loss, lost) in loss.iter_mut().zip(lost) {
                 *loss = keep * *loss + (1.0 - keep) * lost;
             }
+            if !p.asleep.is(ANALOGUE) {
+                let pool = mix(&weights.mixed[l], opinions, p.asleep);
+                for (shared, share) in self.shared[l].iter_mut().zip(SHARES) {
+                    let miss = truth - pool - share * (opinions[DIRECT] - pool);
+                    *shared = keep * *shared + (1.0 - keep) * pinball(level, miss);
+                }
+            }
             for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
-                let miss = truth - mix(&table[l], &opinions, p.asleep);
+                let miss = truth - mix(&table[l], opinions, p.asleep);
                 fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
             }
             let covered = truth <= p.pooled[l] + TIE;
@@ -197,13 +230,19 @@ fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
     if asleep.none() {
         return dot(weights, opinions);
     }
-    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(j % EXPERTS) { 0.0 } else { weights[j] });
+    let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(expert_of(j)) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
     if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
 }
 
 impl Pending {
+    /// Every opinion at each level, in units of the series' scale.
+    pub fn said(&self, errors: &Errors) -> Table {
+        let sizes = sizes(errors, self);
+        std::array::from_fn(|l| opinions(&errors.knots[l], &self.experts, &sizes, self.followed.q[l]))
+    }
+
     /// What the plain rules expect.
     fn rules(&self) -> [f32; RULES] {
         let [day, week] = self.lags;
@@ -256,6 +295,7 @@ fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     for ((out, own), usual) in out.iter_mut().skip(EXPERTS).zip(p.own).zip(errors.usual) {
         *out = own_size(own, usual);
     }
+    out[DIRECT] = spread(p.followed.spread, p.scale);
     out
 }
 
@@ -265,8 +305,9 @@ pub(super) fn own_size(own: f32, usual: f32) -> f32 {
 }
 
 /// Every opinion on one level, in units of the series' scale.
-fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]) -> [f32; J] {
+fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
     let mut out = [0.0; J];
+    out[DIRECT] = uneven32(direct + sizes[DIRECT] * knots[DIRECT]);
     for half in [0, EXPERTS] {
         for e in 0..EXPERTS {
             out[half + e] = uneven32(experts[e] + sizes[half + e] * knots[half + e]);

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
+use super::analogue::Near;
 use super::backcast::keeps;
 use super::bins::{Bins, Past};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
 use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
-use super::outlook::outlook;
+use super::outlook::{ANALOGUE, outlook};
 use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
 use super::shift::Shifted;
@@ -42,6 +43,7 @@ pub struct Tracker {
 pub(super) struct State {
     pub now: Now,
     pub bins: Bins,
+    near: Option<Near>,
     pub standings: Vec<Standing>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
@@ -315,7 +317,9 @@ impl Tracker {
 
 impl State {
     fn new(fit: &Inner) -> Self {
+        let none = Bins::default();
         State {
+            near: Near::of(&fit.plan, &past(fit, &none), &fit.now),
             now: fit.now.clone(),
             bins: Bins::default(),
             standings: fit.tasks.iter().map(|t| t.standing.clone()).collect(),
@@ -359,6 +363,9 @@ impl State {
             let first = |kept: i64| (self.now.at - kept).div_euclid(fit.plan.bin);
             self.bins.keep_from(first(KEPT), first(PEAKS_KEPT));
         }
+        if self.now.completes(&fit.plan).is_some() {
+            self.near = Near::of(&fit.plan, &self::past(fit, &self.bins), &self.now);
+        }
         self.slots += 1;
         for task in 0..fit.tasks.len() {
             self.judge(fit, task, z);
@@ -372,16 +379,24 @@ impl State {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
+        let (mut experts, mut asleep) = (learnt.model.complete(&view), view.asleep);
+        let at = (self.now.at, ahead);
+        let followed = self.near.as_ref().and_then(|near| near.followed(&fit.plan, &past, &learnt.task, at));
+        if let Some(followed) = followed {
+            asleep.wake(ANALOGUE);
+            experts[ANALOGUE] = followed.mean;
+        }
         let mut p = Pending {
-            experts: learnt.model.complete(&view),
-            asleep: view.asleep,
+            experts,
+            asleep,
+            followed: followed.unwrap_or_default(),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
             lags: lags(&past, &fit.plan, self.now.at, ahead),
             raw: [0.0; L],
             pooled: [0.0; L],
         };
-        standing.promise(&learnt.errors, &standing.weights(), &mut p);
+        standing.promise(&p.said(&learnt.errors), &standing.weights(), &mut p);
         p
     }
 
@@ -405,7 +420,8 @@ impl State {
             let truth = super::transform::uneven(f64::from(z)) as f32;
             let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
             let weights = standing.weights();
-            standing.learn(&learnt.errors, &weights, &w.forecast, (truth, z), keeps);
+            let said = w.forecast.said(&learnt.errors);
+            standing.learn(&learnt.errors, &weights, (&w.forecast, &said), (truth, z), keeps);
         }
     }
 
@@ -426,5 +442,12 @@ impl State {
 }
 
 pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
-    Past { profile: &fit.profile, local: &fit.local, old: &fit.bins, new, bin: fit.plan.bin }
+    Past {
+        profile: &fit.profile,
+        local: &fit.local,
+        old: &fit.bins,
+        new,
+        pattern: &fit.pattern,
+        bin: fit.plan.bin,
+    }
 }

@@ -1,8 +1,8 @@
 //! Whether the counters under a query were there: where they were away or began anew, what it yields is too little.
 //!
 //! A range that is longer than their absence hides it: the query never becomes empty, it decays. So the counters are
-//! looked at themselves, at each point of the poll grid. How they are asked about is `policy::counter_questions`'; nothing
-//! here knows of queries.
+//! looked at themselves, at each point of the poll grid. How they are asked about is the business of
+//! `policy::counter_questions`; nothing here knows of queries.
 
 use super::Series;
 use super::refill::{Reach, Refill, in_series};
@@ -56,9 +56,10 @@ impl Counters {
         self.whole.forget_before(from);
     }
 
-    /// Whether nothing was seen of them.
-    pub fn is_empty(&self) -> bool {
-        self.whole.is_empty()
+    /// Whether they were there all the time from an instant on.
+    pub fn are_whole_from(&self, from: Time) -> bool {
+        let first = self.whole.slot_before(from).unwrap_or(0);
+        (first..self.whole.len()).all(|i| self.whole.get(i).is_some())
     }
 
     /// Both: whole where neither was away.
@@ -67,7 +68,8 @@ impl Counters {
         let start = self.whole.start().min(other.whole.start());
         let end = self.whole.end().max(other.whole.end()).unwrap_or(start);
         let is_away = |one: &Series, at: Time| {
-            one.slot_before(at).is_some_and(|i| i < one.len() && one.get(i).is_none())
+            let is_known = one.end().is_some_and(|end| at <= end);
+            is_known && one.slot_before(at).is_some_and(|i| one.get(i).is_none())
         };
         let slots = (0..).map(|i| start + step.times(i)).take_while(|at| *at <= end);
         let whole = slots.map(|at| match is_away(&self.whole, at) || is_away(&other.whole, at) {
@@ -145,6 +147,7 @@ mod tests {
         assert_eq!(counters.refill(RANGE, at(20)), None, "nothing is known of the time since");
         let away = seen(&[0.0, AWAY]);
         assert_eq!(away.refill(RANGE, at(20)), None, "long ago");
+        assert!(counters.are_whole_from(at(0)) && !away.are_whole_from(at(1)));
         counters.forget_before(at(2));
         assert_eq!(counters.next(), at(3));
     }
@@ -156,6 +159,9 @@ mod tests {
         for both in [one.with(&other), other.with(&one)] {
             assert_eq!(both.refill(RANGE, at(3)).and_then(|gap| gap.since), Some(at(1)));
         }
+        // What is not known of one any more does not count as away.
+        let ended = seen(&[0.0, AWAY]);
+        assert_eq!(one.with(&ended).refill(Span::seconds(15), at(3)), None);
         assert_eq!(one.with(&seen(&[AWAY])).refill(RANGE, at(3)), None, "one that was never there");
     }
 }

@@ -1,7 +1,8 @@
 //! An override: so many replicas until an instant, for a reason; from now on, or from a later instant.
 //!
-//! `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, with `from=2026-12-01T09:00:00Z` where it begins later. It stands in the metadata of a ScaledObject, so it
-//! must end by itself: without an end it is a fault, for nobody remembers to take it away.
+//! `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, with `from=2026-12-01T09:00:00Z` where it begins later.
+//! It stands in the metadata of a ScaledObject, so it must end by itself: without an end it is a fault, for nobody
+//! remembers to take it away.
 
 use std::fmt;
 

@@ -12,6 +12,9 @@ use super::yaml;
 use crate::policy::{Event, Fault, Faults, Keys, RawRule, ical};
 use crate::units::Time;
 
+/// The days of one calendar.
+type Dates = BTreeSet<NaiveDate>;
+
 /// What the server knows beside a trigger's own metadata.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -19,7 +22,7 @@ pub struct Catalogue {
     /// The text of each calendar: which dates its events touch depends on the zone of the workload.
     calendars: BTreeMap<String, String>,
     /// The days of those that were read already, by their zone: thousands of workloads share a few zones.
-    read: Arc<Mutex<HashMap<(String, Tz), BTreeSet<NaiveDate>>>>,
+    read: Arc<Mutex<HashMap<(String, Tz), Dates>>>,
     within: Option<RangeInclusive<NaiveDate>>,
     events: Vec<Event>,
 }

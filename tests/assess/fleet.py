@@ -184,7 +184,6 @@ class Prometheus:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        (self.folder / "prometheus.yml").write_text("global: {}\n")
         # Every query stands in a log, with the time at which it was asked.
         self.log = self.folder / "queries.log"
         (self.folder / "prometheus.yml").write_text(f"global: {{query_log_file: {self.log}}}\n")

@@ -13,6 +13,7 @@ use forescale::history::{Observations, Series, SignalHistory};
 use forescale::policy::{Keys, Policy};
 use forescale::units::{Span, Step, Time};
 
+/// Prints the replicas around an opening, with their reasons.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What would stand in the trigger's metadata.
     let keys = [
@@ -30,10 +31,11 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let open = |minute: i64| ((minute % 1_440 - 480) as f64 / 15.0).clamp(0.0, 1.0);
     let load = Series::from_values(start, Step::MINUTE, (0..21 * 1_440).map(|m| 100.0 + 800.0 * open(m)));
 
-    // Four minutes before the shop opens on the last of these days, nothing of it is in the load yet.
+    // On the last of these days: four minutes before the shop opens nothing of it is in the load yet.
+    let midnight = start + Span::days(20);
     let mut session = Session::new(&policy, Span::ZERO, start);
-    for before in [60, 4, 0, -8] {
-        let now = start + Span::days(20) + Span::hours(8) - Span::minutes(before);
+    for minute in [7 * 60, 7 * 60 + 56, 8 * 60, 8 * 60 + 8] {
+        let now = midnight + Span::minutes(minute);
         let seen = load.window(start - Span::MINUTE, now);
         let signal = SignalHistory { load: Some(Arc::new(seen)), ..SignalHistory::default() };
         let observations = Observations { signals: vec![signal], ..Observations::none(0, start) };

@@ -8,6 +8,7 @@ use forescale::forecast::fit;
 use forescale::history::{Calendar, Series};
 use forescale::units::{Quantile, Span, Step, Time};
 
+/// Prints quantiles of the coming hours.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Monday, three weeks ago, and requests per second that rise and fall with the sun.
     let start = Time::parse("2026-03-02T00:00:00Z")?;
@@ -24,7 +25,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let quantiles = [Quantile::MEDIAN, Quantile::BALANCED, Quantile::new(0.99)?];
     println!("after      median    0.95    0.99   of the load; 0.95 of its peak until then");
-    for hours in [1, 2, 4, 8] {
+    for hours in [1, 2, 4] {
         let ahead = Span::hours(hours);
         let at = tracker.quantiles(ahead, &quantiles);
         let peak = tracker.peak(ahead, &[Quantile::BALANCED]);

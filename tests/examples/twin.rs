@@ -12,6 +12,7 @@ use forescale::policy::{Keys, Policy};
 use forescale::simulate::{Load, Simple, Target, TwinConfig, run, run_forescale};
 use forescale::units::{Span, Step, Threshold, Time};
 
+/// Prints how short each was, and what it cost.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = [("query", "q"), ("threshold", "50"), ("maxReplicas", "60"), ("leadTime", "90s")];
     let values: BTreeMap<_, _> =

@@ -198,7 +198,7 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
     };
     let (checks, code) = of("well/web", &query);
     assert!(checks.values().all(|(status, _)| status == "ok"), "{checks:#?}");
-    assert_eq!((code, checks.len()), (0, 18));
+    assert_eq!((code, checks.len()), (0, 19));
 
     let skewed = relay(url.clone()).await;
     let unserved = ask(&["well/web", "--server", nowhere, "--prometheus", url]);

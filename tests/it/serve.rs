@@ -1,5 +1,6 @@
 //! `forescale serve` as a process, against a real Prometheus, with KEDA's side played over a real socket.
 
+mod capacity;
 mod contract;
 mod explain;
 mod history;

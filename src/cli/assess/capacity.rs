@@ -6,6 +6,7 @@ use super::history::History;
 use super::inventory::LoadQuery;
 use super::row::{Kept, rounded};
 use crate::capacity::{Column, Evidence, Question, learn};
+use crate::draw::number;
 use crate::history::Series;
 use crate::policy::Learning;
 use crate::simulate::Verdict;
@@ -40,10 +41,11 @@ impl Carried {
             return;
         };
         let told = format!(
-            "one replica carries {:.4} at {:.0} % of its CPU request, {:.1} times the threshold of {threshold:.4}",
-            self.value,
+            "one replica carries {} at {:.0} % of its CPU request, {:.1} times the threshold of {}",
+            number(self.value),
             100.0 * Learning::UTILIZATION,
-            self.value / threshold
+            self.value / threshold,
+            number(threshold)
         );
         if kept.verdict() == Verdict::Reactive {
             kept.row.verdict = Verdict::OverProvisioned.as_str().to_owned();

@@ -161,6 +161,7 @@ fn write_first(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The text beside its place, under a name that no other process takes: pods of one Job share a folder, and each of them
 /// is the first process of its host.
+#[expect(clippy::disallowed_methods, reason = "the name of the host, which no argument says")]
 fn unfinished(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
     let place = || path.display().to_string();
     if let Some(folder) = path.parent() {

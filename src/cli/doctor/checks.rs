@@ -27,7 +27,7 @@ use Seen::{Anyhow, InCluster, InPrometheus};
 
 type Link = (&'static str, &'static str, Seen, fn(&Facts) -> Finding);
 
-const LINKS: [Link; 18] = [
+const LINKS: [Link; 19] = [
     ("server", "does Forescale answer?", Anyhow, source::server),
     ("keda_calls", "does KEDA ask for this workload?", Anyhow, source::keda_calls),
     ("metadata", "are the trigger's keys valid?", Anyhow, source::metadata),
@@ -38,6 +38,7 @@ const LINKS: [Link; 18] = [
     ("fresh", "does the decision rest on fresh samples?", Anyhow, source::fresh),
     ("history", "is there enough history?", Anyhow, source::history),
     ("forecast", "is the forecast trusted?", Anyhow, source::forecast),
+    ("capacity", "does a replica carry what the threshold says?", Anyhow, source::capacity),
     ("hpa_metric", "does the HPA see our metric?", InCluster, cluster::hpa_metric),
     ("hpa_scales", "does the HPA want what we answer?", InCluster, cluster::hpa_scales),
     ("replicas_follow", "do ready pods follow what the HPA wants?", InCluster, cluster::replicas_follow),

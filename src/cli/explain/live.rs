@@ -53,6 +53,12 @@ fn in_words(d: &Value) -> String {
         ));
         line(text(&view["verdict"], "text").to_owned());
     }
+    if let Some(view) = d.get("capacity").filter(|view| !view.is_null()) {
+        line(text(view, "text").to_owned());
+        if view["would_tell"].is_string() {
+            line(format!("what would tell: {}", text(view, "would_tell")));
+        }
+    }
     for note in each("notes") {
         line(text(note, "text").to_owned());
     }

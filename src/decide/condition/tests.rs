@@ -105,6 +105,7 @@ fn every_name_is_told_once_and_every_trouble_says_what_to_do() {
         Condition::Held { age: Span::HOUR },
         Condition::Refilling { until: at },
         Condition::ClocksDiffer { skew: Span::HOUR },
+        Condition::SignalAbsent { number: 2 },
         Condition::Silent { since: at },
         Condition::NearLimit { within: Span::HOUR, probability: 0.5 },
         Condition::ForecastUnused { ratio: 1.2 },

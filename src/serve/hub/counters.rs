@@ -120,7 +120,10 @@ impl Hub {
                     Some(Some(reading)) => {
                         let seen_now = Arc::make_mut(&mut seen);
                         seen_now.absorb(&reading.series);
-                        seen_now.forget_before(at - key.keep);
+                        // After they were away the last value of the query may still be one of when they went.
+                        let from = at - key.keep;
+                        let keep = if seen_now.are_whole_from(from) { key.keep } else { MOST_KEPT };
+                        seen_now.forget_before(at - keep);
                         Some(seen)
                     }
                     Some(None) => {

@@ -57,6 +57,8 @@ struct Trouble {
     instant: Option<String>,
     has_vanished: bool,
     interrupted: Option<Interruption>,
+    /// The source answers again, and has had no value yet.
+    is_empty: bool,
     /// When its state was told last, and which.
     told: Option<(Time, Standing)>,
 }
@@ -126,18 +128,12 @@ impl Troubles {
         now: Time,
     ) {
         let mut inner = self.0.lock();
-        let is_answer = matches!(outcome, Outcome::Answered);
-        if is_answer && !inner.known.contains_key(question) {
+        if matches!(outcome, Outcome::Answered) && !inner.known.contains_key(question) {
             return;
         }
         let trouble = inner.known.entry(question.clone()).or_default();
+        trouble.follow(question, part, &outcome, last, now);
         trouble.note(part, outcome);
-        match part {
-            Part::Instant => trouble.interrupt(question, is_answer, last, now),
-            // The one that is asked first again shows that the source is back; the other may still wait for its turn.
-            Part::Series if is_answer && trouble.instant.is_some() => trouble.ended(now),
-            Part::Series => {}
-        }
         inner.tell(question, now);
     }
 
@@ -192,19 +188,37 @@ impl Trouble {
         }
     }
 
-    fn interrupt(&mut self, question: &Question, is_answer: bool, last: Option<Time>, now: Time) {
+    /// What an outcome says of the interruption, before it is noted. A source is back with the first question that it
+    /// answers, also where that has no value yet: a range that has just begun to fill has none.
+    fn follow(&mut self, question: &Question, part: Part, outcome: &Outcome, last: Option<Time>, now: Time) {
+        let reach = reach(question);
+        let is_failing = self.instant.is_some();
         let lasts = self.interrupted.filter(|gap| gap.until.is_none());
-        if !is_answer && lasts.is_none() {
-            self.interrupted = Some(Interruption::begun(last, self.interrupted, now, reach(question)));
-        } else if is_answer {
-            self.ended(now);
+        match (part, outcome, lasts) {
+            (Part::Instant, Outcome::Answered, lasts) => {
+                self.is_empty = false;
+                self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
+            }
+            (Part::Series, Outcome::Answered, Some(gap)) | (Part::Instant, Outcome::Vanished, Some(gap))
+                if is_failing =>
+            {
+                self.is_empty = true;
+                self.interrupted = Some(gap.ended(now));
+            }
+            (Part::Instant, Outcome::Vanished, None) if self.is_empty => {
+                let is_refilling = |until: Time| now < until + reach.refill();
+                if !self.interrupted.and_then(|gap| gap.until).is_some_and(is_refilling) {
+                    // By now it would have a value.
+                    self.is_empty = false;
+                    self.interrupted = self.interrupted.map(|gap| Interruption { until: None, ..gap });
+                }
+            }
+            (Part::Instant, _, None) => {
+                self.is_empty = false;
+                self.interrupted = Some(Interruption::begun(last, self.interrupted, now, reach));
+            }
+            _ => {}
         }
-    }
-
-    /// An interruption that lasts has ended.
-    fn ended(&mut self, now: Time) {
-        let lasts = self.interrupted.filter(|gap| gap.until.is_none());
-        self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
     }
 
     fn standing(&self) -> Standing {
@@ -391,6 +405,17 @@ mod tests {
             note(Part::Instant, Outcome::Vanished, 1_200);
             note(Part::Series, Outcome::Answered, 1_200);
             assert_eq!(until(), None);
+            note(Part::Instant, Outcome::Answered, 1_500);
+            // A range that has just begun to fill has no value yet; one that should have filled has lost its metric.
+            note(Part::Instant, failed(), 3_000);
+            for second in [3_060, 3_075, 3_165] {
+                note(Part::Instant, Outcome::Vanished, second);
+                note(Part::Series, Outcome::Answered, second);
+                assert_eq!(until(), Some(at(3_060)), "{second}");
+            }
+            note(Part::Instant, Outcome::Vanished, 3_180);
+            let gap = troubles.interrupted(&question).expect("seen");
+            assert_eq!((gap.from, gap.returned, gap.until), (Some(at(-15)), Some(at(3_060)), None));
         });
     }
 

@@ -51,6 +51,7 @@ fn week(policy: &Policy, truth: Curve) -> (Scorecard, Vec<(Time, f64)>) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what the test is read for")]
 fn learning_a_halved_capacity_halves_the_time_short() {
     // On the second day of the week, at ten.
     let rollout = BEGIN + Span::days(15) + Span::hours(10);
@@ -79,7 +80,6 @@ fn a_doubled_capacity_is_used_step_by_step_and_not_around_the_rollout() {
     let rollout = BEGIN + Span::days(15) + Span::hours(11) + Span::minutes(40);
     let parts = vec![(Time::MIN, threshold(100.0)), (rollout, threshold(160.0))];
     let (card, used) = week(&policy("auto"), Curve::new(parts).expect("two parts"));
-    println!("short {:.2} %; {used:?}", card.tau_u);
     for pair in used.windows(2) {
         let [(_, before), (at, now)] = pair else { continue };
         assert!(*now <= 1.1 * before * 1.01, "{used:?}");

@@ -32,7 +32,7 @@ pub enum Kind {
     Down,
     /// The target is gone and comes back with a counter that begins anew; the source answers all the while.
     Restarted,
-    /// The counter of the target begins anew from one scrape to the next; what it counted since the scrape before is lost.
+    /// The counter of the target begins anew from one scrape to the next; what it counted between them is lost.
     Reset,
     /// Another source answers, which gathers samples only since then; afterwards the first is back, without them.
     Neighbour,

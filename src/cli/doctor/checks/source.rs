@@ -212,3 +212,31 @@ pub(super) fn forecast(facts: &Facts) -> Finding {
         _ => ok(found),
     }
 }
+
+/// What one replica was seen to carry, against the threshold; where that cannot be told, why.
+pub(super) fn capacity(facts: &Facts) -> Finding {
+    /// As the alert has it: within the range of most answers, nobody needs to act.
+    const DRIFT: f64 = 0.15;
+    let view = row(facts).map(|row| &row["decision"]["capacity"]).filter(|view| view.is_object());
+    let Some(view) = view else {
+        return skipped(
+            "nothing was learned: capacity is off, the signal is a queue, or the first fit is still to come",
+        );
+    };
+    let told = view["text"].as_str().unwrap_or_default();
+    let (Some(carried), Some(given)) = (view["per_replica"].as_f64(), view["given"].as_f64()) else {
+        return skipped(match view["would_tell"].as_str() {
+            Some(would_tell) => format!("{told}. What would tell: {would_tell}"),
+            None => told.to_owned(),
+        });
+    };
+    if view["mode"] == "auto" || (carried / given - 1.0).abs() <= DRIFT {
+        return ok(told);
+    }
+    warn(
+        told,
+        "a threshold within 15 % of what a replica carries",
+        "change the threshold, or let it follow with capacity: auto; forescale backtest with --threshold and --capacity says \
+         what each would have come to",
+    )
+}

@@ -57,6 +57,29 @@ fn trust_is_told_as_the_server_tells_it() {
 }
 
 #[test]
+fn a_threshold_is_held_against_what_a_replica_carries() {
+    let with = |mode: &str, carried: Option<f64>| {
+        let capacity = json!({
+            "mode": mode, "per_replica": carried, "given": 100.0, "text": "one replica carries", "would_tell": "a squeeze",
+        });
+        let row = json!({ "last_asked": "", "decision": { "capacity": capacity } });
+        Facts { row: Ok(Some(row)), ..facts("trusted") }
+    };
+    for (mode, carried, want) in [
+        ("advise", Some(110.0), "ok"),
+        ("advise", Some(80.0), "warn"),
+        ("auto", Some(80.0), "ok"),
+        ("advise", None, "skipped"),
+    ] {
+        assert_eq!(status(&with(mode, carried), "capacity"), want, "{mode} {carried:?}");
+    }
+    let told =
+        all(&with("advise", None)).into_iter().find(|check| check.name == "capacity").expect("checked");
+    assert!(told.finding.found().ends_with("What would tell: a squeeze"), "{}", told.finding.found());
+    assert_eq!(status(&facts("trusted"), "capacity"), "skipped", "nothing was learned");
+}
+
+#[test]
 fn what_prometheus_tells_of_its_metrics_explains_what_is_wrong() {
     let metric = || "a".to_owned();
     let with = |doubt: Doubt| Facts { doubts: Some(vec![doubt]), ..facts("trusted") };
