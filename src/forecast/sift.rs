@@ -60,7 +60,7 @@ pub(super) enum Finding {
 /// 1.58 times on the even-noise scale.
 const GLITCH: Kind = Kind { sign: 1.0, beyond: 2.0, least: 1.58 };
 /// Where a rise or a fall lasts, much less begs the question whether the level has shifted: the answer is weighed.
-const CLIMB: Kind = Kind { sign: 1.0, beyond: 1.0, least: 1.22 };
+const CLIMB: Kind = Kind { sign: 1.0, beyond: 0.4, least: 1.22 };
 const FALL: Kind = Kind { sign: -1.0, ..CLIMB };
 /// It is gone once less than this share of its top is left.
 const LEFT: f64 = 0.4;
