@@ -20,7 +20,7 @@ pub use rules::{Rule, Severity};
 
 use crate::policy::KNOWN_KEYS;
 use crate::source::manifest::scaled_objects;
-use crate::source::yaml::{Node, Place, documents};
+use crate::source::yaml::{Content, Node, Place, documents};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Span, Time};
 
@@ -129,8 +129,12 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
     report
 }
 
-/// Whether a document without a kind is a server's configuration: it has a key that no policy has.
+/// Whether a document without a kind is a server's configuration: it has a key that no policy has, or lists events, of
+/// which a policy says `none` at most.
 pub fn is_server(document: &Node) -> bool {
+    if document.entry("events").is_some_and(|entry| matches!(entry.value.content, Content::List(_))) {
+        return true;
+    }
     ["datasources", "listen", "calendars", "policies", "serverAddressAllow", "startupGrace", "grpc", "state"]
         .iter()
         .any(|key| document.entry(key).is_some())
