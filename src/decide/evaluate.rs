@@ -6,7 +6,6 @@ use super::outlook::Outlook;
 use super::prepared::SignalPlan;
 use super::promise::{Need, View, trust};
 use super::reason::Note;
-use super::usual::usual_load;
 use crate::forecast::{Rule, Trust};
 use crate::history::{Measured, Observations, Reach, Refill, Sample, Series, SignalHistory};
 use crate::plan::{Backlog, Insured, LeadWindow};
@@ -43,6 +42,8 @@ pub(super) struct Question<'a> {
     pub signal: &'a Signal,
     /// The load per replica that counts.
     pub threshold: Threshold,
+    /// What its load usually is at this time of day.
+    pub usual: Option<f64>,
     /// The signal's number.
     pub number: usize,
     pub factor: f64,
@@ -92,7 +93,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     if let Some(until) = gap.and_then(|gap| gap.until) {
         need.notes.push(Note::Refilling { until });
     }
-    need.notes.extend(question.unusual(load, present.at));
+    need.notes.extend(question.unusual(load));
     if let (true, SignalPlan::Ready { tracker, insured, .. }) = (wants_forecast, plan) {
         question.add_forecast(&mut need, tracker, *insured, until);
     }
@@ -193,9 +194,9 @@ impl Question<'_> {
     }
 
     /// What tells a load that is twice or half the usual, where that is two replicas at least.
-    fn unusual(&self, load: f64, at: Time) -> Option<Note> {
+    fn unusual(&self, load: f64) -> Option<Note> {
         const FAR: f64 = 2.0;
-        let usual = usual_load(self.history.load.as_deref()?, at)?;
+        let usual = self.usual?;
         let is_far = load >= FAR * usual || usual >= FAR * load;
         let apart = self.replicas_for(load).get().abs_diff(self.replicas_for(usual).get());
         (is_far && apart >= 2).then_some(Note::Unusual { load, usual })

@@ -51,6 +51,7 @@ pub fn decide(
             history: observations.signals.get(i).ok_or_else(missing)?,
             signal,
             threshold: capacity.as_ref().filter(|_| i == 0).map_or(signal.threshold, |view| view.used),
+            usual: prepared.usual.get(i).copied().flatten(),
             number: i,
             factor: bounds.factor,
             lead: lead.now,

@@ -28,6 +28,9 @@ pub struct Prepared {
     pub capacity: Option<Arc<Carried>>,
     /// The first instant, of those looked at, at which the limit on replicas is likely to bind.
     pub ceiling: Option<Ceiling>,
+    /// What the load of each signal usually is at the time of day of its newest value, where that is known: for whoever
+    /// tells of a decision.
+    pub usual: Vec<Option<f64>>,
     /// Since when a newer fit, or its price, has been due without being there yet.
     pub late: Option<Time>,
 }
@@ -152,7 +155,7 @@ impl Prepared {
     /// Nothing fitted yet, for every signal of the policy.
     pub fn pending(policy: &Policy, at: Time) -> Self {
         let signals = vec![SignalPlan::Pending; policy.signals.len()];
-        Prepared { at, signals, capacity: None, ceiling: None, late: None }
+        Prepared { at, signals, capacity: None, ceiling: None, usual: Vec::new(), late: None }
     }
 
     /// The same folded forward over the samples observed since; what was folded before is not read again.

@@ -23,8 +23,8 @@ pub struct Session {
     terms: Terms,
     prepared: Prepared,
     previous: Option<Replicas>,
-    /// Whether it looks a week ahead for the limit on replicas.
-    foresees: bool,
+    /// Whether it looks for what is told with a decision and changes none.
+    is_told: bool,
 }
 
 // === impl Session ===
@@ -40,14 +40,14 @@ impl Session {
             terms: Terms::default(),
             prepared: Prepared::pending(policy, grid_point(now, first)),
             previous: None,
-            foresees: true,
+            is_told: true,
         }
     }
 
-    /// The same without looking for the instant at which the limit on replicas will bind: that is told with a decision
-    /// and changes none.
-    pub fn unforeseen(self) -> Self {
-        Session { foresees: false, ..self }
+    /// The same for answers that nobody reads: without looking for what is told with a decision and changes none, such as
+    /// the instant at which the limit on replicas will bind.
+    pub fn untold(self) -> Self {
+        Session { is_told: false, ..self }
     }
 
     /// Prepares where that is due, and follows the samples since.
@@ -80,7 +80,7 @@ impl Session {
             }
         }
         let forecasts = self.followed.iter().map(Followed::forecast).collect();
-        self.prepared = if self.foresees {
+        self.prepared = if self.is_told {
             self.terms.prepared(point, forecasts, observations, policy)
         } else {
             Prepared { at: point, ..self.terms.known(forecasts, policy) }

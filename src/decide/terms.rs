@@ -10,6 +10,7 @@ use super::deadline::drain_of;
 use super::followed::FitId;
 use super::prepared::{Ceiling, Forecast, Prepared, SignalPlan, learned};
 use super::replay::{Day, Queue, Replay};
+use super::usual::usual_load;
 use crate::history::Observations;
 use crate::plan::{BALANCED_WORTH, Insured};
 use crate::policy::{CapacityMode, Insurance, Policy};
@@ -99,7 +100,7 @@ impl Terms {
             Some(Ok(tracker)) => SignalPlan::Ready { tracker, insured: self.insured(policy, i) },
         });
         let capacity = self.capacity.clone();
-        Prepared { at, signals: signals.collect(), capacity, ceiling, late: None }
+        Prepared { at, signals: signals.collect(), capacity, ceiling, usual: Vec::new(), late: None }
     }
 
     /// What a decision rests on: these forecasts, made for `at`, under these terms.
@@ -117,6 +118,7 @@ impl Terms {
             _ => prepared.foresee_ceiling(observations, policy),
         };
         self.ceiling = Some((at, hour, prepared.ceiling));
+        prepared.usual = observations.signals.iter().map(usual_load).collect();
         prepared
     }
 

@@ -1,7 +1,7 @@
 //! What the load usually is at this time of day, for people who ask whether the present is usual. No decision rests
 //! on it.
 
-use crate::history::Series;
+use crate::history::{Series, SignalHistory};
 use crate::units::{Span, Time};
 
 /// The days before that are looked at: a week has each weekday once.
@@ -11,9 +11,13 @@ const LEAST_DAYS: usize = 3;
 /// Around the same time on each day, so that one odd minute is not its usual.
 const AROUND: [Span; 3] = [Span::minutes(-10), Span::ZERO, Span::minutes(10)];
 
-/// The median over the days before of the load at this time of day, each day's the median of a few samples around it;
-/// `None` where too few days are known.
-pub(super) fn usual_load(load: &Series, at: Time) -> Option<f64> {
+/// What the load usually is at the time of day of its newest value; `None` where too few days are known.
+pub(super) fn usual_load(history: &SignalHistory) -> Option<f64> {
+    usual_at(history.load.as_deref()?, history.present()?.at)
+}
+
+/// The median over the days before of the load at this time of day, each day's the median of a few samples around it.
+fn usual_at(load: &Series, at: Time) -> Option<f64> {
     let mut days: Vec<f64> = (1..=DAYS)
         .filter_map(|day| {
             let then = at - Span::days(day);
@@ -41,10 +45,10 @@ mod tests {
         let by_hour = |m: usize| ((m / 60) % 24) as f64;
         let load = Series::from_values(start, Step::MINUTE, (0..10 * 1_440).map(by_hour));
         let at = start + Span::days(10) + Span::hours(9) + Span::minutes(30);
-        assert_eq!(usual_load(&load, at), Some(9.0));
-        assert_eq!(usual_load(&load, start + Span::days(2)), None, "two days are no habit");
+        assert_eq!(usual_at(&load, at), Some(9.0));
+        assert_eq!(usual_at(&load, start + Span::days(2)), None, "two days are no habit");
         let odd = (0..10 * 1_440).map(|m| if m / 1_440 == 8 { 500.0 } else { by_hour(m) });
         let odd = Series::from_values(start, Step::MINUTE, odd);
-        assert_eq!(usual_load(&odd, at), Some(9.0), "one odd day is not the usual");
+        assert_eq!(usual_at(&odd, at), Some(9.0), "one odd day is not the usual");
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Server<'a> {
             policy,
             observations: Observations::none(policy.signals.len(), long_ago),
             history: Arc::new(Series::new(load.start(), step)),
-            followed: decide::Session::new(policy, Span::ZERO, long_ago).unforeseen(),
+            followed: decide::Session::new(policy, Span::ZERO, long_ago).untold(),
             scraped: Scraped::default(),
         }
     }
