@@ -165,11 +165,6 @@ fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// A string of YAML and of PromQL alike, whatever it holds: both read the escapes of JSON.
-fn string_literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 /// What a shell calls the end of a program whose reader went away: 128 and SIGPIPE's number.
 const UNREAD: u8 = 141;
 

@@ -20,6 +20,15 @@ pub struct Target {
     pub name: Option<String>,
 }
 
+// === impl Target ===
+
+impl Target {
+    /// Its name, where the ScaledObject has this one.
+    pub fn name_under<'a>(&'a self, object: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(object)
+    }
+}
+
 // === impl TargetKind ===
 
 impl TargetKind {

@@ -17,7 +17,7 @@ pub(crate) struct Pods {
 /// How long the pods started within the last half hour took from creation to readiness (their 90th percentile), and
 /// how many pods are ready.
 pub(super) fn start_queries(id: &WorkloadId, target: &Target) -> [String; 2] {
-    let pods = Pods::of(id.namespace(), target.name.as_deref().unwrap_or(id.name()), target.kind);
+    let pods = Pods::of(id.namespace(), target.name_under(id.name()), target.kind);
     let created = pods.all("kube_pod_created", "");
     let took = format!("{} - on (namespace, pod) {created}", pods.all("kube_pod_status_ready_time", ""));
     let fresh = format!("({took}) and on (namespace, pod) (time() - {created} < 1800)");

@@ -1,20 +1,10 @@
 //! What cAdvisor and kube-state-metrics tell of a workload: the questions in PromQL, and who has the answer.
 //!
-//! The server, `capacity`, `doctor` and `init` ask with the same words. Names become part of the questions: who asks
-//! with a name that Kubernetes would refuse is refused before.
+//! The server, `capacity`, `assess`, `doctor` and `init` ask with the same words. Names become part of the questions, as
+//! strings that they cannot break out of.
 
-/// What a workload is in Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A Deployment.
-    Deployment,
-    /// A `StatefulSet`.
-    StatefulSet,
-    /// A Rollout of Argo.
-    Rollout,
-    /// Any of them: a ScaledObject does not always say.
-    Any,
-}
+use super::promql::string_literal;
+use crate::policy::TargetKind;
 
 /// The workload of a name.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +13,8 @@ pub struct Service<'a> {
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// What it is.
-    pub kind: Kind,
+    /// What it is; `None` where that was not said.
+    pub kind: Option<TargetKind>,
 }
 
 /// A quantity that exporters tell.
@@ -63,18 +53,19 @@ impl Service<'_> {
                      sum(rate(container_cpu_cfs_periods_total{of}))"
                 ))
             }
-            Told::Template => (self.kind != Kind::StatefulSet).then(|| self.template()),
+            Told::Template => (self.kind != Some(TargetKind::StatefulSet)).then(|| self.template()),
         }
     }
 
     /// Selects its pods: a Deployment's and a Rollout's end with two hashes, a `StatefulSet`'s with a number.
     fn pods(&self) -> String {
         let end = match self.kind {
-            Kind::StatefulSet => "[0-9]+",
-            Kind::Any => "([a-z0-9]+-[a-z0-9]{5}|[0-9]+)",
-            Kind::Deployment | Kind::Rollout => "[a-z0-9]+-[a-z0-9]+",
+            Some(TargetKind::StatefulSet) => "[0-9]+",
+            None => "([a-z0-9]+-[a-z0-9]{5}|[0-9]+)",
+            Some(TargetKind::Deployment | TargetKind::Rollout) => "[a-z0-9]+-[a-z0-9]+",
         };
-        format!("namespace=\"{}\",pod=~\"{}-{end}\"", self.namespace, self.literal())
+        let names = string_literal(&format!("{}-{end}", self.literal()));
+        format!("namespace={},pod=~{names}", string_literal(self.namespace))
     }
 
     /// The same without the container that only holds a pod's network, and without the sums over containers.
@@ -84,22 +75,24 @@ impl Service<'_> {
 
     fn ready(&self) -> String {
         let of = |metric: &str, label: &str| {
-            format!("max({metric}{{namespace=\"{}\",{label}=\"{}\"}})", self.namespace, self.name)
+            let (namespace, name) = (string_literal(self.namespace), string_literal(self.name));
+            format!("max({metric}{{namespace={namespace},{label}={name}}})")
         };
         let deployment = of("kube_deployment_status_replicas_ready", "deployment");
         let set = of("kube_statefulset_status_replicas_ready", "statefulset");
         let rollout = of("rollout_info_replicas_available", "name");
         match self.kind {
-            Kind::Deployment => deployment,
-            Kind::StatefulSet => set,
-            Kind::Rollout => rollout,
-            Kind::Any => format!("{deployment} or {set} or {rollout}"),
+            Some(TargetKind::Deployment) => deployment,
+            Some(TargetKind::StatefulSet) => set,
+            Some(TargetKind::Rollout) => rollout,
+            None => format!("{deployment} or {set} or {rollout}"),
         }
     }
 
     /// The age of the newest `ReplicaSet` that runs: its number grows with each new template, and with nothing else.
     fn template(&self) -> String {
-        let of = format!("{{namespace=\"{}\",replicaset=~\"{}-[a-z0-9]+\"}}", self.namespace, self.literal());
+        let sets = string_literal(&format!("{}-[a-z0-9]+", self.literal()));
+        let of = format!("{{namespace={},replicaset=~{sets}}}", string_literal(self.namespace));
         format!(
             "max(kube_replicaset_created{of} and on (namespace, replicaset) \
              kube_replicaset_status_ready_replicas{of} > 0)"
@@ -115,9 +108,11 @@ impl Service<'_> {
 
 impl Told {
     /// In words, with who has it: for whoever misses it.
-    pub fn missed(self, kind: Kind) -> &'static str {
+    pub fn missed(self, kind: Option<TargetKind>) -> &'static str {
         match (self, kind) {
-            (Told::Ready, Kind::Rollout) => "ready replicas: the controller of Argo Rollouts has them",
+            (Told::Ready, Some(TargetKind::Rollout)) => {
+                "ready replicas: the controller of Argo Rollouts has them"
+            }
             (Told::Ready, _) => "ready replicas: kube-state-metrics has them",
             (Told::Cpu, _) => "CPU: cAdvisor, scraped from the kubelets, has it",
             (Told::Request, _) => "the CPU request of a replica: kube-state-metrics has it",
@@ -131,19 +126,19 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn asked(kind: Kind, what: Told) -> String {
-        Service { namespace: "shop", name: "web.eu", kind }.asks(what).unwrap_or_default()
+    fn asked(kind: impl Into<Option<TargetKind>>, what: Told) -> String {
+        Service { namespace: "shop", name: "web.eu", kind: kind.into() }.asks(what).unwrap_or_default()
     }
 
     #[test]
     fn each_kind_of_workload_has_its_questions() {
-        assert!(asked(Kind::Deployment, Told::Ready).contains("kube_deployment_status_replicas_ready"));
-        assert!(asked(Kind::Deployment, Told::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
-        assert!(asked(Kind::Deployment, Told::Template).contains("kube_replicaset_created"));
-        assert!(asked(Kind::StatefulSet, Told::Cpu).contains("web[.]eu-[0-9]+\""));
-        assert_eq!(asked(Kind::StatefulSet, Told::Template), "");
-        assert!(asked(Kind::Rollout, Told::Ready).contains("rollout_info_replicas_available"));
-        let any = asked(Kind::Any, Told::Ready);
+        assert!(asked(TargetKind::Deployment, Told::Ready).contains("kube_deployment_status_replicas_ready"));
+        assert!(asked(TargetKind::Deployment, Told::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
+        assert!(asked(TargetKind::Deployment, Told::Template).contains("kube_replicaset_created"));
+        assert!(asked(TargetKind::StatefulSet, Told::Cpu).contains("web[.]eu-[0-9]+\""));
+        assert_eq!(asked(TargetKind::StatefulSet, Told::Template), "");
+        assert!(asked(TargetKind::Rollout, Told::Ready).contains("rollout_info_replicas_available"));
+        let any = asked(None, Told::Ready);
         assert!(any.contains("kube_deployment") && any.contains("or max(kube_statefulset"), "{any}");
     }
 }

@@ -41,6 +41,11 @@ pub fn selected(query: &str) -> Vec<Selected> {
     }
 }
 
+/// A string of YAML and of PromQL alike, whatever it holds: both read the escapes of JSON.
+pub fn string_literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 struct Reader<'a> {
     rest: &'a str,
     /// The word before each bracket that is open; none of a bracket that only groups.

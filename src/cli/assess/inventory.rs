@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::cli::string_literal;
 use crate::source::manifest::{of_kind, scaled_objects};
+use crate::source::promql::string_literal;
 use crate::source::yaml::{Node, documents};
 
 /// A workload that something scales.

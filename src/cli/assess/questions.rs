@@ -1,16 +1,12 @@
 //! The PromQL that is asked about a workload, from names that cannot break out of it.
 
-use crate::cli::string_literal;
+use crate::policy::TargetKind;
+use crate::source::exporters::{Service, Told};
+use crate::source::promql::string_literal;
 
 /// Ready replicas of a workload, by kube-state-metrics or the exporter of Argo Rollouts.
 pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
-    let (metric, label) = match kind {
-        "Deployment" => ("kube_deployment_status_replicas_ready", "deployment"),
-        "StatefulSet" => ("kube_statefulset_status_replicas_ready", "statefulset"),
-        "Rollout" => ("rollout_info_replicas_available", "name"),
-        _ => return None,
-    };
-    Some(format!("max({metric}{{namespace={},{label}={}}})", string_literal(namespace), string_literal(name)))
+    Service { namespace, name, kind: Some(TargetKind::parse(kind)?) }.asks(Told::Ready)
 }
 
 /// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape that honours no labels of the target

@@ -3,8 +3,7 @@
 //! Nothing here knows what was observed.
 
 use crate::capacity::Limit;
-use crate::policy::latency;
-use crate::source::exporters;
+use crate::policy::{TargetKind, latency};
 
 /// What a workload is in Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,11 +20,11 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The same for who asks the exporters.
-    pub(super) fn exporters(self) -> exporters::Kind {
+    pub(super) fn target(self) -> TargetKind {
         match self {
-            Kind::Deployment => exporters::Kind::Deployment,
-            Kind::Statefulset => exporters::Kind::StatefulSet,
-            Kind::Rollout => exporters::Kind::Rollout,
+            Kind::Deployment => TargetKind::Deployment,
+            Kind::Statefulset => TargetKind::StatefulSet,
+            Kind::Rollout => TargetKind::Rollout,
         }
     }
 }

@@ -181,7 +181,8 @@ impl Wanted {
 
 /// What an exporter is asked about the workload, where it is named.
 fn told(args: &CapacityArgs, what: Told) -> Option<String> {
-    let service = Service { namespace: &args.namespace, name: &args.workload, kind: args.kind.exporters() };
+    let kind = Some(args.kind.target());
+    let service = Service { namespace: &args.namespace, name: &args.workload, kind };
     (!args.workload.is_empty()).then(|| service.asks(what))?
 }
 

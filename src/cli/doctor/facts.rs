@@ -7,6 +7,7 @@ use crate::cli::api::{Api, Place};
 use crate::cli::live::LATELY;
 use crate::history::Series;
 use crate::serve::Pods;
+use crate::source::exporters::{Service, Told};
 use crate::source::{Backend, Doubt, RangeQuery, SourceError, doubts};
 use crate::units::{Span, Step, Time};
 
@@ -80,12 +81,6 @@ pub(super) type Seen = Option<f64>;
 /// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
 const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
                        kube_horizontalpodautoscaler_spec_max_replicas\"})";
-/// Ready replicas of a Deployment, a StatefulSet and a Rollout, with the label that names it.
-const READY: [(&str, &str); 3] = [
-    ("kube_deployment_status_replicas_ready", "deployment"),
-    ("kube_statefulset_status_replicas_ready", "statefulset"),
-    ("rollout_info_replicas_available", "name"),
-];
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
@@ -118,10 +113,8 @@ impl Names {
     }
 
     fn ready(&self) -> String {
-        let of = |(metric, label): (&str, &str)| {
-            format!("{metric}{{namespace=\"{}\",{label}=\"{}\"}}", self.namespace, self.deployment)
-        };
-        format!("max({})", READY.map(of).join(" or "))
+        let service = Service { namespace: &self.namespace, name: &self.deployment, kind: None };
+        service.asks(Told::Ready).unwrap_or_default()
     }
 
     fn pending(&self) -> String {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::survey::Survey;
-use crate::cli::string_literal;
 use crate::lint::PLACEHOLDER;
+use crate::source::promql::string_literal;
 use crate::units::{Span, Threshold};
 
 /// What a proposal is made for.

@@ -10,7 +10,7 @@ use crate::decide::{Phase, SERVICE_STEP, carried, grid_point, service_window};
 use crate::history::{Observations, Series, ServiceHistory, SignalHistory};
 use crate::policy::{CapacityMode, Learning};
 use crate::serve::registry::Shared;
-use crate::source::exporters::{Kind, Service, Told};
+use crate::source::exporters::{Service, Told};
 use crate::source::{Backend, RangeQuery, SourceError};
 use crate::units::{Span, Step, Time};
 
@@ -142,7 +142,8 @@ impl Workload {
     }
 
     fn service(&self) -> Service<'_> {
-        Service { namespace: self.id.namespace(), name: self.id.name(), kind: Kind::Any }
+        let target = &self.policy.target;
+        Service { namespace: self.id.namespace(), name: target.name_under(self.id.name()), kind: target.kind }
     }
 }
 

@@ -80,6 +80,13 @@ async fn it_is_published_by_default_and_used_where_that_is_said() {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
 
+    // A ScaledObject that is called otherwise than what it scales.
+    let named = [("targetKind", "Deployment"), ("targetName", "web")];
+    advised.like("front", &[&usual[..], &named].concat()).first_number(PATIENCE).await;
+    let view = capacity(&server, "front").await;
+    let carried = view["per_replica"].as_f64().expect("known");
+    assert!((carried - 15.0).abs() < 0.6, "{view:#}");
+
     // Another metric of the same workload counts on it.
     let auto = [("query", "load"), ("threshold", "20"), ("capacity", "auto"), ("metricName", "auto")];
     let mut auto = Keda::connect(server.grpc, "shop", "web", &auto).await;
