@@ -138,14 +138,9 @@ impl Condition {
             Rung::Held => found.push(Condition::Held { age: decision.history_age.unwrap_or_default() }),
             Rung::Fresh | Rung::ReactiveOnly | Rung::ScheduleOnly => {}
         }
-        let is_at_limit = found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. }));
-        if !is_at_limit && let Some(limit) = Self::reached(decision, policy) {
-            found.push(limit);
-        }
-        if let Some((within, probability)) = decision.capped_in
-            && !found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. }))
-        {
-            found.push(Condition::NearLimit { within, probability });
+        if !found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. })) {
+            let near = |(within, probability)| Condition::NearLimit { within, probability };
+            found.extend(Self::reached(decision, policy).or(decision.capped_in.map(near)));
         }
         if let (Reason::Need(Contributor::Override), Some(word)) =
             (decision.reason, policy.override_at(decision.at))
@@ -330,10 +325,8 @@ impl fmt::Display for Condition {
                 }
             }
             Condition::UnusualLoad { load, usual } => Note::Unusual { load: *load, usual: *usual }.fmt(f),
-            Condition::Refilling { until } => {
-                write!(f, "samples were missing: the load only raises the answer until {until}")
-            }
-            Condition::ClocksDiffer { skew } => write!(f, "the data source's clock differs by {skew}"),
+            Condition::Refilling { until } => Note::Refilling { until: *until }.fmt(f),
+            Condition::ClocksDiffer { skew } => Note::ClockSkew { skew: *skew }.fmt(f),
             Condition::SignalAbsent { number } => Note::SignalAbsent { number: *number }.fmt(f),
             Condition::Silent { since } => write!(f, "KEDA asked last at {since}"),
             Condition::NearLimit { within, probability } => {
