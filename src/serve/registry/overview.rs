@@ -52,17 +52,16 @@ impl Overview for Registry {
             let newest = sets.iter().max_by_key(|set| set.last_asked)?.state()?;
             Some(now.since(newest.ok()?.at))
         };
-        let ages: Vec<_> = self.lock().iter().map(|(id, sets)| (id.clone(), age(sets))).collect();
+        let all: Vec<_> =
+            self.lock().iter().filter_map(|entry| Some((known(entry)?, age(entry.1)))).collect();
         // No call waits while they are written.
-        ages.iter().for_each(|(id, age)| metrics.aged(id, *age));
-        let states = self.workloads().into_iter().map(|known| {
-            let state = known.condition(now).as_str();
-            (known.id, state)
-        });
+        all.iter().for_each(|(known, age)| metrics.aged(&known.id, *age));
+        let states = all.iter().map(|(known, _)| (known.id.clone(), known.condition(now).as_str()));
         metrics.in_states(states.collect());
         let entries = self.lock();
         // Who was let go of meanwhile has none.
-        ages.iter().filter(|(id, _)| !entries.contains_key(id)).for_each(|(id, _)| metrics.aged(id, None));
+        let gone = all.iter().map(|(known, _)| &known.id).filter(|id| !entries.contains_key(*id));
+        gone.for_each(|id| metrics.aged(id, None));
         metrics
     }
 }
