@@ -6,6 +6,7 @@
 //! failure never loses what was read before. The present comes in as an
 //! argument; nothing here waits or reads a clock.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use super::backend::PIECE;
@@ -85,6 +86,11 @@ pub const SET_BACK: Span = Span::minutes(10);
 // === impl FeedKey ===
 
 impl FeedKey {
+    /// How long its query takes to refill; read from its text.
+    fn refill(&self) -> Span {
+        Reach::new(look_back(&self.query), self.step).refill()
+    }
+
     /// A text that is the same for equal feeds on every replica.
     pub fn identity(&self) -> String {
         format!(
@@ -258,8 +264,7 @@ impl Held {
 
     /// How many of the last slots held are asked for once more.
     fn known_lately(&self, key: &FeedKey) -> usize {
-        let refill = Reach::new(look_back(&key.query), key.step).refill();
-        key.step.cover(refill).min(self.series.len())
+        key.step.cover(key.refill()).min(self.series.len())
     }
 
     /// Whether an answer lacks a sample before `next` that is held.
@@ -270,14 +275,15 @@ impl Held {
     }
 
     fn absorb(&mut self, reading: Reading, key: &FeedKey, news: &mut News) {
-        let refill = Reach::new(look_back(&key.query), key.step).refill();
+        // A poll brings a sample, and hardly ever a lost one.
+        let refill = LazyCell::new(|| key.refill());
         let mut lost: Option<Time> = None;
         for i in 0..reading.series.len() {
             let at = reading.series.time(i);
             let before = self.at(at);
             match reading.series.get(i) {
                 // A source that has lost samples makes less of what follows them than it did when it had them.
-                Some(_) if before.is_some() && lost.is_some_and(|lost| at <= lost + refill) => {}
+                Some(_) if before.is_some() && lost.is_some_and(|lost| at <= lost + *refill) => {}
                 Some(value) => {
                     Arc::make_mut(&mut self.series).put(at, value);
                     news.samples += usize::from(before != self.at(at));
