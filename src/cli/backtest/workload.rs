@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::BacktestArgs;
+use super::contest::Entrant;
 use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
@@ -156,7 +157,8 @@ fn workload(
     if target.from >= target.until {
         bail!("--from and --to: the load reaches from {} to {}", load.start(), load.end());
     }
-    let busy = Survey::of(series, &policy.calendar).busy();
+    let is_scheduled = args.strategies.contains(&Entrant::Schedule);
+    let busy = is_scheduled.then(|| Survey::of(series, &policy.calendar).busy()).flatten();
     Ok(Workload { name: name.to_owned(), load, target, policy, actual, busy, flaws: Vec::new() })
 }
 
