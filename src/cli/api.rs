@@ -30,8 +30,9 @@ impl Api {
     pub(super) fn new(server: &str) -> anyhow::Result<Self> {
         // Installed already is as good; the client needs one also where it speaks plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let base =
-            base_url(server).map_err(|e| anyhow::anyhow!("--server: found {e}, expected an http URL"))?;
+        let base = base_url(server).map_err(|e| {
+            anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080")
+        })?;
         Ok(Api { base, client: Client::builder().timeout(PATIENCE).build()? })
     }
 
@@ -45,13 +46,24 @@ impl Api {
         self.get(&["workloads", &place.namespace, &place.name, what], place.metric.as_deref()).await
     }
 
-    async fn get(&self, path: &[&str], metric: Option<&str>) -> anyhow::Result<(StatusCode, Value)> {
+    /// How it answers whether it is ready, within this time.
+    pub(super) async fn ready(&self, within: Duration) -> reqwest::Result<StatusCode> {
+        let url = self.at(&["readyz"]);
+        Ok(self.client.get(url).timeout(within).send().await?.status())
+    }
+
+    /// The address of a path below the server's.
+    fn at(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow::anyhow!("--server: expected an http URL"))?
-            .pop_if_empty()
-            .extend(["api", "v1"])
-            .extend(path);
+        // An http URL has a path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    async fn get(&self, path: &[&str], metric: Option<&str>) -> anyhow::Result<(StatusCode, Value)> {
+        let mut url = self.at(&[&["api", "v1"], path].concat());
         if let Some(metric) = metric {
             url.query_pairs_mut().append_pair("metric", metric);
         }

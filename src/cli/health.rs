@@ -6,11 +6,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Url};
 use tokio::time::{Instant, sleep};
 
 use super::Outcome;
-use crate::source::base_url;
+use super::api::Api;
 use crate::units::Span;
 
 /// Whether a running server is ready: exit code 0, or 1 with the reason.
@@ -31,18 +30,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Runs the command.
 pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
-    // Installed already is as good; the client needs one also where it speaks plain HTTP.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut url = base_url(&args.server).map_err(|e| {
-        anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080")
-    })?;
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push("readyz");
-    }
-    let client = Client::builder().timeout(PATIENCE).build()?;
+    let api = Api::new(&args.server)?;
     let within = Duration::from_secs(u64::try_from(args.within.as_seconds())?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(ready(&client, &url, within)) {
+    match runtime.block_on(ready(&api, within)) {
         Ok(()) => {
             writeln!(std::io::stdout(), "{}: ready", args.server)?;
             Ok(Outcome::Fine)
@@ -55,12 +46,12 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Asks until the server is ready, or tells why it was not when last asked.
-async fn ready(client: &Client, url: &Url, within: Duration) -> Result<(), String> {
+async fn ready(api: &Api, within: Duration) -> Result<(), String> {
     let end = Instant::now() + within;
     loop {
-        let why = match client.get(url.clone()).send().await {
-            Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) => format!("not ready, /readyz answered {}", answer.status()),
+        let why = match api.ready(PATIENCE).await {
+            Ok(status) if status.is_success() => return Ok(()),
+            Ok(status) => format!("not ready, /readyz answered {status}"),
             Err(error) => format!("cannot be reached: {}", innermost(&error)),
         };
         if Instant::now() >= end {
