@@ -15,7 +15,7 @@ use clap::{ArgGroup, Args};
 use super::{Format, Outcome, files};
 use crate::policy::{Override, instant_in, next_clock_time};
 use crate::serve::{Clock, SystemClock};
-use crate::source::manifest::{ScaledObject, scaled_objects};
+use crate::source::manifest::{ScaledObject, Trigger, scaled_objects};
 use crate::source::yaml::documents;
 use crate::units::{Replicas, Span, Time};
 use patch::{Action, Target};
@@ -72,11 +72,14 @@ pub(super) struct OverrideArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
-    let action = action(args, zone(args)?, SystemClock.now())?;
     let mut warnings = Vec::new();
-    let target = match &args.file {
-        Some(path) => from_file(args, path, &action, &mut warnings)?,
-        None => from_arguments(args, &mut warnings)?,
+    let now = SystemClock.now();
+    let (target, action) = match &args.file {
+        Some(path) => from_file(args, path, now, &mut warnings)?,
+        None => {
+            let action = action(args, args.timezone.unwrap_or(Tz::UTC), now)?;
+            (from_arguments(args, &mut warnings)?, action)
+        }
     };
     let mut out = std::io::stdout().lock();
     match args.format {
@@ -91,18 +94,9 @@ pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The time zone of local times: as given, else the workload's.
-fn zone(args: &OverrideArgs) -> anyhow::Result<Tz> {
-    if let Some(zone) = args.timezone {
-        return Ok(zone);
-    }
-    let Some(path) = &args.file else { return Ok(Tz::UTC) };
-    let text = files::text(path)?;
-    let documents = documents(&text).map_err(anyhow::Error::msg)?;
-    let name = args.object.rsplit('/').next().unwrap_or_default();
-    let objects = scaled_objects(&documents);
-    let trigger = objects.iter().filter(|object| object.name == name).find_map(|object| object.ours().next());
-    let zone = trigger.and_then(|trigger| trigger.metadata.get("timezone"));
-    Ok(zone.and_then(|zone| zone.trim().parse().ok()).unwrap_or(Tz::UTC))
+fn zone(args: &OverrideArgs, trigger: &Trigger<'_>) -> Tz {
+    let of_workload = || trigger.metadata.get("timezone").and_then(|zone| zone.trim().parse().ok());
+    args.timezone.or_else(of_workload).unwrap_or(Tz::UTC)
 }
 
 /// An instant, a local date and time, or the next time that the clock shows a time of day.
@@ -169,9 +163,9 @@ fn from_arguments(args: &OverrideArgs, warnings: &mut Vec<String>) -> anyhow::Re
 fn from_file(
     args: &OverrideArgs,
     path: &Path,
-    action: &Action,
+    now: Time,
     warnings: &mut Vec<String>,
-) -> anyhow::Result<Target> {
+) -> anyhow::Result<(Target, Action)> {
     let text = files::text(path)?;
     let documents =
         documents(&text).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())?;
@@ -220,12 +214,13 @@ fn from_file(
         trigger.index,
         trigger.kind
     );
+    let action = action(args, zone(args, trigger), now)?;
     if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
         warnings.push(format!("{} has no override: this lifts what was set by kubectl", path.display()));
     }
-    warnings.extend(patch::limits_of(object, trigger, action));
+    warnings.extend(patch::limits_of(object, trigger, &action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
-    Ok(Target {
+    let target = Target {
         namespace: namespace
             .with_context(|| format!("{}: it says no namespace; expected NAMESPACE/NAME", path.display()))?,
         name: name.to_owned(),
@@ -233,7 +228,8 @@ fn from_file(
         kind: trigger.kind.clone(),
         address: trigger.metadata.get("scalerAddress").cloned(),
         metric_name: trigger.metadata.get("metricName").cloned(),
-    })
+    };
+    Ok((target, action))
 }
 
 #[cfg(test)]
