@@ -13,7 +13,6 @@ mod behavior;
 mod clock;
 mod config;
 mod curve;
-mod dice;
 mod exporters;
 mod forescale;
 mod frontier;
@@ -37,7 +36,6 @@ pub use config::{
     TwinConfig,
 };
 pub use curve::Curve;
-pub use dice::Dice;
 pub use forescale::{Foreseen, run_forescale};
 pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};
 pub use ledger::{Balance, Ledger};

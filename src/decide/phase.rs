@@ -3,7 +3,7 @@
 
 use super::prepared::FIT_GRID;
 use crate::policy::Signal;
-use crate::units::{Span, Step};
+use crate::units::{Span, Step, stable_hash};
 
 /// How the grids of a workload's signals lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,8 @@ pub fn series_phase(query: &str, step: Step, window: Span) -> Span {
 
 /// A span of whole minutes below 6 h, the same for the same text on every machine.
 pub fn hashed(text: &str) -> Span {
-    // FNV-1a: short, well spread and fixed for good, which the standard library's hasher does not promise.
-    let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
     let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
-    Span::minutes(i64::try_from(hash % minutes).unwrap_or(0))
+    Span::minutes(i64::try_from(stable_hash(text) % minutes).unwrap_or(0))
 }
 
 #[cfg(test)]

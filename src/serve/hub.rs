@@ -16,13 +16,12 @@ use trouble::{Outcome, Part, Question, Troubles};
 
 use super::flight::Flight;
 use super::store::Store;
-use crate::decide::hashed;
 use crate::history::{Interruption, Sample, Series};
 use crate::http::Metrics;
 use crate::policy::WorkloadId;
 use crate::source::feed::{Feed, FeedKey, SET_BACK};
 use crate::source::{Backend, Backoff, SourceError};
-use crate::units::{Span, Step, Time};
+use crate::units::{Span, Step, Time, stable_hash};
 
 mod parking {
     //! A mutex that a panic elsewhere does not poison: its maps hold no half-made states.
@@ -318,8 +317,7 @@ async fn timed<T>(
 
 impl Retries {
     fn new(query: &str) -> Self {
-        let seed = u64::try_from(hashed(query).as_seconds()).unwrap_or(0);
-        Retries { backoff: Backoff::new(seed), not_before: None }
+        Retries { backoff: Backoff::new(stable_hash(query)), not_before: None }
     }
 
     fn must_wait(&self, now: Time) -> bool {

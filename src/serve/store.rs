@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::history::Series;
 use crate::policy::{WorkloadId, read_keys};
 use crate::source::feed::FeedKey;
-use crate::units::{Span, Time};
+use crate::units::{Span, Time, stable_hash};
 
 /// A directory of kept files.
 pub(super) struct Store {
@@ -63,11 +63,7 @@ impl SeriesKey {
 
     /// A name for its file; that two share one costs a read, since the whole key stands in the file.
     fn file(&self) -> String {
-        let hash = self.0.bytes().fold(0x6C62_272E_07BB_0142_62B8_2175_6295_C58D_u128, |hash, byte| {
-            // FNV-1a: the same in every version of the server.
-            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B)
-        });
-        format!("{SERIES}/{hash:032x}{FRAME}")
+        format!("{SERIES}/{:016x}{FRAME}", stable_hash(&self.0))
     }
 }
 

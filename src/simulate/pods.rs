@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::dice::Dice;
 use super::twin::Change;
 use super::{Millis, PodTiming};
+use crate::units::Dice;
 
 /// The pods of one Deployment, brought forward to an instant.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::source::SourceError;
+use crate::units::Dice;
 
 /// The wait between attempts of one caller.
 #[derive(Debug, Clone)]
@@ -13,7 +14,7 @@ pub struct Backoff {
     base: Duration,
     most: Duration,
     failures: u32,
-    state: u64,
+    jitter: Dice,
 }
 
 // === impl Backoff ===
@@ -36,17 +37,17 @@ impl Backoff {
 
     /// Waits that begin at `base` and double up to `most`.
     pub fn between(base: Duration, most: Duration, seed: u64) -> Self {
-        Backoff { base, most, failures: 0, state: seed }
+        Backoff { base, most, failures: 0, jitter: Dice::new(seed) }
     }
 
     /// Counts one more failure and gives the wait before the next attempt.
     pub fn after(&mut self, error: &SourceError) -> Duration {
         let doubled = self.base.saturating_mul(1_u32 << self.failures.min(16)).min(self.most);
         self.failures = self.failures.saturating_add(1);
-        let wait = doubled.mul_f64(0.5 + 0.5 * self.unit());
+        let wait = doubled.mul_f64(0.5 + 0.5 * self.jitter.uniform());
         match error.retry_after() {
             // Spread over the next tenth, since every client was told the same.
-            Some(asked) => wait.max(asked.min(Self::MOST_ASKED).mul_f64(1.0 + 0.1 * self.unit())),
+            Some(asked) => wait.max(asked.min(Self::MOST_ASKED).mul_f64(1.0 + 0.1 * self.jitter.uniform())),
             None => wait,
         }
     }
@@ -59,15 +60,6 @@ impl Backoff {
     /// Begins anew after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
-    }
-
-    /// The next number in [0, 1) of splitmix64.
-    fn unit(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

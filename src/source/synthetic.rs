@@ -6,8 +6,7 @@
 use std::f64::consts::TAU;
 
 use crate::history::Series;
-use crate::simulate::Dice;
-use crate::units::{Span, Step, Time};
+use crate::units::{Dice, Span, Step, Time};
 
 /// The shape of a generated load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,23 +11,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use forescale::units::Dice;
+
 /// More than any single input may take, on a machine that is busy.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// Numbers by splitmix64, so that a run can be repeated.
-struct Random(u64);
+/// Numbers of a seed, so that a run can be repeated.
+struct Random(Dice);
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
     fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % most.max(1) as u64).expect("small")
+        usize::try_from(self.0.bits() % most.max(1) as u64).expect("small")
     }
 }
 
@@ -129,7 +123,7 @@ fn fuzz(target: &str) {
         executions += 1;
     };
     corpus.iter().for_each(|bytes| try_one(bytes));
-    let mut random = Random(seed);
+    let mut random = Random(Dice::new(seed));
     while begun.elapsed().as_secs_f64() < seconds {
         let base = random.below(corpus.len());
         let bytes = mutated(&corpus[base], &corpus, &mut random);

@@ -2,8 +2,7 @@
 //! one request after another (Lindley's recursion), so that its latency has the noise and the memory of a real one.
 
 use crate::capacity::{Column, Evidence, Limit, Question};
-use crate::simulate::Dice;
-use crate::units::Time;
+use crate::units::{Dice, Time};
 
 /// What is special about a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

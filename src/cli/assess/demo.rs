@@ -15,9 +15,8 @@ use super::prices::Prices;
 use super::{Settings, finish, questions, report, work};
 use crate::cli::{Format, Outcome};
 use crate::history::Series;
-use crate::simulate::Dice;
 use crate::source::{Backend, RangeQuery, Reading, SourceError};
-use crate::units::{Span, Step, Time};
+use crate::units::{Dice, Span, Step, Time};
 
 /// The end of the histories, a Monday, 00:00 UTC; any fixed instant would do.
 const UNTIL: Time = Time::from_epoch(1_773_014_400);

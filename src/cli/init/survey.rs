@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn noise_has_no_season() {
-        let mut dice = crate::simulate::Dice::new(3);
+        let mut dice = crate::units::Dice::new(3);
         let noise: Vec<f64> = (0..168).map(|_| 100.0 + dice.normal()).collect();
         // The same week thrice is a season of the week; its hours alone are none.
         let found = survey(|day, hour| noise[24 * day + hour]);

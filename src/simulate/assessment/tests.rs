@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::policy::Policy;
-use crate::simulate::{Dice, Target, TwinConfig};
+use crate::simulate::{Target, TwinConfig};
 use crate::source::Catalogue;
-use crate::units::{Span, Step, Threshold, Time};
+use crate::units::{Dice, Span, Step, Threshold, Time};
 
 /// A Monday, 00:00 UTC.
 const MONDAY: Time = Time::from_epoch(1_767_571_200);

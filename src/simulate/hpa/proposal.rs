@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn rounding_is_that_of_printing() {
-        let mut dice = crate::simulate::Dice::new(7);
+        let mut dice = crate::units::Dice::new(7);
         for _ in 0..20_000 {
             let value = (dice.uniform() * 2e7).floor() / 2e4 * 0.5;
             let printed: f64 = format!("{value:.3}").parse().expect("a number");

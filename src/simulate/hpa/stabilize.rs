@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn windows_say_what_every_recommendation_of_them_says() {
-        let mut dice = crate::simulate::Dice::new(3);
+        let mut dice = crate::units::Dice::new(3);
         let windows = [(0, 300), (60, 300), (300, 60), (0, 0)].map(|(up, down)| (up * 1_000, down * 1_000));
         for (up, down) in windows {
             let rules = |ms| Rules { stabilization: Some(Millis(ms)), ..Rules::default() };

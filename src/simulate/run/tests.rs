@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::*;
 use crate::history::{Calendar, Series};
-use crate::simulate::{Dice, MATCHED_TAU_U, PodTiming, SWEEP, Simple, matched};
-use crate::units::Step;
+use crate::simulate::{MATCHED_TAU_U, PodTiming, SWEEP, Simple, matched};
+use crate::units::{Dice, Step};
 
 /// A Monday.
 const MONDAY: Time = Time::from_epoch(1_767_571_200);

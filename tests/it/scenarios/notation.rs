@@ -6,7 +6,7 @@ use chrono::{Datelike, Timelike, Weekday};
 use chrono_tz::Tz;
 use forescale::history::Series;
 use forescale::source::yaml;
-use forescale::units::{Span, Time};
+use forescale::units::{Dice, Span, Time};
 
 /// `28d09:00`, `28d09:00:15` (days and hours since the start), or RFC 3339.
 pub(super) fn instant(text: &str, start: Time) -> Result<Time, String> {
@@ -178,8 +178,7 @@ fn daily(mut series: Series, options: &[&str]) -> Result<Series, String> {
 
 /// A number from -1 to 1 that belongs to an instant.
 fn dice(at: Time) -> f64 {
-    let mut z = at.epoch().unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    // The stream's steps, so that instants near to each other have numbers of one stream.
+    let seed = at.epoch().unsigned_abs().wrapping_sub(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    2.0 * Dice::new(seed).uniform() - 1.0
 }

@@ -79,6 +79,8 @@ fn slack() -> u32 {
 
 /// What both decide for the next instants of the grid, equal in all that the answer rests on.
 pub async fn agreement(a: &Forescale, b: &Forescale, keda: &mut Keda, next_door: &mut Keda) -> String {
+    // What was decided before was decided on what was known then: a server that has just begun reads what came since.
+    let begun = forescale::units::Time::from_epoch(load::now());
     let mut seen = Vec::new();
     while seen.len() < 2 {
         let both = async || {
@@ -88,12 +90,14 @@ pub async fn agreement(a: &Forescale, b: &Forescale, keda: &mut Keda, next_door:
             // Until a minute after the start of their Prometheus each holds what it answered before, which one that has
             // just begun does not know; from then on everything is a function of the history.
             let refills = [&x, &y].iter().any(|decision| contributor(decision, "refilling").is_some());
-            (x["at"] == y["at"] && !seen.contains(&x["at"]) && !refills).then_some((x, y))
+            let at = forescale::units::Time::parse(x["at"].as_str()?).ok()?;
+            let is_new = at > begun && !seen.contains(&x["at"]);
+            (x["at"] == y["at"] && is_new && !refills).then_some((x, y))
         };
         let ((x, y), _) = until(REFILLED + PATIENCE, "both decide for one instant", both).await;
         assert_eq!(x["replicas"], y["replicas"], "at {}:\n{x}\n{y}", x["at"]);
         assert_eq!(x["needs"], y["needs"], "at {}:\n{x}\n{y}", x["at"]);
-        assert_eq!(x["forecast"], y["forecast"], "at {}", x["at"]);
+        assert_eq!(x["forecast"], y["forecast"], "at {}:\n{x}\n{y}", x["at"]);
         seen.push(x["at"].clone());
     }
     format!("{seen:?}")

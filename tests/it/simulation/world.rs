@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use forescale::history::Series;
 use forescale::serve::{Clock, SteppedClock};
-use forescale::simulate::Dice;
 use forescale::source::synthetic::{Profile, Recipe};
 use forescale::source::{Backend, RangeQuery, Reading, SourceError};
-use forescale::units::{Span, Step, Time};
+use forescale::units::{Dice, Span, Step, Time};
 
 /// What can go wrong with a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use chrono::{Datelike, Offset, TimeZone};
 
 use super::*;
+use crate::units::Dice;
 
 /// Sets of rules per run; an unoptimised build walks fewer of them.
 const SETS: u64 = if cfg!(debug_assertions) { 36 } else { 500 };
@@ -29,13 +30,12 @@ const ZONES: [Tz; 12] = [
 const PERIODS: [(&str, &str); 2] =
     [("2010-06-01T00:00:00Z", "2012-06-01T00:00:00Z"), ("2027-01-01T00:00:00Z", "2029-01-01T00:00:00Z")];
 
-/// A linear congruential generator: the same sets in every run.
-struct Dice(u64);
+/// The same sets in every run.
+struct Choices(Dice);
 
-impl Dice {
+impl Choices {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
+        self.0.bits() % n
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -95,7 +95,7 @@ struct Watch {
     ends_today: bool,
 }
 
-fn field(dice: &mut Dice, low: u64, high: u64, star_percent: u64) -> Field {
+fn field(dice: &mut Choices, low: u64, high: u64, star_percent: u64) -> Field {
     let size = high as usize + 1;
     let mut holds = vec![false; size];
     let span = high - low + 1;
@@ -118,7 +118,7 @@ fn field(dice: &mut Dice, low: u64, high: u64, star_percent: u64) -> Field {
     Field { star: text == "*", text, holds }
 }
 
-fn cron(dice: &mut Dice) -> Cron {
+fn cron(dice: &mut Choices) -> Cron {
     let minute = field(dice, 0, 59, 10);
     // Half of the hours lie where clocks are changed.
     let hour = if dice.chance(50) { field(dice, 0, 4, 0) } else { field(dice, 0, 23, 20) };
@@ -156,9 +156,9 @@ fn clock_text(minute: i64) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
-fn random_rule(dice: &mut Dice, from: i64, named: &BTreeSet<NaiveDate>) -> Rule {
+fn random_rule(dice: &mut Choices, from: i64, named: &BTreeSet<NaiveDate>) -> Rule {
     let mut raw = RawRule::default();
-    let day = |dice: &mut Dice| date_of(from / 86_400 + dice.below(731) as i64);
+    let day = |dice: &mut Choices| date_of(from / 86_400 + dice.below(731) as i64);
     let kind = if dice.chance(50) {
         let mut weekdays = [true; 7];
         if dice.chance(70) {
@@ -307,8 +307,8 @@ fn wall_clock(zone: Tz, from: i64, to: i64) -> Vec<i64> {
 
 /// Walks one set; returns how many minutes were compared and how many changes there were.
 fn walk(zone: Tz, clock: &[i64], from: i64, seed: u64) -> Option<(usize, usize)> {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let some_days = |dice: &mut Dice, n: u64| -> BTreeSet<NaiveDate> {
+    let mut dice = Choices(Dice::new(seed));
+    let some_days = |dice: &mut Choices, n: u64| -> BTreeSet<NaiveDate> {
         (0..n).map(|_| date_of(from / 86_400 + dice.below(731) as i64)).collect()
     };
     let (sundays, named) = (some_days(&mut dice, 20), some_days(&mut dice, 50));
