@@ -53,6 +53,12 @@ pub(super) struct Question<'a> {
     pub now: Time,
 }
 
+/// What is wanted later.
+struct Wanted {
+    likely: Replicas,
+    insured: Replicas,
+}
+
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
@@ -100,6 +106,16 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
     need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
     Ok(need)
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// No more than ran lately, with the same margin above what is likely: no rise is anticipated.
+    fn within(self, lately: Replicas) -> Replicas {
+        let margin = self.insured.get().saturating_sub(self.likely.get());
+        self.insured.min(Replicas::covering(f64::from(lately.get()) + f64::from(margin)))
+    }
 }
 
 // === impl Question ===
@@ -288,7 +304,12 @@ impl Question<'_> {
         let forecast = asked(window.length());
         let pays = window.length() + self.lead + STABILIZATION;
         let again = drained(likely).unwrap_or_else(|| self.need().expected(view.peak(pays).at(likely)));
-        let again = again.min(self.needed_lately(pays).max(need.reactive));
+        let lately = self.needed_lately(pays).max(need.reactive);
+        let soon = match self.drain() {
+            Some(_) => Replicas::ZERO,
+            None => self.asked_before_news(&view, window, insured).within(lately),
+        };
+        let again = again.min(lately).max(soon);
         let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
         need.view = Some(ForecastView {
@@ -312,6 +333,17 @@ impl Question<'_> {
             need.plan = again;
             need.awaits = self.need().expected(expected) > Replicas::ZERO;
         }
+    }
+
+    /// What this forecast will ask for until the next sample is read, as far as a release would still be held by the HPA.
+    /// The window moves on between two samples and the forecast does not: a replica let go meanwhile would be wanted
+    /// again without any news, at every sample of a series whose step is long.
+    fn asked_before_news(&self, view: &View<'_>, window: LeadWindow, insured: Insured) -> Wanted {
+        let news = view.tracker.at() + self.signal.step.span() + self.signal.settle;
+        let wait = news.since(view.until).clamp(Span::ZERO, STABILIZATION);
+        let (length, need) = (window.length() + wait, self.need());
+        let likely = need.expected(view.load(length).at(Quantile::MEDIAN));
+        Wanted { likely, insured: view.need(length, insured, need) }
     }
 
     fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {
