@@ -9,6 +9,7 @@ mod flight;
 mod forecasts;
 mod hub;
 mod listen;
+mod past;
 mod pulse;
 mod registry;
 mod starts;

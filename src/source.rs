@@ -11,6 +11,7 @@ mod error;
 pub mod exporters;
 pub mod feed;
 pub mod manifest;
+pub(crate) mod patch;
 pub mod prometheus;
 pub mod promql;
 mod recorded;

@@ -3,8 +3,6 @@
 //! Who may override is Kubernetes' business, so the command changes nothing: it prints a JSON Patch for `kubectl`
 //! and a snippet for Git. The patch tests what it is about to change; with a wrong index the API server refuses it.
 
-mod patch;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +14,9 @@ use super::{Format, Outcome, files};
 use crate::policy::{Override, instant_in, next_clock_time};
 use crate::serve::{Clock, SystemClock};
 use crate::source::manifest::{ScaledObject, Trigger, scaled_objects};
+use crate::source::patch::{self, Action, Target};
 use crate::source::yaml::documents;
 use crate::units::{Replicas, Span, Time};
-use patch::{Action, Target};
 
 /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
 #[derive(Debug, Args)]

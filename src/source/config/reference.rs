@@ -83,6 +83,19 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ("listen.http", "address", "0.0.0.0:8080", "Metrics, health, the API and the page."),
     ("log.format", "`text`, `json`", "text", "The form of a log line."),
     ("log.level", "text", "info", "A level, or directives such as `info,forescale=debug`."),
+    (
+        "page.grafana",
+        "URL",
+        "",
+        "Where a workload's dashboard is: the page links to it. `{namespace}`, `{name}`, `{metric}`, `{from}` and \
+         `{to}` are filled in.",
+    ),
+    (
+        "page.pricePerReplicaHour",
+        "text",
+        "",
+        "What one replica costs in an hour, such as `'0.04'`: the page tells savings in money, too.",
+    ),
     ("policies", "path", "", "The directory of named policies; read again when it changes."),
     (
         "serverAddressAllow",

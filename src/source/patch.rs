@@ -1,14 +1,14 @@
-//! The patch as a program reads it, as kubectl takes it and as Git keeps it. Nothing here reads a file or a clock.
+//! The patch that sets or lifts an override: as a program reads it, as kubectl takes it and as Git keeps it. Nothing here reads a file or a clock.
 
 use serde_json::{Value, json};
 
+use super::manifest::{ScaledObject, Trigger};
 use crate::policy::Override;
-use crate::source::manifest::{ScaledObject, Trigger};
 use crate::units::Replicas;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// Set this override, in place of one that is there.
     Set(Override),
     /// Take it away.
@@ -17,7 +17,7 @@ pub(super) enum Action {
 
 /// Where, and what must be found there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     pub namespace: String,
     pub name: String,
     pub trigger: usize,
@@ -27,20 +27,24 @@ pub(super) struct Target {
 }
 
 /// The JSON Patch (RFC 6902). `add` replaces an override that is there; `remove` fails where there is none.
-pub(super) fn json(target: &Target, action: &Action) -> Value {
+pub(crate) fn json(target: &Target, action: &Action) -> Value {
     Value::Array(operations(target, action))
 }
 
-/// For people: the command, and the same for Git.
-pub(super) fn text(target: &Target, action: &Action) -> String {
-    let Target { namespace, name, trigger, .. } = target;
-    let patch = json(target, action);
-    let command = format!(
+/// The same as a line for a shell.
+pub(crate) fn command(target: &Target, action: &Action) -> String {
+    format!(
         "kubectl --namespace {} patch scaledobject {} --type json --patch {}",
-        shell(namespace),
-        shell(name),
-        shell(&patch.to_string())
-    );
+        shell(&target.namespace),
+        shell(&target.name),
+        shell(&json(target, action).to_string())
+    )
+}
+
+/// For people: the command, and the same for Git.
+pub(crate) fn text(target: &Target, action: &Action) -> String {
+    let Target { namespace, name, trigger, .. } = target;
+    let command = command(target, action);
     let (does, line) = match action {
         Action::Set(word) => (
             match word.from {
@@ -69,7 +73,7 @@ pub(super) fn text(target: &Target, action: &Action) -> String {
 }
 
 /// What the file says that will keep the override from doing what was meant.
-pub(super) fn limits_of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action: &Action) -> Vec<String> {
+pub(crate) fn limits_of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action: &Action) -> Vec<String> {
     let Action::Set(word) = action else { return Vec::new() };
     let mut notes = Vec::new();
     let wanted = word.replicas.get();
