@@ -6,6 +6,8 @@
 //! forecast is followed as the ladder of failures would follow it, and that is said.
 
 mod live;
+#[cfg(test)]
+mod rehearsal;
 mod replay;
 
 use std::io::Write;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::contest::Outcome;
 use super::doubts;
+use super::verdict::{meaning, verdict};
 use crate::simulate::DEAREST;
 
 /// Prints the summary as one document.
@@ -24,6 +25,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let truth = if target.truth.is_some() { ", judged by the capacity given" } else { "" };
         let per_replica = target.threshold.get();
         writeln!(out, "{}: {from} to {until}, {per_replica} per replica{truth}", result.workload.name)?;
+        if let Some(verdict) = verdict(&result.entries) {
+            writeln!(out, "{verdict}")?;
+        }
         for doubt in doubts::of(result.workload, &result.entries) {
             writeln!(out, "note: {doubt}")?;
         }
@@ -64,6 +68,14 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         }
         writeln!(out)?;
     }
+    let mut told: Vec<&str> = Vec::new();
+    for entry in results.iter().flat_map(|result| &result.entries) {
+        if !told.contains(&entry.name) {
+            told.push(entry.name);
+            writeln!(out, "{:<20}{}", entry.name, meaning(entry.name))?;
+        }
+    }
+    writeln!(out)?;
     writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
     writeln!(
         out,
