@@ -99,13 +99,7 @@ fn limits(section: &Section<'_>) -> Limits {
 }
 
 fn page(section: &Section<'_>) -> PageConfig {
-    let price = section.text("pricePerReplicaHour").and_then(|text| {
-        let price = text.value.trim().parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
-        if price.is_none() {
-            section.fault("pricePerReplicaHour", quoted(&text.shown), "a price such as '0.04'");
-        }
-        price
-    });
+    let price = section.decimal("pricePerReplicaHour", "a price such as 0.04");
     let grafana = section.text("grafana").and_then(|text| {
         let is_link = ["http://", "https://"].iter().any(|scheme| text.value.starts_with(scheme));
         if !is_link {

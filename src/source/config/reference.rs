@@ -92,9 +92,9 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "page.pricePerReplicaHour",
-        "text",
+        "number",
         "",
-        "What one replica costs in an hour, such as `'0.04'`: the page tells savings in money, too.",
+        "What one replica costs in an hour, such as `0.04`: the page tells savings in money, too.",
     ),
     ("policies", "path", "", "The directory of named policies; read again when it changes."),
     (
@@ -148,6 +148,7 @@ mod tests {
             ("grpc.tls", "grpc: {tls: {UNKNOWN: 1}}"),
             ("limits", "limits: {UNKNOWN: 1}"),
             ("log", "log: {UNKNOWN: 1}"),
+            ("page", "page: {UNKNOWN: 1}"),
             ("state", "state: {UNKNOWN: 1}"),
         ] {
             let text = text.replace("UNKNOWN", UNKNOWN).replace("NAME", "default");
