@@ -154,9 +154,10 @@ pub fn api_schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Answers of Forescale's HTTP API, version 1",
         "description": "GET api/v1/workloads is Workloads, and api/v1/fleet is Fleet: sorted by `sort=`, chosen by `q=`, \
-            `namespace=`, `state=` and `saving=`, a hundred rows at a `page=`; api/v1/fleet.csv is all of it as CSV. Below api/v1/workloads/{namespace}/{name}, `decision` is \
-            Decision (of another instant with `at=`), `history?hours=` History, `why?hours=` Why and `forecast?hours=` Forecast; `metric=` tells several metrics of one \
-            workload apart. Every refusal is a Problem.",
+            `namespace=`, `state=` and `saving=`, a hundred rows at a `page=`; api/v1/fleet.csv is all of it as CSV. \
+            Below api/v1/workloads/{namespace}/{name}, `decision` is Decision (of another instant with `at=`), \
+            `history?hours=` History, `why?hours=` Why and `forecast?hours=` Forecast; `metric=` tells several metrics \
+            of one workload apart. Every refusal is a Problem.",
         "anyOf": answers,
         "$defs": generator.take_definitions(true),
     })

@@ -58,13 +58,27 @@ fn wander() -> Vec<f64> {
         .collect()
 }
 
+/// A trouble with the keys of every workload.
+fn of(
+    name: &'static str,
+    load: Vec<f64>,
+    page: &'static [&'static str],
+    command: &'static [&'static str],
+) -> Trouble {
+    Trouble { name, keys: Vec::new(), load, silent: false, page, command }
+}
+
+/// The same with another key.
+fn with(key: &'static str, value: String, trouble: Trouble) -> Trouble {
+    Trouble { keys: vec![(key, value)], ..trouble }
+}
+
 fn troubles() -> Vec<Trouble> {
-    let calm = || changed(|_, load| load);
-    let of =
-        |name, load, page, command| Trouble { name, keys: Vec::new(), load, silent: false, page, command };
-    let with = |key, value: String, trouble: Trouble| Trouble { keys: vec![(key, value)], ..trouble };
-    let word = format!("replicas=30 until={} reason='sale of last week'", NOW + Span::days(5));
-    let rules = "- {days: mon-sun, start: '02:55', end: '04:00', min: 25, name: nightly batch}".to_owned();
+    of_the_load().into_iter().chain(of_people()).collect()
+}
+
+/// What the load and its source do.
+fn of_the_load() -> Vec<Trouble> {
     vec![
         of(
             "spike",
@@ -110,6 +124,15 @@ fn troubles() -> Vec<Trouble> {
             &[">forecast not used</span>", "its loss is", "The load now decides"],
             &["forecast_unused: ", "its loss is", "The load now decides"],
         ),
+    ]
+}
+
+/// What people did, and KEDA.
+fn of_people() -> Vec<Trouble> {
+    let calm = || changed(|_, load| load);
+    let word = format!("replicas=30 until={} reason='sale of last week'", NOW + Span::days(5));
+    let rules = "- {days: mon-sun, start: '02:55', end: '04:00', min: 25, name: nightly batch}".to_owned();
+    vec![
         with(
             "override",
             word,

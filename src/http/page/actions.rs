@@ -51,7 +51,8 @@ pub(super) fn write(
         ),
     )?;
     out.push_str(
-        "<p>It writes a report with what this policy, a reactive trigger and others would have come to.</p>\n</section>\n",
+        "<p>It writes a report with what this policy, a reactive trigger and others would have come to.</p>\n\
+         </section>\n",
     );
     Ok(())
 }
