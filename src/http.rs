@@ -8,10 +8,11 @@ mod fleet;
 mod metrics;
 mod overview;
 mod page;
+pub(crate) mod patch;
 mod routes;
 mod view;
 
 pub use metrics::Metrics;
-pub use overview::{Again, Change, Known, Overview, Past, Standing, Story, Worth};
+pub use overview::{Again, Change, Known, Overview, Past, Settings, Standing, Story, Worth};
 pub use routes::router;
 pub use view::{api_schema, decision_json, verdict_json};

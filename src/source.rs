@@ -11,7 +11,6 @@ mod error;
 pub mod exporters;
 pub mod feed;
 pub mod manifest;
-pub(crate) mod patch;
 pub mod prometheus;
 pub mod promql;
 mod recorded;

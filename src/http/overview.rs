@@ -9,7 +9,6 @@ use crate::decide::{Blind, Condition, Decision, Moment, Prepared};
 use crate::forecast::Trust;
 use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
-use crate::source::config::PageConfig;
 use crate::units::{Replicas, Span, Time};
 
 /// Every workload, and the story of one.
@@ -31,7 +30,7 @@ pub trait Overview: Send + Sync + 'static {
     /// The load of its first signal, as far as it was read.
     fn load(&self, id: &WorkloadId) -> Option<Arc<Series>>;
     /// What the page is told beside.
-    fn settings(&self) -> &PageConfig;
+    fn settings(&self) -> &Settings;
     /// The metrics, brought up to date.
     fn metrics(&self) -> &Metrics;
     /// The present.
@@ -53,6 +52,15 @@ pub struct Known {
     pub last_asked: Time,
     /// What its forecast has been worth; `None` where that is not counted.
     pub worth: Option<Worth>,
+}
+
+/// What the page is told beside what the server knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// What one replica costs in an hour, in whatever money.
+    pub price: Option<f64>,
+    /// Where a workload's dashboard is, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}` (milliseconds).
+    pub grafana: Option<String>,
 }
 
 /// What the forecast's answers have been worth beside those of a reactive trigger, since this server began.

@@ -182,9 +182,7 @@ async fn decision(
     }
     Ok(match known.standing.decision() {
         // A small answer: it waits for none of the places of large ones.
-        Some(decision) => {
-            Json(view::decision_json(decision, known.policy.as_deref(), overview.now())).into_response()
-        }
+        Some(decision) => Json(view::newest_json(decision, &known, overview.now())).into_response(),
         None => untold(&known, overview),
     })
 }

@@ -51,6 +51,14 @@ pub(super) fn workloads_json(known: &[Known], now: Time, exposes: bool) -> Value
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
 
+/// The newest decision of a workload, with everything that the server knows of how it is doing: also that KEDA is silent.
+pub(super) fn newest_json(decision: &Decision, known: &Known, now: Time) -> Value {
+    let mut document = decision_json(decision, known.policy.as_deref(), now);
+    let states: Vec<StateView> = known.conditions(now).iter().map(StateView::of).collect();
+    document["states"] = value(&states);
+    document
+}
+
 /// A page of the fleet, with what all chosen rows come to.
 pub(super) fn fleet_json(
     fleet: &Fleet<'_>,

@@ -26,10 +26,9 @@ use super::store::Store;
 use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, State};
-use crate::http::Metrics;
+use crate::http::{Metrics, Settings};
 use crate::keda::{Desk, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
-use crate::source::config::PageConfig;
 use crate::source::{Backends, Catalogue};
 use crate::units::{Span, Time};
 
@@ -49,7 +48,7 @@ pub(super) struct Shared {
     pub metrics: Arc<Metrics>,
     pub startup_grace: Span,
     pub exposes_queries: bool,
-    pub page: PageConfig,
+    pub page: Settings,
 }
 
 /// Knows every workload that KEDA asks for, and keeps its decision current.
@@ -114,7 +113,7 @@ impl Registry {
                 metrics,
                 startup_grace: parts.config.startup_grace,
                 exposes_queries: parts.config.expose_queries,
-                page: parts.config.page.clone(),
+                page: Settings { price: parts.config.page.price, grafana: parts.config.page.grafana.clone() },
             }),
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,

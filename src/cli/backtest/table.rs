@@ -25,12 +25,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let truth = if target.truth.is_some() { ", judged by the capacity given" } else { "" };
         let per_replica = target.threshold.get();
         writeln!(out, "{}: {from} to {until}, {per_replica} per replica{truth}", result.workload.name)?;
-        if let Some(verdict) = verdict(&result.entries) {
-            writeln!(out, "{verdict}")?;
-        }
-        for doubt in doubts::of(result.workload, &result.entries) {
-            writeln!(out, "note: {doubt}")?;
-        }
+        let doubts = doubts::of(result.workload, &result.entries).into_iter();
+        let doubts = doubts.map(|doubt| format!("note: {doubt}"));
+        verdict(&result.entries).into_iter().chain(doubts).try_for_each(|line| writeln!(out, "{line}"))?;
         if let Some(trust) = result.entries.iter().find_map(|entry| entry.trust) {
             writeln!(out, "at the end {trust}")?;
         }
@@ -68,14 +65,7 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         }
         writeln!(out)?;
     }
-    let mut told: Vec<&str> = Vec::new();
-    for entry in results.iter().flat_map(|result| &result.entries) {
-        if !told.contains(&entry.name) {
-            told.push(entry.name);
-            writeln!(out, "{:<20}{}", entry.name, meaning(entry.name))?;
-        }
-    }
-    writeln!(out)?;
+    strategies(results, &mut out)?;
     writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
     writeln!(
         out,
@@ -95,4 +85,16 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         writeln!(out, "Interrupted: what was finished until then is shown and kept.")?;
     }
     Ok(())
+}
+
+/// What each strategy of the tables is, once.
+fn strategies(results: &[Outcome<'_>], out: &mut impl Write) -> std::io::Result<()> {
+    let mut told: Vec<&str> = Vec::new();
+    for entry in results.iter().flat_map(|result| &result.entries) {
+        if !told.contains(&entry.name) {
+            told.push(entry.name);
+            writeln!(out, "{:<20}{}", entry.name, meaning(entry.name))?;
+        }
+    }
+    writeln!(out)
 }

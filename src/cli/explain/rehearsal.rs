@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use super::live;
 use crate::cli::Format;
-use crate::decide::{Moment, Retold, SignalTraces, Traces};
+use crate::decide::{Moment, Note, Retold, SignalTraces, Traces};
 use crate::history::Series;
-use crate::http::{self, Again, Known, Metrics, Overview, Past, Standing, Story};
+use crate::http::{self, Again, Known, Metrics, Overview, Past, Settings, Standing, Story};
 use crate::policy::{Keys, Policy, WorkloadId};
-use crate::source::config::PageConfig;
 use crate::units::{Span, Step, Time};
 
 /// A trouble, and the words that name its cause and its cure.
@@ -30,6 +29,8 @@ struct Trouble {
 
 /// Three o'clock on a Wednesday.
 const NOW: Time = Time::from_epoch(1_772_593_200);
+/// Its forecast lost for days: the note of that is planted in place of the days.
+const DISTRUSTED: &str = "distrusted";
 /// Minutes of history.
 const LONG: usize = 15 * 1_440;
 
@@ -43,19 +44,6 @@ fn wave(minute: usize) -> f64 {
 /// The wave, with something done to its last minutes.
 fn changed(change: impl Fn(usize, f64) -> f64) -> Vec<f64> {
     (0..LONG).map(|minute| change(LONG - minute, wave(minute))).collect()
-}
-
-/// Steps up and down without any pattern: the load now is the best that can be known.
-fn wander() -> Vec<f64> {
-    let mut state: u64 = 20_260_304;
-    let mut level: f64 = 300.0;
-    (0..LONG)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            level = (level + ((state >> 33) % 2_001) as f64 / 100.0 - 10.0).clamp(50.0, 900.0);
-            level
-        })
-        .collect()
 }
 
 /// A trouble with the keys of every workload.
@@ -79,6 +67,7 @@ fn troubles() -> Vec<Trouble> {
 
 /// What the load and its source do.
 fn of_the_load() -> Vec<Trouble> {
+    let calm = || changed(|_, load| load);
     vec![
         of(
             "spike",
@@ -108,9 +97,9 @@ fn of_the_load() -> Vec<Trouble> {
         ),
         of(
             "reading",
-            changed(|ago, load| if ago == 90 { load * 1_000.0 } else { load }),
-            &["left out", "maskedSpans: '"],
-            &["left out"],
+            changed(|ago, load| if ago == 40 { load * 1_000.0 } else { load }),
+            &["1 sample ignored", "maskedSpans: '"],
+            &["1 sample ignored"],
         ),
         of(
             "blind",
@@ -119,8 +108,8 @@ fn of_the_load() -> Vec<Trouble> {
             &["stale: the last sample is 2h", "See why the data source does not answer"],
         ),
         of(
-            "distrusted",
-            wander(),
+            DISTRUSTED,
+            calm(),
             &[">forecast not used</span>", "its loss is", "The load now decides"],
             &["forecast_unused: ", "its loss is", "The load now decides"],
         ),
@@ -215,7 +204,12 @@ impl Night {
         };
         let mut retold = Retold::new(&policy, traces.clone(), NOW);
         let standing = match retold.at(NOW) {
-            Ok(decision) => Standing::Decided(Arc::new(decision)),
+            Ok(mut decision) => {
+                if trouble.name == DISTRUSTED {
+                    decision.notes.push(Note::Distrusted { ratio: 1.8 });
+                }
+                Standing::Decided(Arc::new(decision))
+            }
             Err(blind) => Standing::Blind(blind),
         };
         let story = Story {
@@ -284,8 +278,8 @@ impl Overview for Night {
         self.find(id)?.1.load.clone()
     }
 
-    fn settings(&self) -> &PageConfig {
-        const NONE: &PageConfig = &PageConfig { price: None, grafana: None };
+    fn settings(&self) -> &Settings {
+        const NONE: &Settings = &Settings { price: None, grafana: None };
         NONE
     }
 

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use super::super::overview::{Known, Story};
+use super::super::overview::{Known, Settings, Story};
+use super::super::patch::{Action, Target, command};
 use super::encoded;
 use crate::decide::Condition;
 use crate::draw::{escaped, number};
 use crate::policy::{Override, WorkloadId};
-use crate::source::config::PageConfig;
-use crate::source::patch::{Action, Target, command};
 use crate::units::{Replicas, Span, Time};
 
 /// How long the override of the example holds.
@@ -20,7 +19,7 @@ pub(super) fn write(
     out: &mut String,
     known: &Known,
     story: &Story,
-    settings: &PageConfig,
+    settings: &Settings,
     back: Span,
     now: Time,
 ) -> std::fmt::Result {

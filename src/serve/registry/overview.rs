@@ -9,10 +9,9 @@ use tokio::time::Instant;
 use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
 use crate::decide::{Moment, Retold};
 use crate::history::Series;
-use crate::http::{Again, Known, Metrics, Overview, Past, Standing, Story};
+use crate::http::{Again, Known, Metrics, Overview, Past, Settings, Standing, Story};
 use crate::policy::{Faults, WorkloadId};
 use crate::serve::workload::Workload;
-use crate::source::config::PageConfig;
 use crate::units::{Span, Time};
 
 /// When no loop has turned for so long, no longer poll step given, the server has to be started again.
@@ -63,7 +62,7 @@ impl Overview for Registry {
         self.newest(id)?.load(&self.shared)
     }
 
-    fn settings(&self) -> &PageConfig {
+    fn settings(&self) -> &Settings {
         &self.shared.page
     }
 

@@ -104,30 +104,11 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
         assert!(story.contains(text), "{text} is not in {story}");
     }
     assert_eq!(story.matches("<svg").count(), 3, "{story}");
-    let line = story.lines().find_map(|line| line.split("forescale override ").nth(1)).expect("a line");
-    let line = line.split('<').next().expect("words");
-    let printed =
-        Command::new(env!("CARGO_BIN_EXE_forescale")).arg("override").args(line.split(' ')).output();
-    let printed = printed.expect("the binary runs");
-    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    its_command_prints_a_patch(&story);
     the_fleet_is_chosen_and_summed_up(server).await;
     let (status, filtered) = server.get("/?q=launch").await;
     assert!(status == 200 && filtered.contains("shop/launched") && !filtered.contains(">shop/web<"));
-    for (path, status) in [("/workloads/shop/none", 404), ("/workloads/%3Cb%3E/x", 404), ("/?page=999", 200)]
-    {
-        let (found, text) = server.get(path).await;
-        assert!(found == status && !text.contains("<b>"), "{path}: {found} {text}");
-    }
-    for path in ["/", "/workloads/shop/web", "/workloads/shop/broken", "/api/v1/workloads"] {
-        let (_, text) = server.get(path).await;
-        for hidden in ["sum(load)", "secret_metric", "<script", "http://", "https://", " style="] {
-            assert!(!text.contains(hidden), "{path} shows {hidden}");
-        }
-        assert_eq!(server.post(path).await, 405, "{path}");
-    }
-    let headers = server.headers("/").await;
-    assert!(headers["content-security-policy"].to_str().expect("text").starts_with("default-src 'none'"));
-    assert_eq!(headers["x-content-type-options"], "nosniff");
+    nothing_is_hidden_badly_or_changed(server).await;
     in_a_browser(
         server,
         &[
@@ -154,6 +135,34 @@ async fn the_fleet_is_chosen_and_summed_up(server: &Forescale) {
     assert!(by_name.contains("class=\"spark\"") && by_name.contains("replicas now"), "{by_name}");
     let headers = server.headers("/workloads/shop/web?refresh=3").await;
     assert_eq!(headers["refresh"], "10", "no more often than that");
+}
+
+/// What the page tells to type is taken by the command.
+fn its_command_prints_a_patch(story: &str) {
+    let line = story.lines().find_map(|line| line.split("forescale override ").nth(1)).expect("a line");
+    let line = line.split('<').next().expect("words");
+    let printed =
+        Command::new(env!("CARGO_BIN_EXE_forescale")).arg("override").args(line.split(' ')).output();
+    let printed = printed.expect("the binary runs");
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+}
+
+async fn nothing_is_hidden_badly_or_changed(server: &Forescale) {
+    for (path, status) in [("/workloads/shop/none", 404), ("/workloads/%3Cb%3E/x", 404), ("/?page=999", 200)]
+    {
+        let (found, text) = server.get(path).await;
+        assert!(found == status && !text.contains("<b>"), "{path}: {found} {text}");
+    }
+    for path in ["/", "/workloads/shop/web", "/workloads/shop/broken", "/api/v1/workloads"] {
+        let (_, text) = server.get(path).await;
+        for hidden in ["sum(load)", "secret_metric", "<script", "http://", "https://", " style="] {
+            assert!(!text.contains(hidden), "{path} shows {hidden}");
+        }
+        assert_eq!(server.post(path).await, 405, "{path}");
+    }
+    let headers = server.headers("/").await;
+    assert!(headers["content-security-policy"].to_str().expect("text").starts_with("default-src 'none'"));
+    assert_eq!(headers["x-content-type-options"], "nosniff");
 }
 
 async fn states_are_published(server: &Forescale) {

@@ -1,3 +1,5 @@
+//! A source that hangs, and what is told of it.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
