@@ -33,6 +33,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
+/// A picture no wider than this is seen whole on a phone.
+const NARROW: f64 = 500.0;
 /// Columns that answer the pointer.
 pub const COLUMNS: usize = 96;
 
@@ -59,6 +61,14 @@ impl Plane {
             let (left, y) = self.at(self.x.0, value);
             let right = self.width - RIGHT;
             let text = format!("{}{unit}", number(value));
+            if self.width > NARROW {
+                // On a phone a wide picture begins at its right end: the scale must be seen there, too.
+                let _ = writeln!(
+                    self.body,
+                    "<text class=\"right\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
+                    y - 3.0
+                );
+            }
             let _ = writeln!(
                 self.body,
                 "<path class=\"grid\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>\
