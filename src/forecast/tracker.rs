@@ -17,6 +17,7 @@ use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::{ANALOGUE, outlook};
+use super::peaks::Rungs;
 use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
 use super::shift::Shifted;
@@ -50,13 +51,6 @@ pub(super) struct State {
     slots: usize,
 }
 
-/// Peaks of the windows that are modelled and loads of single instants, as of one instant.
-#[derive(Debug, Clone, Default)]
-pub struct Rungs {
-    peaks: Vec<((Rule, i64), [f64; L])>,
-    points: Vec<((Rule, i64), [f64; L])>,
-}
-
 /// A forecast whose truth is still to come.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -66,7 +60,7 @@ struct Waiting {
 }
 
 /// A rise or a fall that has lasted so many seconds begs the question whether the level has shifted.
-const SOON: i64 = 300;
+const SOON: i64 = 60;
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
 const CAP: f64 = 4.0;
 
@@ -235,7 +229,7 @@ impl Tracker {
     }
 
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
-    fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
+    pub(super) fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
         for (i, t) in self.tasks_about(false, ahead) {
@@ -258,60 +252,6 @@ impl Tracker {
         }
     }
 
-    /// The same of the largest load of a window. No window's peak is below what is said of an instant in it; beyond the
-    /// longest window that is modelled, each instant counts with what that window's peak has over its own instants.
-    fn peak_levels(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
-        let step = self.fit.plan.step;
-        let modelled = self.tasks_about(true, window).map(|(_, t)| t.task.steps as i64 * step).max();
-        let near = window.min(modelled.unwrap_or(0));
-        let peak = self.modelled_peak(rule, near, notes);
-        let inside = self.highest(rule, 0, near, notes);
-        let beyond = self.highest(rule, near, window, notes);
-        let mut least = 0.0f64;
-        std::array::from_fn(|l| {
-            let excess = (peak[l] - inside[l]).max(0.0);
-            least = least.max(peak[l]).max(inside[l]).max(beyond[l] + excess);
-            least
-        })
-    }
-
-    /// The peak of a window that is not beyond the longest modelled one. A longer window holds the shorter one, so its
-    /// peak is never below: each rung counts for all beyond it, and what lies between two is interpolated.
-    fn modelled_peak(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
-        let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
-        for (i, t) in self.tasks_about(true, window) {
-            let length = t.task.steps as i64 * self.fit.plan.step;
-            let peak = noted(&mut notes.peaks, (rule, length), || self.task_levels(rule, i, length));
-            let longer: [f64; L] = std::array::from_fn(|l| peak[l].max(levels[l]));
-            if length >= window {
-                return part_of_the_way(window, (shorter, levels), (length, longer));
-            }
-            (shorter, levels) = (length, longer);
-        }
-        levels
-    }
-
-    /// The highest that is said of an instant after the first number of seconds and up to the second, by level. What lies
-    /// between two of the instants that are looked at is interpolated.
-    fn highest(&self, rule: Rule, after: i64, until: i64, notes: &mut Rungs) -> [f64; L] {
-        let (mut before, mut levels) = (0i64, [0.0f64; L]);
-        if after >= until {
-            return levels;
-        }
-        for instant in instants(self.fit.plan.step).skip_while(|&instant| instant <= after) {
-            if before >= until {
-                break;
-            }
-            let said = noted(&mut notes.points, (rule, instant), || self.levels(rule, instant));
-            let higher: [f64; L] = std::array::from_fn(|l| said[l].max(levels[l]));
-            if instant >= until {
-                return part_of_the_way(until, (before, levels), (instant, higher));
-            }
-            (before, levels) = (instant, higher);
-        }
-        levels
-    }
-
     /// The task that says most about a horizon: the longest not beyond it, or the first.
     pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
         let step = self.fit.plan.step;
@@ -323,7 +263,11 @@ impl Tracker {
     }
 
     /// The tasks that say something about a horizon, ascending.
-    fn tasks_about(&self, peak: bool, ahead: i64) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
+    pub(super) fn tasks_about(
+        &self,
+        peak: bool,
+        ahead: i64,
+    ) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
         let plan = &self.fit.plan;
         let speaks = move |task: &Task| {
             task.peak == peak && (!task.is_echo(plan) || task.steps as i64 * plan.step == ahead)
@@ -331,7 +275,7 @@ impl Tracker {
         self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
     }
 
-    fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
+    pub(super) fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
             return [0.0; L];
         };
@@ -339,45 +283,6 @@ impl Tracker {
         p.pooled = self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead);
         p.by(rule, &learnt.errors).map(f64::from)
     }
-}
-
-/// Whole steps ahead at which a window looks at the single instants in it: few where windows are short and asked for at
-/// every sample; the shape of a day beyond.
-fn instants(step: i64) -> impl Iterator<Item = i64> {
-    const FEW: [i64; 4] = [60, 300, 900, 1_800];
-    let beyond =
-        (2..=16).map(|k| 1_800 * k).chain((9..=48).map(|k| 3_600 * k)).chain((17..=160).map(|k| 10_800 * k));
-    let mut last = 0;
-    FEW.into_iter().chain(beyond).filter_map(move |seconds| {
-        let whole = step * (seconds / step).max(1);
-        (whole > last).then(|| {
-            last = whole;
-            whole
-        })
-    })
-}
-
-/// Levels at a place between two others, by the ratio of their distances; at the farther one where nothing is nearer.
-fn part_of_the_way(place: i64, (a, low): (i64, [f64; L]), (b, high): (i64, [f64; L])) -> [f64; L] {
-    if a <= 0 {
-        return high;
-    }
-    let share = (place as f64 / a as f64).ln() / (b as f64 / a as f64).ln();
-    std::array::from_fn(|l| low[l] + share * (high[l] - low[l]))
-}
-
-/// What was noted under a key, or is now.
-fn noted<K: PartialEq + Copy>(
-    notes: &mut Vec<(K, [f64; L])>,
-    key: K,
-    ask: impl FnOnce() -> [f64; L],
-) -> [f64; L] {
-    if let Some((_, levels)) = notes.iter().find(|(noted, _)| *noted == key) {
-        return *levels;
-    }
-    let levels = ask();
-    notes.push((key, levels));
-    levels
 }
 
 impl State {
@@ -393,24 +298,19 @@ impl State {
         }
     }
 
-    /// The pool's quantiles, averaged with those of the second hypothesis where there is one.
+    /// The pool's quantiles, or those of the second hypothesis: where there is one, either may be true.
     fn joined(
         &self,
         fit: &Inner,
         learnt: &Learnt,
-        mut levels: [f32; L],
+        levels: [f32; L],
         shifted: Option<&Shifted>,
         ahead: i64,
     ) -> [f32; L] {
         let Some(shifted) = shifted else { return levels };
         let other = shifted.levels(fit, learnt.task.peak, learnt.task.steps, ahead);
         let Some(other) = other else { return levels };
-        let mut least = 0.0f32;
-        for ((q, other), share) in levels.iter_mut().zip(other).zip(shifted.share(fit, self)) {
-            least = least.max(*q + share * (other - *q));
-            *q = least;
-        }
-        levels
+        super::levels::either(&levels, &other, shifted.share(fit, self))
     }
 
     fn heap_bytes(&self) -> usize {
