@@ -18,6 +18,7 @@ mod models;
 mod now;
 mod outlook;
 mod pattern;
+mod peaks;
 mod plain;
 mod pool;
 mod profile;
@@ -30,7 +31,8 @@ mod trust;
 
 pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
-pub use tracker::{Rungs, Tracker};
+pub use peaks::Rungs;
+pub use tracker::Tracker;
 pub use trust::{Accuracy, Rule, Trust, TrustState};
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 mod clock;
 mod fitter;
-mod flight;
 mod forecasts;
 mod hub;
 mod listen;
 mod past;
 mod pulse;
 mod registry;
+mod single_flight;
 mod starts;
 mod store;
 mod tls;

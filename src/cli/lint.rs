@@ -44,9 +44,9 @@ pub(super) struct LintArgs {
     format: LintFormat,
 }
 
-/// What `leadTime: auto` learns from.
 /// What `capacity` learns from.
 const CPU: &str = "container_cpu_usage_seconds_total";
+/// What `leadTime: auto` learns from.
 const STARTS: &str = "kube_pod_status_ready_time";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

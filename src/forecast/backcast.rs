@@ -11,7 +11,7 @@ use super::learn::FAR_THINNED;
 use super::models::Trial;
 use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, Standing, Table, Weights, own_size, spread};
+use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, SEEN, Standing, Table, Weights, own_size, spread};
 use super::transform::uneven;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
@@ -77,6 +77,7 @@ pub(super) fn backcast(
         .collect();
     let mut knots = knots(&trials, &own, &usual, &ages);
     direct_knots(&trials, &ages, &mut knots);
+    seen_knots(&trials, &ages, &mut knots);
     let plain = plain_knots(&trials, &ages, &knots);
     let errors = Errors { knots, usual, plain };
     let standing = replay(plan, task, &trials, &own, &errors, &ages);
@@ -182,6 +183,13 @@ fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
         let errors = said().map(|(t, _)| (t.truth - t.followed.q[l]) / spread(t.followed.spread, t.scale));
         row[DIRECT] = quantiles(&mut order, errors, &weight, &LEVELS)[l];
     }
+}
+
+/// The quantiles of what came, whatever was expected.
+fn seen_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
+    let mut order: Vec<u64> = Vec::with_capacity(trials.len());
+    let came = quantiles(&mut order, trials.iter().map(|t| t.truth), weight, &LEVELS);
+    knots.iter_mut().zip(came).for_each(|(level, came)| level[SEEN] = came);
 }
 
 /// The same of the plain rules, each over the trials at which it had something to say. Persistence is an expert too.

@@ -15,6 +15,38 @@ pub(super) fn between(values: &[f64; L], q: f64) -> f64 {
     (values[place - 1] + share * (values[place] - values[place - 1])).max(0.0)
 }
 
+/// The quantiles of one of two distributions, the second of which is the true one with the given probability, by level.
+/// An average of their quantiles would lie between them, where neither expects the load.
+pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f32; L] {
+    let mut least = 0.0f32;
+    std::array::from_fn(|l| {
+        let level = LEVELS[l];
+        let share = f64::from(share[l]);
+        let (a, b) = (f64::from(first[l]), f64::from(second[l]));
+        let (mut low, mut high) = (a.min(b), a.max(b));
+        // Both distributions reach the level within these bounds; halved until nothing is left to tell.
+        for _ in 0..30 {
+            let middle = 0.5 * (low + high);
+            let below = (1.0 - share) * below(first, middle) + share * below(second, middle);
+            if below < level { low = middle } else { high = middle }
+        }
+        least = least.max(high as f32);
+        least
+    })
+}
+
+/// The probability of at most a load: between levels on the scale on which an exponential tail is a straight line.
+fn below(values: &[f32; L], load: f64) -> f64 {
+    let score = |level: f64| -(1.0 - level).ln();
+    let place = values.iter().position(|v| f64::from(*v) > load).unwrap_or(L - 1).clamp(1, L - 1);
+    let (low, high) = (f64::from(values[place - 1]), f64::from(values[place]));
+    if high <= low {
+        return if load < low { 0.0 } else { LEVELS[L - 1] };
+    }
+    let (a, b) = (score(LEVELS[place - 1]), score(LEVELS[place]));
+    (1.0 - (-(a + (load - low) / (high - low) * (b - a))).exp()).clamp(0.0, 1.0)
+}
+
 /// Standard normal quantiles of the levels, in their order.
 const SCORES: [f64; L] = [-0.674_489_750, 0.0, 0.841_621_234, 1.281_551_566, 1.644_853_627, 2.326_347_874];
 

@@ -21,10 +21,14 @@ pub(super) const L: usize = 6;
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
-/// Opinions: each expert with the fitted scale, then each with its own latest errors, then the analogues' own quantiles.
-pub(super) const J: usize = 2 * EXPERTS + 1;
+/// Opinions: each expert with the fitted scale, then each with its own latest errors, then two that say quantiles
+/// themselves: the analogues, and the loads of the window as they were.
+pub(super) const J: usize = 2 * EXPERTS + 2;
 /// The place of the analogues' own quantiles.
-pub(super) const DIRECT: usize = J - 1;
+pub(super) const DIRECT: usize = J - 2;
+/// The place of the quantiles of all loads (or window peaks) seen: what is known of a load that is nearly always zero,
+/// where an error has no usual size.
+pub(super) const SEEN: usize = J - 1;
 
 /// One number per level and opinion.
 pub(super) type Table = [[f32; J]; L];
@@ -105,7 +109,12 @@ pub(super) fn spread(spread: f32, scale: f32) -> f32 {
 
 /// The expert whose opinion stands at a place.
 fn expert_of(opinion: usize) -> usize {
-    if opinion == DIRECT { ANALOGUE } else { opinion % EXPERTS }
+    match opinion {
+        DIRECT => ANALOGUE,
+        // Any load was seen before: never asleep.
+        SEEN => LAST,
+        _ => opinion % EXPERTS,
+    }
 }
 
 /// Weights of the opinions: by eagerness, and blended.
@@ -308,6 +317,7 @@ pub(super) fn own_size(own: f32, usual: f32) -> f32 {
 fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
     let mut out = [0.0; J];
     out[DIRECT] = uneven32(direct + sizes[DIRECT] * knots[DIRECT]);
+    out[SEEN] = uneven32(knots[SEEN]);
     for half in [0, EXPERTS] {
         for e in 0..EXPERTS {
             out[half + e] = uneven32(experts[e] + sizes[half + e] * knots[half + e]);

@@ -1,8 +1,8 @@
 //! A second hypothesis while the level has just shifted: all is as it was, times a factor.
 //!
 //! A tracker that follows the load through a shift takes hours to move its experts, its scale of errors and its
-//! correction. Beside it stands one whose history is rescaled to the new level. Neither replaces the other: their
-//! quantiles are averaged by what each lost in the hours just past, so that a flash crowd or a holiday, which is no
+//! correction. Beside it stands one whose history is rescaled to the new level. Neither replaces the other: either may be
+//! true, each with a probability by what it lost in the hours just past, so that a flash crowd or a holiday, which is no
 //! shift, takes the weight away from it again. Nothing here switches.
 
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl Shifted {
         Some(p.pooled.map(|q| q * unit))
     }
 
-    /// Its share in the quantiles at each level.
+    /// The probability that it is the true one, by what it and the other lost at each level.
     pub fn share(&self, other: &Inner, state: &State) -> [f32; L] {
         let unit = self.unit(other) as f32;
         let sum = |s: &State, l: usize| s.standings.iter().map(|s| s.fresh[l]).sum::<f32>();

@@ -235,6 +235,29 @@ proptest! {
 }
 
 #[test]
+fn no_peak_lies_below_what_is_said_of_an_instant_in_its_window() {
+    // A clean wave of a day: eight hours before its top, the peak of eight hours is the top.
+    let wave = |minute: i64| 250.0 - 150.0 * (std::f64::consts::TAU * minute as f64 / 1_440.0).cos();
+    for (step, origin) in [(60, 240), (60, 700), (300, 240), (600, 1_000), (3_600, 180)] {
+        let slots = (21 * 1_440 + origin) * 60 / step;
+        let values: Vec<f64> = (0..=slots).map(|i| wave(i * step / 60)).collect();
+        let s = series(MONDAY, step, &values);
+        let tracker = fit(&s, &Calendar::utc(), s.time(s.len() - 1), Span::days(28)).expect("fits").tracker();
+        let mut highest = vec![0.0f64; Quantile::PUBLISHED.len()];
+        for ahead in 1..=30 * 3_600 / step {
+            let span = Span::seconds(ahead * step);
+            let point = tracker.quantiles(span, &Quantile::PUBLISHED);
+            highest.iter_mut().zip(point).for_each(|(highest, said)| *highest = highest.max(said));
+            if ahead % (3_600 / step).min(7) == 0 {
+                let peak = tracker.peak(span, &Quantile::PUBLISHED);
+                let is_above = peak.iter().zip(&highest).all(|(peak, said)| *peak >= 0.99 * said);
+                assert!(is_above, "step {step}, {span}: {peak:?}, instants {highest:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_long_gap_is_bridged_by_the_profile() {
     let mut values: Vec<f64> =
         (0..4_032).map(|i| 100.0 * (2.0 + (std::f64::consts::TAU * f64::from(i) / 288.0).sin())).collect();

@@ -17,6 +17,7 @@ use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
 use super::outlook::{ANALOGUE, outlook};
+use super::peaks::Rungs;
 use super::plain::{peak_lags, point_lags};
 use super::pool::{L, Pending, Standing};
 use super::shift::Shifted;
@@ -50,10 +51,6 @@ pub(super) struct State {
     slots: usize,
 }
 
-/// Peaks of the windows that are modelled, as of one instant.
-#[derive(Debug, Clone, Default)]
-pub struct Rungs(Vec<((Rule, i64), [f64; L])>);
-
 /// A forecast whose truth is still to come.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -63,7 +60,7 @@ struct Waiting {
 }
 
 /// A rise or a fall that has lasted so many seconds begs the question whether the level has shifted.
-const SOON: i64 = 300;
+const SOON: i64 = 60;
 /// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
 const CAP: f64 = 4.0;
 
@@ -232,7 +229,7 @@ impl Tracker {
     }
 
     /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
-    fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
+    pub(super) fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
         for (i, t) in self.tasks_about(false, ahead) {
@@ -255,37 +252,6 @@ impl Tracker {
         }
     }
 
-    /// The same of the largest load of a window. A longer window holds the shorter one, so its peak is never below:
-    /// each rung counts for all beyond it, and what lies between two is interpolated. Beyond the last rung there are
-    /// windows of whole multiples of it.
-    fn peak_levels(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
-        let step = self.fit.plan.step;
-        let rungs = self.tasks_about(true, window).map(|(i, t)| (i, t.task.steps as i64 * step));
-        let last = self.tasks_about(true, window).next_back().map(|(i, t)| (i, t.task.steps as i64 * step));
-        let beyond = (2..).map_while(|k| last.map(|(i, length)| (i, k * length)));
-        let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
-        for (i, length) in rungs.chain(beyond) {
-            let peak = match notes.0.iter().find(|(noted, _)| *noted == (rule, length)) {
-                Some((_, peak)) => *peak,
-                None => {
-                    let peak = self.task_levels(rule, i, length);
-                    notes.0.push(((rule, length), peak));
-                    peak
-                }
-            };
-            let longer: [f64; L] = std::array::from_fn(|l| peak[l].max(levels[l]));
-            if length >= window {
-                if shorter == 0 {
-                    return longer;
-                }
-                let share = (window as f64 / shorter as f64).ln() / (length as f64 / shorter as f64).ln();
-                return std::array::from_fn(|l| levels[l] + share * (longer[l] - levels[l]));
-            }
-            (shorter, levels) = (length, longer);
-        }
-        levels
-    }
-
     /// The task that says most about a horizon: the longest not beyond it, or the first.
     pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
         let step = self.fit.plan.step;
@@ -297,7 +263,11 @@ impl Tracker {
     }
 
     /// The tasks that say something about a horizon, ascending.
-    fn tasks_about(&self, peak: bool, ahead: i64) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
+    pub(super) fn tasks_about(
+        &self,
+        peak: bool,
+        ahead: i64,
+    ) -> impl DoubleEndedIterator<Item = (usize, &Learnt)> {
         let plan = &self.fit.plan;
         let speaks = move |task: &Task| {
             task.peak == peak && (!task.is_echo(plan) || task.steps as i64 * plan.step == ahead)
@@ -305,7 +275,7 @@ impl Tracker {
         self.fit.tasks.iter().enumerate().filter(move |(_, t)| speaks(&t.task))
     }
 
-    fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
+    pub(super) fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
         let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
             return [0.0; L];
         };
@@ -328,24 +298,19 @@ impl State {
         }
     }
 
-    /// The pool's quantiles, averaged with those of the second hypothesis where there is one.
+    /// The pool's quantiles, or those of the second hypothesis: where there is one, either may be true.
     fn joined(
         &self,
         fit: &Inner,
         learnt: &Learnt,
-        mut levels: [f32; L],
+        levels: [f32; L],
         shifted: Option<&Shifted>,
         ahead: i64,
     ) -> [f32; L] {
         let Some(shifted) = shifted else { return levels };
         let other = shifted.levels(fit, learnt.task.peak, learnt.task.steps, ahead);
         let Some(other) = other else { return levels };
-        let mut least = 0.0f32;
-        for ((q, other), share) in levels.iter_mut().zip(other).zip(shifted.share(fit, self)) {
-            least = least.max(*q + share * (other - *q));
-            *q = least;
-        }
-        levels
+        super::levels::either(&levels, &other, shifted.share(fit, self))
     }
 
     fn heap_bytes(&self) -> usize {

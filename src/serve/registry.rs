@@ -27,7 +27,7 @@ use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, State};
 use crate::http::{Metrics, Settings};
-use crate::keda::{Desk, Refusal, Served};
+use crate::keda::{DecisionProvider, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
 use crate::source::{Backends, Catalogue};
 use crate::units::{Span, Time};
@@ -203,7 +203,7 @@ impl Registry {
     }
 }
 
-impl Desk for Registry {
+impl DecisionProvider for Registry {
     fn state(&self, id: &WorkloadId, metadata: &HashMap<String, String>) -> Result<Served, Refusal> {
         let (now, fingerprint) = (self.shared.clock.now(), fingerprint(metadata));
         loop {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{Datelike, Timelike};
 use forescale::decide::{Contributor, Decision, Reason, Rung, State};
-use forescale::keda::Desk;
+use forescale::keda::DecisionProvider;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::units::{Span, Time};
