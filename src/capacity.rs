@@ -23,7 +23,7 @@ pub use counts::AtCount;
 pub use evidence::{Column, Evidence};
 pub use knee::Limit;
 pub use line::CpuFit;
-pub use pace::{Pace, REPLAYED, STEP, Said, pace};
+pub use pace::{Pace, REPLAYED, STEP, Said, learned_range, pace};
 pub use spread::Estimate;
 pub use why::Why;
 
@@ -124,17 +124,13 @@ const MOST_OF_CARRIED: f64 = 1.5;
 /// Seen for so long, or for this share of the time where that is less, a load was there for a while.
 const SEEN_MINUTES: f64 = 15.0;
 const SEEN_SHARE: f64 = 0.02;
-/// Where more time than this was observed cells are longer, up to five minutes: a month of minutes tells no more.
-const MANY_MINUTES: f64 = 14_400.0;
 /// Where this much time was observed, CPU is compared over five minutes: its meters lag by one or two.
 const LONG_MINUTES: f64 = 1_440.0;
 
 /// Learns what one replica carries.
 pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
     let fails_matter = matches!(question.objective, Some(Limit::Failed(_)));
-    let minutes = Cells::of(evidence, fails_matter);
-    let length = (minutes.total_minutes() / MANY_MINUTES).ceil().clamp(1.0, 5.0);
-    let cells = if length > 1.0 { minutes.joined(Span::minutes(length as i64)) } else { minutes };
+    let cells = Cells::of(evidence, fails_matter);
     let objective = limit(&cells, evidence, question);
     let budget = question.request.map(|request| request * question.utilization);
     let long = cells.total_minutes() >= LONG_MINUTES;

@@ -51,7 +51,7 @@ pub struct Served {
 }
 
 /// Who knows the workloads; the service asks it and nobody else.
-pub trait Desk: Send + Sync + 'static {
+pub trait DecisionProvider: Send + Sync + 'static {
     /// The state of the workload that these keys describe, kept current from now on.
     ///
     /// # Errors

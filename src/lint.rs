@@ -60,6 +60,8 @@ pub struct Told {
     pub doubts: BTreeMap<String, Vec<Doubt>>,
     /// Whether it has the series of kube-state-metrics that `leadTime: auto` learns from.
     pub sees_pods: Option<bool>,
+    /// Whether it has the series of cAdvisor that `capacity` learns from.
+    pub sees_cpu: Option<bool>,
 }
 
 /// One thing to mend.

@@ -5,12 +5,12 @@
 
 mod clock;
 mod fitter;
-mod flight;
 mod forecasts;
 mod hub;
 mod listen;
 mod pulse;
 mod registry;
+mod single_flight;
 mod starts;
 mod store;
 mod tls;

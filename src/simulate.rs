@@ -42,7 +42,7 @@ pub use ledger::{Balance, Ledger};
 pub use load::{Load, Seen};
 pub use queue::Service;
 pub use run::{Moment, Strategy, Target, ran, run};
-pub use scaler::{Answer, Row, Scaler, Timeline, View};
+pub use scaler::{Row, Scaler, ScalerResponse, Timeline, View};
 pub use score::{Measure, Run, Scorecard, Step, score, scored_every};
 pub use strategy::{Simple, Studied};
 pub use twin::{Change, Twin};

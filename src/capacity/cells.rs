@@ -51,14 +51,24 @@ const MOST_STARTS: f64 = 1.0 / 3.0;
 const FEW_ROWS: usize = 24;
 /// A template needs this many rows to be learned from alone.
 const ENOUGH_ROWS: usize = 60;
+/// Where more time than this was observed cells are longer, up to five minutes: a month of minutes tells no more.
+const MANY_MINUTES: f64 = 14_400.0;
 /// Rows that far apart or more are cells of their own.
 const COARSE: i64 = 45;
 
 // === impl Cells ===
 
 impl Cells {
-    /// The cells of a table, a minute each or as long as its rows are. With `fails_matter` failures are what is judged.
+    /// The cells of a table, a minute each or as long as its rows are, up to five minutes of a long one. With
+    /// `fails_matter` failures are what is judged.
     pub(super) fn of(evidence: &Evidence, fails_matter: bool) -> Cells {
+        let minutes = Cells::minutes_of(evidence, fails_matter);
+        let length = (minutes.total_minutes() / MANY_MINUTES).ceil().clamp(1.0, 5.0);
+        if length > 1.0 { minutes.joined(Span::minutes(length as i64)) } else { minutes.finished() }
+    }
+
+    /// The same without the loads of a replica, which would be worked out in vain where cells are joined.
+    fn minutes_of(evidence: &Evidence, fails_matter: bool) -> Cells {
         let mut kept = Kept::of(evidence, fails_matter);
         let settled = kept.candidates - kept.left_out.starts;
         if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 || settled < FEW_ROWS {
@@ -69,7 +79,9 @@ impl Cells {
         let spacing = spacing(evidence);
         let mut cells = Cells {
             at: Vec::with_capacity(rows.len()),
-            columns: std::array::from_fn(|_| Vec::with_capacity(rows.len())),
+            columns: std::array::from_fn(|k| {
+                Vec::with_capacity(if evidence.has_at(k) { rows.len() } else { 0 })
+            }),
             each: Vec::new(),
             log_each: Vec::new(),
             minutes: Vec::with_capacity(rows.len()),
@@ -95,18 +107,19 @@ impl Cells {
                 first = i;
             }
         }
-        cells.finished()
+        cells
     }
 
     /// Neighbours with the same replicas joined, to at most this length.
     pub(super) fn joined(&self, length: Span) -> Cells {
         let minutes = length.as_seconds() as f64 / 60.0;
+        let about = (self.total_minutes() / minutes) as usize;
         let mut cells = Cells {
-            at: Vec::new(),
-            columns: std::array::from_fn(|_| Vec::new()),
+            at: Vec::with_capacity(about),
+            columns: std::array::from_fn(|k| Vec::with_capacity(about.min(self.columns[k].len()))),
             each: Vec::new(),
             log_each: Vec::new(),
-            minutes: Vec::new(),
+            minutes: Vec::with_capacity(about),
             ..*self
         };
         let count = |i: usize| self.replicas(i).round();

@@ -37,11 +37,17 @@ pub const STEP: f64 = 1.1;
 /// before them makes no difference; five may be held back by rollouts.
 pub const REPLAYED: usize = 20;
 
+/// The least and the most load per replica that counts where so much was given.
+pub fn learned_range(given: f64) -> [f64; 2] {
+    [LEAST * given, MOST * given]
+}
+
 /// The load per replica that counts after these fits, the oldest first; without any what was given.
 pub fn pace(given: f64, said: &[Said]) -> Pace {
     let start = Pace { now: given, before: given };
     said.iter().fold(start, |Pace { now, .. }, fit| {
-        let learned = fit.learned.unwrap_or(given).clamp(LEAST * given, MOST * given);
+        let [least, most] = learned_range(given);
+        let learned = fit.learned.unwrap_or(given).clamp(least, most);
         // Where rollouts cannot be seen, none of them can be waited for.
         let target = if fit.sees_rollouts { learned } else { learned.min(given) };
         let most = if fit.rolled { now } else { STEP * now };

@@ -200,6 +200,7 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
         && let Some((threshold, because)) =
             super::capacity::learned(url, query, &args.namespace, &args.name, args.history)
     {
+        let because = format!("{because} With capacity: auto it is learned again as the workload changes.");
         return Ok(Carried { threshold, because });
     }
     if let Some(actual) = actual {

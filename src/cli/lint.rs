@@ -44,6 +44,8 @@ pub(super) struct LintArgs {
     format: LintFormat,
 }
 
+/// What `capacity` learns from.
+const CPU: &str = "container_cpu_usage_seconds_total";
 /// What `leadTime: auto` learns from.
 const STARTS: &str = "kube_pod_status_ready_time";
 
@@ -96,7 +98,9 @@ fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow
             settings.told.doubts.insert(query.clone(), doubts);
         }
         let pods = doubts(source.as_ref(), STARTS, since).await;
-        settings.told.sees_pods = pods.ok().map(|doubts| !doubts.iter().any(Doubt::is_empty));
+        let is_seen = |doubts: Vec<Doubt>| !doubts.iter().any(Doubt::is_empty);
+        settings.told.sees_pods = pods.ok().map(is_seen);
+        settings.told.sees_cpu = doubts(source.as_ref(), CPU, since).await.ok().map(is_seen);
         Ok(())
     })
 }

@@ -22,7 +22,7 @@ pub(super) struct SignalNeed {
     pub outage: Replicas,
     /// What was needed before a gap that has not refilled.
     pub before_gap: Replicas,
-    /// Whether the answer before stands as well: samples come again, and are not the whole load yet.
+    /// Whether the answer before stands as well: samples came again, and are not the whole load yet.
     pub refills: bool,
     /// Whether the load now lets the workload go to zero.
     pub idle: bool,
@@ -88,7 +88,7 @@ pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<Sig
         plan: Replicas::ZERO,
         outage: Replicas::ZERO,
         before_gap: gap.map_or(Replicas::ZERO, |gap| question.needed_before(gap, present)),
-        refills: gap.is_some_and(|gap| gap.until.is_some() && !gap.is_chronic(present.at, policy.max_stale)),
+        refills: gap.is_some_and(|gap| gap.had_samples() && !gap.is_chronic(present.at, policy.max_stale)),
         idle: question.is_idle_now(load, present),
         awaits: false,
         load,

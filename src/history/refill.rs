@@ -123,6 +123,12 @@ impl Refill {
         if self.is_chronic(at, most) { before.max(at - most) } else { before }
     }
 
+    /// Whether samples have come again since it began, also of a source that has gone once more: the newest value is
+    /// then a part of the load.
+    pub fn had_samples(self) -> bool {
+        self.returned.is_some() || self.until.is_some()
+    }
+
     /// Whether a source has come and gone for longer than that.
     pub fn is_chronic(self, at: Time, most: Span) -> bool {
         self.returned.is_some_and(|returned| at.since(returned) > most)

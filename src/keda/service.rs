@@ -13,14 +13,14 @@ use super::wire::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
     ScaledObjectRef,
 };
-use super::{Desk, Refusal, Served};
+use super::{DecisionProvider, Refusal, Served};
 use crate::decide::Decision;
 use crate::policy::{Faults, WorkloadId, metric_name_or_default};
 use crate::units::Time;
 
-/// Answers KEDA from a [`Desk`].
+/// Answers KEDA from a [`DecisionProvider`].
 pub struct ExternalScalerService {
-    desk: Arc<dyn Desk>,
+    provider: Arc<dyn DecisionProvider>,
     shutdown: CancellationToken,
     stream_age: Duration,
     streams: Arc<Semaphore>,
@@ -35,13 +35,13 @@ impl ExternalScalerService {
     /// The service; its streams end with OK when `shutdown` fires and when they are `stream_age` old, so that
     /// KEDA opens them again at once and spreads over the replicas there are then. At most `streams` are open.
     pub fn server(
-        desk: Arc<dyn Desk>,
+        provider: Arc<dyn DecisionProvider>,
         shutdown: CancellationToken,
         stream_age: Duration,
         streams: usize,
     ) -> ExternalScalerServer<Self> {
         let streams = Arc::new(Semaphore::new(streams.min(Semaphore::MAX_PERMITS)));
-        ExternalScalerServer::new(ExternalScalerService { desk, shutdown, stream_age, streams })
+        ExternalScalerServer::new(ExternalScalerService { provider, shutdown, stream_age, streams })
     }
 
     /// A place for one stream, given back when the stream ends.
@@ -54,8 +54,8 @@ impl ExternalScalerService {
     /// The newest decision, or the status that says why there is none.
     fn decision(&self, reference: &ScaledObjectRef) -> Result<Arc<Decision>, Status> {
         let id = identify(reference)?;
-        let served = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
-        current(&served, self.desk.now())
+        let served = self.provider.state(&id, &reference.scaler_metadata).map_err(refused)?;
+        current(&served, self.provider.now())
     }
 
     /// Runs one method and reports how it went.
@@ -69,7 +69,7 @@ impl ExternalScalerService {
         let begun = std::time::Instant::now();
         let result = run();
         let code = result.as_ref().map_or_else(Status::code, |_| Code::Ok);
-        self.desk.answered(method, code, begun.elapsed().as_secs_f64());
+        self.provider.answered(method, code, begun.elapsed().as_secs_f64());
         result.map(Response::new)
     }
 }
@@ -94,9 +94,9 @@ impl ExternalScaler for ExternalScalerService {
         self.timed("StreamIsActive", || {
             let reference = request.get_ref();
             let id = identify(reference)?;
-            let served = self.desk.state(&id, &reference.scaler_metadata).map_err(refused)?;
-            let (desk, shutdown) = (Arc::clone(&self.desk), self.shutdown.clone());
-            Ok(activity(served, desk, shutdown, self.stream_age, self.place()?))
+            let served = self.provider.state(&id, &reference.scaler_metadata).map_err(refused)?;
+            let (provider, shutdown) = (Arc::clone(&self.provider), self.shutdown.clone());
+            Ok(activity(served, provider, shutdown, self.stream_age, self.place()?))
         })
     }
 

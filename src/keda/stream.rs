@@ -10,7 +10,7 @@ use tonic::Status;
 
 use super::service::current;
 use super::wire::IsActiveResponse;
-use super::{Desk, Served};
+use super::{DecisionProvider, Served};
 
 /// What `StreamIsActive` answers with.
 pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
@@ -24,7 +24,7 @@ const REPEAT: Duration = Duration::from_secs(30);
 /// Ends with OK when `shutdown` fires or the stream is `age` old: after an error KEDA would wait ever longer.
 pub(super) fn activity(
     mut served: Served,
-    desk: Arc<dyn Desk>,
+    provider: Arc<dyn DecisionProvider>,
     shutdown: CancellationToken,
     age: Duration,
     place: OwnedSemaphorePermit,
@@ -39,7 +39,7 @@ pub(super) fn activity(
         repeat.reset();
         loop {
             served.state.mark_unchanged();
-            let active = current(&served, desk.now()).ok().map(|decision| decision.active());
+            let active = current(&served, provider.now()).ok().map(|decision| decision.active());
             if active.is_some() && active != said {
                 said = active;
                 repeat.reset();
@@ -50,7 +50,7 @@ pub(super) fn activity(
             tokio::select! {
                 changed = served.state.changed() => if changed.is_err() { return },
                 _ = repeat.tick() => {
-                    let active = current(&served, desk.now()).ok().map(|decision| decision.active());
+                    let active = current(&served, provider.now()).ok().map(|decision| decision.active());
                     if active == Some(true) && said == active && !say(&sender, active).await {
                         return;
                     }

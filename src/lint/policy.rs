@@ -8,7 +8,7 @@ use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
 use super::{Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
-use crate::policy::{Fault, Keys, LeadTime, Policy, quoted};
+use crate::policy::{CapacityMode, Fault, Keys, LeadTime, Policy, quoted};
 use crate::source::yaml::{Node, Place, locate};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
@@ -153,13 +153,28 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
     }
 }
 
-fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
+/// What is to be learned from series that Prometheus does not have.
+fn check_exporters(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
     let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     if policy.lead_time == LeadTime::Auto && settings.told.sees_pods == Some(false) {
         let message = "leadTime: auto learns nothing: Prometheus has no series of kube_pod_status_ready_time";
         let mend = "let Prometheus scrape kube-state-metrics, or write what a pod takes";
         findings.add(&rules::LEAD_TIME_UNSEEN, at(findings, "leadTime"), message, mend);
     }
+    let learns_unseen = policy.capacity.as_ref().is_some_and(|learning| {
+        learning.mode == CapacityMode::Auto && learning.cpu.is_none() && learning.latency.is_none()
+    });
+    if learns_unseen && settings.told.sees_cpu == Some(false) {
+        let message =
+            "capacity: auto learns nothing: Prometheus has no series of container_cpu_usage_seconds_total";
+        let mend = "let Prometheus scrape cAdvisor, or write cpuQuery or latencyQuery";
+        findings.add(&rules::CAPACITY_UNSEEN, at(findings, "capacity"), message, mend);
+    }
+}
+
+fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
+    let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
+    check_exporters(subject, policy, settings, findings);
     for (i, signal) in policy.signals.iter().enumerate() {
         if let Some(retention) = settings.retention.filter(|kept| signal.window > *kept) {
             let place = at(findings, "historyTimeWindow");

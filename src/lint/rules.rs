@@ -79,6 +79,7 @@ rules! {
     COUNTER_WITHOUT_RATE Warning "counter-without-rate" "A counter only grows, and the replicas with it."
     RATE_OF_GAUGE Warning "rate-of-gauge" "A rate takes every fall of a gauge for a restart."
     LEAD_TIME_UNSEEN Warning "lead-time-unseen" "No pods are seen that a lead time could be learned from."
+    CAPACITY_UNSEEN Warning "capacity-unseen" "Nothing is seen that the load of a replica could be learned from."
     HISTORY_EXCEEDS_RETENTION Warning "history-exceeds-retention" "What Prometheus forgot cannot be learned."
     ACTIVATION_ABOVE_THRESHOLD Warning "activation-above-threshold" "Load that needs a replica does not wake one."
     PLAINTEXT Info "plaintext-across-namespaces" "Metadata and answers cross namespaces unencrypted."

@@ -22,7 +22,7 @@ pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
 use signal::{read_further_signal, read_signal, read_source};
 
 use super::identity::is_object_name;
-use super::reader::Reader;
+use super::reader::KeyReader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
     Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, Target,
@@ -62,7 +62,7 @@ impl Keys {
     /// that may not be used is reported together with them.
     pub fn sources(&self) -> Vec<SourceRef> {
         let of = |values: &BTreeMap<String, String>| {
-            let mut reader = Reader::new(values, "");
+            let mut reader = KeyReader::new(values, "");
             let source = read_source(&mut reader);
             (reader.has("query") && reader.faults.is_empty()).then_some(source)
         };
@@ -87,7 +87,7 @@ impl Faults {
 impl Policy {
     /// Reads a policy; where anything is wrong, all faults at once.
     pub fn from_keys(keys: &Keys) -> Result<Policy, Faults> {
-        let mut reader = Reader::new(&keys.values, "");
+        let mut reader = KeyReader::new(&keys.values, "");
         let measured = reader.has("query") || !keys.signals.is_empty();
         let limits = read_limits(&mut reader, keys.max_replicas_allowed, measured);
         let (sizes, limits) = read_sizes(&mut reader, limits);
@@ -102,7 +102,7 @@ impl Policy {
         }
         let mut faults = std::mem::take(&mut reader.faults);
         for (i, values) in keys.signals.iter().enumerate() {
-            let mut inner = Reader::new(values, format!("signals[{i}]."));
+            let mut inner = KeyReader::new(values, format!("signals[{i}]."));
             signals.extend(read_further_signal(&mut inner));
             faults.extend(unknown(values.keys(), &format!("signals[{i}]")));
             faults.append(&mut inner.faults);
@@ -160,7 +160,7 @@ fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fau
         .collect()
 }
 
-fn read_limits(reader: &mut Reader<'_>, allowed: Option<u32>, measured: bool) -> Limits {
+fn read_limits(reader: &mut KeyReader<'_>, allowed: Option<u32>, measured: bool) -> Limits {
     let most = Replicas::MAX.get();
     // KEDA's cron trigger asks for nothing outside its windows, and a schedule alone means the same here.
     let min = reader.count("minReplicas", 0, most).unwrap_or(u32::from(measured));
@@ -182,7 +182,7 @@ fn read_limits(reader: &mut Reader<'_>, allowed: Option<u32>, measured: bool) ->
 }
 
 /// The counts that there may be, and the limits in terms of them.
-fn read_sizes(reader: &mut Reader<'_>, limits: Limits) -> (Sizes, Limits) {
+fn read_sizes(reader: &mut KeyReader<'_>, limits: Limits) -> (Sizes, Limits) {
     let step = reader.count("replicaStep", 1, 1_000);
     let expected = "ascending whole numbers above 0 separated by commas, such as 2,4,8,16";
     let Some(tiers) = reader.parsed("replicaTiers", expected, Sizes::tiers) else {
@@ -201,7 +201,7 @@ fn read_sizes(reader: &mut Reader<'_>, limits: Limits) -> (Sizes, Limits) {
     (tiers, Limits { min, max })
 }
 
-fn read_target(reader: &mut Reader<'_>) -> Target {
+fn read_target(reader: &mut KeyReader<'_>) -> Target {
     let kind = reader.parsed("targetKind", "Deployment, StatefulSet or Rollout", TargetKind::parse);
     let name = reader.parsed("targetName", "1 to 253 characters of a-z, 0-9, - and .", |text| {
         is_object_name(text).then(|| text.to_owned())
@@ -209,7 +209,7 @@ fn read_target(reader: &mut Reader<'_>) -> Target {
     Target { kind, name }
 }
 
-fn read_spare(reader: &mut Reader<'_>) -> Spare {
+fn read_spare(reader: &mut KeyReader<'_>) -> Spare {
     let expected = "a whole number such as 1, or a share from 0% to 90% such as 25%";
     reader.parsed("spareReplicas", expected, Spare::parse).unwrap_or(Spare::NONE)
 }
@@ -218,7 +218,7 @@ fn replicas(count: u32) -> Replicas {
     Replicas::covering(f64::from(count))
 }
 
-fn read_schedule(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Schedule {
+fn read_schedule(reader: &mut KeyReader<'_>, keys: &Keys, zone: Tz) -> Schedule {
     const CRON_KEYS: [&str; 3] = ["start", "end", "desiredReplicas"];
     let missing: Vec<_> = CRON_KEYS.into_iter().filter(|k| !reader.has(k)).collect();
     let cron = CRON_KEYS.map(|k| reader.text(k));
@@ -246,18 +246,18 @@ fn read_schedule(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Schedule {
 }
 
 /// The calendars that rules may name; the workload's own makes its dates Sundays.
-fn calendars(reader: &Reader<'_>, keys: &Keys) -> Calendars {
+fn calendars(reader: &KeyReader<'_>, keys: &Keys) -> Calendars {
     let own = reader.text("calendar").and_then(|name| keys.calendars.get(name));
     Calendars { sundays: Arc::new(own.cloned().unwrap_or_default()), named: keys.calendars.clone() }
 }
 
-fn read_metric_name(reader: &mut Reader<'_>) -> String {
+fn read_metric_name(reader: &mut KeyReader<'_>) -> String {
     reader
         .parsed("metricName", LABEL, |t| is_label(t).then(|| t.to_owned()))
         .unwrap_or_else(|| DEFAULT_METRIC_NAME.to_owned())
 }
 
-fn read_calendar(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Calendar {
+fn read_calendar(reader: &mut KeyReader<'_>, keys: &Keys, zone: Tz) -> Calendar {
     let expected = if keys.calendars.is_empty() {
         "a calendar of the server configuration, which names none".to_owned()
     } else {
@@ -268,7 +268,7 @@ fn read_calendar(reader: &mut Reader<'_>, keys: &Keys, zone: Tz) -> Calendar {
     Calendar::new(zone, dates.unwrap_or_default())
 }
 
-fn read_mode(reader: &mut Reader<'_>) -> Mode {
+fn read_mode(reader: &mut KeyReader<'_>) -> Mode {
     reader
         .parsed("mode", "predictive, shadow or reactive", |t| match t {
             "predictive" => Some(Mode::Predictive),
@@ -279,7 +279,7 @@ fn read_mode(reader: &mut Reader<'_>) -> Mode {
         .unwrap_or(Mode::Predictive)
 }
 
-fn read_insurance(reader: &mut Reader<'_>) -> Insurance {
+fn read_insurance(reader: &mut KeyReader<'_>) -> Insurance {
     const ONE_OF: [&str; 4] = ["objective", "quantile", "underProvisionCost", "underProvisionTarget"];
     let given: Vec<_> = ONE_OF.into_iter().filter(|k| reader.has(k)).collect();
     if given.len() > 1 {
@@ -303,7 +303,7 @@ fn read_insurance(reader: &mut Reader<'_>) -> Insurance {
     by_quantile.map(Insurance::Quantile).or(target).unwrap_or_else(Insurance::balanced)
 }
 
-fn read_lead_time(reader: &mut Reader<'_>) -> LeadTime {
+fn read_lead_time(reader: &mut KeyReader<'_>) -> LeadTime {
     let expected = "auto, or a duration from 0s to 1h such as 2m";
     reader
         .parsed("leadTime", expected, |t| match t {
@@ -313,7 +313,7 @@ fn read_lead_time(reader: &mut Reader<'_>) -> LeadTime {
         .unwrap_or(LeadTime::Given(LeadTime::DEFAULT))
 }
 
-fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
+fn read_zero(reader: &mut KeyReader<'_>) -> ZeroRule {
     ZeroRule {
         after: reader.span("scaleToZeroAfter", Span::ZERO, Span::days(30)).unwrap_or(Span::ZERO),
         wake_ahead: reader.span("wakeAhead", Span::ZERO, Span::days(1)),
@@ -322,13 +322,13 @@ fn read_zero(reader: &mut Reader<'_>) -> ZeroRule {
 }
 
 /// The events that concern the workload, unless it opts out of all.
-fn read_events(reader: &mut Reader<'_>, keys: &Keys) -> Vec<Event> {
+fn read_events(reader: &mut KeyReader<'_>, keys: &Keys) -> Vec<Event> {
     let expected = "none, to opt out of the server's events; without the key all that match hold";
     let opts_out = reader.parsed("events", expected, |text| (text == "none").then_some(())).is_some();
     if opts_out { Vec::new() } else { keys.events.clone() }
 }
 
-fn read_override(reader: &mut Reader<'_>) -> Option<Override> {
+fn read_override(reader: &mut KeyReader<'_>) -> Option<Override> {
     let text = reader.text("override")?;
     Override::parse("override", text).map_err(|faults| reader.faults.extend(faults)).ok()
 }

@@ -16,7 +16,7 @@ const MOST: Span = Span::HOUR;
 /// subqueries added up, with positive offsets. Zero for a query that looks at the present alone; five minutes for a
 /// recording rule (a metric with `:` in its name).
 pub fn look_back(query: &str) -> Span {
-    let reader = Reader::read_all(query);
+    let reader = RangeScanner::read_all(query);
     reader.widest.max(reader.term).min(MOST)
 }
 
@@ -37,10 +37,10 @@ pub(super) struct Ranged<'a> {
 
 /// Every range of samples in a query, in its order; subqueries are none.
 pub(super) fn ranges(query: &str) -> Vec<Ranged<'_>> {
-    Reader::read_all(query).ranges
+    RangeScanner::read_all(query).ranges
 }
 
-struct Reader<'a> {
+struct RangeScanner<'a> {
     text: &'a str,
     rest: &'a str,
     ranges: Vec<Ranged<'a>>,
@@ -60,11 +60,11 @@ struct Reader<'a> {
     widest: Span,
 }
 
-// === impl Reader ===
+// === impl RangeScanner ===
 
-impl<'a> Reader<'a> {
+impl<'a> RangeScanner<'a> {
     fn read_all(query: &'a str) -> Self {
-        let mut reader = Reader {
+        let mut reader = RangeScanner {
             text: query,
             rest: query,
             ranges: Vec::new(),

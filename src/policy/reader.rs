@@ -6,16 +6,16 @@ use super::fault::Fault;
 use crate::units::{Span, Time};
 
 /// Reads one map of keys and remembers what was wrong with them.
-pub(super) struct Reader<'a> {
+pub(super) struct KeyReader<'a> {
     values: &'a BTreeMap<String, String>,
     prefix: String,
     pub(super) faults: Vec<Fault>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> KeyReader<'a> {
     /// Reads `values`; keys are reported with `prefix` before them (`signals[1].`, or nothing).
     pub(super) fn new(values: &'a BTreeMap<String, String>, prefix: impl Into<String>) -> Self {
-        Reader { values, prefix: prefix.into(), faults: Vec::new() }
+        KeyReader { values, prefix: prefix.into(), faults: Vec::new() }
     }
 
     /// Records a fault of `key`.

@@ -12,9 +12,9 @@ use counters::{CountersFlight, CountersKey};
 use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;
-use trouble::{Outcome, Part, Question, Troubles};
+use trouble::{QueryForm, QueryId, QueryOutcome, Troubles};
 
-use super::flight::Flight;
+use super::single_flight::SingleFlight;
 use super::store::Store;
 use crate::history::{Interruption, Sample, Series};
 use crate::http::Metrics;
@@ -54,16 +54,16 @@ pub(super) struct Hub {
 /// Every series in use, and the points that they may hold together.
 #[derive(Default)]
 struct Ranges {
-    flights: HashMap<(FeedKey, Span), Arc<RangeFlight>>,
+    flights: HashMap<(FeedKey, Span), Arc<RangeSingleFlight>>,
     points: usize,
 }
 
-type StartFlight = Flight<Option<Time>, Option<Time>>;
-type InstantFlight = Flight<Retries, Option<Sample>>;
-type RangeFlight = Flight<Reader, Option<Arc<Series>>>;
+type StartFlight = SingleFlight<Option<Time>, Option<Time>>;
+type InstantFlight = SingleFlight<Retries, Option<Sample>>;
+type RangeSingleFlight = SingleFlight<SeriesReader, Option<Arc<Series>>>;
 
 /// Keeps one series current.
-struct Reader {
+struct SeriesReader {
     feed: Feed,
     retries: Retries,
     /// Everything up to this instant was read.
@@ -104,7 +104,7 @@ impl Hub {
         now: Time,
         by: Instant,
     ) -> Option<Arc<Series>> {
-        let question = Question::new(backend.as_ref(), &key.query);
+        let question = QueryId::new(backend.as_ref(), &key.query);
         self.troubles.asked_by(&question, who);
         let flight = self.flight(backend, key, settle, &question, now)?;
         let settled = (now - settle).floor_to(key.step.span(), Span::ZERO);
@@ -114,7 +114,7 @@ impl Hub {
             .at(now, by, move |mut state, old| {
                 let (metrics, label) = (Arc::clone(&metrics), label.clone());
                 async move {
-                    let Reader { feed, retries, until, kept } = &mut *state;
+                    let SeriesReader { feed, retries, until, kept } = &mut *state;
                     kept.take_up(feed, now).await;
                     // Nothing new can have settled within a step, unless the clock was set back.
                     let is_read = until.is_some_and(|until| until >= settled && until.since(now) <= SET_BACK);
@@ -122,7 +122,7 @@ impl Hub {
                         return old;
                     }
                     let refreshed = timed(&metrics, &label, feed.refresh(now)).await;
-                    troubles.noted(&question, Part::Series, outcome(&refreshed), *until, now);
+                    troubles.noted(&question, QueryForm::Series, outcome(&refreshed), *until, now);
                     match retries.noted(refreshed, now) {
                         Some(update) => {
                             if update.has_lost {
@@ -148,9 +148,9 @@ impl Hub {
         backend: &Arc<dyn Backend>,
         key: &FeedKey,
         settle: Span,
-        question: &Question,
+        question: &QueryId,
         now: Time,
-    ) -> Option<Arc<RangeFlight>> {
+    ) -> Option<Arc<RangeSingleFlight>> {
         let mut ranges = self.ranges.lock();
         let place = (key.clone(), settle);
         if let Some(flight) = ranges.flights.get(&place) {
@@ -162,13 +162,13 @@ impl Hub {
                 "{own} points of history are beyond limits.historyPoints: {held} of {} are taken",
                 self.most_points
             );
-            self.troubles.noted(question, Part::Series, Outcome::Failed(why), None, now);
+            self.troubles.noted(question, QueryForm::Series, QueryOutcome::Failed(why), None, now);
             return None;
         }
         let feed = Feed::new(Arc::clone(backend), key.clone(), settle);
         let kept = Kept::new(self.store.clone(), key, settle, &backend.origin());
-        let reader = Reader { feed, retries: Retries::new(&key.query), until: None, kept };
-        let flight = Flight::new(reader, None);
+        let reader = SeriesReader { feed, retries: Retries::new(&key.query), until: None, kept };
+        let flight = SingleFlight::new(reader, None);
         ranges.flights.insert(place, Arc::clone(&flight));
         ranges.points += own;
         Some(flight)
@@ -200,10 +200,10 @@ impl Hub {
         at: Time,
         by: Instant,
     ) -> Option<Sample> {
-        let question = Question::new(backend.as_ref(), query);
+        let question = QueryId::new(backend.as_ref(), query);
         self.troubles.asked_by(&question, who);
         let key = InstantKey { source: backend.identity(), query: query.to_owned(), grid };
-        let fresh = || Flight::new(Retries::new(query), None);
+        let fresh = || SingleFlight::new(Retries::new(query), None);
         let flight = Arc::clone(self.instants.lock().entry(key.clone()).or_insert_with(fresh));
         let (backend, metrics) = (Arc::clone(backend), Arc::clone(&self.metrics));
         let troubles = Arc::clone(&self.troubles);
@@ -216,10 +216,10 @@ impl Hub {
                     }
                     let answer = timed(&metrics, backend.label(), backend.instant(&query, at)).await;
                     let outcome = match &answer {
-                        Ok(None) if old.is_some() => Outcome::Vanished,
+                        Ok(None) if old.is_some() => QueryOutcome::Vanished,
                         answer => outcome(answer),
                     };
-                    troubles.noted(&question, Part::Instant, outcome, old.map(|sample| sample.at), at);
+                    troubles.noted(&question, QueryForm::Instant, outcome, old.map(|sample| sample.at), at);
                     // A query that yields nothing, like one that fails, leaves what was known, with its age.
                     let value = retries.noted(answer, at).flatten();
                     value.map(|value| Sample { at, value }).or(old)
@@ -230,7 +230,7 @@ impl Hub {
 
     /// When the server behind `backend` started, where it tells: the latest start of those that answer under its name.
     pub(super) async fn began(&self, backend: &Arc<dyn Backend>, at: Time, by: Instant) -> Option<Time> {
-        let fresh = || Flight::new(None, None);
+        let fresh = || SingleFlight::new(None, None);
         let flight = Arc::clone(self.starts.lock().entry(backend.identity()).or_insert_with(fresh));
         let backend = Arc::clone(backend);
         flight
@@ -254,12 +254,12 @@ impl Hub {
 
     /// Why the series of `query` could not be read from `backend` when it was asked last.
     pub(super) fn trouble(&self, backend: &dyn Backend, query: &str) -> Option<String> {
-        self.troubles.why(&Question::new(backend, query))
+        self.troubles.why(&QueryId::new(backend, query))
     }
 
     /// When the newest value of `query` was last missing.
     pub(super) fn interrupted(&self, backend: &dyn Backend, query: &str) -> Option<Interruption> {
-        self.troubles.interrupted(&Question::new(backend, query))
+        self.troubles.interrupted(&QueryId::new(backend, query))
     }
 
     /// Lets go of what no workload asks for any more.
@@ -278,7 +278,7 @@ impl Hub {
         let flights: Vec<_> = self.ranges.lock().flights.values().cloned().collect();
         for flight in flights {
             let Some(mut state) = flight.idle() else { continue };
-            let Reader { feed, until, kept, .. } = &mut *state;
+            let SeriesReader { feed, until, kept, .. } = &mut *state;
             if let Some(until) = until.filter(|until| kept.until.is_none_or(|written| written < *until)) {
                 kept.keep(feed, until).await;
             }
@@ -293,8 +293,8 @@ impl Hub {
     }
 }
 
-fn outcome<T>(answer: &Result<T, SourceError>) -> Outcome {
-    answer.as_ref().map_or_else(|error| Outcome::Failed(error.to_string()), |_| Outcome::Answered)
+fn outcome<T>(answer: &Result<T, SourceError>) -> QueryOutcome {
+    answer.as_ref().map_or_else(|error| QueryOutcome::Failed(error.to_string()), |_| QueryOutcome::Answered)
 }
 
 /// How long a source that does not tell its start is not asked for it again.

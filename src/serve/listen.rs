@@ -33,7 +33,7 @@ pub(super) struct Limited {
 }
 
 /// A connection that gives its place back when it is dropped.
-pub(super) struct Held {
+pub(super) struct ConnectionPermit {
     stream: Transport,
     _place: OwnedSemaphorePermit,
     end: Option<Pin<Box<Sleep>>>,
@@ -109,7 +109,7 @@ impl Limited {
         Limited { age: Some(age), ..self }
     }
 
-    async fn next(&self) -> (Held, SocketAddr) {
+    async fn next(&self) -> (ConnectionPermit, SocketAddr) {
         loop {
             // The semaphore is never closed; if it were, nothing would be accepted any more.
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
@@ -120,7 +120,7 @@ impl Limited {
                     // Answers are small and awaited; a kernel that does not know the option serves without it.
                     let _ = stream.set_nodelay(true);
                     let end = self.age.map(|age| Box::pin(tokio::time::sleep(age)));
-                    return (Held { stream: Transport::Plain(stream), _place: place, end }, peer);
+                    return (ConnectionPermit { stream: Transport::Plain(stream), _place: place, end }, peer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -131,7 +131,7 @@ impl Limited {
     }
 
     /// Its connections, for tonic, shaking hands where `tls` is given.
-    pub(super) fn connections(self, tls: Option<Tls>) -> impl Stream<Item = io::Result<Held>> {
+    pub(super) fn connections(self, tls: Option<Tls>) -> impl Stream<Item = io::Result<ConnectionPermit>> {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {
@@ -152,10 +152,10 @@ impl Limited {
 }
 
 impl axum::serve::Listener for Limited {
-    type Io = Held;
+    type Io = ConnectionPermit;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Held, SocketAddr) {
+    async fn accept(&mut self) -> (ConnectionPermit, SocketAddr) {
         self.next().await
     }
 
@@ -164,18 +164,25 @@ impl axum::serve::Listener for Limited {
     }
 }
 
-async fn shake_hands(held: Held, peer: SocketAddr, tls: Tls, sender: mpsc::Sender<io::Result<Held>>) {
+async fn shake_hands(
+    held: ConnectionPermit,
+    peer: SocketAddr,
+    tls: Tls,
+    sender: mpsc::Sender<io::Result<ConnectionPermit>>,
+) {
     let Transport::Plain(stream) = held.stream else { return };
     match tls.accept(stream).await {
         // The other end of the channel is gone once the server ends, and the connection with it.
-        Ok(stream) => drop(sender.send(Ok(Held { stream: Transport::Tls(Box::new(stream)), ..held })).await),
+        Ok(stream) => {
+            drop(sender.send(Ok(ConnectionPermit { stream: Transport::Tls(Box::new(stream)), ..held })).await)
+        }
         Err(error) => tracing::warn!(%peer, %error, "a TLS handshake failed"),
     }
 }
 
-// === impl Held ===
+// === impl ConnectionPermit ===
 
-impl Connected for Held {
+impl Connected for ConnectionPermit {
     type ConnectInfo = TcpConnectInfo;
     fn connect_info(&self) -> TcpConnectInfo {
         match &self.stream {
@@ -185,7 +192,7 @@ impl Connected for Held {
     }
 }
 
-impl AsyncRead for Held {
+impl AsyncRead for ConnectionPermit {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -202,7 +209,7 @@ impl AsyncRead for Held {
     }
 }
 
-impl AsyncWrite for Held {
+impl AsyncWrite for ConnectionPermit {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),

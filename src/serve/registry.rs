@@ -26,7 +26,7 @@ use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, State};
 use crate::http::Metrics;
-use crate::keda::{Desk, Refusal, Served};
+use crate::keda::{DecisionProvider, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
 use crate::source::{Backends, Catalogue};
 use crate::units::{Span, Time};
@@ -198,7 +198,7 @@ impl Registry {
     }
 }
 
-impl Desk for Registry {
+impl DecisionProvider for Registry {
     fn state(&self, id: &WorkloadId, metadata: &HashMap<String, String>) -> Result<Served, Refusal> {
         let (now, fingerprint) = (self.shared.clock.now(), fingerprint(metadata));
         loop {

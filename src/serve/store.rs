@@ -37,7 +37,7 @@ pub(super) struct Store {
 pub(super) struct SeriesKey(String);
 
 /// A workload as it was asked for.
-pub(super) struct Known {
+pub(super) struct StoredWorkload {
     pub id: WorkloadId,
     pub metadata: HashMap<String, String>,
 }
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// The workloads kept; none where there is no usable file.
-    pub(super) fn workloads(&self) -> Vec<Known> {
+    pub(super) fn workloads(&self) -> Vec<StoredWorkload> {
         let known = |bytes: Vec<u8>| {
             let value: Value = serde_json::from_slice(&bytes).map_err(|e| format!("it is no JSON: {e}"))?;
             let rows = value["workloads"].as_array().filter(|_| value["version"] == VERSION);
@@ -176,12 +176,12 @@ pub(super) fn row(id: &WorkloadId, metadata: &HashMap<String, String>) -> Arc<st
         .into()
 }
 
-fn known(row: &Value) -> Option<Known> {
+fn known(row: &Value) -> Option<StoredWorkload> {
     let text = |key: &str| row[key].as_str();
     let id = WorkloadId::new(text("namespace")?, text("name")?, text("metric")?).ok()?;
     let pairs = row["metadata"].as_object()?.iter();
     let metadata = pairs.map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect::<Option<_>>()?;
-    Some(Known { id, metadata })
+    Some(StoredWorkload { id, metadata })
 }
 
 #[cfg(test)]

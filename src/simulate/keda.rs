@@ -4,7 +4,7 @@
 //! HPA's question, count failures; only polls and pushes move the last active instant.
 
 use super::hpa::{Scale, milli};
-use super::{Answer, Fallback, FallbackBehavior, MetricType, Millis, TwinConfig};
+use super::{Fallback, FallbackBehavior, MetricType, Millis, ScalerResponse, TwinConfig};
 
 /// What KEDA remembers of one ScaledObject.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Keda {
 #[derive(Debug, Default)]
 struct TriggerState {
     failures: u32,
-    polled: Option<Answer>,
+    polled: Option<ScalerResponse>,
 }
 
 /// What the triggers say together at one poll.
@@ -50,7 +50,7 @@ impl Keda {
         poll: &mut Poll,
         config: &TwinConfig,
         trigger: usize,
-        answer: Answer,
+        answer: ScalerResponse,
         scale: Scale,
     ) {
         if answer.target.is_none() {
@@ -71,18 +71,18 @@ impl Keda {
         &mut self,
         config: &TwinConfig,
         trigger: usize,
-        answer: Answer,
+        answer: ScalerResponse,
         scale: Scale,
     ) -> Option<i64> {
         let cached = config.triggers.get(trigger).is_some_and(|t| t.cached);
         let polled = self.triggers.get(trigger).and_then(|state| state.polled).filter(|_| cached);
-        let answer = polled.map_or(answer, |polled| Answer { target: answer.target, ..polled });
+        let answer = polled.map_or(answer, |polled| ScalerResponse { target: answer.target, ..polled });
         answer.target?;
         self.read(config, trigger, answer, scale).value
     }
 
     /// Reads one trigger: the value, or what the fallback puts in its place.
-    fn read(&mut self, config: &TwinConfig, trigger: usize, answer: Answer, scale: Scale) -> Outcome {
+    fn read(&mut self, config: &TwinConfig, trigger: usize, answer: ScalerResponse, scale: Scale) -> Outcome {
         let failed = Outcome { value: None, active: false };
         let (Some(state), Some(kind)) = (self.triggers.get_mut(trigger), config.triggers.get(trigger)) else {
             return failed;

@@ -4,7 +4,7 @@
 //! the same pods, so that what differs is the answer and nothing else. What really runs is not looked at: it follows
 //! one of the answers, with delays of its own.
 
-use super::{Answer, ConfigError, Millis, Scaler, Twin, TwinConfig, View};
+use super::{ConfigError, Millis, Scaler, ScalerResponse, Twin, TwinConfig, View};
 use crate::units::Time;
 
 /// The two twins, brought forward from decision to decision.
@@ -38,12 +38,12 @@ pub struct Account {
 #[derive(Debug)]
 struct Side {
     twin: Twin,
-    holds: Held,
+    holds: HeldAnswer,
 }
 
 /// An answer that holds until the next decision.
 #[derive(Debug, Clone, Copy)]
-struct Held(u32);
+struct HeldAnswer(u32);
 
 // === impl Ledger ===
 
@@ -53,7 +53,7 @@ impl Ledger {
         let side = || {
             let created_at = Millis(at.epoch() * 1_000).max(Millis::ZERO);
             let config = TwinConfig { initial_replicas: running, created_at, ..config.clone() };
-            Ok(Side { twin: Twin::new(config)?, holds: Held(running) })
+            Ok(Side { twin: Twin::new(config)?, holds: HeldAnswer(running) })
         };
         Ok(Ledger { origin: at, at, predictive: side()?, reactive: side()?, demand: 0 })
     }
@@ -73,8 +73,8 @@ impl Ledger {
             balance.predictive.add(self.predictive.ready_at(now), self.demand);
             balance.reactive.add(self.reactive.ready_at(now), self.demand);
         }
-        self.predictive.holds = Held(predictive);
-        self.reactive.holds = Held(reactive);
+        self.predictive.holds = HeldAnswer(predictive);
+        self.reactive.holds = HeldAnswer(reactive);
         (self.at, self.demand) = (at, demand);
         balance
     }
@@ -110,9 +110,9 @@ impl Side {
     }
 }
 
-impl Scaler for Held {
-    fn answer(&mut self, _view: View, _trigger: usize) -> Answer {
-        Answer { value: Some(f64::from(self.0)), active: Some(self.0 > 0), target: Some(1.0) }
+impl Scaler for HeldAnswer {
+    fn answer(&mut self, _view: View, _trigger: usize) -> ScalerResponse {
+        ScalerResponse { value: Some(f64::from(self.0)), active: Some(self.0 > 0), target: Some(1.0) }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use super::score::{Measure, Run, score};
 use super::{
-    Answer, Change, ConfigError, Curve, Load, Loss, Millis, Scaler, Seen, Service, Twin, TwinConfig, View,
+    Change, ConfigError, Curve, Load, Loss, Millis, Scaler, ScalerResponse, Seen, Service, Twin, TwinConfig,
+    View,
 };
 use crate::history::Series;
 use crate::units::{Replicas, Span, Threshold, Time};
@@ -197,12 +198,12 @@ impl<'a> Session<'a> {
 }
 
 impl Scaler for Driver<'_> {
-    fn answer(&mut self, view: View, _trigger: usize) -> Answer {
+    fn answer(&mut self, view: View, _trigger: usize) -> ScalerResponse {
         let at = self.origin + Span::seconds(view.at.0.div_euclid(1_000));
         let seen = self.load.seen_at(at, self.delay);
         let moment = Moment { at, seen, desired: view.desired, ready: view.ready };
         let value = self.strategy.wants(&moment);
-        Answer { value, active: value.map(|replicas| replicas > 0.0), target: Some(1.0) }
+        ScalerResponse { value, active: value.map(|replicas| replicas > 0.0), target: Some(1.0) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::Millis;
 /// The other end of KEDA's calls.
 pub trait Scaler {
     /// The answers to the calls of one trigger at one instant.
-    fn answer(&mut self, view: View, trigger: usize) -> Answer;
+    fn answer(&mut self, view: View, trigger: usize) -> ScalerResponse;
 
     /// The next instant after `after` at which the stream of a trigger of type `external-push` sends `true`, and
     /// which trigger that is.
@@ -31,7 +31,7 @@ pub struct View {
 
 /// Answers of a scaler; `None` is a call that fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Answer {
+pub struct ScalerResponse {
     /// GetMetrics.
     pub value: Option<f64>,
     /// IsActive.
@@ -46,7 +46,7 @@ pub struct Row {
     /// The instant.
     pub from: Millis,
     /// What is answered from then on.
-    pub answer: Answer,
+    pub answer: ScalerResponse,
 }
 
 /// A scaler whose answers are fixed beforehand, one list of rows for each trigger.
@@ -68,10 +68,10 @@ impl Timeline {
 }
 
 impl Scaler for Timeline {
-    fn answer(&mut self, view: View, trigger: usize) -> Answer {
+    fn answer(&mut self, view: View, trigger: usize) -> ScalerResponse {
         let rows = self.triggers.get(trigger).map_or(&[][..], Vec::as_slice);
         let after = rows.partition_point(|row| row.from <= view.at);
-        let none = Answer { value: None, active: None, target: None };
+        let none = ScalerResponse { value: None, active: None, target: None };
         after.checked_sub(1).and_then(|i| rows.get(i)).map_or(none, |row| row.answer)
     }
 

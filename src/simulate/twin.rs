@@ -6,7 +6,7 @@
 use super::hpa::{Hpa, Reading, Scale, milli};
 use super::keda::{Keda, Poll};
 use super::pods::Pods;
-use super::{Answer, ConfigError, Millis, Scaler, TwinConfig, View};
+use super::{ConfigError, Millis, Scaler, ScalerResponse, TwinConfig, View};
 
 /// KEDA, the HPA and the pods of one workload at an instant.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Twin {
     /// Targets by trigger in thousandths, as the HPA object carries them; `None` where it lacks the metric.
     targets: Vec<Option<i64>>,
     /// Of the sync under way; kept for their room.
-    answers: Vec<Answer>,
+    answers: Vec<ScalerResponse>,
 }
 
 /// From an instant on, so many replicas.

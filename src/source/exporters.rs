@@ -19,7 +19,7 @@ pub struct Service<'a> {
 
 /// A quantity that exporters tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum ExportedMetric {
     /// Replicas that are ready.
     Ready,
     /// CPU cores that all replicas use.
@@ -36,24 +36,24 @@ pub enum Told {
 
 impl Service<'_> {
     /// The question for a quantity; `None` where no exporter tells it of this kind.
-    pub fn asks(&self, what: Told) -> Option<String> {
+    pub fn asks(&self, what: ExportedMetric) -> Option<String> {
         match what {
-            Told::Ready => Some(self.ready()),
-            Told::Cpu => {
+            ExportedMetric::Ready => Some(self.ready()),
+            ExportedMetric::Cpu => {
                 Some(format!("sum(rate(container_cpu_usage_seconds_total{{{}}}[2m]))", self.containers()))
             }
-            Told::Request => Some(format!(
+            ExportedMetric::Request => Some(format!(
                 "max(sum by (pod) (kube_pod_container_resource_requests{{{},resource=\"cpu\"}}))",
                 self.pods()
             )),
-            Told::Throttled => {
+            ExportedMetric::Throttled => {
                 let of = format!("{{{}}}[2m]", self.containers());
                 Some(format!(
                     "sum(rate(container_cpu_cfs_throttled_periods_total{of})) / \
                      sum(rate(container_cpu_cfs_periods_total{of}))"
                 ))
             }
-            Told::Template => (self.kind != Some(TargetKind::StatefulSet)).then(|| self.template()),
+            ExportedMetric::Template => (self.kind != Some(TargetKind::StatefulSet)).then(|| self.template()),
         }
     }
 
@@ -104,20 +104,22 @@ impl Service<'_> {
     }
 }
 
-// === impl Told ===
+// === impl ExportedMetric ===
 
-impl Told {
+impl ExportedMetric {
     /// In words, with who has it: for whoever misses it.
     pub fn missed(self, kind: Option<TargetKind>) -> &'static str {
         match (self, kind) {
-            (Told::Ready, Some(TargetKind::Rollout)) => {
+            (ExportedMetric::Ready, Some(TargetKind::Rollout)) => {
                 "ready replicas: the controller of Argo Rollouts has them"
             }
-            (Told::Ready, _) => "ready replicas: kube-state-metrics has them",
-            (Told::Cpu, _) => "CPU: cAdvisor, scraped from the kubelets, has it",
-            (Told::Request, _) => "the CPU request of a replica: kube-state-metrics has it",
-            (Told::Throttled, _) => "CPU throttling: cAdvisor, scraped from the kubelets, has it",
-            (Told::Template, _) => "the pod template: kube-state-metrics has it (kube_replicaset_created)",
+            (ExportedMetric::Ready, _) => "ready replicas: kube-state-metrics has them",
+            (ExportedMetric::Cpu, _) => "CPU: cAdvisor, scraped from the kubelets, has it",
+            (ExportedMetric::Request, _) => "the CPU request of a replica: kube-state-metrics has it",
+            (ExportedMetric::Throttled, _) => "CPU throttling: cAdvisor, scraped from the kubelets, has it",
+            (ExportedMetric::Template, _) => {
+                "the pod template: kube-state-metrics has it (kube_replicaset_created)"
+            }
         }
     }
 }
@@ -126,19 +128,27 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn asked(kind: impl Into<Option<TargetKind>>, what: Told) -> String {
+    fn asked(kind: impl Into<Option<TargetKind>>, what: ExportedMetric) -> String {
         Service { namespace: "shop", name: "web.eu", kind: kind.into() }.asks(what).unwrap_or_default()
     }
 
     #[test]
     fn each_kind_of_workload_has_its_questions() {
-        assert!(asked(TargetKind::Deployment, Told::Ready).contains("kube_deployment_status_replicas_ready"));
-        assert!(asked(TargetKind::Deployment, Told::Cpu).contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\""));
-        assert!(asked(TargetKind::Deployment, Told::Template).contains("kube_replicaset_created"));
-        assert!(asked(TargetKind::StatefulSet, Told::Cpu).contains("web[.]eu-[0-9]+\""));
-        assert_eq!(asked(TargetKind::StatefulSet, Told::Template), "");
-        assert!(asked(TargetKind::Rollout, Told::Ready).contains("rollout_info_replicas_available"));
-        let any = asked(None, Told::Ready);
+        assert!(
+            asked(TargetKind::Deployment, ExportedMetric::Ready)
+                .contains("kube_deployment_status_replicas_ready")
+        );
+        assert!(
+            asked(TargetKind::Deployment, ExportedMetric::Cpu)
+                .contains("pod=~\"web[.]eu-[a-z0-9]+-[a-z0-9]+\"")
+        );
+        assert!(asked(TargetKind::Deployment, ExportedMetric::Template).contains("kube_replicaset_created"));
+        assert!(asked(TargetKind::StatefulSet, ExportedMetric::Cpu).contains("web[.]eu-[0-9]+\""));
+        assert_eq!(asked(TargetKind::StatefulSet, ExportedMetric::Template), "");
+        assert!(
+            asked(TargetKind::Rollout, ExportedMetric::Ready).contains("rollout_info_replicas_available")
+        );
+        let any = asked(None, ExportedMetric::Ready);
         assert!(any.contains("kube_deployment") && any.contains("or max(kube_statefulset"), "{any}");
     }
 }

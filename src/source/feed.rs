@@ -66,11 +66,11 @@ pub struct Feed {
     key: FeedKey,
     settle: Span,
     phase: Span,
-    held: Option<Held>,
+    held: Option<HeldSeries>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldSeries {
     /// From the begin of the window on, leading gaps included, so that earlier samples still find their slot.
     series: Arc<Series>,
     /// The point of the grid at which what may have come late was last read again.
@@ -148,7 +148,8 @@ impl Feed {
         let series = series.window(begin - Span::seconds(1), settled).compact();
         let Some(end) = series.end() else { return false };
         let read_again = (now - self.settle).floor_to(FIT_GRID, self.phase);
-        self.held = Some(Held { series: Arc::new(series), read_again, taken_up: Some(end - READ_AGAIN) });
+        self.held =
+            Some(HeldSeries { series: Arc::new(series), read_again, taken_up: Some(end - READ_AGAIN) });
         true
     }
 
@@ -160,14 +161,15 @@ impl Feed {
         let due = (now - self.settle).floor_to(FIT_GRID, self.phase);
         // What is held stays in place while answers are awaited, so that a refresh given up half-way loses
         // nothing.
-        let usable =
-            |held: &Held| held.series.time(held.series.len()) >= begin && held.series.start() <= settled;
+        let usable = |held: &HeldSeries| {
+            held.series.time(held.series.len()) >= begin && held.series.start() <= settled
+        };
         self.held = self.held.take().filter(usable);
         if let Some(held) = &mut self.held {
             held.forget_after(settled, due);
         }
         let step = self.key.step;
-        let held = self.held.get_or_insert_with(|| Held {
+        let held = self.held.get_or_insert_with(|| HeldSeries {
             series: Arc::new(Series::new(begin, step).compact()),
             read_again: due,
             taken_up: None,
@@ -205,9 +207,9 @@ impl Feed {
     }
 }
 
-// === impl Held ===
+// === impl HeldSeries ===
 
-impl Held {
+impl HeldSeries {
     /// Lets go of what lies after `settled` where any of it was read by a clock that has been set back: as gaps that
     /// were none, or as samples that are still to come.
     fn forget_after(&mut self, settled: Time, due: Time) {

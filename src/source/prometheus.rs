@@ -18,7 +18,7 @@ use reqwest::{Method, StatusCode};
 
 pub use vector::Labelled;
 
-use self::decode::{Answer, Bounds};
+use self::decode::{Bounds, QueryResult};
 use super::backend::PIECE;
 use super::config::{DataSourceConfig, Limits};
 use super::transport::{Reply, Transport, Turn};
@@ -41,19 +41,19 @@ pub struct Prometheus {
 }
 
 /// A question to the API that evaluates a query.
-enum Question<'a> {
+enum QueryKind<'a> {
     Range { query: &'a str, from: Time, to: Time, step: Step },
     Instant { query: &'a str, at: Time },
 }
 
-// === impl Question ===
+// === impl QueryKind ===
 
-impl Question<'_> {
+impl QueryKind<'_> {
     async fn ask<'t>(&self, turn: &'t Turn<'_>, is_get: bool) -> Result<Reply<'t>, SourceError> {
         let api = turn.api()?;
         let timeout = i64::try_from(turn.timeout().as_millis()).unwrap_or(i64::MAX);
         match *self {
-            Question::Range { query, from, to, step } => {
+            QueryKind::Range { query, from, to, step } => {
                 let question = api.query_range(query, from.epoch(), to.epoch(), step.as_seconds() as f64);
                 let question =
                     turn.headers().fold(question.timeout(timeout), |q, (name, value)| q.header(name, value));
@@ -64,7 +64,7 @@ impl Question<'_> {
                     turn.answered(question.post_raw()).await
                 }
             }
-            Question::Instant { query, at } => {
+            QueryKind::Instant { query, at } => {
                 let question = api.query(query).at(at.epoch()).timeout(timeout);
                 let question = turn.headers().fold(question, |q, (name, value)| q.header(name, value));
                 let question = turn.parameters().fold(question, |q, (name, value)| q.query(name, value));
@@ -92,9 +92,9 @@ impl Prometheus {
         }
     }
 
-    async fn piece(&self, query: &RangeQuery, from: Time, count: usize) -> Result<Answer, SourceError> {
+    async fn piece(&self, query: &RangeQuery, from: Time, count: usize) -> Result<QueryResult, SourceError> {
         let to = from + query.step.times(count - 1);
-        let question = Question::Range { query: &query.query, from, to, step: query.step };
+        let question = QueryKind::Range { query: &query.query, from, to, step: query.step };
         // Twice the grid leaves room for duplicates without giving up the bound.
         self.ask(&question, 2 * count).await
     }
@@ -106,7 +106,7 @@ impl Prometheus {
         reading: &mut Reading,
         from: Time,
         count: usize,
-        answer: Answer,
+        answer: QueryResult,
     ) -> Result<(), SourceError> {
         let step_ms = reading.series.step().as_seconds() * 1_000;
         let mut slots = vec![f64::NAN; count];
@@ -136,13 +136,17 @@ impl Prometheus {
         Ok(())
     }
 
-    async fn ask(&self, question: &Question<'_>, points: usize) -> Result<Answer, SourceError> {
+    async fn ask(&self, question: &QueryKind<'_>, points: usize) -> Result<QueryResult, SourceError> {
         let turn = self.transport.turn().await?;
         let reply = self.reply(question, &turn).await?;
         answer::read(reply, Bounds { bytes: self.bytes_limit, points }).await
     }
 
-    async fn reply<'t>(&self, question: &Question<'_>, turn: &'t Turn<'_>) -> Result<Reply<'t>, SourceError> {
+    async fn reply<'t>(
+        &self,
+        question: &QueryKind<'_>,
+        turn: &'t Turn<'_>,
+    ) -> Result<Reply<'t>, SourceError> {
         // A long query does not fit into an address, so POST comes first.
         let is_get = self.only_get.load(Ordering::Relaxed);
         let reply = question.ask(turn, is_get).await?;
@@ -159,7 +163,7 @@ impl Prometheus {
     /// Why there is no answer; an answer without series is none.
     pub async fn vector(&self, query: &str, at: Time) -> Result<Vec<Labelled>, SourceError> {
         let turn = self.transport.turn().await?;
-        let reply = self.reply(&Question::Instant { query, at }, &turn).await?;
+        let reply = self.reply(&QueryKind::Instant { query, at }, &turn).await?;
         vector::read(reply, Bounds { bytes: self.bytes_limit, points: self.points_limit }).await
     }
 }
@@ -189,7 +193,7 @@ impl Backend for Prometheus {
 
     /// No number that is not finite counts as one.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
-        let answer = self.ask(&Question::Instant { query, at }, 1).await?;
+        let answer = self.ask(&QueryKind::Instant { query, at }, 1).await?;
         Ok(answer.values.first().copied().filter(|v| v.is_finite()))
     }
 

@@ -34,7 +34,7 @@ const WORDS: [&str; 9] = ["and", "or", "unless", "atan2", "bool", "offset", "inf
 
 /// The selectors of a query, in order; none of a query that is broken off.
 pub fn selected(query: &str) -> Vec<Selected> {
-    let mut reader = Reader { rest: query, within: Vec::new(), found: Vec::new() };
+    let mut reader = Scanner { rest: query, within: Vec::new(), found: Vec::new() };
     match reader.read() {
         Some(()) if reader.within.is_empty() => reader.found,
         _ => Vec::new(),
@@ -46,16 +46,16 @@ pub fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-struct Reader<'a> {
+struct Scanner<'a> {
     rest: &'a str,
     /// The word before each bracket that is open; none of a bracket that only groups.
     within: Vec<Option<String>>,
     found: Vec<Selected>,
 }
 
-// === impl Reader ===
+// === impl Scanner ===
 
-impl<'a> Reader<'a> {
+impl<'a> Scanner<'a> {
     fn read(&mut self) -> Option<()> {
         while let Some(c) = self.peek() {
             match c {

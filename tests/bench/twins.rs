@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use forescale::decide::State;
-use forescale::keda::Desk;
+use forescale::keda::DecisionProvider;
 use forescale::policy::{SourceRef, WorkloadId};
 use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::source::{Backend, Backends, DataSources, RangeQuery, Reading, ServerConfig, SourceError};

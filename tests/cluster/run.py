@@ -25,7 +25,7 @@ STAGES = [
 ]
 # From the making of the history to the ramp: what the servers and the first replicas take, and the minutes before it from
 # which nothing sees it yet.
-RAMP_IN = 540
+RAMP_IN = 1110
 
 
 def chosen(names):

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use forescale::simulate::{
-    Amount, Answer, Behavior, Fallback, FallbackBehavior, MetricType, Millis, Pause, PodTiming, Policy, Row,
-    Rules, Select, Timeline, Trigger, Twin, TwinConfig,
+    Amount, Behavior, Fallback, FallbackBehavior, MetricType, Millis, Pause, PodTiming, Policy, Row, Rules,
+    ScalerResponse, Select, Timeline, Trigger, Twin, TwinConfig,
 };
 use forescale::units::Time;
 use serde::Deserialize;
@@ -223,7 +223,7 @@ impl Recording {
         let lines = |trigger: &RecordedTrigger| self.timelines.get(&trigger.name).unwrap_or(&self.timeline);
         let row = |trigger: &RecordedTrigger, &(t, value, active, fail_metrics, fail_spec): &Line| Row {
             from: if t <= 0.0 { Millis::ZERO } else { Millis::from_secs(t - self.created_after) },
-            answer: Answer {
+            answer: ScalerResponse {
                 value: (!fail_metrics).then_some(value),
                 active: (!fail_metrics).then_some(active),
                 target: (!fail_spec).then_some(trigger.target),

@@ -21,7 +21,7 @@ fn settings() -> Settings {
     }
 }
 
-/// What a Prometheus was asked of the queries in one of the files, and that it does not scrape kube-state-metrics.
+/// What a Prometheus was asked of the queries in one of the files; it scrapes neither kube-state-metrics nor cAdvisor.
 fn told() -> Told {
     let metric = |name: &str| name.to_owned();
     let doubts = BTreeMap::from([
@@ -30,7 +30,7 @@ fn told() -> Told {
         ("sum(dept)", Doubt::NoMetric { metric: metric("dept"), nearest: Some(metric("depth")) }),
     ]);
     let doubts = doubts.into_iter().map(|(query, doubt)| (query.to_owned(), vec![doubt])).collect();
-    Told { doubts, sees_pods: Some(false) }
+    Told { doubts, sees_pods: Some(false), sees_cpu: Some(false) }
 }
 
 /// All YAML files below a folder.

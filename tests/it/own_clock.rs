@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forescale::decide::{Decision, Rung};
-use forescale::keda::Desk;
+use forescale::keda::DecisionProvider;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::source::{Backend, RangeQuery, Reading, SourceError};

@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use forescale::decide::State;
-use forescale::keda::Desk;
+use forescale::keda::DecisionProvider;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
 use forescale::source::{Backend, RangeQuery, Reading, SourceError};

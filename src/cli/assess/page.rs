@@ -119,12 +119,7 @@ fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
     out.push_str("<th scope=\"col\">why</th></tr></thead>\n<tbody>\n");
     for kept in all {
         let row = &kept.row;
-        let then = match kept.verdict() {
-            Verdict::Predictive => row.short_percent.predictive,
-            Verdict::Schedule => row.short_percent.schedule,
-            Verdict::CannotTell => None,
-            _ => row.short_percent.reactive,
-        };
+        let then = kept.short_then();
         let link = |place: &Option<String>, words: &str| {
             let link = |place: &String| format!("<br><a href=\"{}\">{words}</a>", escaped(place));
             place.as_ref().map_or_else(String::new, link)

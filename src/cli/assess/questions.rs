@@ -1,12 +1,12 @@
 //! The PromQL that is asked about a workload, from names that cannot break out of it.
 
 use crate::policy::TargetKind;
-use crate::source::exporters::{Service, Told};
+use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::promql::string_literal;
 
 /// Ready replicas of a workload, by kube-state-metrics or the exporter of Argo Rollouts.
 pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
-    Service { namespace, name, kind: Some(TargetKind::parse(kind)?) }.asks(Told::Ready)
+    Service { namespace, name, kind: Some(TargetKind::parse(kind)?) }.asks(ExportedMetric::Ready)
 }
 
 /// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape that honours no labels of the target

@@ -142,14 +142,7 @@ pub(super) fn totals(all: &[Kept]) -> Totals {
         priced |= kept.price.is_some();
         let now = kept.row.short_percent.ran.unwrap_or(0.0);
         short += now / 100.0 * MONTH;
-        let figures = &kept.row.short_percent;
-        let better = match kept.verdict() {
-            Verdict::Predictive => figures.predictive,
-            Verdict::Schedule => figures.schedule,
-            Verdict::Reactive | Verdict::OverProvisioned => figures.reactive,
-            Verdict::AtRisk | Verdict::CannotTell => None,
-        };
-        then += better.unwrap_or(now).min(now) / 100.0 * MONTH;
+        then += kept.short_then().unwrap_or(now).min(now) / 100.0 * MONTH;
     }
     Totals {
         workloads: all.len(),
@@ -176,18 +169,13 @@ pub(super) fn print(out: &mut impl Write, all: &[Kept]) -> std::io::Result<()> {
     )?;
     for (kept, name) in all.iter().zip(&names) {
         let row = &kept.row;
-        let then = match kept.verdict() {
-            Verdict::Predictive => row.short_percent.predictive,
-            Verdict::Schedule => row.short_percent.schedule,
-            _ => row.short_percent.reactive,
-        };
         writeln!(
             out,
             "{name:wide$}  {:16}  {:>8}  {:>9}  {:>9}  {}",
             row.verdict,
             percent(row.saving_percent),
             percent(row.short_percent.ran),
-            percent(then),
+            percent(kept.short_then()),
             row.reason
         )?;
     }

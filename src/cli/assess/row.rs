@@ -124,6 +124,17 @@ impl Kept {
         Verdict::ALL.into_iter().find(|v| v.as_str() == self.row.verdict).unwrap_or(Verdict::CannotTell)
     }
 
+    /// Percent of the time short of replicas once the verdict is followed; as it ran where there is nothing to follow.
+    pub(super) fn short_then(&self) -> Option<f64> {
+        let short = &self.row.short_percent;
+        match self.verdict() {
+            Verdict::Predictive => short.predictive,
+            Verdict::Schedule => short.schedule,
+            Verdict::Reactive | Verdict::OverProvisioned => short.reactive,
+            Verdict::AtRisk | Verdict::CannotTell => short.ran,
+        }
+    }
+
     /// Replica-hours saved in a month of 30 days.
     pub(super) fn saved_a_month(&self) -> Option<f64> {
         self.saved_hours.filter(|_| self.days > 0.0).map(|hours| hours / self.days * 30.0)

@@ -13,7 +13,7 @@ use crate::capacity::{Column, Evidence};
 use crate::cli::live;
 use crate::history::Series;
 use crate::serve::{Clock, SystemClock};
-use crate::source::exporters::{Service, Told};
+use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::{Backend, RangeQuery};
 use crate::units::{Span, Step};
 
@@ -91,21 +91,22 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
         "{}; name --workload with --namespace, or --replicas-query",
         missing.join("; ")
     );
-    let request =
-        match (args.request, args.queries.request_query.clone().or_else(|| told(args, Told::Request))) {
-            (None, Some(query)) => {
-                let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
-                let found = found.filter(|cores| *cores > 0.0);
-                if found.is_none() {
-                    missing.push(
-                        "the CPU request of a replica: kube-state-metrics has it, or name --request"
-                            .to_owned(),
-                    );
-                }
-                found
+    let request = match (
+        args.request,
+        args.queries.request_query.clone().or_else(|| told(args, ExportedMetric::Request)),
+    ) {
+        (None, Some(query)) => {
+            let found = runtime.block_on(source.instant(&query, SystemClock.now())).ok().flatten();
+            let found = found.filter(|cores| *cores > 0.0);
+            if found.is_none() {
+                missing.push(
+                    "the CPU request of a replica: kube-state-metrics has it, or name --request".to_owned(),
+                );
             }
-            _ => None,
-        };
+            found
+        }
+        _ => None,
+    };
     let others: Vec<(Column, &Series)> = others.iter().map(|(column, series)| (*column, series)).collect();
     let latency = others.iter().any(|(column, _)| *column == Column::Latency).then_some(quantity).flatten();
     Ok(Seen { evidence: Evidence::of_series(&load, &others), request, latency, missing })
@@ -133,7 +134,7 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
     vec![
         Wanted {
             column: Column::Replicas,
-            query: usual(replicas_query, told(args, Told::Ready)),
+            query: usual(replicas_query, told(args, ExportedMetric::Ready)),
             what: "ready replicas",
             exporter: if args.kind == Kind::Rollout {
                 "the controller of Argo Rollouts"
@@ -143,14 +144,19 @@ fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
         },
         Wanted {
             column: Column::Cpu,
-            query: usual(cpu_query, told(args, Told::Cpu)),
+            query: usual(cpu_query, told(args, ExportedMetric::Cpu)),
             what: "CPU",
             exporter: "cAdvisor, scraped from the kubelets,",
         },
-        Wanted { column: Column::Throttled, query: told(args, Told::Throttled), what: "", exporter: "" },
+        Wanted {
+            column: Column::Throttled,
+            query: told(args, ExportedMetric::Throttled),
+            what: "",
+            exporter: "",
+        },
         Wanted {
             column: Column::Generation,
-            query: usual(generation_query, told(args, Told::Template)),
+            query: usual(generation_query, told(args, ExportedMetric::Template)),
             what: is_named(generation_query, args.kind != Kind::Statefulset, "the pod template"),
             exporter: "kube-state-metrics",
         },
@@ -180,7 +186,7 @@ impl Wanted {
 }
 
 /// What an exporter is asked about the workload, where it is named.
-fn told(args: &CapacityArgs, what: Told) -> Option<String> {
+fn told(args: &CapacityArgs, what: ExportedMetric) -> Option<String> {
     let kind = Some(args.kind.target());
     let service = Service { namespace: &args.namespace, name: &args.workload, kind };
     (!args.workload.is_empty()).then(|| service.asks(what))?

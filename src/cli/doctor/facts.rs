@@ -7,7 +7,7 @@ use crate::cli::api::{Api, Place};
 use crate::cli::live::LATELY;
 use crate::history::Series;
 use crate::serve::Pods;
-use crate::source::exporters::{Service, Told};
+use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::{Backend, Doubt, RangeQuery, SourceError, doubts};
 use crate::units::{Span, Step, Time};
 
@@ -114,7 +114,7 @@ impl Names {
 
     fn ready(&self) -> String {
         let service = Service { namespace: &self.namespace, name: &self.deployment, kind: None };
-        service.asks(Told::Ready).unwrap_or_default()
+        service.asks(ExportedMetric::Ready).unwrap_or_default()
     }
 
     fn pending(&self) -> String {

@@ -4,8 +4,9 @@ use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
 
 use super::workload::Workload;
+use crate::capacity::learned_range;
 use crate::decide::{Stretch as Hour, allowed};
-use crate::policy::{Bounds, Limits, Override, clock_changes};
+use crate::policy::{Bounds, CapacityMode, Limits, Override, Policy, clock_changes};
 use crate::units::{Replicas, Span, Time};
 
 /// Everything that is shown.
@@ -24,6 +25,8 @@ pub(super) struct Outlook {
     /// Labels of the schedule's rules.
     pub rules: Vec<String>,
     pub r#override: Option<Override>,
+    /// Which load per replica counts; `None` where no load asks for replicas.
+    pub threshold: Option<String>,
     /// Nothing but the schedule asks for replicas.
     pub is_schedule_only: bool,
 }
@@ -42,6 +45,21 @@ pub(super) struct Event {
     pub text: String,
 }
 
+/// The load per replica that counts, or its range where it is learned.
+fn threshold(policy: &Policy) -> Option<String> {
+    let given = policy.signals.first()?.threshold.get();
+    Some(match policy.capacity.as_ref().map(|learning| learning.mode) {
+        None => format!("{given} per replica, as given"),
+        Some(CapacityMode::Advise) => {
+            format!("{given} per replica, as given; what is learned is published only (capacity: advise)")
+        }
+        Some(CapacityMode::Auto) => {
+            let [least, most] = learned_range(given);
+            format!("{least} to {most} per replica, as learned (capacity: auto); {given} until then")
+        }
+    })
+}
+
 // === impl Outlook ===
 
 impl Outlook {
@@ -55,6 +73,7 @@ impl Outlook {
             changes.iter().zip(ends).map(|(&(from, bounds), to)| Stretch { from, to, bounds }).collect();
         let mut outlook = Outlook {
             title: workload.title.clone(),
+            threshold: threshold(policy),
             is_schedule_only: policy.is_schedule_only(),
             zone: schedule.zone(),
             from,

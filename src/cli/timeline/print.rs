@@ -31,6 +31,9 @@ fn write_all(out: &mut String, outlook: &Outlook) -> std::fmt::Result {
         outlook.limits.min,
         outlook.limits.max
     )?;
+    if let Some(threshold) = &outlook.threshold {
+        writeln!(out, "Threshold: {threshold}\n")?;
+    }
     write_stretches(out, outlook)?;
     if !outlook.events.is_empty() {
         writeln!(out, "\nEvents")?;
@@ -168,7 +171,7 @@ pub(super) fn json(outlook: &Outlook) -> Value {
         "schema": 1, "workload": outlook.title, "timezone": outlook.zone.name(),
         "from": outlook.from.to_string(), "to": outlook.to.to_string(),
         "min_replicas": outlook.limits.min.get(), "max_replicas": outlook.limits.max.get(),
-        "override": outlook.r#override.as_ref().map(ToString::to_string),
+        "threshold": outlook.threshold, "override": outlook.r#override.as_ref().map(ToString::to_string),
         "stretches": stretches.collect::<Vec<_>>(), "events": events.collect::<Vec<_>>(),
         "hours": hours.collect::<Vec<_>>(), "capped": capped.collect::<Vec<_>>(),
     })

@@ -93,6 +93,8 @@ fn questions_that_failed_and_a_start_of_the_source_hold_what_was_needed() {
     assert_eq!(replicas(&seen, &policy(&[]), at(3)), 25);
     seen.signals[0].interrupted = Some(Interruption { until: None, returned: None, ..gap });
     assert_eq!(replicas(&seen, &policy(&[]), at(3)), 17, "while it is away the schedule goes on");
+    seen.signals[0].interrupted = Some(Interruption { until: None, ..gap });
+    assert_eq!(replicas(&seen, &policy(&[]), at(3)), 25, "gone again before it had refilled");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! By default what the usual exporters show is learned from and published; it counts only where somebody says so.
 
-use crate::policy::reader::Reader;
+use crate::policy::reader::KeyReader;
 use crate::policy::{CapacityMode, Learning, Signal, SignalKind};
 use crate::units::Span;
 
@@ -12,7 +12,7 @@ const LEAST_WINDOW: Span = Span::days(8);
 const KEYS: [&str; 4] = ["targetUtilization", "cpuQuery", "latencyQuery", "latencyObjective"];
 
 /// Reads what is to be learned about the replicas that carry `first`.
-pub(super) fn read_learning(reader: &mut Reader<'_>, first: Option<&Signal>) -> Option<Learning> {
+pub(super) fn read_learning(reader: &mut KeyReader<'_>, first: Option<&Signal>) -> Option<Learning> {
     let given = reader.parsed("capacity", "off, advise or auto", |t| match t {
         // YAML reads an unquoted `off` as false.
         "off" | "false" => Some(None),

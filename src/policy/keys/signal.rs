@@ -1,6 +1,6 @@
 //! From keys to one signal: its query, its source, its grid, and for a queue what drains it.
 
-use crate::policy::reader::Reader;
+use crate::policy::reader::KeyReader;
 use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, counter_questions, look_back};
 use crate::units::{Span, Step, Threshold};
 
@@ -8,7 +8,7 @@ use crate::units::{Span, Step, Threshold};
 const LONGEST_WINDOW: Span = Span::days(731);
 
 /// Reads a signal; a fault where there is none and there has to be one.
-pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Option<Signal> {
+pub(super) fn read_signal(reader: &mut KeyReader<'_>, may_be_absent: bool) -> Option<Signal> {
     let Some(query) = reader.text("query").map(str::to_owned) else {
         let needless = [
             "threshold",
@@ -55,7 +55,7 @@ pub(super) fn read_signal(reader: &mut Reader<'_>, may_be_absent: bool) -> Optio
 }
 
 /// Reads an entry of `signals`, which may say `mode: reactive` of itself.
-pub(super) fn read_further_signal(reader: &mut Reader<'_>) -> Option<Signal> {
+pub(super) fn read_further_signal(reader: &mut KeyReader<'_>) -> Option<Signal> {
     let mode =
         reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
             "predictive" => Some(true),
@@ -69,7 +69,7 @@ pub(super) fn read_further_signal(reader: &mut Reader<'_>) -> Option<Signal> {
 const DEFAULT_POLL_STEP: Step = Step::QUARTER_MINUTE;
 
 /// Where the signal is measured.
-pub(super) fn read_source(reader: &mut Reader<'_>) -> SourceRef {
+pub(super) fn read_source(reader: &mut KeyReader<'_>) -> SourceRef {
     let named = reader.text("datasource");
     let address = reader.text("serverAddress");
     match (named, address) {
@@ -82,7 +82,7 @@ pub(super) fn read_source(reader: &mut Reader<'_>) -> SourceRef {
     }
 }
 
-fn read_kind(reader: &mut Reader<'_>) -> SignalKind {
+fn read_kind(reader: &mut KeyReader<'_>) -> SignalKind {
     let is_queue = reader
         .parsed("signal", "rate or queue", |t| match t {
             "rate" => Some(false),

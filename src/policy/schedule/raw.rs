@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 use super::dates::Dates;
-use super::reader::Reader;
+use super::reader::RuleReader;
 use super::window::Window;
 use super::{Calendars, Rule};
 use crate::policy::{Fault, nearest};
@@ -133,7 +133,7 @@ impl RawRule {
     /// Checks and compiles the rule; `None` if it added faults.
     pub(super) fn compile(&self, path: &str, calendars: &Calendars, faults: &mut Vec<Fault>) -> Option<Rule> {
         let before = faults.len();
-        let mut reader = Reader { path, raw: self, calendars, faults };
+        let mut reader = RuleReader { path, raw: self, calendars, faults };
         let (effects, window, dates) = (reader.effects(), reader.window(), reader.dates());
         let (until, name) = (reader.until(), reader.name());
         let label = name.unwrap_or_else(|| self.describe());
@@ -151,7 +151,7 @@ impl RawRule {
     ) -> Option<Rule> {
         let before = faults.len();
         let calendars = Calendars::default();
-        let mut reader = Reader { path, raw: self, calendars: &calendars, faults };
+        let mut reader = RuleReader { path, raw: self, calendars: &calendars, faults };
         let (effects, name) = (reader.effects(), reader.name());
         let window = Window::Once { from, to };
         let rule =

@@ -31,16 +31,16 @@ enum Edge {
 }
 
 /// Reads one rule and notes its faults under its path.
-pub(super) struct Reader<'a> {
+pub(super) struct RuleReader<'a> {
     pub(super) path: &'a str,
     pub(super) raw: &'a RawRule,
     pub(super) calendars: &'a Calendars,
     pub(super) faults: &'a mut Vec<Fault>,
 }
 
-// === impl Reader ===
+// === impl RuleReader ===
 
-impl Reader<'_> {
+impl RuleReader<'_> {
     fn fault(&mut self, key: &str, found: &str, expected: impl Into<String>) {
         self.faults.push(Fault::new(format!("{}.{key}", self.path), found, expected));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::super::flight::Flight;
+use super::super::single_flight::SingleFlight;
 use super::{Hub, Retries, timed};
 use crate::history::Counters;
 use crate::source::feed::SET_BACK;
@@ -36,7 +36,7 @@ pub(in crate::serve) struct Asked<'a> {
     pub grid: Step,
 }
 
-pub(super) type CountersFlight = Flight<Counting, Option<Arc<Counters>>>;
+pub(super) type CountersFlight = SingleFlight<Counting, Option<Arc<Counters>>>;
 
 /// What is known, and when a question that failed may be asked again.
 pub(super) struct Counting {
@@ -94,7 +94,7 @@ impl Hub {
         let fresh = || Counting { retries: Retries::new(&key.question), silent_until: None };
         let flight = {
             let mut counters = self.counters.lock();
-            Arc::clone(counters.entry(key.clone()).or_insert_with(|| Flight::new(fresh(), None)))
+            Arc::clone(counters.entry(key.clone()).or_insert_with(|| SingleFlight::new(fresh(), None)))
         };
         let (backend, metrics) = (Arc::clone(backend), Arc::clone(&self.metrics));
         flight

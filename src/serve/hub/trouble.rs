@@ -18,15 +18,15 @@ pub(super) struct Troubles(Locked<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    known: HashMap<Question, Trouble>,
+    known: HashMap<QueryId, Trouble>,
     /// The first few workloads that ask a query; gathered anew at every sweep.
-    askers: HashMap<Question, Vec<String>>,
+    askers: HashMap<QueryId, Vec<String>>,
     lines: HashMap<String, Lines>,
 }
 
 /// A query of a data source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Question {
+pub(super) struct QueryId {
     source: String,
     label: String,
     query: String,
@@ -34,7 +34,7 @@ pub(super) struct Question {
 
 /// Which question about a query it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum QueryForm {
     /// For its series.
     Series,
     /// For its newest value.
@@ -42,7 +42,7 @@ pub(super) enum Part {
 }
 
 /// What came of a question.
-pub(super) enum Outcome {
+pub(super) enum QueryOutcome {
     /// An answer.
     Answered,
     /// No value, where there was one before.
@@ -60,11 +60,11 @@ struct Trouble {
     /// The source answers again, and has had no value yet.
     is_empty: bool,
     /// When its state was told last, and which.
-    told: Option<(Time, Standing)>,
+    told: Option<(Time, QueryState)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum QueryState {
     Answers,
     Vanished,
     Fails,
@@ -89,12 +89,12 @@ const MOST_NAMES: usize = 3;
 /// How much of a query is enough to recognise it.
 const SHORT: usize = 80;
 
-// === impl Question ===
+// === impl QueryId ===
 
-impl Question {
+impl QueryId {
     pub(super) fn new(backend: &dyn Backend, query: &str) -> Self {
         let (source, label) = (backend.identity(), backend.label().to_owned());
-        Question { source, label, query: query.to_owned() }
+        QueryId { source, label, query: query.to_owned() }
     }
 
     fn short(&self) -> String {
@@ -107,7 +107,7 @@ impl Question {
 
 impl Troubles {
     /// A workload asks it.
-    pub(super) fn asked_by(&self, question: &Question, who: &WorkloadId) {
+    pub(super) fn asked_by(&self, question: &QueryId, who: &WorkloadId) {
         let mut inner = self.0.lock();
         if inner.askers.get(question).is_some_and(|names| names.len() > MOST_NAMES) {
             return;
@@ -121,14 +121,14 @@ impl Troubles {
     /// What came of a question at `now`; `last` is the last instant that it was answered for.
     pub(super) fn noted(
         &self,
-        question: &Question,
-        part: Part,
-        outcome: Outcome,
+        question: &QueryId,
+        part: QueryForm,
+        outcome: QueryOutcome,
         last: Option<Time>,
         now: Time,
     ) {
         let mut inner = self.0.lock();
-        if matches!(outcome, Outcome::Answered) && !inner.known.contains_key(question) {
+        if matches!(outcome, QueryOutcome::Answered) && !inner.known.contains_key(question) {
             return;
         }
         let trouble = inner.known.entry(question.clone()).or_default();
@@ -138,7 +138,7 @@ impl Troubles {
     }
 
     /// The source answers, and no longer knows what it knew at `last`.
-    pub(super) fn lost(&self, question: &Question, last: Option<Time>, now: Time) {
+    pub(super) fn lost(&self, question: &QueryId, last: Option<Time>, now: Time) {
         let mut inner = self.0.lock();
         let trouble = inner.known.entry(question.clone()).or_default();
         let refills =
@@ -156,12 +156,12 @@ impl Troubles {
     }
 
     /// Why the series could not be read when it was asked for last.
-    pub(super) fn why(&self, question: &Question) -> Option<String> {
+    pub(super) fn why(&self, question: &QueryId) -> Option<String> {
         self.0.lock().known.get(question)?.series.clone()
     }
 
     /// When its newest value was last missing.
-    pub(super) fn interrupted(&self, question: &Question) -> Option<Interruption> {
+    pub(super) fn interrupted(&self, question: &QueryId) -> Option<Interruption> {
         self.0.lock().known.get(question)?.interrupted
     }
 
@@ -176,12 +176,12 @@ impl Troubles {
 // === impl Trouble ===
 
 impl Trouble {
-    fn note(&mut self, part: Part, outcome: Outcome) {
-        let is_vanished = matches!(outcome, Outcome::Vanished);
-        let failure = if let Outcome::Failed(why) = outcome { Some(why) } else { None };
+    fn note(&mut self, part: QueryForm, outcome: QueryOutcome) {
+        let is_vanished = matches!(outcome, QueryOutcome::Vanished);
+        let failure = if let QueryOutcome::Failed(why) = outcome { Some(why) } else { None };
         match part {
-            Part::Series => self.series = failure,
-            Part::Instant => {
+            QueryForm::Series => self.series = failure,
+            QueryForm::Instant => {
                 self.has_vanished = is_vanished || self.has_vanished && failure.is_some();
                 self.instant = failure;
             }
@@ -190,22 +190,30 @@ impl Trouble {
 
     /// What an outcome says of the interruption, before it is noted. A source is back with the first question that it
     /// answers, also where that has no value yet: a range that has just begun to fill has none.
-    fn follow(&mut self, question: &Question, part: Part, outcome: &Outcome, last: Option<Time>, now: Time) {
+    fn follow(
+        &mut self,
+        question: &QueryId,
+        part: QueryForm,
+        outcome: &QueryOutcome,
+        last: Option<Time>,
+        now: Time,
+    ) {
         let reach = reach(question);
         let is_failing = self.instant.is_some();
         let lasts = self.interrupted.filter(|gap| gap.until.is_none());
         match (part, outcome, lasts) {
-            (Part::Instant, Outcome::Answered, lasts) => {
+            (QueryForm::Instant, QueryOutcome::Answered, lasts) => {
                 self.is_empty = false;
                 self.interrupted = lasts.map(|gap| gap.ended(now)).or(self.interrupted);
             }
-            (Part::Series, Outcome::Answered, Some(gap)) | (Part::Instant, Outcome::Vanished, Some(gap))
+            (QueryForm::Series, QueryOutcome::Answered, Some(gap))
+            | (QueryForm::Instant, QueryOutcome::Vanished, Some(gap))
                 if is_failing =>
             {
                 self.is_empty = true;
                 self.interrupted = Some(gap.ended(now));
             }
-            (Part::Instant, Outcome::Vanished, None) if self.is_empty => {
+            (QueryForm::Instant, QueryOutcome::Vanished, None) if self.is_empty => {
                 let is_refilling = |until: Time| now < until + reach.refill();
                 if !self.interrupted.and_then(|gap| gap.until).is_some_and(is_refilling) {
                     // By now it would have a value.
@@ -213,7 +221,7 @@ impl Trouble {
                     self.interrupted = self.interrupted.map(|gap| Interruption { until: None, ..gap });
                 }
             }
-            (Part::Instant, _, None) => {
+            (QueryForm::Instant, _, None) => {
                 self.is_empty = false;
                 self.interrupted = Some(Interruption::begun(last, self.interrupted, now, reach));
             }
@@ -221,21 +229,21 @@ impl Trouble {
         }
     }
 
-    fn standing(&self) -> Standing {
+    fn state(&self) -> QueryState {
         match (self.series.is_some() || self.instant.is_some(), self.has_vanished) {
-            (true, _) => Standing::Fails,
-            (false, true) => Standing::Vanished,
-            (false, false) => Standing::Answers,
+            (true, _) => QueryState::Fails,
+            (false, true) => QueryState::Vanished,
+            (false, false) => QueryState::Answers,
         }
     }
 
     /// Whether its state is to be told now.
     fn is_news(&self, now: Time) -> bool {
-        match (self.standing(), self.told) {
-            (Standing::Answers, told) => told.is_some_and(|(_, before)| before != Standing::Answers),
+        match (self.state(), self.told) {
+            (QueryState::Answers, told) => told.is_some_and(|(_, before)| before != QueryState::Answers),
             (_, None) => true,
-            (Standing::Fails, Some((at, Standing::Fails))) => now.since(at) >= REPEAT,
-            (Standing::Vanished, Some((_, Standing::Vanished))) => false,
+            (QueryState::Fails, Some((at, QueryState::Fails))) => now.since(at) >= REPEAT,
+            (QueryState::Vanished, Some((_, QueryState::Vanished))) => false,
             (_, Some((at, _))) => now.since(at) >= QUIET,
         }
     }
@@ -244,23 +252,23 @@ impl Trouble {
 // === impl Inner ===
 
 impl Inner {
-    fn tell(&mut self, question: &Question, now: Time) {
+    fn tell(&mut self, question: &QueryId, now: Time) {
         let Some(trouble) = self.known.get_mut(question).filter(|trouble| trouble.is_news(now)) else {
             return;
         };
-        let standing = trouble.standing();
-        trouble.told = Some((now, standing));
+        let state = trouble.state();
+        trouble.told = Some((now, state));
         let why = trouble.instant.clone().or_else(|| trouble.series.clone()).unwrap_or_default();
         if !self.may_tell(&question.label, now) {
             return;
         }
         let (datasource, query, workloads) = (&question.label, question.short(), self.names(question));
-        match standing {
-            Standing::Fails => tracing::warn!(%datasource, query, workloads, error = why, "a query fails"),
-            Standing::Vanished => {
+        match state {
+            QueryState::Fails => tracing::warn!(%datasource, query, workloads, error = why, "a query fails"),
+            QueryState::Vanished => {
                 tracing::warn!(%datasource, query, workloads, "a query yields nothing any more");
             }
-            Standing::Answers => tracing::info!(%datasource, query, workloads, "a query answers again"),
+            QueryState::Answers => tracing::info!(%datasource, query, workloads, "a query answers again"),
         }
     }
 
@@ -289,7 +297,7 @@ impl Inner {
     }
 
     /// The workloads that ask it, the first few by name.
-    fn names(&self, question: &Question) -> String {
+    fn names(&self, question: &QueryId) -> String {
         let Some(names) = self.askers.get(question) else { return String::new() };
         let told: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
         let more = if names.len() > MOST_NAMES { ", …" } else { "" };
@@ -298,7 +306,7 @@ impl Inner {
 }
 
 /// How long it takes to refill at least; a history on a coarser grid takes longer, which `decide` knows.
-fn reach(question: &Question) -> Reach {
+fn reach(question: &QueryId) -> Reach {
     Reach::new(look_back(&question.query), Step::MINUTE)
 }
 
@@ -347,13 +355,13 @@ mod tests {
         Time::from_epoch(1_790_985_600 + second)
     }
 
-    fn question(query: &str) -> Question {
+    fn question(query: &str) -> QueryId {
         let empty = Recorded::new("main", Series::new(at(0), Step::MINUTE));
-        Question::new(empty.as_ref(), query)
+        QueryId::new(empty.as_ref(), query)
     }
 
-    fn failed() -> Outcome {
-        Outcome::Failed("connection refused".to_owned())
+    fn failed() -> QueryOutcome {
+        QueryOutcome::Failed("connection refused".to_owned())
     }
 
     #[test]
@@ -363,10 +371,10 @@ mod tests {
             for name in ["web", "api"] {
                 troubles.asked_by(&question, &WorkloadId::new("shop", name, "forescale").expect("names"));
             }
-            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(-15));
+            troubles.noted(&question, QueryForm::Instant, QueryOutcome::Answered, None, at(-15));
             assert!(log.lines().is_empty());
             for second in (0..7_205).step_by(15) {
-                for part in [Part::Series, Part::Instant] {
+                for part in [QueryForm::Series, QueryForm::Instant] {
                     troubles.noted(&question, part, failed(), Some(at(-15)), at(second));
                 }
             }
@@ -375,10 +383,10 @@ mod tests {
             for word in ["WARN", "main", "requests_total", "shop/api", "shop/web", "connection refused"] {
                 assert!(lines[0].contains(word), "{word} in {}", lines[0]);
             }
-            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(7_220));
+            troubles.noted(&question, QueryForm::Instant, QueryOutcome::Answered, None, at(7_220));
             assert!(log.lines().is_empty(), "its series still fails");
-            troubles.noted(&question, Part::Series, Outcome::Answered, None, at(7_220));
-            troubles.noted(&question, Part::Series, Outcome::Answered, None, at(7_235));
+            troubles.noted(&question, QueryForm::Series, QueryOutcome::Answered, None, at(7_220));
+            troubles.noted(&question, QueryForm::Series, QueryOutcome::Answered, None, at(7_235));
             let lines = log.lines();
             assert!(lines.len() == 1 && lines[0].contains("answers again"), "{lines:#?}");
             let gap = troubles.interrupted(&question).expect("seen");
@@ -393,27 +401,27 @@ mod tests {
             let note =
                 |part, outcome, second| troubles.noted(&question, part, outcome, Some(at(-15)), at(second));
             let until = || troubles.interrupted(&question).and_then(|gap| gap.until);
-            note(Part::Instant, failed(), 0);
-            note(Part::Series, failed(), 0);
+            note(QueryForm::Instant, failed(), 0);
+            note(QueryForm::Series, failed(), 0);
             assert_eq!(until(), None);
-            note(Part::Series, Outcome::Answered, 60);
+            note(QueryForm::Series, QueryOutcome::Answered, 60);
             assert_eq!(until(), Some(at(60)), "the instant value waits for its turn");
-            note(Part::Instant, Outcome::Answered, 75);
+            note(QueryForm::Instant, QueryOutcome::Answered, 75);
             let gap = troubles.interrupted(&question).expect("seen");
             assert_eq!((gap.from, gap.returned, gap.until), (Some(at(-15)), Some(at(60)), Some(at(60))));
             // A metric that is gone has no value, whatever its series answers.
-            note(Part::Instant, Outcome::Vanished, 1_200);
-            note(Part::Series, Outcome::Answered, 1_200);
+            note(QueryForm::Instant, QueryOutcome::Vanished, 1_200);
+            note(QueryForm::Series, QueryOutcome::Answered, 1_200);
             assert_eq!(until(), None);
-            note(Part::Instant, Outcome::Answered, 1_500);
+            note(QueryForm::Instant, QueryOutcome::Answered, 1_500);
             // A range that has just begun to fill has no value yet; one that should have filled has lost its metric.
-            note(Part::Instant, failed(), 3_000);
+            note(QueryForm::Instant, failed(), 3_000);
             for second in [3_060, 3_075, 3_165] {
-                note(Part::Instant, Outcome::Vanished, second);
-                note(Part::Series, Outcome::Answered, second);
+                note(QueryForm::Instant, QueryOutcome::Vanished, second);
+                note(QueryForm::Series, QueryOutcome::Answered, second);
                 assert_eq!(until(), Some(at(3_060)), "{second}");
             }
-            note(Part::Instant, Outcome::Vanished, 3_180);
+            note(QueryForm::Instant, QueryOutcome::Vanished, 3_180);
             let gap = troubles.interrupted(&question).expect("seen");
             assert_eq!((gap.from, gap.returned, gap.until), (Some(at(-15)), Some(at(3_060)), None));
         });
@@ -424,8 +432,8 @@ mod tests {
         captured(|troubles, log| {
             let question = question("q");
             for second in (0..3_600).step_by(15) {
-                let outcome = if second % 30 == 0 { failed() } else { Outcome::Answered };
-                troubles.noted(&question, Part::Instant, outcome, Some(at(0)), at(second));
+                let outcome = if second % 30 == 0 { failed() } else { QueryOutcome::Answered };
+                troubles.noted(&question, QueryForm::Instant, outcome, Some(at(0)), at(second));
             }
             let lines = log.lines();
             assert!((12..=26).contains(&lines.len()), "{} lines", lines.len());
@@ -437,11 +445,17 @@ mod tests {
         captured(|troubles, log| {
             let question = question("q");
             for second in (0..7_200).step_by(15) {
-                troubles.noted(&question, Part::Instant, Outcome::Vanished, Some(at(-15)), at(second));
+                troubles.noted(
+                    &question,
+                    QueryForm::Instant,
+                    QueryOutcome::Vanished,
+                    Some(at(-15)),
+                    at(second),
+                );
             }
             let lines = log.lines();
             assert!(lines.len() == 1 && lines[0].contains("yields nothing any more"), "{lines:#?}");
-            troubles.noted(&question, Part::Instant, Outcome::Answered, None, at(7_200));
+            troubles.noted(&question, QueryForm::Instant, QueryOutcome::Answered, None, at(7_200));
             assert!(log.lines()[0].contains("answers again"));
         });
     }
@@ -452,7 +466,7 @@ mod tests {
             for minute in 0..2 {
                 for i in 0..5_000 {
                     let question = question(&format!("q{}", minute * 5_000 + i));
-                    troubles.noted(&question, Part::Instant, failed(), None, at(minute * 60));
+                    troubles.noted(&question, QueryForm::Instant, failed(), None, at(minute * 60));
                 }
             }
             let lines = log.lines();

@@ -12,7 +12,7 @@ const MAGIC: &[u8] = b"forescale series";
 const VERSION: u32 = 1;
 
 /// Takes a frame apart from its front.
-struct Reader<'a>(&'a [u8]);
+struct FrameReader<'a>(&'a [u8]);
 
 /// The frame of a series.
 pub(super) fn encode(key: &str, series: &Series) -> Vec<u8> {
@@ -37,7 +37,7 @@ pub(super) fn encode(key: &str, series: &Series) -> Vec<u8> {
 /// The series of a frame about `key`; otherwise why not.
 pub(super) fn decode(bytes: &[u8], key: &str) -> Result<Series, String> {
     let torn = || "it is torn".to_owned();
-    let mut reader = Reader(bytes);
+    let mut reader = FrameReader(bytes);
     if reader.take(MAGIC.len()) != Some(MAGIC) {
         return Err("it is no series of Forescale".to_owned());
     }
@@ -73,9 +73,9 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-// === impl Reader ===
+// === impl FrameReader ===
 
-impl<'a> Reader<'a> {
+impl<'a> FrameReader<'a> {
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(length)?;
         self.0 = tail;

@@ -10,7 +10,7 @@ use crate::decide::{Phase, SERVICE_STEP, carried, grid_point, service_window};
 use crate::history::{Observations, Series, ServiceHistory, SignalHistory};
 use crate::policy::{CapacityMode, Learning};
 use crate::serve::registry::Shared;
-use crate::source::exporters::{Service, Told};
+use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::{Backend, RangeQuery, SourceError};
 use crate::units::{Span, Step, Time};
 
@@ -104,31 +104,33 @@ impl Workload {
         point: Time,
     ) -> Result<ServiceHistory, SourceError> {
         let about = self.service();
-        let usual = |what: Told| about.asks(what);
+        let usual = |what: ExportedMetric| about.asks(what);
         let mut service = ServiceHistory::default();
-        let ready = self.policy.queries.replicas.clone().or_else(|| usual(Told::Ready));
+        let ready = self.policy.queries.replicas.clone().or_else(|| usual(ExportedMetric::Ready));
         service.ready = range(backend, ready, window, point).await?;
         if service.ready.is_none() {
-            service.missing.push(Told::Ready.missed(about.kind).to_owned());
+            service.missing.push(ExportedMetric::Ready.missed(about.kind).to_owned());
             return Ok(service);
         }
-        let cpu = learning.cpu.clone().or_else(|| usual(Told::Cpu));
+        let cpu = learning.cpu.clone().or_else(|| usual(ExportedMetric::Cpu));
         service.cpu = range(backend, cpu, window, point).await?;
         service.latency = range(backend, learning.latency.clone(), window, point).await?;
         if service.cpu.is_none() {
-            service.missing.push(Told::Cpu.missed(about.kind).to_owned());
+            service.missing.push(ExportedMetric::Cpu.missed(about.kind).to_owned());
         } else {
-            service.request = range(backend, usual(Told::Request), window, point).await?;
-            service.throttled = range(backend, usual(Told::Throttled), window, point).await?;
-            let missed = service.request.is_none().then(|| Told::Request.missed(about.kind).to_owned());
+            service.request = range(backend, usual(ExportedMetric::Request), window, point).await?;
+            service.throttled = range(backend, usual(ExportedMetric::Throttled), window, point).await?;
+            let missed =
+                service.request.is_none().then(|| ExportedMetric::Request.missed(about.kind).to_owned());
             service.missing.extend(missed);
         }
         if learning.latency.is_some() && service.latency.is_none() {
             service.missing.push("latency: latencyQuery yields nothing".to_owned());
         }
         if service.cpu.is_some() || service.latency.is_some() {
-            service.template = range(backend, usual(Told::Template), window, point).await?;
-            let missed = service.template.is_none().then(|| Told::Template.missed(about.kind).to_owned());
+            service.template = range(backend, usual(ExportedMetric::Template), window, point).await?;
+            let missed =
+                service.template.is_none().then(|| ExportedMetric::Template.missed(about.kind).to_owned());
             service.missing.extend(missed);
         }
         Ok(service)
@@ -138,7 +140,7 @@ impl Workload {
     pub(super) fn template_query(&self) -> Option<String> {
         let counts = self.policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
         let knows = self.backends.first().is_some_and(|backend| backend.knows_exporters());
-        (counts && knows).then(|| self.service().asks(Told::Template))?
+        (counts && knows).then(|| self.service().asks(ExportedMetric::Template))?
     }
 
     fn service(&self) -> Service<'_> {

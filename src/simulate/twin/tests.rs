@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::simulate::{
-    Amount, Answer, Behavior, Fallback, FallbackBehavior, MetricType, Pause, PodTiming, Policy, Row, Rules,
-    Select, Timeline, Trigger,
+    Amount, Behavior, Fallback, FallbackBehavior, MetricType, Pause, PodTiming, Policy, Row, Rules,
+    ScalerResponse, Select, Timeline, Trigger,
 };
 
 const HOUR: Millis = Millis(3_600_000);
 
 fn row(seconds: f64, value: Option<f64>, active: bool, target: Option<f64>) -> Row {
-    let answer = Answer { value, active: value.map(|_| active), target };
+    let answer = ScalerResponse { value, active: value.map(|_| active), target };
     Row { from: Millis::from_secs(seconds), answer }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The body is decoded as it arrives.
 
-use super::decode::{Answer, Bounds, DecodeError, Decoder};
+use super::decode::{Bounds, DecodeError, Decoder, QueryResult};
 use crate::source::SourceError;
 use crate::source::error::excerpt;
 use crate::source::transport::Reply;
@@ -19,7 +19,7 @@ struct Runtime {
 
 /// An answer of the API with data of any form.
 #[derive(serde::Deserialize)]
-struct Told<T> {
+struct Envelope<T> {
     data: T,
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn read_told<T: serde::de::DeserializeOwned>(
     if reply.status().is_server_error() {
         return Err(reply.unexpected("JSON of the Prometheus API"));
     }
-    let told: Option<Told<T>> = told(reply, most).await?;
+    let told: Option<Envelope<T>> = told(reply, most).await?;
     Ok(told.map(|told| told.data))
 }
 
@@ -69,7 +69,7 @@ async fn told<T: serde::de::DeserializeOwned>(
 }
 
 /// Reads the reply to its end, within bounds.
-pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<Answer, SourceError> {
+pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<QueryResult, SourceError> {
     reply.admitted()?;
     let mut decoder = Decoder::new(bounds);
     let mut state = Ok(());

@@ -4,7 +4,7 @@
 //! the infinities stay as they are: the series they go into makes them gaps. A second series ends the
 //! reading.
 
-use super::json::{Event, Reader};
+use super::json::{Event, JsonReader};
 use crate::source::error::excerpt;
 
 /// The most warnings that are kept.
@@ -21,7 +21,7 @@ pub(crate) struct Bounds {
 
 /// A whole answer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct QueryResult {
     /// Whether `status` was `success`.
     pub(crate) success: bool,
     /// `errorType`, where the server reports an error.
@@ -47,7 +47,7 @@ pub(crate) enum DecodeError {
 
 /// The state between two pieces of a body.
 pub(crate) struct Decoder {
-    reader: Reader,
+    reader: JsonReader,
     bounds: Bounds,
     read: usize,
     state: Collector,
@@ -55,8 +55,8 @@ pub(crate) struct Decoder {
 
 #[derive(Default)]
 struct Collector {
-    answer: Answer,
-    places: Vec<Place>,
+    answer: QueryResult,
+    places: Vec<Position>,
     key: String,
     status: Option<bool>,
     result_type: String,
@@ -67,7 +67,7 @@ struct Collector {
 
 /// Where in the answer the reader stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Position {
     Root,
     Data,
     /// The list of series, or the pair of a scalar.
@@ -90,7 +90,7 @@ struct Pair {
 impl Decoder {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let state = Collector { max_points: bounds.points, ..Collector::default() };
-        Decoder { reader: Reader::default(), bounds, read: 0, state }
+        Decoder { reader: JsonReader::default(), bounds, read: 0, state }
     }
 
     /// Takes the next piece of the body.
@@ -104,7 +104,7 @@ impl Decoder {
     }
 
     /// The answer, once the body has ended.
-    pub(crate) fn finish(self) -> Result<Answer, DecodeError> {
+    pub(crate) fn finish(self) -> Result<QueryResult, DecodeError> {
         if !self.reader.is_done() {
             return Err(malformed(format!("it breaks off after {} bytes", self.read)));
         }
@@ -130,7 +130,7 @@ impl Collector {
                 self.key.clear();
                 self.key.push_str(key);
                 let histogram = matches!(key, "histogram" | "histograms");
-                if place == Some(Place::Series) && histogram {
+                if place == Some(Position::Series) && histogram {
                     return Err(DecodeError::NotNumeric("native histograms"));
                 }
                 Ok(())
@@ -140,8 +140,8 @@ impl Collector {
             Event::End => {
                 self.places.pop();
                 match place {
-                    Some(Place::Pair) => self.close_pair(),
-                    Some(Place::Result) if self.pair.time.is_some() => self.close_pair(),
+                    Some(Position::Pair) => self.close_pair(),
+                    Some(Position::Result) if self.pair.time.is_some() => self.close_pair(),
                     _ => Ok(()),
                 }
             }
@@ -150,45 +150,47 @@ impl Collector {
         }
     }
 
-    fn begin(&mut self, place: Option<Place>, object: bool) -> Result<(), DecodeError> {
+    fn begin(&mut self, place: Option<Position>, object: bool) -> Result<(), DecodeError> {
         let next = match (place, object, self.key.as_str()) {
-            (None, true, _) => Place::Root,
+            (None, true, _) => Position::Root,
             (None, false, _) => return Err(malformed("a list at the top")),
-            (Some(Place::Root), true, "data") => Place::Data,
-            (Some(Place::Root), false, "warnings" | "infos") => Place::Notes,
-            (Some(Place::Data), false, "result") => Place::Result,
-            (Some(Place::Result), true, _) => {
+            (Some(Position::Root), true, "data") => Position::Data,
+            (Some(Position::Root), false, "warnings" | "infos") => Position::Notes,
+            (Some(Position::Data), false, "result") => Position::Result,
+            (Some(Position::Result), true, _) => {
                 self.series += 1;
                 if self.series > 1 {
                     return Err(DecodeError::ManySeries);
                 }
-                Place::Series
+                Position::Series
             }
-            (Some(Place::Series), false, "values") => Place::Values,
-            (Some(Place::Series), false, "value") | (Some(Place::Values), false, _) => Place::Pair,
-            (Some(Place::Result | Place::Values | Place::Pair), _, _) => {
+            (Some(Position::Series), false, "values") => Position::Values,
+            (Some(Position::Series), false, "value") | (Some(Position::Values), false, _) => Position::Pair,
+            (Some(Position::Result | Position::Values | Position::Pair), _, _) => {
                 return Err(malformed("a sample that is no pair of time and value"));
             }
-            _ => Place::Skipped,
+            _ => Position::Skipped,
         };
-        if next == Place::Pair {
+        if next == Position::Pair {
             self.pair = Pair::default();
         }
         self.places.push(next);
         Ok(())
     }
 
-    fn scalar(&mut self, place: Option<Place>, text: &str, quoted: bool) -> Result<(), DecodeError> {
+    fn scalar(&mut self, place: Option<Position>, text: &str, quoted: bool) -> Result<(), DecodeError> {
         match (place, self.key.as_str()) {
             (None, _) => return Err(malformed("no object at the top")),
-            (Some(Place::Root), "status") => self.status = Some(text == "success"),
-            (Some(Place::Root), "errorType") => self.answer.error_type = text.to_owned(),
-            (Some(Place::Root), "error") => self.answer.error = text.to_owned(),
-            (Some(Place::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
-            (Some(Place::Data), "resultType") => self.result_type = text.to_owned(),
-            (Some(Place::Notes), _) if quoted => self.note(text),
-            (Some(Place::Pair | Place::Result), _) => self.half_of_pair(text, quoted)?,
-            (Some(Place::Values), _) => return Err(malformed("a sample that is no pair of time and value")),
+            (Some(Position::Root), "status") => self.status = Some(text == "success"),
+            (Some(Position::Root), "errorType") => self.answer.error_type = text.to_owned(),
+            (Some(Position::Root), "error") => self.answer.error = text.to_owned(),
+            (Some(Position::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
+            (Some(Position::Data), "resultType") => self.result_type = text.to_owned(),
+            (Some(Position::Notes), _) if quoted => self.note(text),
+            (Some(Position::Pair | Position::Result), _) => self.half_of_pair(text, quoted)?,
+            (Some(Position::Values), _) => {
+                return Err(malformed("a sample that is no pair of time and value"));
+            }
             _ => {}
         }
         Ok(())
@@ -206,7 +208,7 @@ impl Collector {
             (Pair { time: Some(_), value: None }, _) => {
                 let value = match number {
                     Ok(value) => value,
-                    Err(_) if self.places.last() == Some(&Place::Result) => f64::NAN,
+                    Err(_) if self.places.last() == Some(&Position::Result) => f64::NAN,
                     Err(_) => return Err(malformed(format!("the value '{}'", excerpt(text)))),
                 };
                 self.pair.value = Some(value);

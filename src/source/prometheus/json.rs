@@ -27,7 +27,7 @@ pub(super) enum Event<'a> {
 
 /// The reader's place in the grammar.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct JsonReader {
     state: State,
     /// One entry for each open container: `true` for an object.
     open: Vec<bool>,
@@ -63,9 +63,9 @@ enum State {
     Done,
 }
 
-// === impl Reader ===
+// === impl JsonReader ===
 
-impl Reader {
+impl JsonReader {
     /// Takes the next bytes and gives each event to `receive`; the first error of either ends the reading.
     pub(super) fn feed<E>(
         &mut self,
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     fn events(chunks: &[&[u8]]) -> Result<Vec<String>, String> {
-        let (mut reader, mut seen) = (Reader::default(), Vec::new());
+        let (mut reader, mut seen) = (JsonReader::default(), Vec::new());
         for chunk in chunks {
             reader.feed(chunk, |event| {
                 seen.push(format!("{event:?}"));

@@ -5,7 +5,7 @@ use crate::source::error::EXCERPT;
 
 const BOUNDS: Bounds = Bounds { bytes: 100_000, points: 100 };
 
-fn decode(chunks: &[&[u8]]) -> Result<Answer, DecodeError> {
+fn decode(chunks: &[&[u8]]) -> Result<QueryResult, DecodeError> {
     let mut decoder = Decoder::new(BOUNDS);
     for chunk in chunks {
         decoder.feed(chunk)?;
@@ -13,11 +13,11 @@ fn decode(chunks: &[&[u8]]) -> Result<Answer, DecodeError> {
     decoder.finish()
 }
 
-fn whole(text: &str) -> Result<Answer, DecodeError> {
+fn whole(text: &str) -> Result<QueryResult, DecodeError> {
     decode(&[text.as_bytes()])
 }
 
-fn result(kind: &str, result: &str) -> Result<Answer, DecodeError> {
+fn result(kind: &str, result: &str) -> Result<QueryResult, DecodeError> {
     whole(&format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#))
 }
 

@@ -11,7 +11,7 @@ use crate::units::Time;
 
 /// A value that is renewed for ever later instants, by at most one task at a time, from a state `S` that only
 /// that task touches.
-pub(super) struct Flight<S, V> {
+pub(super) struct SingleFlight<S, V> {
     state: Arc<Mutex<S>>,
     view: watch::Sender<View<V>>,
     /// Held from before the state is taken until the value is there to be seen: who renewed next with the value before
@@ -25,11 +25,11 @@ struct View<V> {
     value: V,
 }
 
-// === impl Flight ===
+// === impl SingleFlight ===
 
-impl<S: Send + 'static, V: Clone + Send + Sync + 'static> Flight<S, V> {
+impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
     pub(super) fn new(state: S, value: V) -> Arc<Self> {
-        Arc::new(Flight {
+        Arc::new(SingleFlight {
             state: Arc::new(Mutex::new(state)),
             view: watch::Sender::new(View { tried: None, value }),
             turn: Arc::default(),
@@ -104,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn many_wait_and_one_asks() {
         let asked = Arc::new(AtomicUsize::new(0));
-        let flight = Flight::new((), 0_i64);
+        let flight = SingleFlight::new((), 0_i64);
         let at = Time::from_epoch(7);
         let ask = || {
             let (asked, flight) = (Arc::clone(&asked), Arc::clone(&flight));
@@ -131,7 +131,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn no_value_is_put_back_by_who_comes_late() {
         // As the readers do: what was renewed for an instant already is left as it is.
-        let flight = Flight::new(Time::MIN, Time::MIN);
+        let flight = SingleFlight::new(Time::MIN, Time::MIN);
         for second in 0..2_000 {
             let at = Time::from_epoch(second);
             let ask = |later: usize| {
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn who_comes_while_the_turn_is_given_back_is_served_at_once() {
-        let flight = Flight::new((), Time::MIN);
+        let flight = SingleFlight::new((), Time::MIN);
         for second in 0..50_000 {
             let at = Time::from_epoch(second);
             let value = flight.at(at, soon(), move |_state, _old| async move { at }).await;
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_the_failure_of_one_question() {
-        let flight = Flight::new((), 1_i64);
+        let flight = SingleFlight::new((), 1_i64);
         let begun = Instant::now();
         let value =
             flight.at(Time::from_epoch(7), soon(), |_state, _old| async { panic!("on purpose") }).await;
@@ -182,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_hangs_is_asked_once_and_costs_no_more_than_the_patience() {
         let asked = Arc::new(AtomicUsize::new(0));
-        let flight = Flight::new((), 1_i64);
+        let flight = SingleFlight::new((), 1_i64);
         let (release, held) = watch::channel(false);
         for second in 0..3 {
             let (asked, held) = (Arc::clone(&asked), held.clone());
