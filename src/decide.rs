@@ -21,6 +21,7 @@ mod quiet;
 mod reason;
 mod recording;
 mod replay;
+mod retold;
 mod rules;
 mod session;
 mod spread;
@@ -42,6 +43,7 @@ pub use prepared::{
 pub use promise::trust;
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
+pub use retold::{Moment, Retold};
 pub use session::Session;
 pub use spread::Spread;
 pub use terms::{Price, Terms};

@@ -4,13 +4,15 @@
 //! unless the server is told to.
 
 mod answers;
+mod fleet;
 mod metrics;
 mod overview;
 mod page;
+pub(crate) mod patch;
 mod routes;
 mod view;
 
 pub use metrics::Metrics;
-pub use overview::{Change, Known, Overview, Standing, Story};
+pub use overview::{Again, Change, Known, Overview, Past, Settings, Standing, Story, Worth};
 pub use routes::router;
 pub use view::{api_schema, decision_json, verdict_json};

@@ -8,6 +8,7 @@ mod fitter;
 mod forecasts;
 mod hub;
 mod listen;
+mod past;
 mod pulse;
 mod registry;
 mod single_flight;

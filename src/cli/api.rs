@@ -7,6 +7,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
 use crate::source::base_url;
+use crate::units::Time;
 
 /// A server that takes longer is not well; its answers lie ready.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,12 +39,24 @@ impl Api {
 
     /// Every workload.
     pub(super) async fn workloads(&self) -> anyhow::Result<(StatusCode, Value)> {
-        self.get(&["workloads"], None).await
+        self.get(&["workloads"], &[]).await
     }
 
     /// `decision`, `history` or `forecast` of one.
     pub(super) async fn of(&self, place: &Place, what: &str) -> anyhow::Result<(StatusCode, Value)> {
-        self.get(&["workloads", &place.namespace, &place.name, what], place.metric.as_deref()).await
+        let asked = [("metric", place.metric.as_deref())];
+        self.get(&["workloads", &place.namespace, &place.name, what], &asked).await
+    }
+
+    /// The decision of one, the newest or that of an instant.
+    pub(super) async fn decision(
+        &self,
+        place: &Place,
+        at: Option<Time>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let at = at.map(|at| at.to_string());
+        let asked = [("metric", place.metric.as_deref()), ("at", at.as_deref())];
+        self.get(&["workloads", &place.namespace, &place.name, "decision"], &asked).await
     }
 
     /// How it answers whether it is ready, within this time.
@@ -62,10 +75,16 @@ impl Api {
         url
     }
 
-    async fn get(&self, path: &[&str], metric: Option<&str>) -> anyhow::Result<(StatusCode, Value)> {
+    async fn get(
+        &self,
+        path: &[&str],
+        asked: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<(StatusCode, Value)> {
         let mut url = self.at(&[&["api", "v1"], path].concat());
-        if let Some(metric) = metric {
-            url.query_pairs_mut().append_pair("metric", metric);
+        for (key, value) in asked {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(key, value);
+            }
         }
         let answer =
             self.client.get(url).send().await.map_err(reqwest::Error::without_url).context("--server")?;

@@ -11,6 +11,7 @@ mod gate;
 pub(super) mod progress;
 pub(super) mod report;
 mod table;
+mod verdict;
 pub(super) mod workload;
 
 use std::io::Write;

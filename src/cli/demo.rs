@@ -44,6 +44,9 @@ pub struct DemoArgs {
     /// The folder for the fleet's report.
     #[arg(long, value_name = "DIR", default_value = "fleet-demo", requires = "fleet")]
     out: PathBuf,
+    /// Prints the address of the server's page, which is there while the demo runs.
+    #[arg(long, conflicts_with = "fleet")]
+    open: bool,
     /// Lines or a picture for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]
     format: super::Format,
@@ -60,6 +63,13 @@ const PEAK: f64 = 1_000.0;
 const PER_REPLICA: f64 = 50.0;
 /// Where the shown part begins: a Tuesday, two hours before the morning's rise.
 const BEGIN: Time = Time::from_epoch(1_773_124_200);
+
+/// What to do next: who would profit, what the forecast would have been worth, how it is set up.
+const NEXT: [&str; 3] = [
+    "forescale assess --prometheus http://PROMETHEUS:9090",
+    "forescale backtest --prometheus http://PROMETHEUS:9090 --query 'sum(rate(http_requests_total[2m]))' --threshold 50",
+    "forescale init --prometheus http://PROMETHEUS:9090 --query 'sum(rate(http_requests_total[2m]))'",
+];
 
 /// What the demo ends with.
 struct Shown {
@@ -116,6 +126,9 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
     let registry = serve::registry(&parts);
     let (grpc, http) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
     let address = grpc.local_addr()?;
+    if args.open {
+        writeln!(std::io::stderr(), "the page, while the demo runs: http://{}/", http.local_addr()?)?;
+    }
     let server = tokio::spawn(serve::run(parts, Arc::clone(&registry), grpc, http));
     let screen = Screen::new(args.format == super::Format::Text, BEGIN, length);
     let wall = Duration::from_secs(u64::try_from(args.duration.as_seconds())?);
@@ -165,9 +178,6 @@ fn summary(shown: &Shown, out: &mut impl Write) -> std::io::Result<()> {
     ] {
         writeln!(out, "{name:<28}{a:>12.2}{b:>12.2}")?;
     }
-    writeln!(
-        out,
-        "\n{} calls over gRPC, all answered. Try your own: forescale forecast --help",
-        shown.rows.len()
-    )
+    writeln!(out, "\n{} calls over gRPC, all answered. Next, on your own load:\n", shown.rows.len())?;
+    NEXT.iter().try_for_each(|line| writeln!(out, "  {line}"))
 }

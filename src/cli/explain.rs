@@ -1,10 +1,13 @@
 //! `forescale explain`: why a workload is, was or will be at so many replicas.
 //!
-//! Live, the newest decision of a running server is shown. Replayed, the decision of any instant is made again from a
+//! Live, the newest decision of a running server is shown, or with `--at` that of another instant, made again by the
+//! server from what it has read. Replayed, the decision of any instant is made again from a
 //! trace or from Prometheus by the code that serves, knowing only what was known then; beyond the last sample the
 //! forecast is followed as the ladder of failures would follow it, and that is said.
 
 mod live;
+#[cfg(test)]
+mod rehearsal;
 mod replay;
 
 use std::io::Write;
@@ -41,7 +44,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
     /// The instant to decide for (RFC 3339), past or future; the end of the trace, or now, by default.
-    #[arg(long, value_name = "T", value_parser = Time::parse, conflicts_with = "server")]
+    #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
     /// Form of the output.
     #[arg(long, default_value = "text")]
@@ -51,7 +54,9 @@ pub(super) struct ExplainArgs {
 /// Runs the command.
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
     let told = match (&args.server, &args.workload) {
-        (Some(server), Some(workload)) => live::ask(server, workload, args.metric.as_deref(), args.format)?,
+        (Some(server), Some(workload)) => {
+            live::ask(server, workload, args.metric.as_deref(), args.at, args.format)?
+        }
         _ => replay::decide_again(args)?,
     };
     let mut out = std::io::stdout().lock();

@@ -3,7 +3,7 @@
 //! Who may override is Kubernetes' business, so the command changes nothing: it prints a JSON Patch for `kubectl`
 //! and a snippet for Git. The patch tests what it is about to change; with a wrong index the API server refuses it.
 
-mod patch;
+mod limits;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use chrono_tz::Tz;
 use clap::{ArgGroup, Args};
 
 use super::{Format, Outcome, files};
+use crate::http::patch::{self, Action, Target};
 use crate::policy::{Override, instant_in, next_clock_time};
 use crate::serve::{Clock, SystemClock};
 use crate::source::manifest::{ScaledObject, Trigger, scaled_objects};
 use crate::source::yaml::documents;
 use crate::units::{Replicas, Span, Time};
-use patch::{Action, Target};
 
 /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
 #[derive(Debug, Args)]
@@ -218,7 +218,7 @@ fn from_file(
     if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
         warnings.push(format!("{} has no override: this lifts what was set by kubectl", path.display()));
     }
-    warnings.extend(patch::limits_of(object, trigger, &action));
+    warnings.extend(limits::of(object, trigger, &action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
     let target = Target {
         namespace: namespace

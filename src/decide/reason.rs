@@ -197,6 +197,42 @@ impl Contributor {
         }
     }
 
+    /// The same for people, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Contributor::Reactive => "load now",
+            Contributor::Forecast => "forecast",
+            Contributor::Plan => "saw-tooth hold",
+            Contributor::Outage => "outage",
+            Contributor::Schedule => "schedule",
+            Contributor::Minimum => "minReplicas",
+            Contributor::Override => "override",
+            Contributor::Drain => "work in flight",
+            Contributor::ClockSkew => "answer before, while clocks differ",
+            Contributor::Refilling => "need before the gap",
+            Contributor::Spare => "with spare replicas",
+        }
+    }
+
+    /// What it asks for, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Contributor::Reactive => "The newest load, divided by the load per replica.",
+            Contributor::Forecast => {
+                "The largest load that is likely until a pod started now would be ready, divided likewise."
+            }
+            Contributor::Plan => "Replicas that would be let go and soon be needed again.",
+            Contributor::Outage => "What ran before the errors began, for the retries that follow them.",
+            Contributor::Schedule => "The floor that the schedule commands at this hour.",
+            Contributor::Minimum => "The fewest replicas that the policy allows.",
+            Contributor::Override => "What a person commanded; nothing else counts until it ends.",
+            Contributor::Drain => "Work that is not finished, while the schedule commands zero.",
+            Contributor::ClockSkew => "The last answer, because the age of the samples is not known.",
+            Contributor::Refilling => "What was needed before the gap, until the load is whole again.",
+            Contributor::Spare => "The largest need, plus the replicas that may be lost at any time.",
+        }
+    }
+
     /// Whether a purely reactive trigger, with the same schedule and limits, would know it too.
     pub fn is_reactive(self) -> bool {
         !matches!(self, Contributor::Forecast | Contributor::Plan)

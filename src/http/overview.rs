@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Metrics;
-use crate::decide::{Blind, Condition, Decision, Prepared};
+use crate::decide::{Blind, Condition, Decision, Moment, Prepared};
 use crate::forecast::Trust;
 use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
@@ -19,10 +19,18 @@ pub trait Overview: Send + Sync + 'static {
     fn triggers(&self, namespace: &str, name: &str) -> Vec<Known>;
     /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
     fn story(&self, id: &WorkloadId) -> Option<Story>;
+    /// What was asked for in the span before now, decided again.
+    fn past(&self, id: &WorkloadId, span: Span) -> Past;
+    /// The decision of an instant, made again from what is in memory.
+    fn again(&self, id: &WorkloadId, at: Time) -> Again;
     /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
     /// How long no workload has been decided for, where that is too long: only another start will help.
     fn silence(&self) -> Option<Duration>;
+    /// The load of its first signal, as far as it was read.
+    fn load(&self, id: &WorkloadId) -> Option<Arc<Series>>;
+    /// What the page is told beside.
+    fn settings(&self) -> &Settings;
     /// The metrics, brought up to date.
     fn metrics(&self) -> &Metrics;
     /// The present.
@@ -42,6 +50,28 @@ pub struct Known {
     pub policy: Option<Arc<Policy>>,
     /// When KEDA last asked for it.
     pub last_asked: Time,
+    /// What its forecast has been worth; `None` where that is not counted.
+    pub worth: Option<Worth>,
+}
+
+/// What the page is told beside what the server knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// What one replica costs in an hour, in whatever money.
+    pub price: Option<f64>,
+    /// Where a workload's dashboard is, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}` (milliseconds).
+    pub grafana: Option<String>,
+}
+
+/// What the forecast's answers have been worth beside those of a reactive trigger, since this server began.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Worth {
+    /// Replica-hours saved; negative where they were spent.
+    pub saved: f64,
+    /// Hours with fewer replicas than demanded that did not come to pass; negative where there were more of them.
+    pub avoided: f64,
+    /// Hours that were counted.
+    pub hours: f64,
 }
 
 /// How a workload stands.
@@ -66,8 +96,34 @@ pub struct Story {
     pub prepared: Option<Prepared>,
     /// The load of the first signal, as far as it was read.
     pub load: Option<Arc<Series>>,
+    /// Replicas that ran, as far as `replicasQuery` was read.
+    pub running: Option<Arc<Series>>,
     /// The answers that differed from the one before, oldest first.
     pub changes: Vec<Change>,
+}
+
+/// The past of a workload.
+#[derive(Debug, Clone)]
+pub enum Past {
+    /// Moments, oldest first.
+    Told(Arc<[Moment]>),
+    /// Another past is being decided again: ask later.
+    Busy,
+    /// There is no such workload, or its keys are faulty.
+    Unknown,
+}
+
+/// The decision of an instant.
+#[derive(Debug)]
+pub enum Again {
+    /// It could be made.
+    Decided(Box<Decision>),
+    /// Too little is known of it.
+    Blind(Blind),
+    /// Another past is being decided again: ask later.
+    Busy,
+    /// There is no such workload, or its keys are faulty.
+    Unknown,
 }
 
 /// An answer that differed from the one before.

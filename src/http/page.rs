@@ -3,29 +3,22 @@
 //! Plain HTML made on the server, the same for everybody: no script, no request to anybody else, nothing to change.
 //! Links are relative, so that it works behind `kubectl proxy` and behind a prefix.
 
+mod actions;
+mod asked;
 mod figures;
+mod fleet;
+mod range;
 mod story;
+
+pub(super) use range::Look;
 
 use std::fmt::Write;
 
-use serde::Deserialize;
-
-use super::overview::{Known, Story};
-use crate::decide::{Condition, Contributor, Decision, Reason, Severity, coming};
-use crate::draw::{escaped, number};
-use crate::units::{Time, counted};
-
-/// What may stand behind the `?` of the fleet's path.
-#[derive(Deserialize)]
-pub(super) struct Choice {
-    /// Part of a name.
-    q: Option<String>,
-    /// Counted from 0.
-    page: Option<usize>,
-}
-
-/// Rows of one page: a screen reader and a phone can take no more.
-const ROWS: usize = 200;
+use super::fleet::Choice;
+use super::overview::{Known, Overview, Past, Story};
+use crate::decide::{Condition, Severity};
+use crate::draw::escaped;
+use crate::units::Time;
 
 /// The style of all pages.
 pub(super) fn style() -> String {
@@ -33,17 +26,22 @@ pub(super) fn style() -> String {
 }
 
 /// Every workload.
-pub(super) fn fleet(known: &[Known], choice: &Choice, now: Time, exposes: bool) -> String {
+pub(super) fn fleet(overview: &dyn Overview, choice: &Choice) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_fleet(&mut out, known, choice, now, exposes);
+    let _ = fleet::write(&mut out, overview, choice);
     out
 }
 
 /// One workload.
-pub(super) fn story(known: &Known, story: Option<&Story>, now: Time, exposes: bool) -> String {
+pub(super) fn story(
+    known: &Known,
+    story: Option<(&Story, &Past)>,
+    look: &Look,
+    overview: &dyn Overview,
+) -> String {
     let mut out = String::new();
-    let _ = story::write(&mut out, known, story, now, exposes);
+    let _ = story::write(&mut out, known, story, look, overview);
     out
 }
 
@@ -86,129 +84,6 @@ fn head(title: &str, root: &str, now: Option<Time>) -> String {
         escaped(title),
         if root.is_empty() { "./" } else { root },
     )
-}
-
-fn write_fleet(
-    out: &mut String,
-    known: &[Known],
-    choice: &Choice,
-    now: Time,
-    exposes: bool,
-) -> std::fmt::Result {
-    out.push_str(&head("Workloads", "", Some(now)));
-    let states: Vec<Condition> = known.iter().map(|k| k.condition(now)).collect();
-    let count = |severity| states.iter().filter(|state| state.severity() == severity).count();
-    writeln!(
-        out,
-        "<h1>{}</h1>\n<p>{}</p>",
-        counted(known.len(), "workload"),
-        match (known.len(), count(Severity::Bad), count(Severity::Warning)) {
-            (0, ..) => "KEDA has asked for none yet. Apply a ScaledObject whose trigger names this server; \
-                        it appears within its polling interval."
-                .to_owned(),
-            (_, 0, 0) => "All are healthy.".to_owned(),
-            (_, bad, warnings) => format!("{bad} in trouble, {warnings} to look at; they stand first."),
-        }
-    )?;
-    if known.is_empty() {
-        out.push_str(FOOT);
-        return Ok(());
-    }
-    let wanted = choice.q.clone().unwrap_or_default();
-    let place = |k: &Known| format!("{}/{}", k.id.namespace(), k.id.name());
-    let mut rows: Vec<(&Known, &Condition)> =
-        known.iter().zip(&states).filter(|(k, _)| place(k).contains(&wanted)).collect();
-    // Stable: among equals the order of names stays.
-    rows.sort_by_key(|(_, state)| (state.severity(), state.rank()));
-    writeln!(
-        out,
-        "<form role=\"search\" action=\"./\"><label for=\"q\">Name contains</label>\
-         <input id=\"q\" name=\"q\" value=\"{}\"><button>Show</button></form>",
-        escaped(&wanted)
-    )?;
-    let page = choice.page.unwrap_or(0).min(rows.len().saturating_sub(1) / ROWS);
-    let shown = rows.iter().skip(page * ROWS).take(ROWS);
-    write!(
-        out,
-        "<div class=\"scroll\" role=\"region\" aria-label=\"Workloads\" tabindex=\"0\"><table>\n\
-         <caption>Replicas are the answer to KEDA; the peak is what the load will most likely stay below while pods \
-         start.</caption>\n<thead><tr><th scope=\"col\">workload</th><th scope=\"col\" class=\"words\">state</th>\
-         <th scope=\"col\">replicas</th><th scope=\"col\" class=\"roomy\">load</th>\
-         <th scope=\"col\" class=\"roomy\">peak to come</th><th scope=\"col\" class=\"words\">why</th></tr></thead>\n\
-         <tbody>\n"
-    )?;
-    for (known, state) in shown {
-        row(out, known, state, now, exposes)?;
-    }
-    out.push_str("</tbody></table></div>\n");
-    pages(out, page, rows.len(), &wanted)?;
-    out.push_str(FOOT);
-    Ok(())
-}
-
-fn row(out: &mut String, known: &Known, state: &Condition, now: Time, exposes: bool) -> std::fmt::Result {
-    let id = &known.id;
-    let several =
-        if id.metric() == "forescale" { String::new() } else { format!(" ({})", escaped(id.metric())) };
-    let decision = known.standing.decision();
-    let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
-    let (class, word) = (class(state), state.title());
-    let why = match (state.severity(), decision) {
-        (Severity::Good, Some(decision)) => Some(why(decision, known, now)),
-        (_, Some(_)) => Some(state.to_string()),
-        (_, None) => known.standing.trouble(exposes),
-    };
-    writeln!(
-        out,
-        "<tr><th scope=\"row\"><a href=\"{}\">{}/{}</a>{several}</th><td class=\"words\"><span class=\"mark {class}\">\
-         {word}</span></td><td>{}</td><td class=\"roomy\">{}</td><td class=\"roomy\">{}</td>\
-         <td class=\"words\">{}</td></tr>",
-        escaped(&format!(
-            "workloads/{}/{}?metric={}",
-            encoded(id.namespace()),
-            encoded(id.name()),
-            encoded(id.metric())
-        )),
-        escaped(id.namespace()),
-        escaped(id.name()),
-        decision.map_or_else(|| "-".to_owned(), |d| d.replicas.to_string()),
-        cell(decision.and_then(|d| d.load)),
-        cell(decision.and_then(|d| d.forecast.as_ref()).map(|f| f.load)),
-        escaped(&why.unwrap_or_default()),
-    )
-}
-
-/// The reason of an answer; where people said it, until when they did.
-fn why(decision: &Decision, known: &Known, now: Time) -> String {
-    let is_said = match decision.reason {
-        Reason::Need(by) => {
-            matches!(by, Contributor::Schedule | Contributor::Override | Contributor::Minimum)
-        }
-        Reason::Ceiling | Reason::CommandedZero | Reason::Idle => true,
-        Reason::MaxReplicas => false,
-    };
-    let coming = known.policy.as_ref().filter(|_| is_said).and_then(|policy| coming(policy, now));
-    match coming {
-        Some(coming) => format!("{}; {coming}", decision.reason),
-        None => decision.reason.to_string(),
-    }
-}
-
-fn pages(out: &mut String, page: usize, rows: usize, wanted: &str) -> std::fmt::Result {
-    if rows <= ROWS {
-        return Ok(());
-    }
-    let last = (rows - 1) / ROWS;
-    let to = |page: usize| format!("./?q={}&amp;page={page}", escaped(&encoded(wanted)));
-    write!(out, "<nav aria-label=\"Pages\"><p>Page {} of {}", page + 1, last + 1)?;
-    if page > 0 {
-        write!(out, " <a href=\"{}\">previous</a>", to(page - 1))?;
-    }
-    if page < last {
-        write!(out, " <a href=\"{}\">next</a>", to(page + 1))?;
-    }
-    out.push_str("</p></nav>\n");
-    Ok(())
 }
 
 /// The class of a mark in the style.

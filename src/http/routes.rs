@@ -12,15 +12,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answers::{Answers, Failure};
-use super::overview::{Known, Overview, Story};
-use super::{page, view};
-use crate::units::Span;
+use super::overview::{Again, Known, Overview, Past, Standing, Story};
+use super::{fleet as table, page, view};
+use crate::units::{Span, Time};
 
 /// What may stand behind the `?` of a path of one workload.
 #[derive(Deserialize)]
 struct Choice {
     metric: Option<String>,
     hours: Option<u16>,
+    /// The instant to decide for again (RFC 3339).
+    at: Option<String>,
 }
 
 /// Namespace and name, as the path has them.
@@ -28,7 +30,7 @@ type Place = Path<(String, String)>;
 type Answer = Result<Response, Failure>;
 
 /// Hours shown where nothing else is asked for, and the most that may be.
-const HOURS: (u16, u16) = (24, 168);
+const HOURS: (u16, u16) = (24, 336);
 /// Nothing but our own style is loaded, nothing runs, nobody may frame the page.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -45,8 +47,11 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/api/v1", get(schema))
         .route("/api/v1/schema.json", get(schema))
         .route("/api/v1/workloads", get(workloads))
+        .route("/api/v1/fleet", get(fleet_rows))
+        .route("/api/v1/fleet.csv", get(fleet_table))
         .route("/api/v1/workloads/{namespace}/{name}/decision", get(decision))
         .route("/api/v1/workloads/{namespace}/{name}/history", get(history))
+        .route("/api/v1/workloads/{namespace}/{name}/why", get(why))
         .route("/api/v1/workloads/{namespace}/{name}/forecast", get(forecast))
         .fallback(|| async {
             problem(StatusCode::NOT_FOUND, "no such path; api/v1 describes those of the API")
@@ -100,22 +105,51 @@ async fn metrics(State(answers): State<Answers>) -> Answer {
         .await
 }
 
-async fn fleet(State(answers): State<Answers>, Query(choice): Query<page::Choice>) -> Answer {
+async fn fleet(State(answers): State<Answers>, Query(choice): Query<table::Choice>) -> Answer {
+    answers.make(move |overview| Html(page::fleet(overview, &choice)).into_response()).await
+}
+
+/// A page of the fleet as JSON.
+async fn fleet_rows(State(answers): State<Answers>, Query(choice): Query<table::Choice>) -> Answer {
     answers
         .make(move |overview| {
-            Html(page::fleet(&overview.workloads(), &choice, overview.now(), overview.exposes_queries()))
-                .into_response()
+            let (known, now) = (overview.workloads(), overview.now());
+            let fleet = table::Fleet::of(&known, &choice, now);
+            let price = overview.settings().price;
+            Json(view::fleet_json(&fleet, &choice, price, now, overview.exposes_queries())).into_response()
         })
         .await
 }
 
-async fn story(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
+/// The whole fleet as CSV: a table has no pages.
+async fn fleet_table(State(answers): State<Answers>, Query(choice): Query<table::Choice>) -> Answer {
+    answers
+        .make(move |overview| {
+            let known = overview.workloads();
+            let fleet = table::Fleet::of(&known, &choice, overview.now());
+            let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+            (kind, fleet.csv()).into_response()
+        })
+        .await
+}
+
+async fn story(
+    State(answers): State<Answers>,
+    Path(place): Place,
+    Query(choice): Query<Choice>,
+    Query(look): Query<page::Look>,
+) -> Answer {
     answers
         .make(move |overview| match find(overview, &place, &choice) {
             Ok(known) => {
-                let story = overview.story(&known.id);
-                Html(page::story(&known, story.as_ref(), overview.now(), overview.exposes_queries()))
-                    .into_response()
+                let story = overview.story(&known.id).map(|s| (s, overview.past(&known.id, look.back())));
+                let story = story.as_ref().map(|(story, past)| (story, past));
+                let page = Html(page::story(&known, story, &look, overview));
+                // As a header and not in the page: it is asked for, and keeps the place that was scrolled to.
+                match look.refresh() {
+                    Some(seconds) => ([(header::REFRESH, seconds.to_string())], page).into_response(),
+                    None => page.into_response(),
+                }
             }
             Err((status, choices)) => {
                 (status, Html(page::lost(&place.0, &place.1, &choices))).into_response()
@@ -137,19 +171,56 @@ async fn decision(
     State(answers): State<Answers>,
     Path(place): Place,
     Query(choice): Query<Choice>,
-) -> Response {
+) -> Answer {
     let overview = &*answers.overview;
     let known = match find(overview, &place, &choice) {
         Ok(known) => known,
-        Err(lost) => return not_one(&lost),
+        Err(lost) => return Ok(not_one(&lost)),
     };
-    match known.standing.decision() {
-        // A small answer: it waits for none of the places of large ones.
-        Some(decision) => {
-            Json(view::decision_json(decision, known.policy.as_deref(), overview.now())).into_response()
-        }
-        None => untold(&known, overview),
+    if let Some(at) = choice.at {
+        return answers.make(move |overview| decided_again(&known, overview, &at)).await;
     }
+    Ok(match known.standing.decision() {
+        // A small answer: it waits for none of the places of large ones.
+        Some(decision) => Json(view::newest_json(decision, &known, overview.now())).into_response(),
+        None => untold(&known, overview),
+    })
+}
+
+/// The decision of an instant gone by or to come.
+fn decided_again(known: &Known, overview: &dyn Overview, at: &str) -> Response {
+    let Ok(at) = Time::parse(at) else {
+        let text = "at: expected an instant such as 2026-12-01T18:00:00Z";
+        return problem(StatusCode::BAD_REQUEST, text);
+    };
+    match overview.again(&known.id, at) {
+        Again::Decided(decision) => {
+            Json(view::decision_json(&decision, known.policy.as_deref(), at)).into_response()
+        }
+        Again::Blind(blind) => {
+            let told = Known { standing: Standing::Blind(blind), ..known.clone() };
+            untold(&told, overview)
+        }
+        Again::Busy => Failure::Busy.into_response(),
+        Again::Unknown => untold(known, overview),
+    }
+}
+
+/// Who asked for how many replicas in the hours before now.
+async fn why(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
+    answers
+        .make(move |overview| {
+            let known = match find(overview, &place, &choice) {
+                Ok(known) => known,
+                Err(lost) => return not_one(&lost),
+            };
+            match overview.past(&known.id, hours(&choice)) {
+                Past::Told(moments) => Json(view::why_json(&moments, hours(&choice))).into_response(),
+                Past::Busy => Failure::Busy.into_response(),
+                Past::Unknown => untold(&known, overview),
+            }
+        })
+        .await
 }
 
 async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {

@@ -6,17 +6,21 @@
 mod forms;
 
 use forms::{
-    CapacityForm, ChangeView, ComingView, DecisionView, ForecastView, HistoryView, HourView, NeedView,
-    NoteView, PeakView, PointView, ProblemView, StateView, VerdictView, WorkloadView, WorkloadsView,
+    CapacityForm, ChangeView, ComingView, DecisionView, FleetRowView, FleetView, ForecastView, HistoryView,
+    HourView, MomentView, NeedView, NoteView, PeakView, PointView, ProblemView, StateView, VerdictView,
+    WhyView, WorkloadView, WorkloadsView, WorthView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::overview::{Change, Known, Story};
+use super::fleet::{Choice, Fleet, Row};
+use super::overview::{Change, Known, Story, Worth};
 use crate::capacity::{Verdict, Why};
-use crate::decide::{CapacityView, Carried, Coming, Condition, Decision, SignalPlan, Stretch, coming};
+use crate::decide::{
+    CapacityView, Carried, Coming, Condition, Decision, Moment, SignalPlan, Stretch, coming,
+};
 use crate::forecast::Trust;
 use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
@@ -47,6 +51,40 @@ pub(super) fn workloads_json(known: &[Known], now: Time, exposes: bool) -> Value
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
 
+/// The newest decision of a workload, with everything that the server knows of how it is doing: also that KEDA is silent.
+pub(super) fn newest_json(decision: &Decision, known: &Known, now: Time) -> Value {
+    let mut document = decision_json(decision, known.policy.as_deref(), now);
+    let states: Vec<StateView> = known.conditions(now).iter().map(StateView::of).collect();
+    document["states"] = value(&states);
+    document
+}
+
+/// A page of the fleet, with what all chosen rows come to.
+pub(super) fn fleet_json(
+    fleet: &Fleet<'_>,
+    choice: &Choice,
+    price: Option<f64>,
+    now: Time,
+    exposes: bool,
+) -> Value {
+    let (page, rows) = fleet.page(choice);
+    let totals = fleet.totals;
+    value(&FleetView {
+        schema: VERSION,
+        page,
+        pages: fleet.last_page() + 1,
+        workloads: totals.workloads,
+        bad: totals.bad,
+        warnings: totals.warnings,
+        replicas: totals.replicas,
+        needed_now: totals.needed,
+        expected: totals.expected,
+        worth: WorthView::of(&totals.worth),
+        money_saved: price.map(|price| price * totals.worth.saved),
+        rows: rows.iter().map(|row| FleetRowView::of(row, now, exposes)).collect(),
+    })
+}
+
 /// The load after `since`, and the answers that changed.
 pub(super) fn history_json(story: &Story, since: Time) -> Value {
     let signal = story.policy.signals.first();
@@ -58,6 +96,21 @@ pub(super) fn history_json(story: &Story, since: Time) -> Value {
         step_seconds: signal.map_or(0, |s| s.step.as_seconds()),
         points: points.map(|(at, load)| PointView { at: at.to_string(), load }).collect(),
         changes: story.changes.iter().map(ChangeView::of).collect(),
+    })
+}
+
+/// Who asked for how many replicas, moment by moment.
+pub(super) fn why_json(moments: &[Moment], span: Span) -> Value {
+    let view = |moment: &Moment| MomentView {
+        at: moment.at.to_string(),
+        replicas: moment.answer.map(|(replicas, _)| replicas.get()),
+        reason: moment.answer.map(|(_, reason)| reason.as_str()),
+        needs: moment.needs.iter().map(NeedView::of).collect(),
+    };
+    value(&WhyView {
+        schema: VERSION,
+        every_seconds: Moment::distance(span).as_seconds(),
+        moments: moments.iter().map(view).collect(),
     })
 }
 
@@ -98,17 +151,21 @@ pub fn api_schema() -> Value {
     let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
     let answers = [
         generator.subschema_for::<WorkloadsView>(),
+        generator.subschema_for::<FleetView>(),
         generator.subschema_for::<DecisionView>(),
         generator.subschema_for::<HistoryView>(),
+        generator.subschema_for::<WhyView>(),
         generator.subschema_for::<ForecastView>(),
         generator.subschema_for::<ProblemView>(),
     ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Answers of Forescale's HTTP API, version 1",
-        "description": "GET api/v1/workloads is Workloads; below api/v1/workloads/{namespace}/{name}, `decision` is \
-            Decision, `history?hours=` History and `forecast?hours=` Forecast; `metric=` tells several metrics of one \
-            workload apart. Every refusal is a Problem.",
+        "description": "GET api/v1/workloads is Workloads, and api/v1/fleet is Fleet: sorted by `sort=`, chosen by `q=`, \
+            `namespace=`, `state=` and `saving=`, a hundred rows at a `page=`; api/v1/fleet.csv is all of it as CSV. \
+            Below api/v1/workloads/{namespace}/{name}, `decision` is Decision (of another instant with `at=`), \
+            `history?hours=` History, `why?hours=` Why and `forecast?hours=` Forecast; `metric=` tells several metrics \
+            of one workload apart. Every refusal is a Problem.",
         "anyOf": answers,
         "$defs": generator.take_definitions(true),
     })
@@ -121,13 +178,37 @@ fn value(form: &impl Serialize) -> Value {
 
 // === impl views ===
 
+impl WorthView {
+    fn of(worth: &Worth) -> Self {
+        WorthView {
+            replica_hours_saved: worth.saved,
+            hours_short_avoided: worth.avoided,
+            hours_counted: worth.hours,
+        }
+    }
+}
+
+impl FleetRowView {
+    fn of(row: &Row<'_>, now: Time, exposes: bool) -> Self {
+        let Row { known, .. } = row;
+        let decision = known.standing.decision();
+        FleetRowView {
+            namespace: known.id.namespace().to_owned(),
+            name: known.id.name().to_owned(),
+            metric: known.id.metric().to_owned(),
+            states: known.conditions(now).iter().map(StateView::of).collect(),
+            replicas: decision.map(|decision| decision.replicas.get()),
+            because: decision.map(|decision| decision.reason.to_string()),
+            load: decision.and_then(|decision| decision.load),
+            peak: decision.and_then(|decision| decision.forecast.as_ref()).map(|view| view.load),
+            unavailable: known.standing.trouble(exposes),
+            worth: known.worth.as_ref().map(WorthView::of),
+        }
+    }
+}
+
 impl DecisionView {
     fn of(decision: &Decision) -> Self {
-        let need = |n: &crate::decide::Need| NeedView {
-            contributor: n.contributor.as_str(),
-            replicas: n.replicas.get(),
-            counts: n.counts,
-        };
         DecisionView {
             schema: VERSION,
             at: decision.at.to_string(),
@@ -137,7 +218,7 @@ impl DecisionView {
             rung: decision.rung.as_str(),
             reason: decision.reason.as_str(),
             because: decision.reason.to_string(),
-            needs: decision.needs.iter().map(need).collect(),
+            needs: decision.needs.iter().map(NeedView::of).collect(),
             notes: decision
                 .notes
                 .iter()
@@ -163,6 +244,16 @@ impl DecisionView {
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
             next_change: None,
             states: Vec::new(),
+        }
+    }
+}
+
+impl NeedView {
+    fn of(need: &crate::decide::Need) -> Self {
+        NeedView {
+            contributor: need.contributor.as_str(),
+            replicas: need.replicas.get(),
+            counts: need.counts,
         }
     }
 }

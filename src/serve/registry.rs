@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use super::fitter::Fitter;
 use super::forecasts::Forecasts;
 use super::hub::Hub;
+use super::past::Pasts;
 use super::pulse::Pulse;
 use super::store::Store;
 use super::workload::Workload;
 use super::{Clock, Parts};
 use crate::decide::{Blind, State};
-use crate::http::Metrics;
+use crate::http::{Metrics, Settings};
 use crate::keda::{DecisionProvider, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
 use crate::source::{Backends, Catalogue};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub hub: Hub,
     pub forecasts: Forecasts,
     pub fitter: Arc<Fitter>,
+    pub pasts: Pasts,
     pub pulse: Pulse,
     /// Where the loops run.
     pub workers: Handle,
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     pub metrics: Arc<Metrics>,
     pub startup_grace: Span,
     pub exposes_queries: bool,
+    pub page: Settings,
 }
 
 /// Knows every workload that KEDA asks for, and keeps its decision current.
@@ -101,6 +104,7 @@ impl Registry {
                 hub: Hub::new(Arc::clone(&metrics), store.clone(), parts.config.limits.history_points),
                 forecasts: Forecasts::default(),
                 fitter: Fitter::new(Arc::clone(&parts.fit), parts.workers.clone(), Arc::clone(&metrics)),
+                pasts: Pasts::default(),
                 pulse: Pulse::new(),
                 workers: parts.workers.clone(),
                 readers: Semaphore::new(READERS),
@@ -109,6 +113,7 @@ impl Registry {
                 metrics,
                 startup_grace: parts.config.startup_grace,
                 exposes_queries: parts.config.expose_queries,
+                page: Settings { price: parts.config.page.price, grafana: parts.config.page.grafana.clone() },
             }),
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,

@@ -8,6 +8,7 @@ mod learning;
 mod observe;
 mod pricing;
 mod publish;
+mod retelling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,8 @@ use super::fitter::Errand;
 use super::forecasts::{Common, Forecasts, Late, Published, Seen};
 use super::registry::Shared;
 use crate::decide::{Blind, Decision, FitId, Forecast, Phase, Prepared, State, Terms, decide, grid_point};
-use crate::history::Observations;
-use crate::http::{Change, Story};
+use crate::history::{Observations, Series};
+use crate::http::{Change, Story, Worth};
 use crate::policy::{Policy, Signal, WorkloadId};
 use crate::simulate::Ledger;
 use crate::source::Backend;
@@ -47,6 +48,8 @@ pub(super) struct Workload {
     keys: BTreeMap<String, String>,
     /// The answers that differed from the one before, for the page.
     changes: Mutex<VecDeque<Change>>,
+    /// What its forecast has been worth.
+    worth: watch::Sender<Option<Worth>>,
 }
 
 /// How far a loop has come.
@@ -114,6 +117,7 @@ impl Workload {
             ticked: watch::Sender::new(None),
             keys,
             changes: Mutex::default(),
+            worth: watch::Sender::new(None),
         })
     }
 
@@ -145,10 +149,19 @@ impl Workload {
         Span::seconds(MOST_MISSED * self.grid().as_seconds()).max(LEAST_AGE)
     }
 
+    /// The load of the first signal, as far as it was read.
+    pub(super) fn load(&self, shared: &Shared) -> Option<Arc<Series>> {
+        let (s, b) = self.policy.signals.first().zip(self.backends.first())?;
+        shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle)
+    }
+
+    /// What its forecast has been worth since this server began.
+    pub(super) fn worth(&self) -> Option<Worth> {
+        *self.worth.borrow()
+    }
+
     /// Everything known of it.
     pub(super) fn story(&self, shared: &Shared) -> Story {
-        let first = self.policy.signals.first().zip(self.backends.first());
-        let load = first.and_then(|(s, b)| shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle));
         let has_turned = self.ticked.borrow().is_some();
         let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
         let changes = self.changes().iter().copied().collect();
@@ -156,7 +169,8 @@ impl Workload {
             policy: Arc::clone(&self.policy),
             keys: self.keys.clone(),
             prepared: has_turned.then(|| self.terms.borrow().known(forecasts, &self.policy)),
-            load,
+            load: self.load(shared),
+            running: self.traced(shared, self.policy.queries.replicas.as_ref()),
             changes,
         }
     }

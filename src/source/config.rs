@@ -47,8 +47,19 @@ pub struct ServerConfig {
     pub grpc: GrpcConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// What the page is told beside what the server knows.
+    pub page: PageConfig,
     /// Whether queries and metadata are shown over HTTP; said on the command line alone.
     pub expose_queries: bool,
+}
+
+/// What the page is told beside what the server knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageConfig {
+    /// What one replica costs in an hour, in whatever money.
+    pub price: Option<f64>,
+    /// Where a workload's dashboard is, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}` (milliseconds).
+    pub grafana: Option<String>,
 }
 
 /// The two sockets.

@@ -18,7 +18,7 @@ const browser = await puppeteer.launch({
 });
 for (const path of paths) {
   const name = path === "/" ? "fleet" : path.split("?")[0].split("/").pop();
-  for (const [device, width, height] of [["desktop", 1280, 900], ["phone", 390, 844]]) {
+  for (const [device, width, height] of [["desktop", 1280, 900], ["phone", 360, 780]]) {
     for (const mode of ["light", "dark"]) {
       const where = `${path} (${device}, ${mode})`;
       const page = await browser.newPage();
@@ -56,14 +56,14 @@ process.exit(faults.length ? 1 : 0);
 
 // Every link, field and region that scrolls takes the focus in turn, and shows it.
 async function tabs(page, where) {
-  const wanted = await page.evaluate(() => document.querySelectorAll("a[href], input, button, [tabindex='0']").length);
+  const wanted = await page.evaluate(() => document.querySelectorAll("a[href], input:not([type=hidden]), select, summary, button, [tabindex='0']").length);
   const seen = new Set();
   for (let i = 0; i <= wanted; i++) {
     await page.keyboard.press("Tab");
     const at = await page.evaluate(() => {
       const e = document.activeElement;
       if (!e || e === document.body) return null;
-      const all = [...document.querySelectorAll("a[href], input, button, [tabindex='0']")];
+      const all = [...document.querySelectorAll("a[href], input:not([type=hidden]), select, summary, button, [tabindex='0']")];
       return { place: all.indexOf(e), outline: getComputedStyle(e).outlineStyle };
     });
     if (!at) break;

@@ -72,13 +72,17 @@ pub(in crate::cli) const ACTUAL: &str = "actual";
 const FORESCALE: [(&str, Mode); 3] =
     [(PREDICTIVE, Mode::Predictive), ("shadow", Mode::Shadow), ("forescale-reactive", Mode::Reactive)];
 
+/// The name of every strategy.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    Simple::ALL.iter().map(|s| s.name()).chain([SCHEDULE]).chain(FORESCALE.iter().map(|f| f.0))
+}
+
 /// Reads the name of a strategy.
 pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
     let simple = Simple::parse(text).map(Entrant::Simple);
     let own = FORESCALE.iter().find(|f| f.0 == text).map(|f| Entrant::Forescale(f.0, f.1));
     let schedule = (text == SCHEDULE).then_some(Entrant::Schedule);
-    let names = Simple::ALL.iter().map(|s| s.name()).chain([SCHEDULE]).chain(FORESCALE.iter().map(|f| f.0));
-    let expected = || format!("found '{text}', expected {}", names.collect::<Vec<_>>().join(", "));
+    let expected = || format!("found '{text}', expected {}", names().collect::<Vec<_>>().join(", "));
     simple.or(schedule).or(own).ok_or_else(expected)
 }
 

@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use super::contest::Entry;
 use super::doubts;
+use super::verdict::{meaning, verdict};
 use super::workload::Workload;
 use crate::draw::{STYLE, day, escaped, number};
 
@@ -38,6 +39,9 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
         day(measure.from),
         day(measure.until),
     )?;
+    if let Some(verdict) = verdict(entries.iter().copied()) {
+        writeln!(out, "<p><strong>{}</strong></p>", escaped(&verdict))?;
+    }
     for doubt in doubts::of(workload, entries.iter().copied()) {
         writeln!(out, "<section class=\"notice\"><p>{}</p></section>", escaped(&doubt))?;
     }
@@ -126,16 +130,17 @@ fn table(out: &mut String, entries: &[&Entry]) -> std::fmt::Result {
          aria-label=\"All strategies\"><table>\n<thead><tr><th>strategy</th>\
          <th>short, % of time</th><th>mean shortfall, %</th><th>requests late, %</th><th>replica-hours</th>\
          <th>by demand</th><th>by demand at 1 % short</th><th>events a day</th><th>starts</th>\
-         <th>reversals</th><th>cost</th></tr></thead>\n<tbody>\n",
+         <th>flaps</th><th>cost</th></tr></thead>\n<tbody>\n",
     );
     for entry in entries {
         let card = &entry.run.scorecard;
         let ratio = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
         writeln!(
             out,
-            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th>{}<small>{}</small></th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             entry.name,
+            escaped(meaning(entry.name)),
             number(card.tau_u),
             number(card.theta_u),
             number(card.slo_violations),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::contest::Outcome;
 use super::doubts;
+use super::verdict::{meaning, verdict};
 use crate::simulate::DEAREST;
 
 /// Prints the summary as one document.
@@ -24,9 +25,9 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         let truth = if target.truth.is_some() { ", judged by the capacity given" } else { "" };
         let per_replica = target.threshold.get();
         writeln!(out, "{}: {from} to {until}, {per_replica} per replica{truth}", result.workload.name)?;
-        for doubt in doubts::of(result.workload, &result.entries) {
-            writeln!(out, "note: {doubt}")?;
-        }
+        let doubts = doubts::of(result.workload, &result.entries).into_iter();
+        let doubts = doubts.map(|doubt| format!("note: {doubt}"));
+        verdict(&result.entries).into_iter().chain(doubts).try_for_each(|line| writeln!(out, "{line}"))?;
         if let Some(trust) = result.entries.iter().find_map(|entry| entry.trust) {
             writeln!(out, "at the end {trust}")?;
         }
@@ -64,6 +65,7 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         }
         writeln!(out)?;
     }
+    strategies(results, &mut out)?;
     writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
     writeln!(
         out,
@@ -83,4 +85,16 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
         writeln!(out, "Interrupted: what was finished until then is shown and kept.")?;
     }
     Ok(())
+}
+
+/// What each strategy of the tables is, once.
+fn strategies(results: &[Outcome<'_>], out: &mut impl Write) -> std::io::Result<()> {
+    let mut told: Vec<&str> = Vec::new();
+    for entry in results.iter().flat_map(|result| &result.entries) {
+        if !told.contains(&entry.name) {
+            told.push(entry.name);
+            writeln!(out, "{:<20}{}", entry.name, meaning(entry.name))?;
+        }
+    }
+    writeln!(out)
 }

@@ -24,6 +24,9 @@ enum Style {
 
 const COLUMNS: usize = 72;
 const ROWS: usize = 12;
+/// Distances of the times below the chart, and how many there may be.
+const EVERY: [Span; 5] = [Span::minutes(15), Span::HOUR, Span::hours(3), Span::hours(6), Span::hours(12)];
+const MOST_TIMES: i64 = 8;
 /// Lines come at this distance of the workload's time.
 const LINE_EVERY: Span = Span::minutes(30);
 /// The chart is drawn anew at this distance: about twenty times a second at the usual speed.
@@ -78,17 +81,18 @@ impl Screen {
         }
         let mut text = String::new();
         if !first {
-            let _ = write!(text, "\x1b[{}A", ROWS + 3);
+            let _ = write!(text, "\x1b[{}A", ROWS + 4);
         }
         for (i, cells) in cells.iter().enumerate() {
             let label = (ROWS - 1 - i) as f64 / (ROWS - 1) as f64 * f64::from(top);
             let _ = writeln!(text, "\x1b[2K{label:>5.0} {}", cells.iter().collect::<String>());
         }
+        let _ = writeln!(text, "\x1b[2K{}", self.axis());
         if let Some(row) = shown.last() {
             let _ = writeln!(
                 text,
-                "\x1b[2K      # predictive   - reactive   · demand                    {}",
-                row.at
+                "\x1b[2K      # predictive   - reactive   · demand          {}",
+                row.at.to_utc().format("%a %H:%M UTC")
             );
             let forecast = row.forecast.map_or_else(|| "none".to_owned(), |f| format!("{f:.0}"));
             let _ = writeln!(
@@ -99,6 +103,27 @@ impl Screen {
             let _ = writeln!(text, "\x1b[2K      reactive alone: ready {}", row.reactive);
         }
         text
+    }
+}
+
+impl Screen {
+    /// Times of day below the columns that they belong to.
+    fn axis(&self) -> String {
+        let every =
+            EVERY.into_iter().find(|every| self.length.as_seconds() <= MOST_TIMES * every.as_seconds());
+        let every = every.unwrap_or(Span::DAY);
+        let mut axis = " ".repeat(6);
+        let mut at = self.begin.floor_to(every, Span::ZERO);
+        while at <= self.begin + self.length {
+            let share = at.since(self.begin).as_seconds() as f64 / self.length.as_seconds().max(1) as f64;
+            let column = 6 + (share.max(0.0) * COLUMNS as f64) as usize;
+            if at >= self.begin && column >= axis.len() && column + 5 <= COLUMNS + 6 {
+                axis += &" ".repeat(column - axis.len());
+                axis += &at.to_utc().format("%H:%M").to_string();
+            }
+            at = at + every;
+        }
+        axis
     }
 }
 
@@ -114,4 +139,23 @@ fn line(row: &Row, first: bool) -> String {
         row.at, row.load, row.demand, row.answer, row.ready, row.reactive
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_tells_times_of_day_at_their_columns() {
+        let begin = Time::parse("2026-03-10T06:30:00Z").expect("an instant");
+        let axis = |hours: i64| Screen::new(false, begin, Span::hours(hours)).axis();
+        let day = axis(24);
+        assert_eq!(
+            day.split_whitespace().collect::<Vec<_>>(),
+            ["09:00", "12:00", "15:00", "18:00", "21:00", "00:00", "03:00"]
+        );
+        // Half past six to noon is 5.5 of 24 hours.
+        assert_eq!(day.find("12:00"), Some(6 + 72 * 11 / 48));
+        assert!([1, 6, 24, 100, 400].iter().all(|hours| axis(*hours).len() <= 78));
+    }
 }

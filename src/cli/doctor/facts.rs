@@ -1,5 +1,7 @@
 //! What can be seen of one workload, gathered once; nothing is judged here.
 
+use std::cell::RefCell;
+
 use anyhow::ensure;
 use serde_json::Value;
 
@@ -81,6 +83,8 @@ pub(super) type Seen = Option<f64>;
 /// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
 const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
                        kube_horizontalpodautoscaler_spec_max_replicas\"})";
+/// Whoever answers this can be asked the rest.
+const ALIVE: &str = "vector(1)";
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
@@ -147,7 +151,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         _ => None,
     };
     let metric = place.metric.clone().unwrap_or_else(|| "forescale".to_owned());
-    let look = Look { prometheus: *prometheus, over: *over, now: *now };
+    let look = Look { prometheus: *prometheus, over: *over, now: *now, trouble: RefCell::default() };
     // With a formula KEDA gives the HPA one metric for all triggers.
     let ours = format!("~\"s[0-9]+-{metric}|.*composite-metric\"");
     let of_ours = |what: &str, more: &str| {
@@ -159,11 +163,8 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     // Every replica of the server publishes the same.
     let cost = format!("max(avg_over_time({answered}[1d])) / max(avg_over_time({by_load}[1d]))");
     let needed = format!("max(max_over_time({answered}[{over}]) or max_over_time({by_load}[{over}]))");
-    let reachable = match prometheus {
-        Some(source) => Some(source.instant("vector(1)", *now).await.map(drop).map_err(|e| e.to_string())),
-        None => None,
-    };
-    Facts {
+    look.at(ALIVE).await;
+    let facts = Facts {
         names: Names {
             namespace: names.namespace.clone(),
             object: names.object.clone(),
@@ -175,17 +176,17 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         row,
         forecast: forecast.map(|(_, forecast)| forecast),
         skew: prometheus.and_then(|source| source.clock_skew(*now)),
-        prometheus: reachable,
-        load: match (prometheus, query) {
-            (Some(source), Some(query)) => Some(source.instant(query, *now).await),
+        prometheus: None,
+        load: match (look.source(), query) {
+            (Some(source), Some(query)) => Some(look.noted(source.instant(query, *now).await)),
             _ => None,
         },
-        doubts: match (prometheus, query) {
-            (Some(source), Some(query)) => doubts(*source, query, *now - LATELY).await.ok(),
+        doubts: match (look.source(), query) {
+            (Some(source), Some(query)) => look.noted(doubts(source, query, *now - LATELY).await).ok(),
             _ => None,
         },
-        retention: match prometheus.and_then(|source| source.discovery()) {
-            Some(server) => server.retention().await.unwrap_or_default(),
+        retention: match look.source().and_then(|source| source.discovery()) {
+            Some(server) => look.noted(server.retention().await).unwrap_or_default(),
             None => None,
         },
         sees_cluster: look.at(CLUSTER).await.is_some(),
@@ -201,7 +202,9 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
         pending: look.at(&names.pending()).await,
         needed: look.at(&needed).await,
         cost: look.at(&cost).await,
-    }
+    };
+    let trouble = look.trouble.into_inner();
+    Facts { prometheus: prometheus.map(|_| trouble.map_or(Ok(()), Err)), ..facts }
 }
 
 fn is(row: &Value, place: &Place) -> bool {
@@ -212,21 +215,50 @@ fn is(row: &Value, place: &Place) -> bool {
 }
 
 /// Looks into Prometheus; what fails is not seen.
+///
+/// Once it gives no answer in time it is asked nothing more: each further question would wait as long.
 struct Look<'a> {
     prometheus: Option<&'a dyn Backend>,
     over: Span,
     now: Time,
+    /// Why nothing more is asked.
+    trouble: RefCell<Option<String>>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// Whom to ask, as long as it answers.
+    fn source(&self) -> Option<&'a dyn Backend> {
+        self.prometheus.filter(|_| self.trouble.borrow().is_none())
+    }
+
+    /// The answer as it is, noting whether there is more to come.
+    fn noted<T>(&self, answer: Result<T, SourceError>) -> Result<T, SourceError> {
+        let is_over = |error: &SourceError| {
+            matches!(error, SourceError::Timeout { .. } | SourceError::Unreachable { .. })
+        };
+        if let Some(error) = answer.as_ref().err().filter(|error| is_over(error)) {
+            self.trouble.borrow_mut().get_or_insert_with(|| format!("{error}; it was asked nothing more"));
+        }
+        answer
+    }
+
     async fn at(&self, query: &str) -> Seen {
-        self.prometheus?.instant(query, self.now).await.ok().flatten()
+        let answer = self.source()?.instant(query, self.now).await;
+        if query == ALIVE
+            && let Err(error) = &answer
+        {
+            self.trouble.borrow_mut().get_or_insert_with(|| error.to_string());
+        }
+        self.noted(answer).ok().flatten()
     }
 
     async fn back(&self, query: &str) -> Option<Series> {
         let question =
             RangeQuery { query: query.to_owned(), from: self.now - self.over, to: self.now, step: STEP };
-        let series = self.prometheus?.range(&question).await.ok()?.series;
+        let series = self.noted(self.source()?.range(&question).await).ok()?.series;
         series.last().is_some().then_some(series)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,19 +5,20 @@ use serde_json::Value;
 use super::Told;
 use crate::cli::Format;
 use crate::cli::api::{Api, Place};
-use crate::units::{Span, counted};
+use crate::units::{Span, Time, counted};
 
 /// Asks for the decision of NAMESPACE/NAME.
 pub(super) fn ask(
     server: &str,
     workload: &str,
     metric: Option<&str>,
+    at: Option<Time>,
     format: Format,
 ) -> anyhow::Result<Told> {
     let place = Place::parse(workload, metric)?;
     let api = Api::new(server)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (status, document) = runtime.block_on(api.of(&place, "decision"))?;
+    let (status, document) = runtime.block_on(api.decision(&place, at))?;
     let is_decision = status.is_success();
     let text = match format {
         Format::Json => document.to_string(),

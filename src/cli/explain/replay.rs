@@ -6,10 +6,7 @@ use serde_json::json;
 use super::{ExplainArgs, Told};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
-use crate::decide::{
-    Circumstances, Condition, Decision, Phase, Recording, Session, SignalPlan, SignalTraces, Traces, coming,
-    trust,
-};
+use crate::decide::{Condition, Decision, Retold, Session, SignalPlan, SignalTraces, Traces, coming, trust};
 use crate::forecast::Explanation;
 use crate::history::Series;
 use crate::http::decision_json;
@@ -34,12 +31,9 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
         (None, Some(url)) => from_prometheus(url, &policy, at.min(now))?,
         (None, None) => Traces::default(),
     };
-    let recording = Recording::new(&policy, traces, Circumstances::default());
-    // It has run all along; warming is for servers that have just begun.
-    let begun = at - Span::days(1_000);
-    let mut session = Session::new(&policy, Phase::OfSeries, begun);
-    let answer = session.step(&recording.known_at(&policy, Phase::OfSeries, begun, at), &policy, at);
-    let forecasts = forecasts(&session, &policy, policy.lead(), at);
+    let mut retold = Retold::new(&policy, traces, at);
+    let answer = retold.at(at);
+    let forecasts = forecasts(retold.session(), &policy, policy.lead(), at);
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
         Ok(decision) => {

@@ -8,31 +8,46 @@ use crate::draw::{Figure, Plane, number, stairs, thinned, time_marks};
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
 
-/// How far a story looks back.
-pub(super) const BACK: Span = Span::hours(24);
+/// The load of a week ago stands beside that of today.
+const WEEK: Span = Span::days(7);
 /// How far it looks ahead.
 pub(super) const AHEAD: Span = Span::hours(12);
 /// Distance of the points ahead.
 pub(super) const FINE: Span = Span::minutes(15);
 
-fn x(at: Time) -> f64 {
+/// An instant as a place across.
+pub(super) fn x(at: Time) -> f64 {
     at.epoch() as f64
 }
 
-/// The load of the last day and the band of the coming half, with the newest load in words; `None` without a load.
-pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: Time) -> Option<Figure> {
+/// The load until now and the band of the coming hours, with the newest load in words; `None` without a load.
+pub(super) fn load(
+    story: &Story,
+    newest: Option<f64>,
+    ahead: &[Stretch],
+    back: Span,
+    now: Time,
+) -> Option<Figure> {
     let series = story.load.as_deref()?;
-    let points = (0..series.len()).filter_map(|i| Some((x(series.time(i)), series.get(i)?)));
-    let line = thinned(points.filter(|p| p.0 > x(now - BACK)).collect());
-    let most = line.iter().map(|p| p.1).chain(ahead.iter().map(|s| s.load[2])).fold(0.0, f64::max);
     let until = if ahead.is_empty() { now } else { now + AHEAD };
-    let range = (x(now - BACK), x(until));
+    let range = (x(now - back), x(until));
+    let shown = |later: Span| {
+        let points = (0..series.len()).filter_map(|i| Some((x(series.time(i) + later), series.get(i)?)));
+        thinned(points.filter(|p| p.0 > range.0 && p.0 <= range.1).collect())
+    };
+    let (line, before) = (shown(Span::ZERO), shown(WEEK));
+    let highest = line.iter().chain(&before).map(|p| p.1);
+    let most = highest.chain(ahead.iter().map(|s| s.load[2])).fold(0.0, f64::max);
     let zone = story.policy.schedule.zone();
-    let title = "Load, last day and coming half day".to_owned();
+    let title = format!("Load, last {back} and coming {AHEAD}");
     let mut plane = Plane::new(true, range, (0.0, most * 1.05));
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
     let mut keys = vec![("load", "load".to_owned())];
+    if !before.is_empty() {
+        plane.line("week", &before);
+        keys.push(("week", "the same time last week".to_owned()));
+    }
     let edge = |place: usize| -> Vec<(f64, f64)> {
         ahead.iter().map(|s| ((x(s.from) + 450.0).max(x(now)), s.load[place])).collect()
     };
@@ -45,7 +60,7 @@ pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: T
     plane.line("load", &line);
     plane.upright(x(now), "now");
     let Some(present) = newest.or_else(|| line.last().map(|p| p.1)) else {
-        let told = "No load was measured in the last day.".to_owned();
+        let told = format!("No load was measured in the last {back}.");
         return Some(Figure {
             svg: plane.svg(&format!("{title}. {told}")),
             title,
@@ -77,12 +92,18 @@ pub(super) fn load(story: &Story, newest: Option<f64>, ahead: &[Stretch], now: T
 }
 
 /// The replicas answered, and those that will be.
-pub(super) fn replicas(story: &Story, decision: &Decision, ahead: &[Stretch], now: Time) -> Figure {
+pub(super) fn replicas(
+    story: &Story,
+    decision: &Decision,
+    ahead: &[Stretch],
+    back: Span,
+    now: Time,
+) -> Figure {
     let zone: Tz = story.policy.schedule.zone();
-    let range = (x(now - BACK), x(now + AHEAD));
+    let range = (x(now - back), x(now + AHEAD));
     let count = |replicas: Replicas| f64::from(replicas.get());
     // The last answer before the picture begins holds at its left edge.
-    let from = story.changes.iter().rposition(|c| c.at <= now - BACK).unwrap_or(0);
+    let from = story.changes.iter().rposition(|c| c.at <= now - back).unwrap_or(0);
     let changes = story.changes.iter().skip(from).map(|c| (x(c.at).max(range.0), count(c.replicas)));
     let answered: Vec<(f64, f64)> = changes.chain([(x(now), count(decision.replicas))]).collect();
     let expected = expected(&story.policy, ahead, now);

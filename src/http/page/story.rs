@@ -5,8 +5,8 @@ mod settled;
 
 use std::fmt::Write;
 
-use super::super::overview::{Known, Story};
-use super::{FOOT, class, figures, head};
+use super::super::overview::{Known, Overview, Past, Story};
+use super::{FOOT, Look, actions, asked, class, figures, head};
 use crate::decide::{self, Coming, Condition, Decision, Prepared, Severity, SignalPlan, ahead};
 use crate::draw::{escaped, number};
 use crate::units::{Span, Time};
@@ -14,10 +14,11 @@ use crate::units::{Span, Time};
 pub(super) fn write(
     out: &mut String,
     known: &Known,
-    story: Option<&Story>,
-    now: Time,
-    exposes: bool,
+    story: Option<(&Story, &Past)>,
+    look: &Look,
+    overview: &dyn Overview,
 ) -> std::fmt::Result {
+    let (now, exposes) = (overview.now(), overview.exposes_queries());
     let title = format!("{}/{}", known.id.namespace(), known.id.name());
     out.push_str(&head(&title, "../../", Some(now)));
     let states = known.conditions(now);
@@ -35,24 +36,26 @@ pub(super) fn write(
     for state in &states {
         trouble(out, state, known, exposes)?;
     }
-    if let Some(story) = story {
+    if let Some((story, past)) = story {
         let tracker = story.prepared.as_ref().and_then(tracker);
-        let look = |every: Span| {
+        let coming = |every: Span| {
             let from = now.floor_to(every, Span::ZERO);
             tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
         };
-        let (fine, hours) = (look(figures::FINE), look(Span::HOUR));
+        let (fine, hours) = (coming(figures::FINE), coming(Span::HOUR));
         let change = decide::coming(&story.policy, now);
         if let Some(decision) = known.standing.decision() {
             tiles(out, story, decision, change.as_ref(), now)?;
         }
+        look.write(out, known.id.metric())?;
         out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
-        if let Some(figure) = figures::load(story, known.standing.decision().and_then(|d| d.load), &fine, now)
-        {
+        let newest = known.standing.decision().and_then(|d| d.load);
+        if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
             figure.write(out)?;
         }
+        asked::write(out, story, past, look.back(), now)?;
         if let Some(decision) = known.standing.decision() {
-            figures::replicas(story, decision, &fine, now).write(out)?;
+            figures::replicas(story, decision, &fine, look.back(), now).write(out)?;
         }
         out.push_str("</section>\n<div class=\"two\">\n");
         if let Some(decision) = known.standing.decision() {
@@ -64,6 +67,7 @@ pub(super) fn write(
         coming::said(out, &story.policy, now)?;
         settled::changes(out, story)?;
         settled::quality(out, story, known.trust(story))?;
+        actions::write(out, known, story, overview.settings(), look.back(), now)?;
         settled::settings(out, story, exposes)?;
         out.push_str("</div>\n");
     }
@@ -170,8 +174,9 @@ fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
         let (class, counts) = if need.counts { ("", "yes") } else { (" class=\"aside\"", "no") };
         writeln!(
             out,
-            "<tr{class}><th scope=\"row\">{}</th><td>{}</td><td class=\"words\">{counts}</td></tr>",
-            need.contributor.as_str(),
+            "<tr{class}><th scope=\"row\">{}<small>{}</small></th><td>{}</td><td class=\"words\">{counts}</td></tr>",
+            need.contributor.title(),
+            escaped(need.contributor.meaning()),
             need.replicas
         )?;
     }

@@ -189,6 +189,74 @@ pub(super) struct WorkloadView {
     pub states: Vec<StateView>,
 }
 
+/// A page of all workloads, with what all chosen ones come to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Fleet", deny_unknown_fields)]
+pub(super) struct FleetView {
+    /// Version of this form.
+    pub schema: u32,
+    /// This page, counted from 0.
+    pub page: usize,
+    /// How many there are.
+    pub pages: usize,
+    /// Workloads chosen, on all pages; so are the sums below.
+    pub workloads: usize,
+    /// Of them in trouble.
+    pub bad: usize,
+    /// Of them to look at.
+    pub warnings: usize,
+    /// Replicas asked for.
+    pub replicas: u64,
+    /// Replicas that the load now needs.
+    pub needed_now: u64,
+    /// Replicas that the forecast needs while pods started now come up.
+    pub expected: u64,
+    /// What the forecasts have been worth, net.
+    pub worth: WorthView,
+    /// The same in money; absent where no price is configured.
+    pub money_saved: Option<f64>,
+    /// The rows of this page.
+    pub rows: Vec<FleetRowView>,
+}
+
+/// What forecasts have been worth beside a reactive trigger since this server began.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Worth", deny_unknown_fields)]
+pub(super) struct WorthView {
+    /// Replica-hours saved; negative where they were spent.
+    pub replica_hours_saved: f64,
+    /// Hours with too few replicas that were avoided; negative where there were more.
+    pub hours_short_avoided: f64,
+    /// Hours that were counted; in a sum, of the workload that was counted longest.
+    pub hours_counted: f64,
+}
+
+/// One workload of the fleet.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FleetRow", deny_unknown_fields)]
+pub(super) struct FleetRowView {
+    /// Namespace of the ScaledObject.
+    pub namespace: String,
+    /// Name of the ScaledObject.
+    pub name: String,
+    /// Name of the metric.
+    pub metric: String,
+    /// How it is doing, the worst first; never empty.
+    pub states: Vec<StateView>,
+    /// The answer to KEDA.
+    pub replicas: Option<u32>,
+    /// Why it is that.
+    pub because: Option<String>,
+    /// The newest load.
+    pub load: Option<f64>,
+    /// The largest load that is likely while pods started now come up.
+    pub peak: Option<f64>,
+    /// Why there is no answer.
+    pub unavailable: Option<String>,
+    /// What its forecast has been worth; absent where that is not counted.
+    pub worth: Option<WorthView>,
+}
+
 /// The load as it was read, and the answers that changed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "History", deny_unknown_fields)]
@@ -201,6 +269,32 @@ pub(super) struct HistoryView {
     pub points: Vec<PointView>,
     /// Answers that differed from the one before, oldest first; the last 64 since this server began.
     pub changes: Vec<ChangeView>,
+}
+
+/// Who asked for how many replicas, decided again from history.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Why", deny_unknown_fields)]
+pub(super) struct WhyView {
+    /// Version of this form.
+    pub schema: u32,
+    /// Distance of the moments.
+    pub every_seconds: i64,
+    /// Oldest first.
+    pub moments: Vec<MomentView>,
+}
+
+/// What was asked for at an instant.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Moment", deny_unknown_fields)]
+pub(super) struct MomentView {
+    /// When.
+    pub at: String,
+    /// The answer; absent where too little was known.
+    pub replicas: Option<u32>,
+    /// Why it was that.
+    pub reason: Option<&'static str>,
+    /// What every contributor asked for.
+    pub needs: Vec<NeedView>,
 }
 
 /// One sample.

@@ -1,14 +1,18 @@
 //! What the pages are told of the workloads: always of the keys that KEDA asked with last.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
-use crate::http::{Known, Metrics, Overview, Standing, Story};
+use crate::decide::{Moment, Retold};
+use crate::history::Series;
+use crate::http::{Again, Known, Metrics, Overview, Past, Settings, Standing, Story};
 use crate::policy::{Faults, WorkloadId};
-use crate::units::Time;
+use crate::serve::workload::Workload;
+use crate::units::{Span, Time};
 
 /// When no loop has turned for so long, no longer poll step given, the server has to be started again.
 const LEAST_SILENCE: Duration = Duration::from_secs(120);
@@ -26,12 +30,40 @@ impl Overview for Registry {
     }
 
     fn story(&self, id: &WorkloadId) -> Option<Story> {
-        let newest = self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()?;
-        Some(newest.story(&self.shared))
+        Some(self.newest(id)?.story(&self.shared))
+    }
+
+    fn past(&self, id: &WorkloadId, span: Span) -> Past {
+        let Some(workload) = self.newest(id) else { return Past::Unknown };
+        let policy = workload.policy();
+        let make = |until| Moment::all(&policy, workload.traces(&self.shared), span, until);
+        match self.shared.pasts.of(id, &policy, span, self.now(), make) {
+            Some(moments) => Past::Told(moments),
+            None => Past::Busy,
+        }
+    }
+
+    fn again(&self, id: &WorkloadId, at: Time) -> Again {
+        let Some(workload) = self.newest(id) else { return Again::Unknown };
+        let policy = workload.policy();
+        let traces = || workload.traces(&self.shared);
+        match self.shared.pasts.alone(|| Retold::new(&policy, traces(), at).at(at)) {
+            Some(Ok(decision)) => Again::Decided(Box::new(decision)),
+            Some(Err(blind)) => Again::Blind(blind),
+            None => Again::Busy,
+        }
     }
 
     fn now(&self) -> Time {
         self.shared.clock.now()
+    }
+
+    fn load(&self, id: &WorkloadId) -> Option<Arc<Series>> {
+        self.newest(id)?.load(&self.shared)
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.shared.page
     }
 
     fn exposes_queries(&self) -> bool {
@@ -67,6 +99,11 @@ impl Overview for Registry {
 }
 
 impl Registry {
+    /// The workload of the keys that KEDA asked with last.
+    fn newest(&self, id: &WorkloadId) -> Option<Arc<Workload>> {
+        self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()
+    }
+
     /// How long no loop has turned until `now`, where that is too long.
     pub(super) fn silence_until(&self, now: Instant) -> Option<Duration> {
         let running: Vec<_> = self.lock().values().flatten().filter_map(Set::workload).collect();
@@ -80,6 +117,7 @@ impl Registry {
 /// How a workload stands, by the keys that it was asked with last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<Known> {
     let newest = sets.iter().max_by_key(|set| set.last_asked)?;
+    let mut worth = None;
     let (standing, policy) = match &newest.serving {
         _ if overlap(sets) > PATCHING => (Standing::Faulty(Faults(vec![shared_name(sets.len(), id)])), None),
         Serving::Faulty(faults) => (Standing::Faulty(faults.clone()), None),
@@ -88,8 +126,9 @@ fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<Known> {
                 Ok(decision) => Standing::Decided(decision),
                 Err(blind) => Standing::Blind(blind),
             };
+            worth = workload.worth();
             (standing, Some(workload.policy()))
         }
     };
-    Some(Known { id: id.clone(), standing, policy, last_asked: newest.last_asked })
+    Some(Known { id: id.clone(), standing, policy, last_asked: newest.last_asked, worth })
 }

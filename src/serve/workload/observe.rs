@@ -41,7 +41,7 @@ impl Workload {
     }
 
     /// What `leadTime: auto` asks.
-    fn start_queries(&self) -> Option<[String; 2]> {
+    pub(super) fn start_queries(&self) -> Option<[String; 2]> {
         (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id, &self.policy.target))
     }
 

@@ -10,6 +10,8 @@ use crate::serve::registry::Shared;
 use crate::simulate::{Ledger, TwinConfig};
 use crate::units::{Replicas, Span, Time};
 
+/// Seconds of one.
+const HOUR: f64 = 3_600.0;
 /// Of a cause so many characters are told: what a server says of a query, not the page that a proxy sends.
 const CAUSE: usize = 200;
 
@@ -142,8 +144,15 @@ impl Workload {
         }
         if let Some(ledger) = ledger {
             let demand = decision.need(Contributor::Reactive).map_or(0, Replicas::get);
+            let before = ledger.at();
             let balance = ledger.decided(at, decision.predictive.get(), reactive.get(), demand);
             shared.metrics.entered(&self.id, &balance);
+            self.worth.send_modify(|worth| {
+                let sum = worth.get_or_insert_default();
+                sum.saved += balance.saved() / HOUR;
+                sum.avoided += (balance.reactive.short - balance.predictive.short) / HOUR;
+                sum.hours += at.since(before).as_seconds().max(0) as f64 / HOUR;
+            });
         }
     }
 }

@@ -144,6 +144,16 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A number that is not negative.
+    pub(super) fn decimal(&self, key: &'static str, expected: &str) -> Option<f64> {
+        let value = self.get(key)?;
+        let number = value.as_f64().filter(|number| number.is_finite() && *number >= 0.0);
+        if number.is_none() {
+            self.fault(key, value.as_f64().map_or(kind(value).to_owned(), |n| n.to_string()), expected);
+        }
+        number
+    }
+
     pub(super) fn count(&self, key: &'static str, default: usize, most: usize) -> usize {
         let Some(value) = self.get(key) else { return default };
         let (number, shown) = match value {

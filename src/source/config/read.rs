@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::keys::{Context, Section, note};
-use super::{GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, ServerConfig};
+use super::{GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, PageConfig, ServerConfig};
 use crate::policy::{Fault, quoted};
 use crate::source::AllowedAddress;
 use crate::units::Span;
@@ -35,6 +35,7 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         limits: limits(&top.section("limits")),
         grpc: grpc(&top.section("grpc")),
         log: log(&top.section("log")),
+        page: page(&top.section("page")),
         expose_queries: false,
     };
     top.finish();
@@ -95,6 +96,20 @@ fn limits(section: &Section<'_>) -> Limits {
     };
     section.finish();
     limits
+}
+
+fn page(section: &Section<'_>) -> PageConfig {
+    let price = section.decimal("pricePerReplicaHour", "a price such as 0.04");
+    let grafana = section.text("grafana").and_then(|text| {
+        let is_link = ["http://", "https://"].iter().any(|scheme| text.value.starts_with(scheme));
+        if !is_link {
+            let expected = "an http URL such as 'https://grafana.example/d/forescale?var-name={name}'";
+            section.fault("grafana", quoted(&text.shown), expected);
+        }
+        is_link.then_some(text.value)
+    });
+    section.finish();
+    PageConfig { price, grafana }
 }
 
 fn grpc(section: &Section<'_>) -> GrpcConfig {

@@ -83,6 +83,19 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ("listen.http", "address", "0.0.0.0:8080", "Metrics, health, the API and the page."),
     ("log.format", "`text`, `json`", "text", "The form of a log line."),
     ("log.level", "text", "info", "A level, or directives such as `info,forescale=debug`."),
+    (
+        "page.grafana",
+        "URL",
+        "",
+        "Where a workload's dashboard is: the page links to it. `{namespace}`, `{name}`, `{metric}`, `{from}` and \
+         `{to}` are filled in.",
+    ),
+    (
+        "page.pricePerReplicaHour",
+        "number",
+        "",
+        "What one replica costs in an hour, such as `0.04`: the page tells savings in money, too.",
+    ),
     ("policies", "path", "", "The directory of named policies; read again when it changes."),
     (
         "serverAddressAllow",
@@ -135,6 +148,7 @@ mod tests {
             ("grpc.tls", "grpc: {tls: {UNKNOWN: 1}}"),
             ("limits", "limits: {UNKNOWN: 1}"),
             ("log", "log: {UNKNOWN: 1}"),
+            ("page", "page: {UNKNOWN: 1}"),
             ("state", "state: {UNKNOWN: 1}"),
         ] {
             let text = text.replace("UNKNOWN", UNKNOWN).replace("NAME", "default");

@@ -231,3 +231,17 @@ fn what_is_no_mapping_is_refused() {
     assert_eq!(faults("listen: 6000\n")[0].key, "listen");
     assert_eq!(faults("datasources: [a]\n")[0].key, "datasources");
 }
+
+#[test]
+fn the_page_is_told_a_price_and_a_link() {
+    let page = good("page: {pricePerReplicaHour: 0.04, grafana: 'https://g/d/x?var-name={name}'}").page;
+    assert_eq!((page.price, page.grafana.as_deref()), (Some(0.04), Some("https://g/d/x?var-name={name}")));
+    for (page, key) in [
+        ("{pricePerReplicaHour: -1}", "page.pricePerReplicaHour"),
+        ("{pricePerReplicaHour: cheap}", "page.pricePerReplicaHour"),
+        ("{grafana: 'javascript:alert(1)'}", "page.grafana"),
+    ] {
+        let found = faults(&format!("page: {page}"));
+        assert_eq!(found.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), [key], "{page}");
+    }
+}

@@ -92,12 +92,62 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
         "median forecast",
         "samples below quantile 0.95",
         "Last changes",
+        "Who asked for how many replicas, last 1d",
+        "What a person commanded; nothing else counts until it ends.",
+        "aria-current=\"true\">1 day</a>",
+        "&amp;hours=336#pictures\">14 days</a>",
+        "kubectl --namespace shop patch scaledobject launched --type json --patch",
+        "forescale override shop/launched --replicas 5 --until 23:00 --timezone Europe/Berlin",
+        "Lift the override that holds now",
+        "forescale backtest --prometheus",
     ] {
         assert!(story.contains(text), "{text} is not in {story}");
     }
-    assert_eq!(story.matches("<svg").count(), 2, "{story}");
+    assert_eq!(story.matches("<svg").count(), 3, "{story}");
+    its_command_prints_a_patch(&story);
+    the_fleet_is_chosen_and_summed_up(server).await;
     let (status, filtered) = server.get("/?q=launch").await;
     assert!(status == 200 && filtered.contains("shop/launched") && !filtered.contains(">shop/web<"));
+    nothing_is_hidden_badly_or_changed(server).await;
+    in_a_browser(
+        server,
+        &[
+            "/",
+            "/workloads/shop/launched",
+            "/workloads/shop/web",
+            "/workloads/shop/broken",
+            "/workloads/shop/dev",
+        ],
+    );
+}
+
+async fn the_fleet_is_chosen_and_summed_up(server: &Forescale) {
+    let (_, csv) = server.get("/api/v1/fleet.csv?sort=name").await;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines.len() == 6 && lines[0].starts_with("namespace,name,metric,state,replicas,"), "{csv}");
+    assert!(lines[2].starts_with("shop,broken,forescale,faulty,,,"), "{csv}");
+    let (_, faulty) = server.get("/?state=faulty&namespace=shop").await;
+    assert!(faulty.contains("workloads/shop/broken") && !faulty.contains("workloads/shop/web"), "{faulty}");
+    let (_, by_name) = server.get("/?sort=name").await;
+    let places = ["blind", "broken", "dev", "launched", "web"]
+        .map(|name| by_name.find(&format!("workloads/shop/{name}?")).expect("a row"));
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(by_name.contains("class=\"spark\"") && by_name.contains("replicas now"), "{by_name}");
+    let headers = server.headers("/workloads/shop/web?refresh=3").await;
+    assert_eq!(headers["refresh"], "10", "no more often than that");
+}
+
+/// What the page tells to type is taken by the command.
+fn its_command_prints_a_patch(story: &str) {
+    let line = story.lines().find_map(|line| line.split("forescale override ").nth(1)).expect("a line");
+    let line = line.split('<').next().expect("words");
+    let printed =
+        Command::new(env!("CARGO_BIN_EXE_forescale")).arg("override").args(line.split(' ')).output();
+    let printed = printed.expect("the binary runs");
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+}
+
+async fn nothing_is_hidden_badly_or_changed(server: &Forescale) {
     for (path, status) in [("/workloads/shop/none", 404), ("/workloads/%3Cb%3E/x", 404), ("/?page=999", 200)]
     {
         let (found, text) = server.get(path).await;
@@ -113,16 +163,6 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
     let headers = server.headers("/").await;
     assert!(headers["content-security-policy"].to_str().expect("text").starts_with("default-src 'none'"));
     assert_eq!(headers["x-content-type-options"], "nosniff");
-    in_a_browser(
-        server,
-        &[
-            "/",
-            "/workloads/shop/launched",
-            "/workloads/shop/web",
-            "/workloads/shop/broken",
-            "/workloads/shop/dev",
-        ],
-    );
 }
 
 async fn states_are_published(server: &Forescale) {
@@ -159,6 +199,12 @@ async fn every_answer_of_the_api_has_the_form_of_its_schema() {
         ("workloads/shop/web/history?hours=48", "History", 200),
         ("workloads/shop/web/forecast?hours=6", "Forecast", 200),
         ("workloads/shop/dev/forecast", "Forecast", 200),
+        ("workloads/shop/web/why?hours=6", "Why", 200),
+        ("workloads/shop/dev/why?hours=6", "Why", 200),
+        ("workloads/shop/web/decision?at=2020-01-01T00:00:00Z", "Problem", 503),
+        ("workloads/shop/web/decision?at=yesterday", "Problem", 400),
+        ("fleet", "Fleet", 200),
+        ("fleet?sort=saved&saving=spent&page=7", "Fleet", 200),
         ("workloads/shop/broken/decision", "Problem", 503),
         ("workloads/shop/broken/history", "Problem", 503),
         ("workloads/shop/none/forecast", "Problem", 404),

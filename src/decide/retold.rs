@@ -1,0 +1,166 @@
+//! The past decided again: what was asked for, by whom, at instants gone by.
+//!
+//! `explain --at` asks for one instant, the page for many, and both go through here, so that a picture of the past and
+//! an explanation of one of its instants never differ. Each instant sees what was known by then. Nothing is remembered
+//! of what was really answered: a server that has just begun tells the same past as one that ran all along.
+
+use super::decision::{Blind, Decision, Need};
+use super::phase::Phase;
+use super::reason::Reason;
+use super::recording::{Circumstances, Recording, Traces};
+use super::session::Session;
+use crate::policy::Policy;
+use crate::units::{Replicas, Span, Time};
+
+/// One workload's past, decided again from instant to instant, each later than the one before.
+#[derive(Debug)]
+pub struct Retold<'a> {
+    policy: &'a Policy,
+    recording: Recording,
+    begun: Time,
+    session: Session,
+}
+
+/// What was asked for at an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    /// When.
+    pub at: Time,
+    /// The answer, and why; `None` where nothing could be decided.
+    pub answer: Option<(Replicas, Reason)>,
+    /// What every contributor asked for.
+    pub needs: Vec<Need>,
+}
+
+/// Instants of a picture: more cannot be told apart on a screen.
+const MOST_MOMENTS: i64 = 180;
+/// Distances of instants that read well, finest first.
+const DISTANCES: [Span; 7] = [
+    Span::minutes(2),
+    Span::minutes(5),
+    Span::minutes(10),
+    Span::minutes(30),
+    Span::HOUR,
+    Span::hours(2),
+    Span::hours(6),
+];
+
+// === impl Retold ===
+
+impl<'a> Retold<'a> {
+    /// The past that these traces tell, from `first` on.
+    pub fn new(policy: &'a Policy, traces: Traces, first: Time) -> Self {
+        // It has run all along; warming is for servers that have just begun.
+        let begun = first - Span::days(1_000);
+        Retold {
+            policy,
+            recording: Recording::new(policy, traces, Circumstances::default()),
+            begun,
+            session: Session::new(policy, Phase::OfSeries, begun),
+        }
+    }
+
+    /// The same without what is told with a decision and changes none.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        Retold { session: self.session.untold(), ..self }
+    }
+
+    /// The decision for an instant.
+    ///
+    /// # Errors
+    /// [`Blind`] where too little is known of it.
+    pub fn at(&mut self, at: Time) -> Result<Decision, Blind> {
+        let seen = self.recording.known_at(self.policy, Phase::OfSeries, self.begun, at);
+        self.session.step(&seen, self.policy, at)
+    }
+
+    /// What was carried to the last instant.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+// === impl Moment ===
+
+impl Moment {
+    /// The distance of the moments of so long a past.
+    pub fn distance(past: Span) -> Span {
+        let fits = |every: &Span| past.as_seconds() <= MOST_MOMENTS * every.as_seconds();
+        DISTANCES.into_iter().find(fits).unwrap_or(Span::DAY)
+    }
+
+    /// The moments of the past before `until`, oldest first.
+    pub fn all(policy: &Policy, traces: Traces, past: Span, until: Time) -> Vec<Moment> {
+        let every = Moment::distance(past);
+        let last = until.floor_to(every, Span::ZERO);
+        let count = past.as_seconds() / every.as_seconds();
+        let first = last - Span::seconds(count * every.as_seconds());
+        let mut retold = Retold::new(policy, traces, first).untold();
+        let instants = (0..=count).map(|i| first + Span::seconds(i * every.as_seconds()));
+        instants.map(|at| Moment::of(at, retold.at(at))).collect()
+    }
+
+    fn of(at: Time, answer: Result<Decision, Blind>) -> Self {
+        match answer {
+            Ok(decision) => {
+                Moment { at, answer: Some((decision.replicas, decision.reason)), needs: decision.needs }
+            }
+            Err(_) => Moment { at, answer: None, needs: Vec::new() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::SignalTraces;
+    use crate::history::Series;
+    use crate::policy::Keys;
+    use crate::units::Step;
+
+    fn policy() -> Policy {
+        let values = [("query", "load"), ("threshold", "10"), ("minReplicas", "1"), ("maxReplicas", "60")];
+        let values = values.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
+    }
+
+    /// A week of minutes that rise and fall once a day.
+    fn traces() -> Traces {
+        let wave = |m: i32| 300.0 - 200.0 * (f64::from(m) / 1_440.0 * std::f64::consts::TAU).cos();
+        let load = Series::from_values(Time::from_epoch(0), Step::MINUTE, (0..7 * 1_440).map(wave));
+        let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };
+        Traces { signals: vec![signal], ..Traces::default() }
+    }
+
+    #[test]
+    fn a_moment_of_the_picture_is_what_that_instant_alone_explains() {
+        let (policy, until) = (policy(), Time::from_epoch(7 * 86_400));
+        let moments = Moment::all(&policy, traces(), Span::hours(24), until);
+        assert_eq!(moments.len(), 145);
+        assert_eq!(moments.last().map(|moment| moment.at), Some(until));
+        for moment in moments.iter().step_by(29) {
+            let alone = Retold::new(&policy, traces(), moment.at).at(moment.at).expect("decided");
+            assert_eq!(moment.answer, Some((alone.replicas, alone.reason)), "at {}", moment.at);
+            assert_eq!(moment.needs, alone.needs, "at {}", moment.at);
+        }
+        // The load now never asks for more than the wave's top, and the forecast is ahead of it on the way up.
+        let asked = |moment: &Moment| moment.needs.iter().map(|need| need.replicas.get()).max();
+        assert!(moments.iter().all(|moment| asked(moment).is_some_and(|most| (10..=60).contains(&most))));
+    }
+
+    #[test]
+    fn what_was_not_known_yet_is_left_blank() {
+        let moments = Moment::all(&policy(), traces(), Span::days(14), Time::from_epoch(7 * 86_400));
+        assert_eq!(moments.len(), 169);
+        assert!(moments[10].answer.is_none() && moments[160].answer.is_some());
+    }
+
+    #[test]
+    fn every_range_has_about_as_many_moments() {
+        for (hours, count) in [(6, 180), (24, 144), (72, 144), (168, 168), (336, 168)] {
+            let past = Span::hours(hours);
+            assert_eq!(past.as_seconds() / Moment::distance(past).as_seconds(), count, "{hours} h");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Why, drawn: who asked for how many replicas, what was answered, what ran, and the limits.
+//!
+//! The past is decided again from history, so the picture is whole on a server that has just begun; what this server
+//! answered itself stands in the picture of the replicas.
+
+use std::fmt::Write;
+
+use super::super::overview::{Past, Story};
+use super::figures::x;
+use crate::decide::{Contributor, Moment, wall_clock};
+use crate::draw::{Figure, Plane, escaped, number, stairs, thinned, time_marks};
+use crate::units::{Replicas, Span, Time};
+
+/// Class in the style of a contributor's line, in the order in which they are drawn.
+const LINES: [(Contributor, &str); 10] = [
+    (Contributor::Minimum, "floor"),
+    (Contributor::Schedule, "schedule"),
+    (Contributor::Reactive, "reactive"),
+    (Contributor::Forecast, "predictive"),
+    (Contributor::Plan, "actual"),
+    (Contributor::Outage, "other"),
+    (Contributor::Refilling, "other"),
+    (Contributor::ClockSkew, "other"),
+    (Contributor::Spare, "spare"),
+    (Contributor::Override, "override"),
+];
+
+/// Appends the picture with what its lines mean, or why there is none.
+pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, now: Time) -> std::fmt::Result {
+    let moments = match past {
+        Past::Told(moments) => moments,
+        Past::Busy => {
+            return writeln!(
+                out,
+                "<p class=\"notice calm wide\">Another past is being decided again; this picture comes with the next \
+                 look at the page.</p>"
+            );
+        }
+        Past::Unknown => return Ok(()),
+    };
+    if moments.iter().all(|moment| moment.answer.is_none()) {
+        return writeln!(
+            out,
+            "<p class=\"notice calm wide\">Who asked for how many replicas cannot be told: no history of these hours \
+             was read.</p>"
+        );
+    }
+    let asked = asked(moments);
+    figure(story, moments, &asked, span, now).write(out)?;
+    out.push_str("<details class=\"wide\"><summary>What the lines mean</summary><dl>\n");
+    for (contributor, _) in &asked {
+        writeln!(out, "<dt>{}</dt><dd>{}</dd>", contributor.title(), escaped(contributor.meaning()))?;
+    }
+    out.push_str(
+        "<dt>answer</dt><dd>The largest that counts, within floors and ceilings: what KEDA is told.</dd>\n\
+         <dt>ran</dt><dd>What replicasQuery measured. It follows the answer as the HPA and the nodes allow.</dd>\n\
+         </dl></details>\n",
+    );
+    Ok(())
+}
+
+/// Who asked for anything, with the class of the line.
+fn asked(moments: &[Moment]) -> Vec<(Contributor, &'static str)> {
+    let asks = |contributor: Contributor| {
+        moments.iter().flat_map(|moment| &moment.needs).any(|need| need.contributor == contributor)
+    };
+    LINES.into_iter().filter(|(contributor, _)| asks(*contributor)).collect()
+}
+
+fn figure(
+    story: &Story,
+    moments: &[Moment],
+    asked: &[(Contributor, &'static str)],
+    span: Span,
+    now: Time,
+) -> Figure {
+    let zone = story.policy.schedule.zone();
+    let (range, every) = ((x(now - span), x(now)), Moment::distance(span));
+    let ran = ran(story, range);
+    let limit = f64::from(story.policy.limits.max.get());
+    let needs = moments.iter().flat_map(|moment| &moment.needs).map(|need| count(need.replicas));
+    let answers = moments.iter().filter_map(|moment| moment.answer).map(|(replicas, _)| count(replicas));
+    let most = needs.chain(answers).chain(ran.iter().map(|p| p.1)).fold(3.0, f64::max);
+    let is_near = limit <= most * 2.0;
+    let top = if is_near { most.max(limit) } else { most } * 1.1;
+    let mut plane = Plane::new(true, range, (-0.03 * top, top));
+    plane.scale_y("");
+    plane.scale_x(&time_marks(zone, range));
+    let mut keys = vec![("demand", "answer".to_owned())];
+    for run in runs(moments, every, |moment| moment.answer.map(|(replicas, _)| replicas)) {
+        let floor: Vec<(f64, f64)> = run.iter().map(|p| (p.0, 0.0)).collect();
+        plane.area("demand", &floor, &run);
+    }
+    for &(contributor, class) in asked {
+        let of = |moment: &Moment| {
+            moment.needs.iter().find(|need| need.contributor == contributor).map(|need| need.replicas)
+        };
+        runs(moments, every, of).iter().for_each(|run| plane.line(class, run));
+        keys.push((class, contributor.title().to_owned()));
+    }
+    if is_near {
+        plane.line("ceiling", &[(range.0, limit), (range.1, limit)]);
+        keys.push(("ceiling", "maxReplicas".to_owned()));
+    }
+    if !ran.is_empty() {
+        plane.line("load", &ran);
+        keys.push(("load", "ran".to_owned()));
+    }
+    for moment in moments {
+        let from = x(moment.at);
+        plane.column(from, (from + every.as_seconds() as f64).min(range.1), &tip(story, moment, now));
+    }
+    let title = format!("Who asked for how many replicas, last {span}");
+    let caption = format!(
+        "Each {every}, decided again from the history that is in memory, as forescale explain --at does it. Each point \
+         tells what was asked for there.{}",
+        if ran.is_empty() { " What ran is drawn where the policy has a replicasQuery." } else { "" }
+    );
+    Figure { svg: plane.svg(&format!("{title}. {caption}")), title, caption, keys, is_wide: true }
+}
+
+fn count(replicas: Replicas) -> f64 {
+    f64::from(replicas.get())
+}
+
+/// Stairs for each stretch in which there is a value.
+fn runs(moments: &[Moment], every: Span, of: impl Fn(&Moment) -> Option<Replicas>) -> Vec<Vec<(f64, f64)>> {
+    let values: Vec<(f64, Option<Replicas>)> = moments.iter().map(|m| (x(m.at), of(m))).collect();
+    let pieces = values.chunk_by(|a, b| a.1.is_some() == b.1.is_some());
+    pieces
+        .filter_map(|piece| {
+            let mut points: Vec<(f64, f64)> =
+                piece.iter().filter_map(|(at, value)| Some((*at, count((*value)?)))).collect();
+            let last = *points.last()?;
+            points.push((last.0 + every.as_seconds() as f64, last.1));
+            Some(stairs(&points))
+        })
+        .collect()
+}
+
+fn ran(story: &Story, range: (f64, f64)) -> Vec<(f64, f64)> {
+    let Some(series) = &story.running else { return Vec::new() };
+    let points = (0..series.len()).filter_map(|i| Some((x(series.time(i)), series.get(i)?)));
+    stairs(&thinned(points.filter(|p| p.0 >= range.0 && p.0 <= range.1).collect()))
+}
+
+/// What was asked for at a moment, in words.
+fn tip(story: &Story, moment: &Moment, now: Time) -> String {
+    let mut tip = wall_clock(story.policy.schedule.zone(), moment.at, now);
+    match moment.answer {
+        Some((replicas, reason)) => {
+            let _ = write!(tip, ": {} because {reason}", replicas.in_words());
+        }
+        None => tip.push_str(": no answer could be given"),
+    }
+    for need in &moment.needs {
+        let aside = if need.counts { "" } else { " (does not count)" };
+        let _ = write!(tip, "\n{} {}{aside}", need.contributor.title(), need.replicas);
+    }
+    let held = |series: &crate::history::Series| series.get(series.slot_before(moment.at)?);
+    if let Some(ran) = story.running.as_deref().and_then(held) {
+        let _ = write!(tip, "\nran {}", number(ran));
+    }
+    tip
+}
