@@ -5,6 +5,7 @@
 //! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
 
 mod ahead;
+mod cached_forecast;
 mod carried;
 mod coming;
 mod condition;
@@ -12,11 +13,11 @@ mod deadline;
 mod decision;
 mod evaluate;
 mod followed;
-mod ladder;
-mod outlook;
+mod insured;
+mod load_distribution;
 mod phase;
+mod precedence;
 mod prepared;
-mod promise;
 mod quiet;
 mod reason;
 mod recording;
@@ -24,26 +25,25 @@ mod replay;
 mod retold;
 mod rules;
 mod session;
-mod spread;
 mod terms;
 mod usual;
 
 pub use ahead::{Stretch, ahead, allowed};
+pub use cached_forecast::CachedForecast;
 pub use carried::{CapacityView, Carried, SERVICE_STEP, carried, service_window};
 pub use coming::{Coming, coming, wall_clock};
 pub use condition::{Condition, Severity};
-pub use decision::{Blind, Decision, ForecastView, Need, Rung, State};
+pub use decision::{Blind, Decision, DegradationLevel, ForecastView, Need, State};
 pub use followed::{FitId, Followed};
-pub use ladder::decide;
-pub use outlook::Outlook;
+pub use insured::trust;
+pub use load_distribution::LoadDistribution;
 pub use phase::{Phase, hashed, series_phase};
+pub use precedence::decide;
 pub use prepared::{
     Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,
 };
-pub use promise::trust;
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use retold::{Moment, Retold};
 pub use session::Session;
-pub use spread::Spread;
 pub use terms::{Price, Terms};

@@ -1,7 +1,7 @@
 //! From load to replicas: what a load needs, how far ahead to look, how much to insure.
 //!
 //! Everything here is arithmetic on a forecast and a policy. It knows neither the schedule's floors nor the
-//! ladder of failures; those are `decide`'s.
+//! failing sources; those are `decide`'s.
 
 mod drain;
 mod insurance;
@@ -10,7 +10,9 @@ mod outage;
 mod starts;
 
 pub use drain::{Backlog, service_rate};
-pub use insurance::{BALANCED_WORTH, Insured, Lane, Odds, Tally, WORTHS, worth_for_target, worthwhile};
+pub use insurance::{
+    BALANCED_PENALTY, Insured, Odds, PENALTIES, ReplayedReplicas, Tally, cheapest_at, penalty_for_target,
+};
 pub use lead::LeadWindow;
 pub use outage::{Doubts, OUTAGE_ERROR_SHARE, learnable};
 pub use starts::{Learned, learned_lead, starts};

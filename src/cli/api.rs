@@ -19,7 +19,7 @@ pub(super) struct Api {
 }
 
 /// A workload as people write it.
-pub(super) struct Place {
+pub(super) struct WorkloadRef {
     pub namespace: String,
     pub name: String,
     pub metric: Option<String>,
@@ -43,7 +43,7 @@ impl Api {
     }
 
     /// `decision`, `history` or `forecast` of one.
-    pub(super) async fn of(&self, place: &Place, what: &str) -> anyhow::Result<(StatusCode, Value)> {
+    pub(super) async fn of(&self, place: &WorkloadRef, what: &str) -> anyhow::Result<(StatusCode, Value)> {
         let asked = [("metric", place.metric.as_deref())];
         self.get(&["workloads", &place.namespace, &place.name, what], &asked).await
     }
@@ -51,7 +51,7 @@ impl Api {
     /// The decision of one, the newest or that of an instant.
     pub(super) async fn decision(
         &self,
-        place: &Place,
+        place: &WorkloadRef,
         at: Option<Time>,
     ) -> anyhow::Result<(StatusCode, Value)> {
         let at = at.map(|at| at.to_string());
@@ -96,14 +96,14 @@ impl Api {
     }
 }
 
-// === impl Place ===
+// === impl WorkloadRef ===
 
-impl Place {
+impl WorkloadRef {
     /// Reads NAMESPACE/NAME.
     pub(super) fn parse(workload: &str, metric: Option<&str>) -> anyhow::Result<Self> {
         let (namespace, name) =
             workload.split_once('/').context("found no '/', expected the workload as NAMESPACE/NAME")?;
-        Ok(Place {
+        Ok(WorkloadRef {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             metric: metric.map(ToOwned::to_owned),

@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use super::api::{Api, Place};
+use super::api::{Api, WorkloadRef};
 use super::{Format, Outcome, files, live};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Backend, open};
@@ -62,7 +62,7 @@ pub(super) struct DoctorArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
-    let place = Place::parse(&args.workload, args.metric.as_deref())?;
+    let place = WorkloadRef::parse(&args.workload, args.metric.as_deref())?;
     let api = Api::new(&args.server)?;
     let prometheus = prometheus(args)?;
     let names = facts::Names::of(&place, args.hpa.as_deref(), args.deployment.as_deref())?;

@@ -3,7 +3,7 @@
 //! Live, the newest decision of a running server is shown, or with `--at` that of another instant, made again by the
 //! server from what it has read. Replayed, the decision of any instant is made again from a
 //! trace or from Prometheus by the code that serves, knowing only what was known then; beyond the last sample the
-//! forecast is followed as the ladder of failures would follow it, and that is said.
+//! forecast is followed as while a source fails, and the output says so.
 
 mod live;
 #[cfg(test)]
@@ -65,7 +65,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
 }
 
 /// What is printed, and whether there was a decision.
-struct Told {
+struct Output {
     text: String,
     is_decision: bool,
 }

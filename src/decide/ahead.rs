@@ -2,7 +2,7 @@
 //!
 //! For pages and timelines, which look further than a decision does. A decision is never made from it.
 
-use super::promise::trust;
+use super::insured::trust;
 use crate::forecast::{Rule, Tracker};
 use crate::plan::{Insured, replicas_for};
 use crate::policy::{Bounds, Limits, Override, Policy};

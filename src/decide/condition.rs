@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::decision::{Blind, Decision, Rung};
+use super::decision::{Blind, Decision, DegradationLevel};
 use super::reason::{Contributor, Note, Reason};
 use crate::forecast::Rule;
 use crate::policy::Policy;
@@ -134,9 +134,13 @@ impl Condition {
         let mut found: Vec<Condition> =
             decision.notes.iter().filter_map(|note| Self::of_note(note, decision)).collect();
         match decision.rung {
-            Rung::Stale => found.push(Condition::Stale { age: decision.history_age.unwrap_or_default() }),
-            Rung::Held => found.push(Condition::Held { age: decision.history_age.unwrap_or_default() }),
-            Rung::Fresh | Rung::ReactiveOnly | Rung::ScheduleOnly => {}
+            DegradationLevel::Stale => {
+                found.push(Condition::Stale { age: decision.history_age.unwrap_or_default() })
+            }
+            DegradationLevel::Held => {
+                found.push(Condition::Held { age: decision.history_age.unwrap_or_default() })
+            }
+            DegradationLevel::Fresh | DegradationLevel::ReactiveOnly | DegradationLevel::ScheduleOnly => {}
         }
         if !found.iter().any(|condition| matches!(condition, Condition::AtLimit { .. })) {
             let near = |(within, probability)| Condition::NearLimit { within, probability };

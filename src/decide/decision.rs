@@ -17,8 +17,8 @@ pub struct Decision {
     pub replicas: Replicas,
     /// The answer had the forecast counted; equal to `replicas` in predictive mode.
     pub predictive: Replicas,
-    /// Which rung of the ladder of failures it stands on.
-    pub rung: Rung,
+    /// How degraded its sources were.
+    pub rung: DegradationLevel,
     /// What every contributor asked for; the largest counts.
     pub needs: Vec<Need>,
     /// Why it is this number.
@@ -48,9 +48,9 @@ pub struct Need {
     pub counts: bool,
 }
 
-/// Which rung of the ladder of failures a decision stands on.
+/// How degraded the sources of a decision were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rung {
+pub enum DegradationLevel {
     /// Everything is there.
     Fresh,
     /// The source fails or the metric vanished; the history as it ended still counts.
@@ -140,22 +140,22 @@ impl fmt::Display for Decision {
     }
 }
 
-// === impl Rung ===
+// === impl DegradationLevel ===
 
-impl Rung {
+impl DegradationLevel {
     /// Whether what it rests on is as new as it can be.
     pub fn is_current(self) -> bool {
-        !matches!(self, Rung::Held | Rung::Stale)
+        !matches!(self, DegradationLevel::Held | DegradationLevel::Stale)
     }
 
     /// The name in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Rung::Fresh => "fresh",
-            Rung::Held => "held",
-            Rung::Stale => "stale",
-            Rung::ReactiveOnly => "reactive_only",
-            Rung::ScheduleOnly => "schedule_only",
+            DegradationLevel::Fresh => "fresh",
+            DegradationLevel::Held => "held",
+            DegradationLevel::Stale => "stale",
+            DegradationLevel::ReactiveOnly => "reactive_only",
+            DegradationLevel::ScheduleOnly => "schedule_only",
         }
     }
 }

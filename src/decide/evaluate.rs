@@ -1,10 +1,10 @@
 //! What one signal asks for: by its load now, by its forecast, by what comes after.
 
+use super::cached_forecast::CachedForecast;
 use super::deadline::drain_of;
-use super::decision::{Blind, ForecastView, Rung};
-use super::outlook::Outlook;
+use super::decision::{Blind, DegradationLevel, ForecastView};
+use super::insured::{Need, View, trust};
 use super::prepared::SignalPlan;
-use super::promise::{Need, View, trust};
 use super::reason::Note;
 use crate::forecast::{Rule, Trust};
 use crate::history::{Measured, Observations, Reach, Refill, Sample, Series, SignalHistory};
@@ -14,7 +14,7 @@ use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
 /// What one signal asks for. Limits, floors and ceilings are not applied yet.
 pub(super) struct SignalNeed {
-    pub rung: Rung,
+    pub rung: DegradationLevel,
     pub reactive: Replicas,
     /// What the forecast asks for, and whether it counts.
     pub forecast: Option<(Replicas, bool)>,
@@ -35,7 +35,7 @@ pub(super) struct SignalNeed {
 }
 
 /// The question, with everything it is asked of.
-pub(super) struct Question<'a> {
+pub(super) struct SignalInputs<'a> {
     pub observations: &'a Observations,
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
@@ -64,7 +64,7 @@ struct Wanted {
 const STABILIZATION: Span = Span::minutes(5);
 
 /// Answers the question; blind where neither a load nor the last need is known.
-pub(super) fn evaluate(question: &Question<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
+pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
     let wants_forecast = question.wants_forecast();
     if now < question.observations.warm_by
@@ -118,9 +118,9 @@ impl Wanted {
     }
 }
 
-// === impl Question ===
+// === impl SignalInputs ===
 
-impl Question<'_> {
+impl SignalInputs<'_> {
     /// Neither the policy nor the signal itself counts as it is now.
     fn wants_forecast(&self) -> bool {
         self.policy.mode != Mode::Reactive && self.signal.is_forecast
@@ -154,7 +154,7 @@ impl Question<'_> {
         self.signal.drain().is_none() || self.history.arrivals.is_some()
     }
 
-    fn rung(&self, plan: &SignalPlan, age: Span) -> Rung {
+    fn rung(&self, plan: &SignalPlan, age: Span) -> DegradationLevel {
         let signal = self.signal;
         // A settled sample of the poll grid, and three polls that may fail before it counts as trouble.
         let fresh = match self.history.newest {
@@ -162,15 +162,15 @@ impl Question<'_> {
             None => signal.settle + Span::seconds(2 * signal.step.as_seconds()),
         };
         if age > self.policy.max_stale.max(fresh) {
-            Rung::Stale
+            DegradationLevel::Stale
         } else if age > fresh {
-            Rung::Held
+            DegradationLevel::Held
         } else if self.policy.mode != Mode::Reactive
             && (!self.signal.is_forecast || matches!(plan, SignalPlan::Ready { .. }))
         {
-            Rung::Fresh
+            DegradationLevel::Fresh
         } else {
-            Rung::ReactiveOnly
+            DegradationLevel::ReactiveOnly
         }
     }
 
@@ -223,7 +223,7 @@ impl Question<'_> {
     }
 
     /// The gap that the present value lies before, or after which its source has not refilled yet.
-    fn gap(&self, present: Sample, rung: Rung) -> Result<Option<Refill>, Blind> {
+    fn gap(&self, present: Sample, rung: DegradationLevel) -> Result<Option<Refill>, Blind> {
         let history = self.history;
         // Arrivals are known by their series alone, which ends before the newest depth.
         let arrivals = history.arrivals.as_deref().filter(|_| self.signal.drain().is_some());
@@ -234,7 +234,7 @@ impl Question<'_> {
         ];
         let unread = self.unread_arrivals(present);
         let gap = gap.into_iter().flatten().chain(unread).reduce(Refill::with);
-        let is_away = matches!(rung, Rung::Held | Rung::Stale);
+        let is_away = matches!(rung, DegradationLevel::Held | DegradationLevel::Stale);
         let away = Refill { since: Some(present.at), returned: None, until: None };
         match gap.or(is_away.then_some(away)) {
             // What a source tells that has just begun may be any part of the load, and a depth says nothing of arrivals.
@@ -279,12 +279,12 @@ impl Question<'_> {
     }
 
     /// Adds what the forecast, and the plan behind it, ask for.
-    fn add_forecast(&self, need: &mut SignalNeed, tracker: &Outlook, insured: Insured, until: Time) {
+    fn add_forecast(&self, need: &mut SignalNeed, tracker: &CachedForecast, insured: Insured, until: Time) {
         let quantile = insured.quantile();
         let trust = trust(tracker, self.lead, insured);
         let predicts = trust.rule != Rule::Reactive;
         // A promised share of time stands also where nothing predicts: then the load now is insured by its usual changes.
-        let counts = predicts || matches!(insured, Insured::Worth(_)) && self.drain().is_none();
+        let counts = predicts || matches!(insured, Insured::Penalty(_)) && self.drain().is_none();
         let rule = if counts { trust.rule } else { Rule::Forecast };
         let view = View { tracker, step: self.signal.step, until, rule };
         let drained = |quantile: Quantile| {
@@ -299,7 +299,7 @@ impl Question<'_> {
         let (window, likely) = match insured {
             Insured::Quantile(_) => (base.with_ramp(min, asked(base.length())), Quantile::MEDIAN),
             // A price looks at one instant, not at the way there: the ramp of a rare climb would blur every other.
-            Insured::Worth(_) => (base, Quantile::LIKELY),
+            Insured::Penalty(_) => (base, Quantile::LIKELY),
         };
         let forecast = asked(window.length());
         let pays = window.length() + self.lead + STABILIZATION;
@@ -346,9 +346,9 @@ impl Question<'_> {
         Wanted { likely, insured: view.need(length, insured, need) }
     }
 
-    fn notes(&self, plan: &SignalPlan, rung: Rung, age: Span) -> Vec<Note> {
+    fn notes(&self, plan: &SignalPlan, rung: DegradationLevel, age: Span) -> Vec<Note> {
         let mut notes = Vec::new();
-        if matches!(rung, Rung::Held | Rung::Stale) {
+        if matches!(rung, DegradationLevel::Held | DegradationLevel::Stale) {
             notes.push(Note::Stale { age });
         }
         if !self.wants_forecast() {

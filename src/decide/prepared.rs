@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use super::cached_forecast::CachedForecast;
 use super::carried::{CapacityView, Carried};
 use super::deadline::drain_of;
 use super::followed::FitId;
-use super::outlook::Outlook;
-use super::promise::trust;
+use super::insured::trust;
 use super::terms::Terms;
 use crate::forecast::{FitError, Rule, Trust, fit};
 use crate::history::{Observations, Series, SignalHistory};
@@ -45,7 +45,7 @@ pub enum SignalPlan {
     /// A forecast.
     Ready {
         /// The forecast, folded forward.
-        tracker: Arc<Outlook>,
+        tracker: Arc<CachedForecast>,
         /// How much to insure.
         insured: Insured,
     },
@@ -92,7 +92,7 @@ pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepar
 }
 
 /// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
-pub type Forecast = Result<Arc<Outlook>, FitError>;
+pub type Forecast = Result<Arc<CachedForecast>, FitError>;
 
 /// The first half of [`prepare`], for the signal of that number; `None` before its first read. The second half is
 /// [`Terms`]: what a workload of its own adds to a forecast that it may share.
@@ -101,7 +101,7 @@ pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at:
     let learned = learned(observations, policy, signal, after, at)?;
     let signal = policy.signals.get(signal)?;
     let fitted = fit(&learned, &policy.calendar, at, signal.window);
-    Some(fitted.map(|fitted| Arc::new(Outlook::new(fitted.tracker()))))
+    Some(fitted.map(|fitted| Arc::new(CachedForecast::new(fitted.tracker()))))
 }
 
 /// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
@@ -131,7 +131,12 @@ pub(super) fn lesson<'a>(history: &'a SignalHistory, signal: &Signal) -> Option<
 }
 
 /// Folds the samples observed since into a signal's forecast; in place where nobody else holds it.
-pub(super) fn follow(tracker: &mut Arc<Outlook>, observations: &Observations, policy: &Policy, i: usize) {
+pub(super) fn follow(
+    tracker: &mut Arc<CachedForecast>,
+    observations: &Observations,
+    policy: &Policy,
+    i: usize,
+) {
     let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
         return;
     };

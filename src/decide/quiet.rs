@@ -2,7 +2,7 @@
 //!
 //! Both err to one side. Where errors, or the lack of an answer, leave room for doubt, capacity is kept.
 
-use super::evaluate::Question;
+use super::evaluate::SignalInputs;
 use super::prepared::SignalPlan;
 use crate::forecast::Rule;
 use crate::history::{Sample, Series};
@@ -16,7 +16,7 @@ const BEFORE_OUTAGE: Span = Span::minutes(30);
 /// An outage that lasts longer is a new state of affairs.
 const LONGEST_OUTAGE: Span = Span::hours(6);
 
-impl Question<'_> {
+impl SignalInputs<'_> {
     /// Capacity to hold while errors say that the load is low for want of service, not of requests.
     pub(super) fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
         let Some(began) = self.outage_began(present.at) else { return Replicas::ZERO };

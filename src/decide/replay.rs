@@ -7,12 +7,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::outlook::Outlook;
+use super::cached_forecast::CachedForecast;
+use super::insured::{Need, View, trust};
 use super::prepared::FIT_GRID;
-use super::promise::{Need, View, trust};
 use crate::forecast::{Rule, fit};
 use crate::history::Series;
-use crate::plan::{Backlog, Insured, Lane, LeadWindow, Odds, Tally, WORTHS, worth_for_target};
+use crate::plan::{
+    Backlog, Insured, LeadWindow, Odds, PENALTIES, ReplayedReplicas, Tally, penalty_for_target,
+};
 use crate::policy::{Policy, Signal};
 use crate::units::{Replicas, Span, Time};
 
@@ -41,11 +43,11 @@ pub(super) struct Queue<'a> {
     pub within: Span,
 }
 
-/// A day under way: for each worth its replicas, and its backlog where there is one.
-struct Course<'a> {
+/// A day under way: for each penalty its replicas, and its backlog where there is one.
+struct DayReplay<'a> {
     replay: &'a Replay<'a>,
-    outlook: Outlook,
-    lanes: Vec<Lane>,
+    outlook: CachedForecast,
+    lanes: Vec<ReplayedReplicas>,
     depths: Vec<f64>,
     /// The last wants, and the forecast and the newest load that they belong to.
     last: Option<(Time, Span, Replicas, Vec<Replicas>)>,
@@ -61,9 +63,9 @@ const HOLD: Span = Span::minutes(5);
 // === impl Replay ===
 
 impl<'a> Replay<'a> {
-    /// The worth that would have kept the target over the days before `at`, with what each day told. The last third
+    /// The penalty that would have kept the target over the days before `at`, with what each day told. The last third
     /// of the history is replayed, in whole days.
-    pub(super) fn worth(&self, at: Time, share: f64, known: &[Day]) -> (f64, Arc<[Day]>) {
+    pub(super) fn penalty(&self, at: Time, share: f64, known: &[Day]) -> (f64, Arc<[Day]>) {
         let end = at.floor_to(Span::DAY, Span::seconds(at.epoch().rem_euclid(FIT_GRID.as_seconds())));
         let a_third = |span: Span| (span.as_seconds() / (3 * Span::DAY.as_seconds())).min(MOST_DAYS);
         // Learned from less than the window, so that no later grid point lacks a sample of it.
@@ -72,7 +74,7 @@ impl<'a> Replay<'a> {
         let days: Arc<[Day]> = (0..a_third(end.since(self.learned.start())).min(most))
             .map(|back| self.day(end - Span::days(back + 1), learns, known))
             .collect();
-        (worth_for_target(days.iter().map(|day| &*day.tally), share), days)
+        (penalty_for_target(days.iter().map(|day| &*day.tally), share), days)
     }
 
     fn day(&self, from: Time, learns: Span, known: &[Day]) -> Day {
@@ -82,7 +84,7 @@ impl<'a> Replay<'a> {
             // A day before which too little was known tells nothing.
             let tally = fitted.map_or_else(
                 |_| Tally::default(),
-                |fitted| Course::new(self, Outlook::new(fitted.tracker()), from).run(from),
+                |fitted| DayReplay::new(self, CachedForecast::new(fitted.tracker()), from).run(from),
             );
             Day { key, tally: Arc::new(tally) }
         })
@@ -128,19 +130,19 @@ impl<'a> Replay<'a> {
     }
 }
 
-// === impl Course ===
+// === impl DayReplay ===
 
-impl<'a> Course<'a> {
-    fn new(replay: &'a Replay<'a>, outlook: Outlook, from: Time) -> Self {
+impl<'a> DayReplay<'a> {
+    fn new(replay: &'a Replay<'a>, outlook: CachedForecast, from: Time) -> Self {
         let waiting = replay.queue.and_then(|queue| {
             let depth = queue.depth?;
             depth.get(depth.slot_before(from)?)
         });
-        Course {
+        DayReplay {
             replay,
             outlook,
-            lanes: vec![Lane::default(); WORTHS.len()],
-            depths: vec![waiting.unwrap_or(0.0); WORTHS.len()],
+            lanes: vec![ReplayedReplicas::default(); PENALTIES.len()],
+            depths: vec![waiting.unwrap_or(0.0); PENALTIES.len()],
             last: None,
         }
     }
@@ -170,15 +172,15 @@ impl<'a> Course<'a> {
         tally
     }
 
-    /// What a decision would have asked for, worth by worth.
+    /// What a decision would have asked for, penalty by penalty.
     fn wants(&mut self, now: Time, known: Time, length: Span) -> Vec<Replicas> {
         let Replay { signal, policy, queue, .. } = *self.replay;
         let by = |rule| View { tracker: &self.outlook, step: signal.step, until: now, rule };
         let newest = self.replay.sample(known);
         let lead = policy.lead();
         if let Some(Queue { service, within, .. }) = queue {
-            let asks = |(&worth, &depth): (&f64, &f64)| {
-                let insured = Insured::Worth(worth);
+            let asks = |(&penalty, &depth): (&f64, &f64)| {
+                let insured = Insured::Penalty(penalty);
                 let asks = |arrivals: f64| Backlog { depth, arrivals }.replicas(service, within);
                 let reactive = asks(newest.unwrap_or(0.0));
                 match trust(&self.outlook, lead, insured).rule {
@@ -186,7 +188,7 @@ impl<'a> Course<'a> {
                     rule => asks(by(rule).arrivals(within, insured.quantile())).max(reactive),
                 }
             };
-            return WORTHS.iter().zip(&self.depths).map(asks).collect();
+            return PENALTIES.iter().zip(&self.depths).map(asks).collect();
         }
         let need = self.replay.need();
         let present = newest.map(|load| need.replicas(load)).unwrap_or_default();
@@ -198,24 +200,24 @@ impl<'a> Course<'a> {
         }
         // Worths have few rules between them.
         let mut known: Vec<(Rule, Odds)> = Vec::new();
-        let mut asks = |worth: f64| {
-            let rule = trust(&self.outlook, lead, Insured::Worth(worth)).rule;
+        let mut asks = |penalty: f64| {
+            let rule = trust(&self.outlook, lead, Insured::Penalty(penalty)).rule;
             let at = known.iter().position(|(of, _)| *of == rule).unwrap_or_else(|| {
                 known.push((rule, need.odds(&by(rule).load(length))));
                 known.len() - 1
             });
-            known[at].1.worthwhile(worth)
+            known[at].1.cheapest_at(penalty)
         };
-        let wants: Vec<Replicas> = WORTHS.iter().map(|&worth| asks(worth).max(present)).collect();
+        let wants: Vec<Replicas> = PENALTIES.iter().map(|&penalty| asks(penalty).max(present)).collect();
         self.last = Some((self.outlook.at(), ahead, present, wants.clone()));
         wants
     }
 
-    /// What was needed, worth by worth: for the load at `now`, or to be done with the backlog by the deadline.
+    /// What was needed, penalty by penalty: for the load at `now`, or to be done with the backlog by the deadline.
     fn needed(&self, now: Time) -> Option<Vec<Replicas>> {
         let load = self.replay.sample(now)?;
         let Some(Queue { service, within, .. }) = self.replay.queue else {
-            return Some(vec![self.replay.need().replicas(load); WORTHS.len()]);
+            return Some(vec![self.replay.need().replicas(load); PENALTIES.len()]);
         };
         let arrivals = self.replay.arrived(now, within);
         let needs = |&depth: &f64| Backlog { depth, arrivals }.replicas(service, within);
@@ -264,15 +266,15 @@ mod tests {
         let (policy, day) = (policy(&[]), Span::DAY);
         let (before, now) = (load(1), load(1_441));
         let end = before.end().expect("samples");
-        let (_, days) = replay(&policy, &before, None).worth(end, 0.01, &[]);
+        let (_, days) = replay(&policy, &before, None).penalty(end, 0.01, &[]);
         assert_eq!(days.len(), 4, "a third of twelve days");
-        let carried = replay(&policy, &now, None).worth(end + day, 0.01, &days);
-        let afresh = replay(&policy, &now, None).worth(end + day, 0.01, &[]);
+        let carried = replay(&policy, &now, None).penalty(end + day, 0.01, &days);
+        let afresh = replay(&policy, &now, None).penalty(end + day, 0.01, &[]);
         assert_eq!(carried, afresh);
         assert!(days[..3].iter().all(|day| carried.1[1..].contains(day)), "no day is replayed twice");
         // A replica whose window begins later sees the same days.
         let cut = now.window(end + day - policy.signals[0].window, end + day);
-        assert_eq!(replay(&policy, &cut, None).worth(end + day, 0.01, &[]), afresh);
+        assert_eq!(replay(&policy, &cut, None).penalty(end + day, 0.01, &[]), afresh);
     }
 
     #[test]
@@ -281,7 +283,7 @@ mod tests {
         let (one, mut other) = (load(1), load(1));
         let end = one.end().expect("samples");
         assert!(other.put(end - Span::HOUR, 500.0));
-        let days = |series: &Series| replay(&policy, series, None).worth(end, 0.01, &[]).1;
+        let days = |series: &Series| replay(&policy, series, None).penalty(end, 0.01, &[]).1;
         let (one, other) = (days(&one), days(&other));
         assert_ne!(one[0], other[0]);
         assert_eq!(one[1..], other[1..]);
@@ -291,8 +293,8 @@ mod tests {
     fn a_stricter_promise_is_dearer() {
         let (policy, load) = (policy(&[]), load(1));
         let end = load.end().expect("samples");
-        let worth = |share: f64| replay(&policy, &load, None).worth(end, share, &[]).0;
-        assert!(worth(0.002) > worth(0.05), "{} and {}", worth(0.002), worth(0.05));
+        let penalty = |share: f64| replay(&policy, &load, None).penalty(end, share, &[]).0;
+        assert!(penalty(0.002) > penalty(0.05), "{} and {}", penalty(0.002), penalty(0.05));
     }
 
     #[test]
@@ -303,7 +305,7 @@ mod tests {
         let end = arrivals.end().expect("samples");
         let tally = |within: Span| {
             let queue = Queue { depth: None, service: 2.0, within };
-            (*replay(&policy, &arrivals, Some(queue)).worth(end, 0.01, &[]).1[0].tally).clone()
+            (*replay(&policy, &arrivals, Some(queue)).penalty(end, 0.01, &[]).1[0].tally).clone()
         };
         let (short, long) = (tally(Span::minutes(10)), tally(Span::HOUR));
         assert!(short.judged > 1_400 && short.short[27] == 0, "{short:?}");

@@ -7,8 +7,8 @@
 use super::carried::carried;
 use super::decision::{Blind, Decision};
 use super::followed::Followed;
-use super::ladder::decide;
 use super::phase::Phase;
+use super::precedence::decide;
 use super::prepared::{Prepared, forecast, grid_point};
 use super::terms::Terms;
 use crate::history::Observations;

@@ -12,7 +12,7 @@ use super::prepared::{Ceiling, Forecast, Prepared, SignalPlan, learned};
 use super::replay::{Day, Queue, Replay};
 use super::usual::usual_load;
 use crate::history::Observations;
-use crate::plan::{BALANCED_WORTH, Insured};
+use crate::plan::{BALANCED_PENALTY, Insured};
 use crate::policy::{CapacityMode, Insurance, Policy};
 use crate::units::Time;
 
@@ -54,7 +54,7 @@ impl Terms {
     pub fn price(&self, observations: &Observations, policy: &Policy, signal: usize, fit: FitId) -> Price {
         let known = self.prices.get(signal).and_then(Option::as_ref).map_or(&[][..], |price| &price.days);
         let (insured, days) = replayed(observations, policy, signal, fit.point, known)
-            .unwrap_or((Insured::Worth(BALANCED_WORTH), Arc::default()));
+            .unwrap_or((Insured::Penalty(BALANCED_PENALTY), Arc::default()));
         Price { fit, insured, days }
     }
 
@@ -127,7 +127,7 @@ impl Terms {
             Insurance::Quantile(quantile) => Insured::Quantile(quantile),
             Insurance::Target(_) => {
                 let price = self.prices.get(signal).and_then(Option::as_ref);
-                price.map_or(Insured::Worth(BALANCED_WORTH), |price| price.insured)
+                price.map_or(Insured::Penalty(BALANCED_PENALTY), |price| price.insured)
             }
         }
     }
@@ -153,6 +153,6 @@ fn replayed(
         return None;
     }
     let learned = learned(observations, policy, i, at - signal.window, at)?;
-    let (worth, days) = Replay { policy, signal, learned: &learned, queue }.worth(at, share, known);
-    Some((Insured::Worth(worth), days))
+    let (penalty, days) = Replay { policy, signal, learned: &learned, queue }.penalty(at, share, known);
+    Some((Insured::Penalty(penalty), days))
 }

@@ -2,16 +2,16 @@
 //!
 //! k nearest neighbours (Lorenz 1969) over the means of bins: the shape of the last hours as 13 block means, the newest
 //! the finest and the heaviest, and the distance in time of day. What followed each neighbour, moved by a share of what
-//! the present differs from it, is an expert (their mean) and an opinion of its own (their quantiles). Bins are kept,
+//! the present differs from it, is an expert (their mean) and a member of its own (their quantiles). Bins are kept,
 //! shapes are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so
 //! coarser ones have no analogues. Nothing after the origin is ever looked at.
 
 use ndarray::{Array2, Axis};
 
 use super::bins::Past;
-use super::ladder::{DAY, Plan, Task};
 use super::now::Now;
 use super::pool::{L, LEVELS, MEDIAN};
+use super::tasks::{DAY, Plan, Task};
 
 /// Neighbours of a completed bin, nearest first.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub(super) struct Near {
     wanted: usize,
 }
 
-/// What followed the neighbours: mean, quantiles and mean distance from the median, on the even-noise scale.
+/// What followed the neighbours: mean, quantiles and mean distance from the median, on the variance-stabilised scale.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Followed {
     pub mean: f32,

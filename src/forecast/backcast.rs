@@ -6,13 +6,13 @@
 
 use super::analogue::Analogues;
 use super::conformal::width;
-use super::ladder::{DAY, Plan, Task};
+use super::experts::{EXPERTS, Expert};
 use super::learn::FAR_THINNED;
 use super::models::Trial;
-use super::outlook::{ANALOGUE, EXPERTS, LAST};
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, SEEN, Standing, Table, Weights, own_size, spread};
-use super::transform::uneven;
+use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, PoolState, SEEN, Table, Weights, own_size, spread};
+use super::tasks::{DAY, Plan, Task};
+use super::transform::unstabilise;
 
 /// Origins that are looked back on per task, and for far ones, whose errors overlap.
 const TRIALS: usize = 450;
@@ -59,7 +59,7 @@ pub(super) fn backcast(
     len: usize,
     trials: &[Trial],
     analogues: &mut Analogues<'_>,
-) -> Option<(Errors, Standing)> {
+) -> Option<(Errors, PoolState)> {
     let warm = (len as f64 * WARM_UP) as usize;
     let judged = trials.iter().filter(|t| t.slot >= warm).count();
     let first = if judged >= 10 { trials.len() - judged } else { 0 };
@@ -97,8 +97,8 @@ fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'
     let with_analogues = judged.into_iter().map(|trial| {
         let mut trial = trial.clone();
         if let Some(followed) = analogues.followed(task, trial.slot) {
-            trial.asleep.wake(ANALOGUE);
-            trial.experts[ANALOGUE] = followed.mean;
+            trial.asleep.wake(Expert::Analogues);
+            trial.experts[Expert::Analogues.place()] = followed.mean;
             trial.followed = followed;
         }
         trial
@@ -150,7 +150,7 @@ fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
     0.5f64.powf((slots as i64 * plan.step) as f64 / half_life) as f32
 }
 
-/// Weighted quantiles of the normalised errors of each opinion.
+/// Weighted quantiles of the normalised errors of each member.
 fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
@@ -173,7 +173,7 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
 
 /// The same of the analogues' own quantiles: each level by the errors of that level. As they are where there are too few.
 fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
-    let said = || trials.iter().zip(weight).filter(|(t, _)| !t.asleep.is(ANALOGUE));
+    let said = || trials.iter().zip(weight).filter(|(t, _)| !t.asleep.is(Expert::Analogues.place()));
     let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
     if weight.len() < FEWEST {
         return;
@@ -198,7 +198,7 @@ fn plain_knots(trials: &[&Trial], weight: &[f64], knots: &Table) -> Knots {
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     for rule in 0..RULES {
         let row: [f32; L] = if rule == PERSISTENCE {
-            knots.map(|level| level[LAST])
+            knots.map(|level| level[Expert::LastValue.place()])
         } else {
             let said = || trials.iter().zip(weight).filter(|(t, _)| !t.lags[rule - 1].is_nan());
             let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
@@ -253,20 +253,20 @@ fn replay(
     own: &[[f32; EXPERTS]],
     errors: &Errors,
     ages: &[f64],
-) -> Standing {
-    let mut standing = Standing::new(errors);
+) -> PoolState {
+    let mut standing = PoolState::new(errors);
     let mut weights = standing.weights();
     let mut pending: Vec<(Pending, Table)> = Vec::with_capacity(trials.len());
     let mut raw: Vec<[f32; L]> = Vec::with_capacity(trials.len());
     let (mut next, mut last) = (0, None);
     let mut learn =
-        |standing: &mut Standing, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
+        |standing: &mut PoolState, weights: &mut Weights, pending: &[(Pending, Table)], until: usize| {
             while let (Some(known), Some((p, said))) = (trials.get(next), pending.get(next)) {
                 if known.slot + task.steps > until {
                     break;
                 }
                 let gap = last.map_or(task.stride, |l| known.slot - l);
-                let truth = uneven(f64::from(known.truth)) as f32;
+                let truth = unstabilise(f64::from(known.truth)) as f32;
                 let keeps = keeps(plan, task, gap);
                 standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
                 last = Some(known.slot);
@@ -289,7 +289,7 @@ fn replay(
             pooled: [0.0; L],
         };
         let said = p.said(errors);
-        standing.promise(&said, &weights, &mut p);
+        standing.predict(&said, &weights, &mut p);
         raw.push(p.raw);
         pending.push((p, said));
     }
@@ -299,14 +299,14 @@ fn replay(
 }
 
 /// Moves the correction to what would have given the promised coverage over the trials.
-fn settle(standing: &mut Standing, trials: &[&Trial], raw: &[[f32; L]], weight: &[f64]) {
+fn settle(standing: &mut PoolState, trials: &[&Trial], raw: &[[f32; L]], weight: &[f64]) {
     // At the very first trials nothing was known yet.
     let skip = trials.len() / 10;
     let levels = LEVELS.map(|l| if l >= CAUTIOUS_FROM { l + CAUTION * (1.0 - l) } else { l });
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     let asked = std::array::from_fn(|l| {
         let known = trials.iter().zip(raw).skip(skip);
-        let misses = known.map(|(t, q)| (uneven(f64::from(t.truth)) as f32 - q[l]) / width(q));
+        let misses = known.map(|(t, q)| (unstabilise(f64::from(t.truth)) as f32 - q[l]) / width(q));
         quantiles(&mut order, misses, weight.get(skip..).unwrap_or_default(), &levels)[l]
     });
     standing.correction.draw(asked, SETTLE);

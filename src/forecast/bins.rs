@@ -7,11 +7,11 @@
 use crate::history::Calendar;
 use crate::units::Time;
 
-use super::ladder::DAY;
 use super::pattern::Pattern;
 use super::profile::Profile;
+use super::tasks::DAY;
 
-/// Means and maxima (on the even-noise scale) of consecutive bins, or gaps.
+/// Means and maxima (on the variance-stabilised scale) of consecutive bins, or gaps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Bins {
     first: i64,

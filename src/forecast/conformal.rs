@@ -5,20 +5,20 @@
 //! speeds run side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024).
 //! Corrections are bounded: they repair a distribution, they do not replace it.
 
-use super::pool::{L, LEVELS, LOWER, TRIFLE, UPPER, decline, pinball};
+use super::pool::{EPSILON, L, LEVELS, LOWER, UPPER, decline, pinball};
 
 /// Corrections at several speeds with their rolling losses, by level.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Correction {
     moved: [[f32; L]; SPEEDS],
-    fared: [[f32; L]; SPEEDS],
+    rolling_loss: [[f32; L]; SPEEDS],
 }
 
 const SPEEDS: usize = 3;
 /// Steps in widths per truth: for what stands still, what drifts, and what has just changed.
 const SPEED: [f32; SPEEDS] = [0.006, 0.025, 0.1];
 /// How strongly the blend prefers the speed that lost least.
-const JUDGEMENT: f32 = 15.0;
+const META_RATE: f32 = 15.0;
 /// Corrections stay within so many widths.
 const LIMIT: (f32, f32) = (-0.5, 1.0);
 /// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
@@ -27,17 +27,17 @@ pub(super) const TIE: f32 = 1e-6;
 impl Correction {
     /// None yet.
     pub fn new() -> Self {
-        Correction { moved: [[0.0; L]; SPEEDS], fared: [[0.0; L]; SPEEDS] }
+        Correction { moved: [[0.0; L]; SPEEDS], rolling_loss: [[0.0; L]; SPEEDS] }
     }
 
     /// The blended correction of each level, in widths.
     pub fn blend(&self) -> [f32; L] {
-        let [slow, middle, fast] = &self.fared;
-        let best: [f32; L] = std::array::from_fn(|l| slow[l].min(middle[l]).min(fast[l]) + TRIFLE);
+        let [slow, middle, fast] = &self.rolling_loss;
+        let best: [f32; L] = std::array::from_fn(|l| slow[l].min(middle[l]).min(fast[l]) + EPSILON);
         let (mut sum, mut moved) = ([0.0; L], [0.0; L]);
-        for (fared, own) in self.fared.iter().zip(&self.moved) {
+        for (rolling_loss, own) in self.rolling_loss.iter().zip(&self.moved) {
             for l in 0..L {
-                let share = decline(JUDGEMENT * ((fared[l] + TRIFLE) / best[l] - 1.0));
+                let share = decline(META_RATE * ((rolling_loss[l] + EPSILON) / best[l] - 1.0));
                 sum[l] += share;
                 moved[l] += share * own[l];
             }
@@ -60,11 +60,11 @@ impl Correction {
     /// remains.
     pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32) {
         let width = width(raw);
-        for ((moved, fared), speed) in self.moved.iter_mut().zip(&mut self.fared).zip(SPEED) {
+        for ((moved, rolling_loss), speed) in self.moved.iter_mut().zip(&mut self.rolling_loss).zip(SPEED) {
             for l in 0..L {
                 let level = LEVELS[l] as f32;
                 let forecast = (raw[l] + moved[l] * width).max(0.0);
-                fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, truth - forecast);
+                rolling_loss[l] = keep * rolling_loss[l] + (1.0 - keep) * pinball(level, truth - forecast);
                 let step = if truth <= forecast + TIE { level - 1.0 } else { level };
                 moved[l] = (moved[l] + speed * step).clamp(LIMIT.0, LIMIT.1);
             }
@@ -83,7 +83,7 @@ impl Correction {
 
 /// The width that corrections are measured in.
 pub(super) fn width(q: &[f32; L]) -> f32 {
-    (q[UPPER] - q[LOWER]).max(0.0) + TRIFLE
+    (q[UPPER] - q[LOWER]).max(0.0) + EPSILON
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::units::{Quantile, Span, Time};
 
-use super::outlook::{ANALOGUE, EXPERTS, NAMES, outlook};
+use super::experts::{EXPERTS, Expert, outlook};
 use super::pool::{DIRECT, MEDIAN, UPPER};
 use super::tracker::{Tracker, past};
-use super::transform::uneven;
+use super::transform::unstabilise;
 use super::trust::Trust;
 
 /// How a forecast came about. Loads are in the unit of the series.
@@ -58,24 +58,25 @@ impl Tracker {
         let fit = &self.fit;
         let ahead = horizon.as_seconds().max(fit.plan.step);
         let view = outlook(&self.state.now, &past(fit, &self.state.bins), ahead);
-        let load = |z: f64| fit.transform.load(uneven(z));
+        let load = |z: f64| fit.transform.load(unstabilise(z));
         let task = self.task_for(false, ahead);
         let known = task.and_then(|i| fit.tasks.get(i).zip(self.state.standings.get(i)));
         let said = known.map(|(t, s)| self.state.forecast(fit, t, s, ahead));
         let experts = said.as_ref().map_or(view.experts.map(|e| e as f32), |said| said.experts);
-        let has_analogues = said.as_ref().is_some_and(|said| !said.asleep.is(ANALOGUE));
+        let has_analogues = said.as_ref().is_some_and(|said| !said.asleep.is(Expert::Analogues.place()));
         let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
             weights.as_ref().map_or(0.0, |w| {
                 let share = if has_analogues { w.share[level] } else { 0.0 };
-                let own = if e == ANALOGUE { (w.mixed[level][DIRECT], share) } else { (0.0, 0.0) };
+                let own =
+                    if e == Expert::Analogues.place() { (w.mixed[level][DIRECT], share) } else { (0.0, 0.0) };
                 let pooled = w.mixed[level][e] + w.mixed[level][e + EXPERTS] + own.0;
                 f64::from((1.0 - share) * pooled + own.1)
             })
         };
         let mut views: Vec<ExpertView> = (0..EXPERTS)
             .map(|e| ExpertView {
-                name: NAMES[e],
+                name: Expert::ALL[e].name(),
                 expects: load(f64::from(experts[e])),
                 in_median: weight(MEDIAN, e),
                 in_upper: weight(UPPER, e),

@@ -8,17 +8,17 @@ use crate::units::{Span, Step, Time};
 use super::analogue::Analogues;
 use super::backcast::backcast;
 use super::bins::{Bins, LocalBins};
-use super::ladder::{DAY, Plan, Task};
 use super::learn::{Lesson, learn};
 use super::models::{Model, fit_design};
 use super::now::Now;
 use super::pattern::Pattern;
-use super::pool::{Errors, Standing};
+use super::pool::{Errors, PoolState};
 use super::profile::Profile;
 use super::shift::{RECENT, factor_since};
 use super::sift::{Sift, sift};
+use super::tasks::{DAY, Plan, Task};
 use super::tracker::Tracker;
-use super::transform::{Transform, even};
+use super::transform::{Transform, stabilise};
 
 /// Models, error quantiles and starting state as of a grid point; a clone is cheap.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub(super) struct Learnt {
     pub task: Task,
     pub model: Model,
     pub errors: Errors,
-    pub standing: Standing,
+    pub standing: PoolState,
 }
 
 /// How much history a fit rests on.
@@ -135,7 +135,7 @@ fn fit_values(
     let transform = Transform::of(values);
     let top = values.iter().copied().filter(|v| !v.is_nan()).fold(0.0, f64::max);
     let mut z: Vec<f64> =
-        values.iter().map(|&v| if v.is_nan() { v } else { even(transform.normal(v)) }).collect();
+        values.iter().map(|&v| if v.is_nan() { v } else { stabilise(transform.normal(v)) }).collect();
     let (sifts, shift) = sift(plan, start.epoch(), &mut z);
     let lesson = learn(plan, calendar, start.epoch(), &z);
     let tasks = fit_tasks(plan, start.epoch(), &lesson, &z);

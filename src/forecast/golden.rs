@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::bins::Bins;
-use super::ladder::Plan;
+use super::experts::{Expert, outlook};
 use super::learn::learn;
-use super::outlook::{NAMES, outlook};
 use super::ridge::{Sums, Total};
-use super::transform::{Transform, even};
+use super::tasks::Plan;
+use super::transform::{Transform, stabilise};
 use crate::history::Calendar;
 use crate::units::{Span, Step};
 
@@ -43,14 +43,17 @@ fn load() -> Vec<f64> {
 fn every_plain_expert_agrees() {
     let y = load();
     let transform = Transform::of(&y);
-    let z: Vec<f64> = y.iter().map(|&v| even(transform.normal(v))).collect();
+    let z: Vec<f64> = y.iter().map(|&v| stabilise(transform.normal(v))).collect();
     let plan = Plan::new(Step::new(Span::seconds(STEP)).expect("a step"), 100);
     let lesson = learn(&plan, &Calendar::utc(), START, &z);
     let none = Bins::default();
     let past = lesson.past(&plan, &none);
     for row in golden("experts.csv") {
         let [name, ahead, expected] = row.as_slice() else { panic!("three fields: {row:?}") };
-        let place = NAMES.iter().position(|n| n == name).unwrap_or_else(|| panic!("no expert {name}"));
+        let place = Expert::ALL
+            .iter()
+            .position(|expert| expert.name() == *name)
+            .unwrap_or_else(|| panic!("no expert {name}"));
         let ahead = number(ahead) as i64 * STEP;
         let got = outlook(&lesson.now, &past, ahead).experts[place];
         assert!((got - number(expected)).abs() < 2e-5, "{name} {ahead} s ahead: {got}, not {expected}");

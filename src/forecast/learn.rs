@@ -7,12 +7,12 @@
 use crate::history::Calendar;
 
 use super::bins::{Bins, LocalBins, Past};
-use super::ladder::{DAY, Plan};
+use super::experts::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
 use super::now::{Now, record};
-use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, outlook};
 use super::pattern::Pattern;
 use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
+use super::tasks::{DAY, Plan};
 
 /// What an origin knew about one instant ahead.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub(super) const FAR_THINNED: usize = 3;
 /// The first days' mean starts the level: a level that begins with one night would bend the first profile.
 const FIRST: i64 = 3 * DAY;
 
-/// Walks the window. `z` holds its samples on the even-noise scale (NaN is a gap), the first at `start`.
+/// Walks the window. `z` holds its samples on the variance-stabilised scale (NaN is a gap), the first at `start`.
 pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> Lesson {
     let end = start + plan.step * z.len() as i64;
     let local = LocalBins::new(calendar, plan.bin, start - plan.bin, end + 15 * DAY);

@@ -2,11 +2,11 @@
 //! errors.
 
 use super::analogue::Followed;
-use super::ladder::{DAY, Plan, Task};
+use super::experts::{Asleep, EXPERTS, Expert, FEATURES, NOISES, STACKED, TargetView};
 use super::learn::Row;
-use super::outlook::{Asleep, EXPERTS, FEATURES, NOISES, Outlook, PROFILE, RIDGE, RIDGE_SHORT, STACK};
 use super::plain::Lags;
 use super::ridge::{Sums, Total};
+use super::tasks::{DAY, Plan, Task};
 
 /// Coefficients of one task.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub(super) struct Model {
     /// The farthest from its base that a ridge may expect.
     pub reach: f32,
     /// Weights of the experts' departures from the base in the stack.
-    pub stack: [f32; STACK],
+    pub stack: [f32; STACKED],
 }
 
 /// What a task would have expected at one past origin without having seen what followed, and what came.
@@ -60,14 +60,14 @@ const STACK_PENALTY: (f64, f64) = (0.05, 10.0);
 
 impl Model {
     /// Fills in the experts that have coefficients.
-    pub fn complete(&self, outlook: &Outlook) -> [f32; EXPERTS] {
+    pub fn complete(&self, outlook: &TargetView) -> [f32; EXPERTS] {
         let mut experts = outlook.experts.map(|e| e as f32);
         let base = outlook.base as f32;
-        experts[PROFILE] = base + self.kappa * outlook.departure as f32;
-        for (ridge, place) in self.ridge.iter().zip([RIDGE, RIDGE_SHORT]) {
-            experts[place] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
+        experts[Expert::WeeklyProfile.place()] = base + self.kappa * outlook.departure as f32;
+        for (ridge, expert) in self.ridge.iter().zip([Expert::Ridge, Expert::RidgeShort]) {
+            experts[expert.place()] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
         }
-        experts[STACK] = stacked(&self.stack, &experts, outlook.asleep, base);
+        experts[Expert::Stack.place()] = stacked(&self.stack, &experts, outlook.asleep, base);
         experts
     }
 
@@ -123,10 +123,10 @@ pub(super) fn fit_design(
         for (row, target) in &seen {
             let fold = ends.block(row.slot) % FOLDS;
             let mut experts = row.experts;
-            experts[PROFILE] = row.base + kappa[k] as f32 * row.departure;
-            for (m, place) in [RIDGE, RIDGE_SHORT].into_iter().enumerate() {
+            experts[Expert::WeeklyProfile.place()] = row.base + kappa[k] as f32 * row.departure;
+            for (m, expert) in [Expert::Ridge, Expert::RidgeShort].into_iter().enumerate() {
                 let far = reach[k];
-                experts[place] = row.base + dot(&by_fold[fold][m], &row.features).clamp(-far, far);
+                experts[expert.place()] = row.base + dot(&by_fold[fold][m], &row.features).clamp(-far, far);
             }
             trials.push(Trial {
                 slot: row.slot,
@@ -142,7 +142,7 @@ pub(super) fn fit_design(
         }
         let stack = stack(&seen, &trials, ends.len, plan);
         for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
-            trial.experts[STACK] = stacked(&stack, &trial.experts, trial.asleep, row.base);
+            trial.experts[Expert::Stack.place()] = stacked(&stack, &trial.experts, trial.asleep, row.base);
         }
         let scale = error_scale(&seen, &trials);
         let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k], stack };
@@ -239,7 +239,7 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
 }
 
 /// The stack's expectation: the base and a weighted sum of the experts' departures from it.
-fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
+fn stacked(weights: &[f32; STACKED], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
     let departures = weights.iter().zip(experts).map(|(w, e)| w * (e - base));
     if asleep.none_of_the_stack() {
         return base + departures.sum::<f32>();
@@ -249,16 +249,16 @@ fn stacked(weights: &[f32; STACK], experts: &[f32; EXPERTS], asleep: Asleep, bas
 
 /// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to
 /// learn from. One row in a few is enough for so few weights.
-fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACK] {
-    let mut gram = [[0.0f64; STACK]; STACK];
-    let mut cross = [0.0f64; STACK];
+fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACKED] {
+    let mut gram = [[0.0f64; STACKED]; STACKED];
+    let mut cross = [0.0f64; STACKED];
     // An expert counts as far as it spoke for itself: what stood in for it earns it no weight.
-    let mut awake = [0.0f64; STACK];
+    let mut awake = [0.0f64; STACKED];
     let mut weight = 0.0;
     for ((row, _), trial) in seen.iter().zip(trials).rev().step_by(STACK_THINNED) {
         let age = ((len - trial.slot) as i64 * plan.step) as f64;
         let w = f64::from(row.share) * 0.5f64.powf(age / STACK_MEMORY);
-        let x: [f64; STACK] = std::array::from_fn(|e| {
+        let x: [f64; STACKED] = std::array::from_fn(|e| {
             if trial.asleep.is(e) {
                 return 0.0;
             }
@@ -274,14 +274,14 @@ fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -
         }
         weight += w;
     }
-    let mean: f64 = (0..STACK).map(|i| gram[i][i]).sum::<f64>() / STACK as f64;
+    let mean: f64 = (0..STACKED).map(|i| gram[i][i]).sum::<f64>() / STACKED as f64;
     let penalty = mean * (STACK_PENALTY.0 + STACK_PENALTY.1 / (STACK_PENALTY.1 + weight)) + 1e-12;
     let speaking: f64 = awake.iter().sum();
     let equal = awake.map(|w| if speaking > 0.0 { w / speaking } else { 0.0 });
     let mut beta = equal;
     for _ in 0..40 {
-        for i in 0..STACK {
-            let rest: f64 = (0..STACK).map(|j| gram[i][j] * beta[j]).sum::<f64>() - gram[i][i] * beta[i];
+        for i in 0..STACKED {
+            let rest: f64 = (0..STACKED).map(|j| gram[i][j] * beta[j]).sum::<f64>() - gram[i][i] * beta[i];
             beta[i] = ((cross[i] - rest + penalty * equal[i]) / (gram[i][i] + penalty)).max(0.0);
         }
     }
@@ -294,7 +294,7 @@ fn error_scale(seen: &[(&Row, [f64; 2])], trials: &[Trial]) -> [f32; NOISES] {
     let mut cross = [0.0f64; NOISES];
     let (mut total, mut weight) = (0.0, 0.0);
     for ((row, _), trial) in seen.iter().zip(trials) {
-        let miss = f64::from((trial.truth - trial.experts[RIDGE]).abs());
+        let miss = f64::from((trial.truth - trial.experts[Expert::Ridge.place()]).abs());
         let share = f64::from(row.share);
         let x = row.noise.map(f64::from);
         for i in 0..NOISES {

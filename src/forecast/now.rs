@@ -4,8 +4,8 @@
 //! profile, so that an origin in a gap still has a present; imagined samples never count as observed ones.
 
 use super::bins::{Bins, Past};
-use super::ladder::{DAY, MEANS, Plan};
 use super::profile::Shape;
+use super::tasks::{DAY, MEANS, Plan};
 
 /// Signals whose running means are kept alike, so that their differences compare like with like.
 pub(super) const SIGNALS: usize = 6;
@@ -16,7 +16,7 @@ pub(super) const DAILY: usize = 3;
 pub(super) const DAY_AGO: usize = 4;
 pub(super) const WEEK_AGO: usize = 5;
 
-/// The present, as forecasts see it. All loads are on the even-noise scale.
+/// The present, as forecasts see it. All loads are on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Now {
     /// The last slot folded, seconds since the epoch.

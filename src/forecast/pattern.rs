@@ -5,9 +5,9 @@
 //! top of it by slot of the local day. Both are learned as samples come, clipped, and never look ahead.
 
 use super::bins::Past;
-use super::ladder::{DAY, Plan};
+use super::tasks::{DAY, Plan};
 
-/// Departures from the smooth expectation by slot of the hour and of the day, on the even-noise scale.
+/// Departures from the smooth expectation by slot of the hour and of the day, on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern {
     /// Seconds of a slot.

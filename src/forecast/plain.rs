@@ -5,9 +5,9 @@
 //! its lag existed, beside the forecast's loss at those same truths; what stood in for it earns it nothing.
 
 use super::bins::Past;
-use super::ladder::{DAY, Plan};
-use super::pool::{L, LEVELS, TRIFLE, pinball};
-use super::transform::uneven32;
+use super::pool::{EPSILON, L, LEVELS, pinball};
+use super::tasks::{DAY, Plan};
+use super::transform::unstabilise32;
 
 /// The last value, the same time a day ago, the same time a week ago.
 pub(super) const RULES: usize = 3;
@@ -15,7 +15,7 @@ pub(super) const PERSISTENCE: usize = 0;
 pub(super) const NAIVE_DAY: usize = 1;
 pub(super) const NAIVE_WEEK: usize = 2;
 
-/// What the seasonal rules expect at one target, on the even-noise scale; NaN where the lag holds no sample.
+/// What the seasonal rules expect at one target, on the variance-stabilised scale; NaN where the lag holds no sample.
 pub(super) type Lags = [f32; RULES - 1];
 
 /// Quantiles of each rule's past errors, in units of the scale of the error.
@@ -68,8 +68,8 @@ fn between_bins(past: &Past<'_>, plan: &Plan, time: i64) -> Option<f64> {
 }
 
 /// A rule's value with its error quantile of one level, in units of the series' scale; NaN where it has no value.
-pub(super) fn opinion(knots: &Knots, level: usize, rule: usize, value: f32, scale: f32) -> f32 {
-    if value.is_nan() { f32::NAN } else { uneven32(value + scale * knots[level][rule]) }
+pub(super) fn quantile(knots: &Knots, level: usize, rule: usize, value: f32, scale: f32) -> f32 {
+    if value.is_nan() { f32::NAN } else { unstabilise32(value + scale * knots[level][rule]) }
 }
 
 // === impl Record ===
@@ -97,7 +97,7 @@ impl Record {
             self.count[rule] = keep * self.count[rule] + (1.0 - keep);
             for (l, lost) in self.lost.iter_mut().enumerate() {
                 let level = LEVELS[l] as f32;
-                let said = [promised[l], opinion(knots, l, rule, value, scale)];
+                let said = [promised[l], quantile(knots, l, rule, value, scale)];
                 for (lost, said) in lost[rule].iter_mut().zip(said) {
                     *lost = keep * *lost + (1.0 - keep) * pinball(level, truth - said);
                 }
@@ -118,7 +118,7 @@ impl Record {
 
     /// The forecast's loss over the rule's at a level; below 1 the forecast is better.
     pub fn ratio(&self, level: usize, rule: usize) -> f32 {
-        let [own, other] = self.losses(level, rule).map(|loss| loss + TRIFLE);
+        let [own, other] = self.losses(level, rule).map(|loss| loss + EPSILON);
         own / other
     }
 }

@@ -1,17 +1,17 @@
-//! Many opinions, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
+//! Many members, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
 //!
-//! An opinion is an expert together with a measure of its error's size: the fitted scale, or the size of its
-//! own latest errors. Normalised past errors give each opinion its quantiles. Per quantile, opinions are
+//! A member of the pool is an expert together with a scale of its error: the fitted scale, or the size of its own
+//! latest errors. Normalised past errors give each member its quantiles. Per quantile, members are
 //! weighed by their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles
 //! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
 //! never sees the truth before its time has come.
 
 use super::analogue::Followed;
 use super::conformal::{Correction, TIE};
+use super::experts::{Asleep, EXPERTS, Expert};
 use super::models::dot;
-use super::outlook::{ANALOGUE, Asleep, EXPERTS, LAST};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
-use super::transform::uneven32;
+use super::transform::unstabilise32;
 use super::trust::{JUDGED, Rule};
 
 /// Quantiles that are modelled; others are interpolated.
@@ -21,7 +21,7 @@ pub(super) const L: usize = 6;
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
-/// Opinions: each expert with the fitted scale, then each with its own latest errors, then two that say quantiles
+/// Members: each expert with the fitted scale, then each with its own latest errors, then two that say quantiles
 /// themselves: the analogues, and the loads of the window as they were.
 pub(super) const J: usize = 2 * EXPERTS + 2;
 /// The place of the analogues' own quantiles.
@@ -30,10 +30,10 @@ pub(super) const DIRECT: usize = J - 2;
 /// where an error has no usual size.
 pub(super) const SEEN: usize = J - 1;
 
-/// One number per level and opinion.
+/// One number per level and member.
 pub(super) type Table = [[f32; J]; L];
 
-/// Normalised error quantiles of each opinion, and the usual error of each expert.
+/// Normalised error quantiles of each member, and the usual error of each expert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Errors {
     pub knots: Table,
@@ -45,7 +45,7 @@ pub(super) struct Errors {
 /// What was expected from one origin for one target.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    /// Expectation of each expert, on the even-noise scale.
+    /// Expectation of each expert, on the variance-stabilised scale.
     pub experts: [f32; EXPERTS],
     /// What followed the analogues, unless they are asleep.
     pub followed: Followed,
@@ -65,10 +65,10 @@ pub(super) struct Pending {
 
 /// What is learnt from each truth: weights, error sizes, correction, record.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Standing {
+pub(super) struct PoolState {
     loss: Table,
-    /// Rolling loss of each eagerness by level.
-    fared: [[f32; L]; 3],
+    /// Rolling loss of each learning rate by level.
+    rolling_loss: [[f32; L]; 3],
     /// Rolling loss of each share of the analogues by level.
     shared: [[f32; SHARES.len()]; L],
     pub own: [f32; EXPERTS],
@@ -83,17 +83,17 @@ pub(super) struct Standing {
     pub rules: [Rule; JUDGED.len()],
 }
 
-/// How strongly weights prefer the smaller loss: from a broad average to nearly the best opinion alone. Which
+/// How strongly weights prefer the smaller loss: from a broad average to nearly the best member alone. Which
 /// of them suits a series is judged by what each of them lost, as strongly as said below.
-const EAGERNESS: [f32; 3] = [2.5, 6.0, 12.0];
-const JUDGEMENT: f32 = 15.0;
+const LEARNING_RATES: [f32; 3] = [2.5, 6.0, 12.0];
+const META_RATE: f32 = 15.0;
 /// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
-pub(super) const TRIFLE: f32 = 1e-6;
+pub(super) const EPSILON: f32 = 1e-6;
 /// An expert's own error size never counts as less than this share of its usual one.
 const OWN_FLOOR: f32 = 0.03;
-/// What an opinion loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
+/// What a member loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
 /// a poor one and has to earn its weight.
-const STRANGER: f32 = 1.6;
+const NEWCOMER: f32 = 1.6;
 /// Shares that the analogues' own quantiles may have in the answer beyond their weight in the pool, how strongly the one
 /// that lost least is preferred, and how much less than none of them a full share must have lost.
 const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -107,31 +107,31 @@ pub(super) fn spread(spread: f32, scale: f32) -> f32 {
     spread.max(LEAST_SPREAD * scale)
 }
 
-/// The expert whose opinion stands at a place.
-fn expert_of(opinion: usize) -> usize {
-    match opinion {
-        DIRECT => ANALOGUE,
+/// The expert of a member.
+fn expert_of(member: usize) -> usize {
+    match member {
+        DIRECT => Expert::Analogues.place(),
         // Any load was seen before: never asleep.
-        SEEN => LAST,
-        _ => opinion % EXPERTS,
+        SEEN => Expert::LastValue.place(),
+        _ => member % EXPERTS,
     }
 }
 
-/// Weights of the opinions: by eagerness, and blended.
+/// Weights of the members: by learning rate, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
-    by_eagerness: [Table; 3],
+    by_rate: [Table; 3],
     pub mixed: Table,
     /// The share of the analogues' own quantiles beyond that, by level.
     pub share: [f32; L],
 }
 
-impl Standing {
+impl PoolState {
     /// Before any truth.
     pub fn new(errors: &Errors) -> Self {
-        Standing {
+        PoolState {
             loss: [[0.0; J]; L],
-            fared: [[0.0; L]; 3],
+            rolling_loss: [[0.0; L]; 3],
             shared: [[0.0; SHARES.len()]; L],
             own: errors.usual,
             correction: Correction::new(),
@@ -142,19 +142,19 @@ impl Standing {
         }
     }
 
-    /// Weights of the opinions per level, each level's summing to one: a blend of what several degrees of
-    /// eagerness would choose, by how each of them fared.
+    /// Weights of the members per level, each level's summing to one: a blend of what several degrees of
+    /// learning rate would choose, by the rolling loss of each.
     pub fn weights(&self) -> Weights {
-        let by_eagerness = [0, 1, 2].map(|k| {
+        let by_rate = [0, 1, 2].map(|k| {
             let mut table = self.loss;
-            table.iter_mut().for_each(|level| prefer(level, EAGERNESS[k]));
+            table.iter_mut().for_each(|level| prefer(level, LEARNING_RATES[k]));
             table
         });
         let mut mixed = [[0.0; J]; L];
         for (l, mixed) in mixed.iter_mut().enumerate() {
-            let mut share = [0, 1, 2].map(|k| self.fared[k][l]);
-            prefer(&mut share, JUDGEMENT);
-            for (table, share) in by_eagerness.iter().zip(share) {
+            let mut share = [0, 1, 2].map(|k| self.rolling_loss[k][l]);
+            prefer(&mut share, META_RATE);
+            for (table, share) in by_rate.iter().zip(share) {
                 for (m, w) in mixed.iter_mut().zip(&table[l]) {
                     *m += share * w;
                 }
@@ -167,19 +167,23 @@ impl Standing {
             prefer(&mut lost, SHARING);
             lost.iter().zip(SHARES).map(|(weight, share)| weight * share).sum()
         });
-        Weights { by_eagerness, mixed, share }
+        Weights { by_rate, mixed, share }
     }
 
     /// Fills in the pool's quantiles, before and after correction.
-    pub fn promise(&self, said: &Table, weights: &Weights, p: &mut Pending) {
+    pub fn predict(&self, said: &Table, weights: &Weights, p: &mut Pending) {
         p.raw = std::array::from_fn(|l| {
             let pool = mix(&weights.mixed[l], &said[l], p.asleep);
-            if p.asleep.is(ANALOGUE) { pool } else { pool + weights.share[l] * (said[l][DIRECT] - pool) }
+            if p.asleep.is(Expert::Analogues.place()) {
+                pool
+            } else {
+                pool + weights.share[l] * (said[l][DIRECT] - pool)
+            }
         });
         p.pooled = self.correction.apply(p.raw);
     }
 
-    /// Learns from a truth (in units of the scale, and on the even-noise scale). `keep` is the share of the
+    /// Learns from a truth (in units of the scale, and on the variance-stabilised scale). `keep` is the share of the
     /// old record that remains, `keep_own` that of the error sizes.
     pub fn learn(
         &mut self,
@@ -197,26 +201,26 @@ impl Standing {
         }
         for (l, loss) in self.loss.iter_mut().enumerate() {
             let level = LEVELS[l] as f32;
-            let opinions = &said[l];
-            let mut lost = opinions.map(|y| pinball(level, truth - y));
+            let members = &said[l];
+            let mut lost = members.map(|y| pinball(level, truth - y));
             if !p.asleep.none() {
-                let stranger = STRANGER * pinball(level, truth - p.raw[l]);
+                let newcomer = NEWCOMER * pinball(level, truth - p.raw[l]);
                 let sleeping = lost.iter_mut().enumerate().filter(|(j, _)| p.asleep.is(expert_of(*j)));
-                sleeping.for_each(|(_, lost)| *lost = stranger);
+                sleeping.for_each(|(_, lost)| *lost = newcomer);
             }
             for (loss, lost) in loss.iter_mut().zip(lost) {
                 *loss = keep * *loss + (1.0 - keep) * lost;
             }
-            if !p.asleep.is(ANALOGUE) {
-                let pool = mix(&weights.mixed[l], opinions, p.asleep);
+            if !p.asleep.is(Expert::Analogues.place()) {
+                let pool = mix(&weights.mixed[l], members, p.asleep);
                 for (shared, share) in self.shared[l].iter_mut().zip(SHARES) {
-                    let miss = truth - pool - share * (opinions[DIRECT] - pool);
+                    let miss = truth - pool - share * (members[DIRECT] - pool);
                     *shared = keep * *shared + (1.0 - keep) * pinball(level, miss);
                 }
             }
-            for (fared, table) in self.fared.iter_mut().zip(&weights.by_eagerness) {
-                let miss = truth - mix(&table[l], opinions, p.asleep);
-                fared[l] = keep * fared[l] + (1.0 - keep) * pinball(level, miss);
+            for (rolling_loss, table) in self.rolling_loss.iter_mut().zip(&weights.by_rate) {
+                let miss = truth - mix(&table[l], members, p.asleep);
+                rolling_loss[l] = keep * rolling_loss[l] + (1.0 - keep) * pinball(level, miss);
             }
             let covered = truth <= p.pooled[l] + TIE;
             self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
@@ -234,28 +238,28 @@ impl Standing {
     }
 }
 
-/// The weighted mean of the opinions of those who speak for themselves.
-fn mix(weights: &[f32; J], opinions: &[f32; J], asleep: Asleep) -> f32 {
+/// The weighted mean of the members whose experts speak for themselves.
+fn mix(weights: &[f32; J], members: &[f32; J], asleep: Asleep) -> f32 {
     if asleep.none() {
-        return dot(weights, opinions);
+        return dot(weights, members);
     }
     let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(expert_of(j)) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
-    if sum > 1e-6 { dot(&awake, opinions) / sum } else { dot(weights, opinions) }
+    if sum > 1e-6 { dot(&awake, members) / sum } else { dot(weights, members) }
 }
 
 impl Pending {
-    /// Every opinion at each level, in units of the series' scale.
+    /// Every member at each level, in units of the series' scale.
     pub fn said(&self, errors: &Errors) -> Table {
         let sizes = sizes(errors, self);
-        std::array::from_fn(|l| opinions(&errors.knots[l], &self.experts, &sizes, self.followed.q[l]))
+        std::array::from_fn(|l| member_quantiles(&errors.knots[l], &self.experts, &sizes, self.followed.q[l]))
     }
 
     /// What the plain rules expect.
     fn rules(&self) -> [f32; RULES] {
         let [day, week] = self.lags;
-        [self.experts[LAST], day, week]
+        [self.experts[Expert::LastValue.place()], day, week]
     }
 
     /// What a rule says, with its own usual errors. One without a value leaves the word to the other seasonal rule, and
@@ -271,17 +275,17 @@ impl Pending {
         let Some(&rule) = order.iter().find(|&&rule| !values[rule].is_nan()) else { return self.pooled };
         let mut least = 0.0f32;
         std::array::from_fn(|l| {
-            least = least.max(plain::opinion(&errors.plain, l, rule, values[rule], self.scale));
+            least = least.max(plain::quantile(&errors.plain, l, rule, values[rule], self.scale));
             least
         })
     }
 }
 
 /// Turns losses into weights that sum to one.
-fn prefer<const N: usize>(losses: &mut [f32; N], eagerness: f32) {
-    let best = losses.iter().copied().fold(f32::MAX, f32::min) + TRIFLE;
+fn prefer<const N: usize>(losses: &mut [f32; N], rate: f32) {
+    let best = losses.iter().copied().fold(f32::MAX, f32::min) + EPSILON;
     for w in losses.iter_mut() {
-        *w = decline(eagerness * ((*w + TRIFLE) / best - 1.0));
+        *w = decline(rate * ((*w + EPSILON) / best - 1.0));
     }
     let sum: f32 = losses.iter().sum();
     for w in losses.iter_mut() {
@@ -298,7 +302,7 @@ pub(super) fn decline(x: f32) -> f32 {
     y
 }
 
-/// The size of the error by opinion.
+/// The size of the error by member.
 fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     let mut out = [p.scale; J];
     for ((out, own), usual) in out.iter_mut().skip(EXPERTS).zip(p.own).zip(errors.usual) {
@@ -313,14 +317,14 @@ pub(super) fn own_size(own: f32, usual: f32) -> f32 {
     own.max(OWN_FLOOR * usual).max(1e-7)
 }
 
-/// Every opinion on one level, in units of the series' scale.
-fn opinions(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
+/// Every member on one level, in units of the series' scale.
+fn member_quantiles(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
     let mut out = [0.0; J];
-    out[DIRECT] = uneven32(direct + sizes[DIRECT] * knots[DIRECT]);
-    out[SEEN] = uneven32(knots[SEEN]);
+    out[DIRECT] = unstabilise32(direct + sizes[DIRECT] * knots[DIRECT]);
+    out[SEEN] = unstabilise32(knots[SEEN]);
     for half in [0, EXPERTS] {
         for e in 0..EXPERTS {
-            out[half + e] = uneven32(experts[e] + sizes[half + e] * knots[half + e]);
+            out[half + e] = unstabilise32(experts[e] + sizes[half + e] * knots[half + e]);
         }
     }
     out

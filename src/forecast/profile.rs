@@ -6,7 +6,7 @@
 //! takes the coarser profile's word. Profiles follow local time and move with summer time; they never look
 //! ahead.
 
-use super::ladder::DAY;
+use super::tasks::DAY;
 
 /// Deviations from the level by bin of local time.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,10 +8,10 @@
 use std::sync::Arc;
 
 use super::fitted::Inner;
-use super::ladder::Plan;
-use super::pool::{L, TRIFLE, decline};
+use super::pool::{EPSILON, L, decline};
+use super::tasks::Plan;
 use super::tracker::State;
-use super::transform::{even, uneven};
+use super::transform::{stabilise, unstabilise};
 
 /// A state whose history is rescaled.
 #[derive(Debug, Clone)]
@@ -27,9 +27,9 @@ pub(super) struct Shifted {
 /// Samples further apart than this tell the climbs of a usual day from a shift too late.
 const COARSE: i64 = 900;
 /// How strongly the smaller loss is preferred.
-const EAGERNESS: f32 = 8.0;
+const LEARNING_RATES: f32 = 8.0;
 /// A new hypothesis starts as one that lost so many times what the other did.
-const STRANGER: f32 = 1.1;
+const NEWCOMER: f32 = 1.1;
 /// A factor that is nearer to one is no shift, and none is further off.
 const LEAST: f64 = 1.4;
 const MOST: f64 = 100.0;
@@ -43,18 +43,18 @@ impl Shifted {
         if fit.plan.step > COARSE {
             return None;
         }
-        let expected = uneven(before.now.signal[super::now::LOAD]);
-        let by = factor(uneven(mean), expected)?;
+        let expected = unstabilise(before.now.signal[super::now::LOAD]);
+        let by = factor(unstabilise(mean), expected)?;
         let mut state = before.clone();
         for (own, other) in state.standings.iter_mut().zip(&now.standings) {
-            own.fresh = other.fresh.map(|loss| STRANGER * loss / by as f32);
+            own.fresh = other.fresh.map(|loss| NEWCOMER * loss / by as f32);
         }
         Some(Box::new(Shifted { fit: Arc::clone(fit), state, by, is_lasting: false }))
     }
 
-    /// A load in units of the other fit's scale, on the even-noise scale of its own fit.
-    pub fn even(&self, other: &Inner, normal: f64) -> f64 {
-        even(normal / self.unit(other))
+    /// A load in units of the other fit's scale, on the variance-stabilised scale of its own fit.
+    pub fn stabilise(&self, other: &Inner, normal: f64) -> f64 {
+        stabilise(normal / self.unit(other))
     }
 
     /// Quantiles of a task, in units of the scale of the other fit.
@@ -72,9 +72,9 @@ impl Shifted {
         let unit = self.unit(other) as f32;
         let sum = |s: &State, l: usize| s.standings.iter().map(|s| s.fresh[l]).sum::<f32>();
         std::array::from_fn(|l| {
-            let (own, other) = (unit * sum(&self.state, l) + TRIFLE, sum(state, l) + TRIFLE);
+            let (own, other) = (unit * sum(&self.state, l) + EPSILON, sum(state, l) + EPSILON);
             let least = own.min(other);
-            let [own, other] = [own, other].map(|loss| decline(EAGERNESS * (loss / least - 1.0)));
+            let [own, other] = [own, other].map(|loss| decline(LEARNING_RATES * (loss / least - 1.0)));
             own / (own + other)
         })
     }

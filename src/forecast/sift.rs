@@ -5,9 +5,9 @@
 //! does the third of its size: twice may be chance. While a rise lasts, what it means is open, and the tracker keeps
 //! both answers. The load that is served at once is never touched here: this decides what is learned, no more.
 
-use super::ladder::Plan;
+use super::tasks::Plan;
 
-/// Follows a series on the even-noise scale and says of each sample what it is.
+/// Follows a series on the variance-stabilised scale and says of each sample what it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sift {
     kind: Kind,
@@ -57,7 +57,7 @@ pub(super) enum Finding {
 }
 
 /// A reading is not believed at once where it is twice beyond every rise seen and at least two and a half times the load:
-/// 1.58 times on the even-noise scale.
+/// 1.58 times on the variance-stabilised scale.
 const GLITCH: Kind = Kind { sign: 1.0, beyond: 2.0, least: 1.58 };
 /// Where a rise or a fall lasts, much less begs the question whether the level has shifted: the answer is weighed.
 const CLIMB: Kind = Kind { sign: 1.0, beyond: 0.4, least: 1.22 };

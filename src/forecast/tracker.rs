@@ -12,17 +12,17 @@ use crate::units::{Quantile, Span, Time};
 use super::analogue::Near;
 use super::backcast::keeps;
 use super::bins::{Bins, Past};
+use super::experts::{Expert, outlook};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
-use super::ladder::{DAY, Task};
 use super::levels::between;
 use super::now::{Now, record};
-use super::outlook::{ANALOGUE, outlook};
 use super::peaks::Rungs;
 use super::plain::{peak_lags, point_lags};
-use super::pool::{L, Pending, Standing};
+use super::pool::{L, Pending, PoolState};
 use super::shift::Shifted;
 use super::sift::{Finding, Sift};
-use super::transform::even;
+use super::tasks::{DAY, Task};
+use super::transform::stabilise;
 use super::trust::Rule;
 
 /// A fit followed up to an instant.
@@ -45,7 +45,7 @@ pub(super) struct State {
     pub now: Now,
     pub bins: Bins,
     near: Option<Near>,
-    pub standings: Vec<Standing>,
+    pub standings: Vec<PoolState>,
     waiting: Vec<VecDeque<Waiting>>,
     /// Slots folded since the grid point.
     slots: usize,
@@ -103,7 +103,7 @@ impl Tracker {
     pub fn observe(&mut self, value: Option<f64>) {
         let fit = Arc::clone(&self.fit);
         let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
-        let z = normal.map(even);
+        let z = normal.map(stabilise);
         let at = self.state.now.at + fit.plan.step;
         let is_sudden = z.is_some_and(|z| self.sift(&fit, at, z));
         // One reading that nothing confirms yet raises no forecast.
@@ -113,7 +113,7 @@ impl Tracker {
             gap.fold(&fit, None, None);
         }
         if let Some(shifted) = &mut self.shifted {
-            let own = normal.filter(|_| !is_sudden).map(|normal| shifted.even(&fit, normal));
+            let own = normal.filter(|_| !is_sudden).map(|normal| shifted.stabilise(&fit, normal));
             shifted.state.fold(&shifted.fit, own, None);
         }
         self.state.fold(&fit, z, self.shifted.as_deref());
@@ -214,7 +214,8 @@ impl Tracker {
 
     /// Loads at any quantiles, from those at the modelled levels.
     fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
-        let top = CAP * self.fit.top.max(super::transform::uneven(self.state.now.signal[super::now::LOAD]));
+        let top =
+            CAP * self.fit.top.max(super::transform::unstabilise(self.state.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between(levels, q.get()).min(top))).collect();
         // Equal rounding could still leave neighbours a bit apart in the wrong order.
@@ -315,10 +316,10 @@ impl State {
 
     fn heap_bytes(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|w| w.capacity() * size_of::<Waiting>()).sum();
-        self.standings.capacity() * size_of::<Standing>() + waiting + self.bins.heap_bytes()
+        self.standings.capacity() * size_of::<PoolState>() + waiting + self.bins.heap_bytes()
     }
 
-    /// Folds in the next slot on the even-noise scale; `None` is a gap. What is promised is joined with the second
+    /// Folds in the next slot on the variance-stabilised scale; `None` is a gap. What is promised is joined with the second
     /// hypothesis.
     pub fn fold(&mut self, fit: &Inner, z: Option<f64>, shifted: Option<&Shifted>) {
         let past = past(fit, &self.bins);
@@ -340,7 +341,7 @@ impl State {
         }
     }
 
-    pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &Standing, ahead: i64) -> Pending {
+    pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &PoolState, ahead: i64) -> Pending {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
@@ -348,8 +349,8 @@ impl State {
         let at = (self.now.at, ahead);
         let followed = self.near.as_ref().and_then(|near| near.followed(&fit.plan, &past, &learnt.task, at));
         if let Some(followed) = followed {
-            asleep.wake(ANALOGUE);
-            experts[ANALOGUE] = followed.mean;
+            asleep.wake(Expert::Analogues);
+            experts[Expert::Analogues.place()] = followed.mean;
         }
         let mut p = Pending {
             experts,
@@ -361,7 +362,7 @@ impl State {
             raw: [0.0; L],
             pooled: [0.0; L],
         };
-        standing.promise(&p.said(&learnt.errors), &standing.weights(), &mut p);
+        standing.predict(&p.said(&learnt.errors), &standing.weights(), &mut p);
         p
     }
 
@@ -382,7 +383,7 @@ impl State {
         while waiting.front().is_some_and(|w| w.due <= self.slots) {
             let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
             let z = if learnt.task.peak { w.top } else { z as f32 };
-            let truth = super::transform::uneven(f64::from(z)) as f32;
+            let truth = super::transform::unstabilise(f64::from(z)) as f32;
             let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
             let weights = standing.weights();
             let said = w.forecast.said(&learnt.errors);

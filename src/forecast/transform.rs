@@ -5,7 +5,7 @@
 //! by k multiplies its forecasts by k and changes nothing else. Nothing here takes a logarithm:
 //! exponentiating an upper quantile of an intermittent load is how forecasts explode.
 
-/// Converts between loads in their own unit and the even-noise scale of the models.
+/// Converts between loads in their own unit and the variance-stabilised scale of the models.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Transform {
     scale: f64,
@@ -38,18 +38,18 @@ impl Transform {
 }
 
 /// From units of the scale to even noise.
-pub(super) fn even(normal: f64) -> f64 {
+pub(super) fn stabilise(normal: f64) -> f64 {
     (normal + OFFSET).sqrt()
 }
 
 /// Back from even noise to units of the scale; what lies below the root of zero is zero.
-pub(super) fn uneven(z: f64) -> f64 {
+pub(super) fn unstabilise(z: f64) -> f64 {
     let z = z.max(0.0);
     (z * z - OFFSET).max(0.0)
 }
 
-/// The same in single precision, for the many opinions of the pool.
-pub(super) fn uneven32(z: f32) -> f32 {
+/// The same in single precision, for the many members of the pool.
+pub(super) fn unstabilise32(z: f32) -> f32 {
     let z = z.max(0.0);
     (z * z - OFFSET as f32).max(0.0)
 }
@@ -63,9 +63,9 @@ mod tests {
         let t = Transform::of(&[2.0, f64::NAN, 4.0]);
         assert_eq!(t.scale, 3.0);
         for y in [0.0, 0.1, 3.0, 1e6] {
-            assert!((t.load(uneven(even(t.normal(y)))) - y).abs() <= 1e-6 * y);
+            assert!((t.load(unstabilise(stabilise(t.normal(y)))) - y).abs() <= 1e-6 * y);
         }
-        assert_eq!(uneven(-5.0), 0.0);
+        assert_eq!(unstabilise(-5.0), 0.0);
         assert_eq!(Transform::of(&[0.0, 0.0]).scale, 1.0);
     }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use crate::units::{Quantile, Span};
 
 use super::plain::{NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, Record};
-use super::pool::{LEVELS, MEDIAN, Standing};
+use super::pool::{LEVELS, MEDIAN, PoolState};
 use super::tracker::Tracker;
 
 /// Who predicts.
@@ -282,7 +282,7 @@ impl Tracker {
     pub fn accuracy(&self) -> Accuracy {
         let step = self.fit.plan.step;
         let first = self.fit.tasks.first().map_or(1, |t| t.task.steps);
-        let near: Vec<&Standing> = self
+        let near: Vec<&PoolState> = self
             .fit
             .tasks
             .iter()
@@ -297,7 +297,7 @@ impl Tracker {
             .find(|&rule| near.iter().all(|s| s.record.count(rule) >= EVIDENCE));
         let naive = naive.unwrap_or(PERSISTENCE);
         let total = |k: usize| -> f64 {
-            let lost = |s: &Standing, l: usize| f64::from(s.record.losses(l, naive)[k]);
+            let lost = |s: &PoolState, l: usize| f64::from(s.record.losses(l, naive)[k]);
             near.iter().flat_map(|s| published().map(move |(_, l)| lost(s, l))).sum()
         };
         let count: f64 = near.iter().map(|s| f64::from(s.record.count(PERSISTENCE))).sum();
@@ -306,9 +306,9 @@ impl Tracker {
             (q, if count > 0.0 { (covered / count).min(1.0) } else { q.get() })
         });
         // A series that stands still has no loss on either side.
-        let trifle = 1e-9 * count;
+        let epsilon = 1e-9 * count;
         Accuracy {
-            skill_ratio: (total(0) + trifle) / (total(1) + trifle).max(f64::MIN_POSITIVE),
+            skill_ratio: (total(0) + epsilon) / (total(1) + epsilon).max(f64::MIN_POSITIVE),
             coverage: coverage.collect(),
         }
     }
@@ -330,9 +330,9 @@ mod tests {
         // What lies below a truth by m loses m times the level.
         let truth = 10_000.0f32;
         let said = |lost: f32| truth - lost / LEVELS[LEVEL] as f32;
-        // On the even-noise scale.
-        let even = |normal: f32| super::super::transform::even(f64::from(normal)) as f32;
-        let values = rules.map(|lost| lost.map_or(f32::NAN, |lost| even(said(lost))));
+        // On the variance-stabilised scale.
+        let stabilise = |normal: f32| super::super::transform::stabilise(f64::from(normal)) as f32;
+        let values = rules.map(|lost| lost.map_or(f32::NAN, |lost| stabilise(said(lost))));
         for _ in 0..200 {
             record.learn(&knots, values, 1.0, &[said(forecast); L], truth, 0.99);
         }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use serde::Deserialize;
 
-use super::overview::{Known, Worth};
+use super::overview::{KnownWorkload, Worth};
 use crate::decide::{Condition, Contributor, Severity};
 use crate::units::Time;
 
@@ -52,7 +52,7 @@ pub(super) enum Sort {
 
 /// A workload in the table.
 pub(super) struct Row<'a> {
-    pub known: &'a Known,
+    pub known: &'a KnownWorkload,
     /// The worst that is to be said of it.
     pub state: Condition,
 }
@@ -127,7 +127,7 @@ impl Choice {
 
 impl<'a> Fleet<'a> {
     /// The rows that a choice keeps, in its order.
-    pub fn of(known: &'a [Known], choice: &Choice, now: Time) -> Self {
+    pub fn of(known: &'a [KnownWorkload], choice: &Choice, now: Time) -> Self {
         let all = known.iter().map(|known| Row { known, state: known.condition(now) });
         let mut rows: Vec<Row<'a>> = all.filter(|row| choice.keeps(row)).collect();
         // Stable: among equals the order of names stays.
@@ -166,7 +166,7 @@ impl Fleet<'_> {
         );
         for Row { known, state } in &self.rows {
             let id = &known.id;
-            let decision = known.standing.decision();
+            let decision = known.status.decision();
             let needed = decision.and_then(|decision| decision.need(Contributor::Reactive));
             let worth = known.worth;
             let cells = [
@@ -200,11 +200,11 @@ fn most_first(a: f64, b: f64) -> Ordering {
 
 impl Row<'_> {
     fn replicas(&self) -> f64 {
-        self.known.standing.decision().map_or(-1.0, |decision| f64::from(decision.replicas.get()))
+        self.known.status.decision().map_or(-1.0, |decision| f64::from(decision.replicas.get()))
     }
 
     fn load(&self) -> f64 {
-        self.known.standing.decision().and_then(|decision| decision.load).unwrap_or(-1.0)
+        self.known.status.decision().and_then(|decision| decision.load).unwrap_or(-1.0)
     }
 
     fn worth(&self) -> Worth {
@@ -219,7 +219,7 @@ impl Totals {
         self.workloads += 1;
         self.bad += usize::from(row.state.severity() == Severity::Bad);
         self.warnings += usize::from(row.state.severity() == Severity::Warning);
-        if let Some(decision) = row.known.standing.decision() {
+        if let Some(decision) = row.known.status.decision() {
             let need = |of| decision.need(of).map(|replicas| u64::from(replicas.get()));
             let now = need(Contributor::Reactive).unwrap_or(0);
             self.replicas += u64::from(decision.replicas.get());
@@ -238,13 +238,13 @@ impl Totals {
 mod tests {
     use super::*;
     use crate::decide::Blind;
-    use crate::http::Standing;
+    use crate::http::WorkloadStatus;
     use crate::policy::{Faults, WorkloadId};
 
-    fn known(namespace: &str, name: &str, standing: Standing, saved: f64) -> Known {
-        Known {
+    fn known(namespace: &str, name: &str, status: WorkloadStatus, saved: f64) -> KnownWorkload {
+        KnownWorkload {
             id: WorkloadId::new(namespace, name, "forescale").expect("valid"),
-            standing,
+            status,
             policy: None,
             last_asked: now(),
             worth: Some(Worth { saved, avoided: saved / 2.0, hours: 3.0 }),
@@ -255,13 +255,13 @@ mod tests {
         Time::from_epoch(1_000_000)
     }
 
-    fn fleet() -> Vec<Known> {
-        let blind = || Standing::Blind(Blind::NoData { why: String::new() });
-        let warming = || Standing::Blind(Blind::Warming { missing: String::new() });
+    fn fleet() -> Vec<KnownWorkload> {
+        let blind = || WorkloadStatus::Blind(Blind::NoData { why: String::new() });
+        let warming = || WorkloadStatus::Blind(Blind::Warming { missing: String::new() });
         vec![
             known("pay", "api", warming(), 2.0),
             known("shop", "cart", blind(), -5.0),
-            known("shop", "web", Standing::Faulty(Faults(Vec::new())), 4.0),
+            known("shop", "web", WorkloadStatus::Faulty(Faults(Vec::new())), 4.0),
             known("shop", "worker", warming(), 0.0),
         ]
     }
@@ -308,9 +308,9 @@ mod tests {
 
     #[test]
     fn pages_end_with_the_last() {
-        let all: Vec<Known> = (0..ROWS + 7)
+        let all: Vec<KnownWorkload> = (0..ROWS + 7)
             .map(|i| {
-                let blind = Standing::Blind(Blind::NoData { why: String::new() });
+                let blind = WorkloadStatus::Blind(Blind::NoData { why: String::new() });
                 known("shop", &format!("w{i:03}"), blind, 0.0)
             })
             .collect();

@@ -14,9 +14,9 @@ use crate::units::{Replicas, Span, Time};
 /// Every workload, and the story of one.
 pub trait Overview: Send + Sync + 'static {
     /// Every workload with its newest state, sorted by identity.
-    fn workloads(&self) -> Vec<Known>;
+    fn workloads(&self) -> Vec<KnownWorkload>;
     /// The workloads of one ScaledObject, one for each metric.
-    fn triggers(&self, namespace: &str, name: &str) -> Vec<Known>;
+    fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload>;
     /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
     fn story(&self, id: &WorkloadId) -> Option<Story>;
     /// What was asked for in the span before now, decided again.
@@ -41,11 +41,11 @@ pub trait Overview: Send + Sync + 'static {
 
 /// A workload that KEDA asks for.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct KnownWorkload {
     /// Which one.
     pub id: WorkloadId,
     /// How it stands.
-    pub standing: Standing,
+    pub status: WorkloadStatus,
     /// How it is to be scaled; `None` where its keys are faulty.
     pub policy: Option<Arc<Policy>>,
     /// When KEDA last asked for it.
@@ -76,7 +76,7 @@ pub struct Worth {
 
 /// How a workload stands.
 #[derive(Debug, Clone)]
-pub enum Standing {
+pub enum WorkloadStatus {
     /// The newest decision.
     Decided(Arc<Decision>),
     /// Nothing can be decided.
@@ -142,14 +142,14 @@ pub struct Change {
 /// How long KEDA may be silent before the page says so: it polls each 30 s unless told otherwise.
 pub const SILENT: Span = Span::minutes(2);
 
-// === impl Known ===
+// === impl KnownWorkload ===
 
-impl Known {
+impl KnownWorkload {
     /// Everything that is to be said of how it is doing, the worst first; never empty.
     pub fn conditions(&self, now: Time) -> Vec<Condition> {
-        let mut all = match (&self.standing, &self.policy) {
-            (Standing::Decided(decision), Some(policy)) => Condition::of(decision, policy),
-            (Standing::Blind(blind), _) => vec![Condition::of_blind(blind)],
+        let mut all = match (&self.status, &self.policy) {
+            (WorkloadStatus::Decided(decision), Some(policy)) => Condition::of(decision, policy),
+            (WorkloadStatus::Blind(blind), _) => vec![Condition::of_blind(blind)],
             _ => vec![Condition::Faulty],
         };
         if now.since(self.last_asked) > SILENT {
@@ -167,19 +167,19 @@ impl Known {
 
     /// Who predicts its load: as the newest decision says, else as the fit does.
     pub fn trust(&self, story: &Story) -> Option<Trust> {
-        let decided = self.standing.decision().and_then(|decision| decision.forecast.as_ref());
+        let decided = self.status.decision().and_then(|decision| decision.forecast.as_ref());
         let decided = decided.map(|view| view.trust);
         decided.or_else(|| story.prepared.as_ref()?.trust(&story.policy))
     }
 }
 
-// === impl Standing ===
+// === impl WorkloadStatus ===
 
-impl Standing {
+impl WorkloadStatus {
     /// The decision, where there is one.
     pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Standing::Decided(decision) => Some(decision),
+            WorkloadStatus::Decided(decision) => Some(decision),
             _ => None,
         }
     }
@@ -188,12 +188,12 @@ impl Standing {
     /// the events of a ScaledObject.
     pub fn trouble(&self, exposes: bool) -> Option<String> {
         Some(match self {
-            Standing::Decided(_) => return None,
-            Standing::Blind(blind) if exposes => blind.to_string(),
-            Standing::Blind(Blind::Warming { .. }) => "warming up".to_owned(),
-            Standing::Blind(Blind::NoData { .. }) => "no data".to_owned(),
-            Standing::Faulty(faults) if exposes => format!("faulty metadata: {faults}"),
-            Standing::Faulty(Faults(faults)) => {
+            WorkloadStatus::Decided(_) => return None,
+            WorkloadStatus::Blind(blind) if exposes => blind.to_string(),
+            WorkloadStatus::Blind(Blind::Warming { .. }) => "warming up".to_owned(),
+            WorkloadStatus::Blind(Blind::NoData { .. }) => "no data".to_owned(),
+            WorkloadStatus::Faulty(faults) if exposes => format!("faulty metadata: {faults}"),
+            WorkloadStatus::Faulty(Faults(faults)) => {
                 let told = faults.iter().map(|fault| format!("{}: expected {}", fault.key, fault.expected));
                 format!("faulty metadata: {}", told.collect::<Vec<_>>().join("; "))
             }

@@ -15,7 +15,7 @@ pub(super) use range::Look;
 use std::fmt::Write;
 
 use super::fleet::Choice;
-use super::overview::{Known, Overview, Past, Story};
+use super::overview::{KnownWorkload, Overview, Past, Story};
 use crate::decide::{Condition, Severity};
 use crate::draw::escaped;
 use crate::units::Time;
@@ -35,7 +35,7 @@ pub(super) fn fleet(overview: &dyn Overview, choice: &Choice) -> String {
 
 /// One workload.
 pub(super) fn story(
-    known: &Known,
+    known: &KnownWorkload,
     story: Option<(&Story, &Past)>,
     look: &Look,
     overview: &dyn Overview,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answers::{Answers, Failure};
-use super::overview::{Again, Known, Overview, Past, Standing, Story};
+use super::overview::{Again, KnownWorkload, Overview, Past, Story, WorkloadStatus};
 use super::{fleet as table, page, view};
 use crate::units::{Span, Time};
 
@@ -180,7 +180,7 @@ async fn decision(
     if let Some(at) = choice.at {
         return answers.make(move |overview| decided_again(&known, overview, &at)).await;
     }
-    Ok(match known.standing.decision() {
+    Ok(match known.status.decision() {
         // A small answer: it waits for none of the places of large ones.
         Some(decision) => Json(view::newest_json(decision, &known, overview.now())).into_response(),
         None => untold(&known, overview),
@@ -188,7 +188,7 @@ async fn decision(
 }
 
 /// The decision of an instant gone by or to come.
-fn decided_again(known: &Known, overview: &dyn Overview, at: &str) -> Response {
+fn decided_again(known: &KnownWorkload, overview: &dyn Overview, at: &str) -> Response {
     let Ok(at) = Time::parse(at) else {
         let text = "at: expected an instant such as 2026-12-01T18:00:00Z";
         return problem(StatusCode::BAD_REQUEST, text);
@@ -198,7 +198,7 @@ fn decided_again(known: &Known, overview: &dyn Overview, at: &str) -> Response {
             Json(view::decision_json(&decision, known.policy.as_deref(), at)).into_response()
         }
         Again::Blind(blind) => {
-            let told = Known { standing: Standing::Blind(blind), ..known.clone() };
+            let told = KnownWorkload { status: WorkloadStatus::Blind(blind), ..known.clone() };
             untold(&told, overview)
         }
         Again::Busy => Failure::Busy.into_response(),
@@ -234,8 +234,9 @@ async fn forecast(
     Query(choice): Query<Choice>,
 ) -> Answer {
     let (from, span) = (answers.overview.now(), hours(&choice));
-    let tell =
-        move |known: &Known, story: &Story| view::forecast_json(story, known.trust(story), from, from + span);
+    let tell = move |known: &KnownWorkload, story: &Story| {
+        view::forecast_json(story, known.trust(story), from, from + span)
+    };
     told(answers, place, choice, tell).await
 }
 
@@ -244,7 +245,7 @@ async fn told(
     answers: Answers,
     place: (String, String),
     choice: Choice,
-    tell: impl FnOnce(&Known, &Story) -> Value + Send + 'static,
+    tell: impl FnOnce(&KnownWorkload, &Story) -> Value + Send + 'static,
 ) -> Answer {
     answers
         .make(move |overview| {
@@ -260,8 +261,8 @@ async fn told(
         .await
 }
 
-fn untold(known: &Known, overview: &dyn Overview) -> Response {
-    let trouble = known.standing.trouble(overview.exposes_queries()).unwrap_or_default();
+fn untold(known: &KnownWorkload, overview: &dyn Overview) -> Response {
+    let trouble = known.status.trouble(overview.exposes_queries()).unwrap_or_default();
     problem(StatusCode::SERVICE_UNAVAILABLE, &trouble)
 }
 
@@ -274,7 +275,7 @@ fn find(
     overview: &dyn Overview,
     (namespace, name): &(String, String),
     choice: &Choice,
-) -> Result<Known, (StatusCode, Vec<String>)> {
+) -> Result<KnownWorkload, (StatusCode, Vec<String>)> {
     let mut found = overview.triggers(namespace, name);
     found.retain(|known| choice.metric.as_deref().is_none_or(|metric| metric == known.id.metric()));
     match found.len() {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fleet::{Choice, Fleet, Row};
-use super::overview::{Change, Known, Story, Worth};
+use super::overview::{Change, KnownWorkload, Story, Worth};
 use crate::capacity::{Verdict, Why};
 use crate::decide::{
     CapacityView, Carried, Coming, Condition, Decision, Moment, SignalPlan, Stretch, coming,
@@ -38,21 +38,21 @@ pub fn decision_json(decision: &Decision, policy: Option<&Policy>, now: Time) ->
 }
 
 /// Every workload.
-pub(super) fn workloads_json(known: &[Known], now: Time, exposes: bool) -> Value {
-    let row = |known: &Known| WorkloadView {
+pub(super) fn workloads_json(known: &[KnownWorkload], now: Time, exposes: bool) -> Value {
+    let row = |known: &KnownWorkload| WorkloadView {
         namespace: known.id.namespace().to_owned(),
         name: known.id.name().to_owned(),
         metric: known.id.metric().to_owned(),
         last_asked: known.last_asked.to_string(),
-        decision: known.standing.decision().map(DecisionView::of),
-        unavailable: known.standing.trouble(exposes),
+        decision: known.status.decision().map(DecisionView::of),
+        unavailable: known.status.trouble(exposes),
         states: known.conditions(now).iter().map(StateView::of).collect(),
     };
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
 
 /// The newest decision of a workload, with everything that the server knows of how it is doing: also that KEDA is silent.
-pub(super) fn newest_json(decision: &Decision, known: &Known, now: Time) -> Value {
+pub(super) fn newest_json(decision: &Decision, known: &KnownWorkload, now: Time) -> Value {
     let mut document = decision_json(decision, known.policy.as_deref(), now);
     let states: Vec<StateView> = known.conditions(now).iter().map(StateView::of).collect();
     document["states"] = value(&states);
@@ -191,7 +191,7 @@ impl WorthView {
 impl FleetRowView {
     fn of(row: &Row<'_>, now: Time, exposes: bool) -> Self {
         let Row { known, .. } = row;
-        let decision = known.standing.decision();
+        let decision = known.status.decision();
         FleetRowView {
             namespace: known.id.namespace().to_owned(),
             name: known.id.name().to_owned(),
@@ -201,7 +201,7 @@ impl FleetRowView {
             because: decision.map(|decision| decision.reason.to_string()),
             load: decision.and_then(|decision| decision.load),
             peak: decision.and_then(|decision| decision.forecast.as_ref()).map(|view| view.load),
-            unavailable: known.standing.trouble(exposes),
+            unavailable: known.status.trouble(exposes),
             worth: known.worth.as_ref().map(WorthView::of),
         }
     }

@@ -1,4 +1,4 @@
-//! How much to insure: a quantile that is given, or what a short hour is worth, found by replay.
+//! How much to insure: a given quantile, or a penalty for each short hour, found by replay.
 //!
 //! A quantile insures quiet and wild hours alike. Where the promise is a share of time, that is wasteful: the same
 //! replica buys more time where the load is easier to tell. So a promise is kept by a price: the number of replicas
@@ -12,56 +12,57 @@ use crate::units::{Quantile, Replicas};
 pub enum Insured {
     /// This quantile of what is ahead.
     Quantile(Quantile),
-    /// As many replica-hours as one short hour is worth.
-    Worth(f64),
+    /// The penalty of one short hour, in replica-hours.
+    Penalty(f64),
 }
 
 /// How likely so many replicas are not enough, from those that are likely needed up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Odds(Vec<(u32, f64)>);
 
-/// What became of the wants of one worth in a replay: pods start late, and the HPA holds what it has.
+/// The replicas that one penalty asked for in a replay, and what became of them: pods start late, and the HPA holds what
+/// it has.
 #[derive(Debug, Clone, Default)]
-pub struct Lane {
+pub struct ReplayedReplicas {
     wanted: Vec<Replicas>,
     kept: Vec<Replicas>,
 }
 
-/// How often each of [`WORTHS`] left too few replicas.
+/// How often each of [`PENALTIES`] left too few replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Instants at which the demand is known.
     pub judged: u32,
     /// Of these, the ones with fewer replicas ready than needed.
-    pub short: [u32; WORTHS.len()],
+    pub short: [u32; PENALTIES.len()],
 }
 
-/// The worths tried, ascending; from "the likely load" to "whatever was ever seen".
-pub const WORTHS: [f64; 28] = [
+/// The penalties tried, ascending; from "the likely load" to "whatever was ever seen".
+pub const PENALTIES: [f64; 28] = [
     0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 26.0, 34.0, 45.0, 60.0, 80.0,
     110.0, 160.0, 250.0, 400.0, 700.0, 1_500.0, 5_000.0, 20_000.0, 100_000.0,
 ];
-/// What a short hour is worth where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
-pub const BALANCED_WORTH: f64 = 19.0;
+/// The penalty of a short hour where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
+pub const BALANCED_PENALTY: f64 = 19.0;
 /// Fewer judged instants than this tell nothing about shares of 1 %.
 const FEWEST: u32 = 300;
 
-/// The lowest worth with which at most `target` of the time was short over all tallies; between two worths by the
+/// The lowest penalty with which at most `target` of the time was short over all tallies; between two penalties by the
 /// share of time they left short. Where none was enough, the cheapest of those that left the least.
-pub fn worth_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, target: f64) -> f64 {
+pub fn penalty_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, target: f64) -> f64 {
     let total = tallies.into_iter().fold(Tally::default(), Tally::with);
     if total.judged < FEWEST {
-        return BALANCED_WORTH;
+        return BALANCED_PENALTY;
     }
     let shares = total.short.map(|short| f64::from(short) / f64::from(total.judged));
     let Some(kept) = shares.iter().position(|share| *share <= target) else {
         let least = (0..shares.len()).min_by(|&a, &b| shares[a].total_cmp(&shares[b]));
-        return least.map_or(BALANCED_WORTH, |k| WORTHS[k]);
+        return least.map_or(BALANCED_PENALTY, |k| PENALTIES[k]);
     };
-    let Some(before) = kept.checked_sub(1) else { return WORTHS[kept] };
+    let Some(before) = kept.checked_sub(1) else { return PENALTIES[kept] };
     // Worths are a matter of ratios: half-way is the geometric mean.
     let part = (shares[before] - target) / (shares[before] - shares[kept]);
-    WORTHS[before] * (WORTHS[kept] / WORTHS[before]).powf(part)
+    PENALTIES[before] * (PENALTIES[kept] / PENALTIES[before]).powf(part)
 }
 
 // === impl Odds ===
@@ -73,14 +74,19 @@ impl Odds {
     }
 
     /// The fewest replicas whose cost with the time they leave short is least.
-    pub fn worthwhile(&self, worth: f64) -> Replicas {
-        cheapest(self.0.iter().copied(), worth)
+    pub fn cheapest_at(&self, penalty: f64) -> Replicas {
+        cheapest(self.0.iter().copied(), penalty)
     }
 }
 
-/// The same as [`Odds::worthwhile`] where one worth is asked about: no more is worked out than it looks at.
-pub fn worthwhile(likely: Replicas, most: Replicas, above: impl Fn(Replicas) -> f64, worth: f64) -> Replicas {
-    cheapest(odds(likely, most, above), worth)
+/// The same as [`Odds::cheapest_at`] where one penalty is asked about: no more is worked out than it looks at.
+pub fn cheapest_at(
+    likely: Replicas,
+    most: Replicas,
+    above: impl Fn(Replicas) -> f64,
+    penalty: f64,
+) -> Replicas {
+    cheapest(odds(likely, most, above), penalty)
 }
 
 fn odds(
@@ -97,13 +103,13 @@ fn odds(
 }
 
 /// The first of the counts, ascending, with the least cost. A count that alone costs as much as the best so far ends it.
-fn cheapest(odds: impl Iterator<Item = (u32, f64)>, worth: f64) -> Replicas {
+fn cheapest(odds: impl Iterator<Item = (u32, f64)>, penalty: f64) -> Replicas {
     let mut best: Option<(f64, u32)> = None;
     for (count, above) in odds {
         if best.is_some_and(|best| f64::from(count) >= best.0) {
             break;
         }
-        let cost = f64::from(count) + worth * above;
+        let cost = f64::from(count) + penalty * above;
         if best.is_none_or(|best| cost < best.0) {
             best = Some((cost, count));
         }
@@ -111,9 +117,9 @@ fn cheapest(odds: impl Iterator<Item = (u32, f64)>, worth: f64) -> Replicas {
     best.map_or(Replicas::ZERO, |best| Replicas::covering(f64::from(best.1)))
 }
 
-// === impl Lane ===
+// === impl ReplayedReplicas ===
 
-impl Lane {
+impl ReplayedReplicas {
     /// The next instant's want, kept for `hold` instants after it is last wanted.
     pub fn want(&mut self, replicas: Replicas, hold: usize) {
         self.wanted.push(replicas);
@@ -130,7 +136,7 @@ impl Lane {
 // === impl Tally ===
 
 impl Tally {
-    /// One more instant, with the worths that left it short.
+    /// One more instant, with the penalties that left it short.
     pub fn judge(&mut self, is_short: impl Fn(usize) -> bool) {
         self.judged += 1;
         for (k, short) in self.short.iter_mut().enumerate() {
@@ -148,12 +154,14 @@ impl Tally {
 // === impl Insured ===
 
 impl Insured {
-    /// The quantile that is insured, or the one that insures as much: a short hour that is worth `c` others is
+    /// The quantile that is insured, or the one that insures as much: a penalty of `c` replica-hours is
     /// insured at `c / (1 + c)` (the newsvendor's).
     pub fn quantile(self) -> Quantile {
         match self {
             Insured::Quantile(quantile) => quantile,
-            Insured::Worth(worth) => Quantile::new(worth / (1.0 + worth)).unwrap_or(Quantile::BALANCED),
+            Insured::Penalty(penalty) => {
+                Quantile::new(penalty / (1.0 + penalty)).unwrap_or(Quantile::BALANCED)
+            }
         }
     }
 }
@@ -166,14 +174,14 @@ mod tests {
         Replicas::new(n).expect("small")
     }
 
-    /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead by worths from `from` to `until`.
+    /// Demand jumps from 2 to 6 every tenth instant; it is seen ahead by penalties from `from` to `until`.
     fn tally(from: f64, until: f64) -> Tally {
         let demand = |i: usize| replicas(if i.is_multiple_of(10) { 6 } else { 2 });
-        let mut lanes = vec![Lane::default(); WORTHS.len()];
+        let mut lanes = vec![ReplayedReplicas::default(); PENALTIES.len()];
         let mut tally = Tally::default();
         for i in 0..600 {
-            for (lane, worth) in lanes.iter_mut().zip(WORTHS) {
-                let sees = (from..=until).contains(&worth);
+            for (lane, penalty) in lanes.iter_mut().zip(PENALTIES) {
+                let sees = (from..=until).contains(&penalty);
                 lane.want(if sees { demand(i + 2) } else { replicas(2) }, 2);
             }
             if i >= 4 {
@@ -184,33 +192,37 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_worth_that_keeps_the_promise_is_taken() {
-        let worth = |tally: &Tally, target| worth_for_target([tally], target);
-        assert_eq!(worth(&tally(0.0, 1e9), 0.01), WORTHS[0]);
-        let found = worth(&tally(8.0, 1e9), 0.01);
+    fn the_lowest_penalty_that_keeps_the_target_is_taken() {
+        let penalty = |tally: &Tally, target| penalty_for_target([tally], target);
+        assert_eq!(penalty(&tally(0.0, 1e9), 0.01), PENALTIES[0]);
+        let found = penalty(&tally(8.0, 1e9), 0.01);
         assert!((6.5..=8.0).contains(&found), "{found}");
-        assert_eq!(worth(&tally(1e9, 1e9), 0.2), WORTHS[0], "short a tenth of the time, a fifth allowed");
-        assert_eq!(worth(&Tally { judged: 100, ..Tally::default() }, 0.01), BALANCED_WORTH);
+        assert_eq!(
+            penalty(&tally(1e9, 1e9), 0.2),
+            PENALTIES[0],
+            "short a tenth of the time, a fifth allowed"
+        );
+        assert_eq!(penalty(&Tally { judged: 100, ..Tally::default() }, 0.01), BALANCED_PENALTY);
     }
 
     #[test]
-    fn where_no_worth_keeps_it_the_cheapest_of_the_best_is_taken() {
+    fn where_no_penalty_keeps_it_the_cheapest_of_the_best_is_taken() {
         let mut tally = tally(8.0, 100.0);
         tally.short.iter_mut().for_each(|short| *short += 30);
-        assert_eq!(worth_for_target([&tally], 0.01), 8.0);
+        assert_eq!(penalty_for_target([&tally], 0.01), 8.0);
     }
 
     #[test]
     fn days_count_together() {
-        let day = |short| Tally { judged: 200, short: [short; WORTHS.len()] };
-        assert_eq!(worth_for_target([&day(4), &day(0)], 0.01), WORTHS[0], "4 of 400");
+        let day = |short| Tally { judged: 200, short: [short; PENALTIES.len()] };
+        assert_eq!(penalty_for_target([&day(4), &day(0)], 0.01), PENALTIES[0], "4 of 400");
         let some = Tally { judged: 200, ..tally(8.0, 1e9) };
-        assert!(worth_for_target([&some, &day(0)], 0.01) > 6.0);
+        assert!(penalty_for_target([&some, &day(0)], 0.01) > 6.0);
     }
 
     #[test]
     fn a_lane_holds_what_was_wanted_and_waits_for_pods() {
-        let mut lane = Lane::default();
+        let mut lane = ReplayedReplicas::default();
         let ready = [1, 4, 1, 1, 1].map(|want| {
             lane.want(replicas(want), 2);
             lane.ready(1).get()
@@ -223,16 +235,16 @@ mod tests {
         // The probability of more than n halves with every replica.
         let above = |n: Replicas| 0.5f64.powi(n.get() as i32);
         let odds = Odds::new(replicas(1), replicas(50), above);
-        assert_eq!([1.0, 10.0, 100.0, 1_000.0].map(|worth| odds.worthwhile(worth).get()), [1, 3, 6, 9]);
-        let least = Odds::new(replicas(3), replicas(1), above).worthwhile(10.0);
+        assert_eq!([1.0, 10.0, 100.0, 1_000.0].map(|penalty| odds.cheapest_at(penalty).get()), [1, 3, 6, 9]);
+        let least = Odds::new(replicas(3), replicas(1), above).cheapest_at(10.0);
         assert_eq!(least, replicas(3), "never below what is likely");
-        for worth in [0.1, 1.0, 10.0, 1e3, 1e6] {
-            let cost = |n: u32| f64::from(n) + worth * above(replicas(n));
+        for penalty in [0.1, 1.0, 10.0, 1e3, 1e6] {
+            let cost = |n: u32| f64::from(n) + penalty * above(replicas(n));
             let least = (1..=50).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).expect("counts");
-            let found = worthwhile(replicas(1), replicas(50), above, worth);
-            assert_eq!((found, odds.worthwhile(worth)), (replicas(least), replicas(least)), "{worth}");
+            let found = cheapest_at(replicas(1), replicas(50), above, penalty);
+            assert_eq!((found, odds.cheapest_at(penalty)), (replicas(least), replicas(least)), "{penalty}");
         }
         let many = Odds::new(replicas(1), replicas(1_000_000), |n| 1.0 / f64::from(n.get()));
-        assert!((990_000..=1_000_000).contains(&many.worthwhile(1e12).get()));
+        assert!((990_000..=1_000_000).contains(&many.cheapest_at(1e12).get()));
     }
 }

@@ -35,17 +35,17 @@ pub(super) struct ForecastKey {
 
 /// All forecasts in use.
 #[derive(Default)]
-pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<Common>>>);
+pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<SharedForecast>>>);
 
 /// One forecast, for all who share it.
-pub(super) struct Common {
+pub(super) struct SharedForecast {
     followed: watch::Sender<Followed>,
-    fit: Errand<Seen>,
+    fit: Errand<FitInput>,
 }
 
 /// What a workload has observed at an instant, of which one signal counts.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct FitInput {
     pub observations: Observations,
     pub policy: Arc<Policy>,
     pub signal: usize,
@@ -53,7 +53,7 @@ pub(super) struct Seen {
 }
 
 /// A forecast as it stands.
-pub(super) struct Standing {
+pub(super) struct CurrentForecast {
     pub forecast: Option<Forecast>,
     /// Which fit it is.
     pub fit: Option<FitId>,
@@ -75,13 +75,13 @@ pub(super) type Published = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Forecasts {
     /// The one forecast of that key, fitted on the grid of this phase.
-    pub(super) fn common(&self, key: ForecastKey, phase: Span) -> Arc<Common> {
+    pub(super) fn common(&self, key: ForecastKey, phase: Span) -> Arc<SharedForecast> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(common) = all.get(&key).and_then(Weak::upgrade) {
             return common;
         }
         let followed = watch::Sender::new(Followed::new(phase));
-        let common = Arc::new(Common { followed, fit: Errand::default() });
+        let common = Arc::new(SharedForecast { followed, fit: Errand::default() });
         all.insert(key, Arc::downgrade(&common));
         common
     }
@@ -94,15 +94,15 @@ impl Forecasts {
     }
 }
 
-// === impl Common ===
+// === impl SharedForecast ===
 
-impl Common {
+impl SharedForecast {
     /// The forecast followed to what was seen, and what is due instead of it, which is begun.
-    pub(super) fn follow(self: &Arc<Self>, seen: &Seen, fitter: &Arc<Fitter>) -> Standing {
-        let Seen { observations, policy, signal, at } = seen;
+    pub(super) fn follow(self: &Arc<Self>, seen: &FitInput, fitter: &Arc<Fitter>) -> CurrentForecast {
+        let FitInput { observations, policy, signal, at } = seen;
         // Before it is looked at: what is published from here on is news.
         let news = self.followed.subscribe();
-        let (mut standing, mut due) = (Standing { forecast: None, fit: None, late: None }, None);
+        let (mut standing, mut due) = (CurrentForecast { forecast: None, fit: None, late: None }, None);
         self.followed.send_if_modified(|followed| {
             followed.follow(observations, policy, *signal);
             due = followed.due(observations, policy, *signal, *at);
@@ -118,9 +118,9 @@ impl Common {
     }
 
     /// The forecast as it was followed last.
-    pub(super) fn newest(&self) -> Standing {
+    pub(super) fn newest(&self) -> CurrentForecast {
         let followed = self.followed.borrow();
-        Standing { forecast: followed.forecast(), fit: followed.id(), late: None }
+        CurrentForecast { forecast: followed.forecast(), fit: followed.id(), late: None }
     }
 
     fn begin(self: &Arc<Self>, fitter: &Arc<Fitter>) {
@@ -142,8 +142,8 @@ impl Common {
     }
 
     /// The fit that is due for what was seen, followed as far.
-    fn made(&self, seen: &Seen, fit: &Fit) -> Option<Followed> {
-        let Seen { observations, policy, signal, at } = seen;
+    fn made(&self, seen: &FitInput, fit: &Fit) -> Option<Followed> {
+        let FitInput { observations, policy, signal, at } = seen;
         let (due, phase) = {
             let followed = self.followed.borrow();
             (followed.due(observations, policy, *signal, *at), followed.phase())

@@ -1,6 +1,6 @@
 //! One workload's loop: observe, follow the forecasts, decide, publish; it waits for no fit.
 //!
-//! Forecasts belong to [`Common`], which all workloads that learn the same share; what a workload adds of its own are
+//! Forecasts belong to [`SharedForecast`], which all workloads that learn the same share; what a workload adds of its own are
 //! its terms, of which the price of a promise is found in the background as well. A turn takes what is published,
 //! decides and lets go of it. What is published later is decided on at once, for the same instant.
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::fitter::Errand;
-use super::forecasts::{Common, Forecasts, Late, Published, Seen};
+use super::forecasts::{FitInput, Forecasts, Late, Published, SharedForecast};
 use super::registry::Shared;
 use crate::decide::{Blind, Decision, FitId, Forecast, Phase, Prepared, State, Terms, decide, grid_point};
 use crate::history::{Observations, Series};
@@ -36,10 +36,10 @@ pub(super) struct Workload {
     policy: Arc<Policy>,
     backends: Vec<Arc<dyn Backend>>,
     /// One for each signal.
-    forecasts: Vec<Arc<Common>>,
+    forecasts: Vec<Arc<SharedForecast>>,
     /// How they are insured.
     terms: watch::Sender<Terms>,
-    pricing: Errand<(Seen, FitId)>,
+    pricing: Errand<(FitInput, FitId)>,
     looks: Looks,
     warm_by: Time,
     state: watch::Sender<State>,
@@ -263,7 +263,7 @@ impl Workload {
                 continue;
             }
             let (observations, policy) = (observations.clone(), Arc::clone(&self.policy));
-            let seen = Seen { observations, policy, signal, at };
+            let seen = FitInput { observations, policy, signal, at };
             let standing = common.follow(&seen, &shared.fitter);
             late.extend(standing.late);
             let mut forecast = standing.forecast;

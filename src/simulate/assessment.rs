@@ -164,8 +164,8 @@ const SAFER: f64 = 1.25;
 const TOO_MUCH: f64 = 1.5;
 /// Insurance factors of the simple strategies: a coarse choice of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
-/// Worths of a short hour for Forescale: a coarse choice of [`crate::plan::WORTHS`].
-const WORTHS: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
+/// Worths of a short hour for Forescale: a coarse choice of [`crate::plan::PENALTIES`].
+const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
 
 /// Compares the strategies over the scored span.
 ///
@@ -230,11 +230,11 @@ impl Trials {
         });
         let table = Simple::Cron.study(load, &target, &policy.calendar);
         let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
-        let worths = WORTHS.iter().map(|&worth| Some(Insured::Worth(worth)));
+        let worths = PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
         let own = runs.next().unwrap_or_default();
-        let points = WORTHS.iter().zip(runs);
+        let points = PENALTIES.iter().zip(runs);
         let points = points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard });
         let predictive = (own, Frontier::of(points.collect()));
         let schedule = schedule.transpose()?;

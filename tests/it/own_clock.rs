@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forescale::decide::{Decision, Rung};
+use forescale::decide::{Decision, DegradationLevel};
 use forescale::keda::DecisionProvider;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
@@ -102,7 +102,7 @@ async fn a_clock_that_jumps_and_comes_right_lowers_nothing() {
         let shutdown = CancellationToken::new();
         let mut bench = Bench::new(&shutdown);
         let before = bench.decision().await;
-        assert!(before.replicas.get() >= 10 && before.rung == Rung::Fresh, "{before}");
+        assert!(before.replicas.get() >= 10 && before.rung == DegradationLevel::Fresh, "{before}");
         for _ in 0..8 {
             bench.next().await;
         }
@@ -116,7 +116,7 @@ async fn a_clock_that_jumps_and_comes_right_lowers_nothing() {
             let decision = bench.next().await;
             assert!(decision.replicas >= before.replicas, "right again, poll {poll}: {decision}");
             let age = decision.history_age.expect("known");
-            let is_well = decision.rung == Rung::Fresh && age <= Span::MINUTE;
+            let is_well = decision.rung == DegradationLevel::Fresh && age <= Span::MINUTE;
             assert!(is_well, "{offset} s, right again, poll {poll}: {decision}, {age} old");
         }
         shutdown.cancel();

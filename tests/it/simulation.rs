@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{Datelike, Timelike};
-use forescale::decide::{Contributor, Decision, Reason, Rung, State};
+use forescale::decide::{Contributor, Decision, DegradationLevel, Reason, State};
 use forescale::keda::DecisionProvider;
 use forescale::policy::WorkloadId;
 use forescale::serve::{self, Clock, Registry, SteppedClock};
@@ -251,7 +251,7 @@ impl<'a> Play<'a> {
             let is_over = self.world.troubled_until(now) + RECOVERED == now && begun + RECOVERED <= now;
             let is_short = self.is_short && begun > self.world.begin;
             let is_reactive = trigger.keys.get("mode").is_some_and(|mode| mode == "reactive");
-            let expected = if is_reactive { Rung::ReactiveOnly } else { Rung::Fresh };
+            let expected = if is_reactive { DegradationLevel::ReactiveOnly } else { DegradationLevel::Fresh };
             if is_over && !is_short && decision.rung != expected {
                 self.fail(trigger, now, format!("has not recovered: {decision}"));
             }

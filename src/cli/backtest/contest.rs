@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::workload::Workload;
 use crate::decide::ForecastView;
 use crate::forecast::Trust;
-use crate::plan::{Insured, WORTHS};
+use crate::plan::{Insured, PENALTIES};
 use crate::policy::{Mode, Policy};
 use crate::simulate::{
     ConfigError, Foreseen, Frontier, MATCHED_TAU_U, Point, Run, Simple, ran, run, run_forescale, sweep,
@@ -247,8 +247,8 @@ impl Contest {
             }
             Entrant::Forescale(name, mode) => {
                 let policy = Policy { mode, ..policy.clone() };
-                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &WORTHS } else { &[] };
-                let worths = swept.iter().map(|&worth| Some(Insured::Worth(worth)));
+                let swept: &[f64] = if self.sweeps && mode == Mode::Predictive { &PENALTIES } else { &[] };
+                let worths = swept.iter().map(|&worth| Some(Insured::Penalty(worth)));
                 let all: Vec<Option<Insured>> = std::iter::once(None).chain(worths).collect();
                 let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
                 let own = runs.next().unwrap_or_default();

@@ -135,7 +135,7 @@ impl Caller {
 
     fn note(&mut self, now: &Moment<'_>, answer: f64) {
         let states = self.registry.workloads();
-        let decision = states.first().and_then(|known| known.standing.decision());
+        let decision = states.first().and_then(|known| known.status.decision());
         let slot = self.reactive.partition_point(|(at, _)| *at <= now.at);
         let row = Row {
             at: now.at,

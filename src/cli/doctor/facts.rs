@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::cli::api::{Api, Place};
+use crate::cli::api::{Api, WorkloadRef};
 use crate::cli::live::LATELY;
 use crate::history::Series;
 use crate::serve::Pods;
@@ -16,7 +16,7 @@ use crate::units::{Span, Step, Time};
 /// What is asked, and whom.
 pub(super) struct Asked<'a> {
     pub api: &'a Api,
-    pub place: &'a Place,
+    pub place: &'a WorkloadRef,
     pub prometheus: Option<&'a dyn Backend>,
     pub query: Option<&'a str>,
     pub names: &'a Names,
@@ -91,7 +91,11 @@ const STEP: Step = Step::MINUTE;
 // === impl Names ===
 
 impl Names {
-    pub(super) fn of(place: &Place, hpa: Option<&str>, deployment: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        place: &WorkloadRef,
+        hpa: Option<&str>,
+        deployment: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let names = Names {
             namespace: place.namespace.clone(),
             object: place.name.clone(),
@@ -207,7 +211,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     Facts { prometheus: prometheus.map(|_| trouble.map_or(Ok(()), Err)), ..facts }
 }
 
-fn is(row: &Value, place: &Place) -> bool {
+fn is(row: &Value, place: &WorkloadRef) -> bool {
     let metric = place.metric.as_deref();
     row["namespace"] == place.namespace.as_str()
         && row["name"] == place.name.as_str()

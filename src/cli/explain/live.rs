@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::Told;
+use super::Output;
 use crate::cli::Format;
-use crate::cli::api::{Api, Place};
+use crate::cli::api::{Api, WorkloadRef};
 use crate::units::{Span, Time, counted};
 
 /// Asks for the decision of NAMESPACE/NAME.
@@ -14,8 +14,8 @@ pub(super) fn ask(
     metric: Option<&str>,
     at: Option<Time>,
     format: Format,
-) -> anyhow::Result<Told> {
-    let place = Place::parse(workload, metric)?;
+) -> anyhow::Result<Output> {
+    let place = WorkloadRef::parse(workload, metric)?;
     let api = Api::new(server)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, document) = runtime.block_on(api.decision(&place, at))?;
@@ -25,7 +25,7 @@ pub(super) fn ask(
         Format::Text if is_decision => in_words(&document),
         Format::Text => format!("no decision: {}", text(&document, "error")),
     };
-    Ok(Told { text, is_decision })
+    Ok(Output { text, is_decision })
 }
 
 /// The same lines as a replayed decision has.

@@ -11,7 +11,7 @@ use super::live;
 use crate::cli::Format;
 use crate::decide::{Moment, Note, Retold, SignalTraces, Traces};
 use crate::history::Series;
-use crate::http::{self, Again, Known, Metrics, Overview, Past, Settings, Standing, Story};
+use crate::http::{self, Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
 use crate::policy::{Keys, Policy, WorkloadId};
 use crate::units::{Span, Step, Time};
 
@@ -176,7 +176,7 @@ fn of_people() -> Vec<Trouble> {
 /// Workloads that were decided for, shown as a server shows its own.
 struct Night {
     metrics: Metrics,
-    workloads: Vec<(Known, Story, Traces)>,
+    workloads: Vec<(KnownWorkload, Story, Traces)>,
 }
 
 impl Night {
@@ -184,7 +184,7 @@ impl Night {
         Night { metrics: Metrics::new(), workloads: troubles.iter().map(Self::workload).collect() }
     }
 
-    fn workload(trouble: &Trouble) -> (Known, Story, Traces) {
+    fn workload(trouble: &Trouble) -> (KnownWorkload, Story, Traces) {
         let plain =
             [("query", "sum(load)"), ("threshold", "10"), ("minReplicas", "1"), ("maxReplicas", "60")];
         let mut values: BTreeMap<String, String> =
@@ -203,14 +203,14 @@ impl Night {
             ..Traces::default()
         };
         let mut retold = Retold::new(&policy, traces.clone(), NOW);
-        let standing = match retold.at(NOW) {
+        let status = match retold.at(NOW) {
             Ok(mut decision) => {
                 if trouble.name == DISTRUSTED {
                     decision.notes.push(Note::Distrusted { ratio: 1.8 });
                 }
-                Standing::Decided(Arc::new(decision))
+                WorkloadStatus::Decided(Arc::new(decision))
             }
-            Err(blind) => Standing::Blind(blind),
+            Err(blind) => WorkloadStatus::Blind(blind),
         };
         let story = Story {
             policy: Arc::clone(&policy),
@@ -220,9 +220,9 @@ impl Night {
             running: None,
             changes: Vec::new(),
         };
-        let known = Known {
+        let known = KnownWorkload {
             id: WorkloadId::new("night", trouble.name, "forescale").expect("valid"),
-            standing,
+            status,
             policy: Some(policy),
             last_asked: if trouble.silent { NOW - Span::minutes(20) } else { NOW },
             worth: None,
@@ -230,18 +230,18 @@ impl Night {
         (known, story, traces)
     }
 
-    fn find(&self, id: &WorkloadId) -> Option<&(Known, Story, Traces)> {
+    fn find(&self, id: &WorkloadId) -> Option<&(KnownWorkload, Story, Traces)> {
         self.workloads.iter().find(|(known, ..)| known.id == *id)
     }
 }
 
 impl Overview for Night {
-    fn workloads(&self) -> Vec<Known> {
+    fn workloads(&self) -> Vec<KnownWorkload> {
         self.workloads.iter().map(|(known, ..)| known.clone()).collect()
     }
 
-    fn triggers(&self, namespace: &str, name: &str) -> Vec<Known> {
-        let is_meant = |known: &Known| known.id.namespace() == namespace && known.id.name() == name;
+    fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload> {
+        let is_meant = |known: &KnownWorkload| known.id.namespace() == namespace && known.id.name() == name;
         self.workloads().into_iter().filter(is_meant).collect()
     }
 

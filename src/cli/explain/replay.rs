@@ -3,7 +3,7 @@
 use anyhow::Context;
 use serde_json::json;
 
-use super::{ExplainArgs, Told};
+use super::{ExplainArgs, Output};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, described, live};
 use crate::decide::{Condition, Decision, Retold, Session, SignalPlan, SignalTraces, Traces, coming, trust};
@@ -16,7 +16,7 @@ use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
 
 /// Decides for the instant that the arguments name.
-pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
+pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let now = SystemClock.now();
     let trace = args.trace.as_deref().map(trace::read).transpose()?;
     let policy = policy(args, trace.as_ref(), now)?;
@@ -37,13 +37,13 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Told> {
     let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
     Ok(match answer {
         Ok(decision) => {
-            Told { text: told(args.format, &decision, &policy, &forecasts, beyond), is_decision: true }
+            Output { text: told(args.format, &decision, &policy, &forecasts, beyond), is_decision: true }
         }
-        Err(blind) if args.format == Format::Json => Told {
+        Err(blind) if args.format == Format::Json => Output {
             text: json!({ "schema": 1, "unavailable": blind.to_string() }).to_string(),
             is_decision: false,
         },
-        Err(blind) => Told { text: format!("no decision at {at}: {blind}"), is_decision: false },
+        Err(blind) => Output { text: format!("no decision at {at}: {blind}"), is_decision: false },
     })
 }
 

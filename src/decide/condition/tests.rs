@@ -22,7 +22,7 @@ fn by_load(replicas: u32, notes: Vec<Note>) -> Decision {
         at: Time::from_epoch(1_790_985_600),
         replicas,
         predictive: replicas,
-        rung: Rung::Fresh,
+        rung: DegradationLevel::Fresh,
         needs,
         reason: Reason::Need(Contributor::Reactive),
         notes,
@@ -72,7 +72,10 @@ fn the_worst_stands_first() {
         Note::Refilling { until: Time::from_epoch(1_790_985_700) },
     ];
     assert_eq!(names(&by_load(9, notes), &policy), ["unusual_load", "refilling", "forecast_unused"]);
-    let stale = Decision { rung: Rung::Stale, ..by_load(9, vec![Note::Unusual { load: 80.0, usual: 20.0 }]) };
+    let stale = Decision {
+        rung: DegradationLevel::Stale,
+        ..by_load(9, vec![Note::Unusual { load: 80.0, usual: 20.0 }])
+    };
     assert_eq!(names(&stale, &policy), ["stale", "unusual_load"]);
 }
 

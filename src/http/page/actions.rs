@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::overview::{Known, Settings, Story};
+use super::super::overview::{KnownWorkload, Settings, Story};
 use super::super::patch::{Action, Target, command};
 use super::encoded;
 use crate::decide::Condition;
@@ -17,7 +17,7 @@ const AROUND: Span = Span::minutes(30);
 
 pub(super) fn write(
     out: &mut String,
-    known: &Known,
+    known: &KnownWorkload,
     story: &Story,
     settings: &Settings,
     back: Span,
@@ -60,10 +60,10 @@ fn line(out: &mut String, label: &str, text: &str) -> std::fmt::Result {
     writeln!(out, "<pre tabindex=\"0\" role=\"region\" aria-label=\"{label}\">{}</pre>", escaped(text))
 }
 
-fn overrides(out: &mut String, known: &Known, story: &Story, now: Time) -> std::fmt::Result {
+fn overrides(out: &mut String, known: &KnownWorkload, story: &Story, now: Time) -> std::fmt::Result {
     let id = &known.id;
     let zone = story.policy.schedule.zone();
-    let runs = known.standing.decision().map_or(Replicas::ONE, |decision| decision.replicas);
+    let runs = known.status.decision().map_or(Replicas::ONE, |decision| decision.replicas);
     let target = Target {
         namespace: id.namespace().to_owned(),
         name: id.name().to_owned(),
@@ -97,12 +97,12 @@ fn overrides(out: &mut String, known: &Known, story: &Story, now: Time) -> std::
 }
 
 /// The highest load in sight, in words and as a span; only where the load is unusual or was left out already.
-fn accident(known: &Known, story: &Story, back: Span, now: Time) -> Option<(String, String)> {
+fn accident(known: &KnownWorkload, story: &Story, back: Span, now: Time) -> Option<(String, String)> {
     let is_told =
         |state: &Condition| matches!(state, Condition::UnusualLoad { .. } | Condition::AtLimit { .. });
     let states = known.conditions(now);
     let ignored = known
-        .standing
+        .status
         .decision()
         .is_some_and(|decision| decision.notes.iter().any(|note| note.as_str() == "ignored"));
     if !ignored && !states.iter().any(is_told) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::fleet::{Choice, Fleet, ROWS, Row, Sort, Totals};
-use super::super::overview::{Known, Overview};
+use super::super::overview::{KnownWorkload, Overview};
 use super::{FOOT, class, encoded, head};
 use crate::decide::{Condition, Contributor, Decision, Reason, Severity, coming};
 use crate::draw::{escaped, number};
@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
     let (known, now) = (overview.workloads(), overview.now());
     let fleet = Fleet::of(&known, choice, now);
     out.push_str(&head("Workloads", "", Some(now)));
-    writeln!(out, "<h1>{}</h1>\n<p>{}</p>", counted(known.len(), "workload"), standing(&known, now))?;
+    writeln!(out, "<h1>{}</h1>\n<p>{}</p>", counted(known.len(), "workload"), headline(&known, now))?;
     if known.is_empty() {
         out.push_str(FOOT);
         return Ok(());
@@ -48,7 +48,7 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
 }
 
 /// How all of them stand, whatever is chosen.
-fn standing(known: &[Known], now: Time) -> String {
+fn headline(known: &[KnownWorkload], now: Time) -> String {
     let states: Vec<Condition> = known.iter().map(|known| known.condition(now)).collect();
     let count = |severity| states.iter().filter(|state| state.severity() == severity).count();
     match (known.len(), count(Severity::Bad), count(Severity::Warning)) {
@@ -197,12 +197,12 @@ fn write_row(
     let id = &known.id;
     let several =
         if id.metric() == "forescale" { String::new() } else { format!(" ({})", escaped(id.metric())) };
-    let decision = known.standing.decision();
+    let decision = known.status.decision();
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let why = match (state.severity(), decision) {
         (Severity::Good, Some(decision)) => Some(why(decision, known, now)),
         (_, Some(_)) => Some(state.to_string()),
-        (_, None) => known.standing.trouble(exposes),
+        (_, None) => known.status.trouble(exposes),
     };
     let place = format!(
         "workloads/{}/{}?metric={}",
@@ -268,7 +268,7 @@ fn spark(series: &Series, now: Time) -> String {
 }
 
 /// The reason of an answer; where people said it, until when they did.
-fn why(decision: &Decision, known: &Known, now: Time) -> String {
+fn why(decision: &Decision, known: &KnownWorkload, now: Time) -> String {
     let is_said = match decision.reason {
         Reason::Need(by) => {
             matches!(by, Contributor::Schedule | Contributor::Override | Contributor::Minimum)

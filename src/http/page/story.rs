@@ -5,7 +5,7 @@ mod settled;
 
 use std::fmt::Write;
 
-use super::super::overview::{Known, Overview, Past, Story};
+use super::super::overview::{KnownWorkload, Overview, Past, Story};
 use super::{FOOT, Look, actions, asked, class, figures, head};
 use crate::decide::{self, Coming, Condition, Decision, Prepared, Severity, SignalPlan, ahead};
 use crate::draw::{escaped, number};
@@ -13,7 +13,7 @@ use crate::units::{Span, Time};
 
 pub(super) fn write(
     out: &mut String,
-    known: &Known,
+    known: &KnownWorkload,
     story: Option<(&Story, &Past)>,
     look: &Look,
     overview: &dyn Overview,
@@ -44,21 +44,21 @@ pub(super) fn write(
         };
         let (fine, hours) = (coming(figures::FINE), coming(Span::HOUR));
         let change = decide::coming(&story.policy, now);
-        if let Some(decision) = known.standing.decision() {
+        if let Some(decision) = known.status.decision() {
             tiles(out, story, decision, change.as_ref(), now)?;
         }
         look.write(out, known.id.metric())?;
         out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
-        let newest = known.standing.decision().and_then(|d| d.load);
+        let newest = known.status.decision().and_then(|d| d.load);
         if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
             figure.write(out)?;
         }
         asked::write(out, story, past, look.back(), now)?;
-        if let Some(decision) = known.standing.decision() {
+        if let Some(decision) = known.status.decision() {
             figures::replicas(story, decision, &fine, look.back(), now).write(out)?;
         }
         out.push_str("</section>\n<div class=\"two\">\n");
-        if let Some(decision) = known.standing.decision() {
+        if let Some(decision) = known.status.decision() {
             why(out, decision, change.as_ref())?;
         }
         if !story.policy.is_schedule_only() {
@@ -75,7 +75,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn tracker(prepared: &Prepared) -> Option<&crate::decide::Outlook> {
+fn tracker(prepared: &Prepared) -> Option<&crate::decide::CachedForecast> {
     match prepared.signals.first() {
         Some(SignalPlan::Ready { tracker, .. }) => Some(tracker),
         _ => None,
@@ -83,14 +83,14 @@ fn tracker(prepared: &Prepared) -> Option<&crate::decide::Outlook> {
 }
 
 /// What is wrong, and what to do about it.
-fn trouble(out: &mut String, state: &Condition, known: &Known, exposes: bool) -> std::fmt::Result {
+fn trouble(out: &mut String, state: &Condition, known: &KnownWorkload, exposes: bool) -> std::fmt::Result {
     let calm = match state.severity() {
         Severity::Good => return Ok(()),
         Severity::Warning => " calm",
         Severity::Bad => "",
     };
     let text = match state {
-        Condition::Faulty | Condition::NoData | Condition::WarmingUp => known.standing.trouble(exposes),
+        Condition::Faulty | Condition::NoData | Condition::WarmingUp => known.status.trouble(exposes),
         _ => None,
     };
     let text = text.unwrap_or_else(|| state.to_string());

@@ -17,7 +17,7 @@ pub(super) struct DecisionView {
     pub active: bool,
     /// The answer had the forecast counted; equal to `replicas` in predictive mode.
     pub predictive: u32,
-    /// Rung of the ladder of failures: fresh, held, stale, `reactive_only` or `schedule_only`.
+    /// Degradation level: fresh, held, stale, `reactive_only` or `schedule_only`.
     pub rung: &'static str,
     /// Why it is this number, as in metrics.
     pub reason: &'static str,
@@ -317,7 +317,7 @@ pub(super) struct ChangeView {
     pub replicas: u32,
     /// Why.
     pub reason: &'static str,
-    /// Rung of the ladder of failures.
+    /// Degradation level.
     pub rung: &'static str,
 }
 

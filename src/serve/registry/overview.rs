@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
 use crate::decide::{Moment, Retold};
 use crate::history::Series;
-use crate::http::{Again, Known, Metrics, Overview, Past, Settings, Standing, Story};
+use crate::http::{Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
 use crate::policy::{Faults, WorkloadId};
 use crate::serve::workload::Workload;
 use crate::units::{Span, Time};
@@ -20,11 +20,11 @@ const LEAST_SILENCE: Duration = Duration::from_secs(120);
 const MOST_MISSED: i64 = 4;
 
 impl Overview for Registry {
-    fn workloads(&self) -> Vec<Known> {
+    fn workloads(&self) -> Vec<KnownWorkload> {
         self.lock().iter().filter_map(known).collect()
     }
 
-    fn triggers(&self, namespace: &str, name: &str) -> Vec<Known> {
+    fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload> {
         let is_meant = |id: &WorkloadId| id.namespace() == namespace && id.name() == name;
         self.lock().iter().filter(|(id, _)| is_meant(id)).filter_map(known).collect()
     }
@@ -115,20 +115,22 @@ impl Registry {
 }
 
 /// How a workload stands, by the keys that it was asked with last.
-fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<Known> {
+fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
     let newest = sets.iter().max_by_key(|set| set.last_asked)?;
     let mut worth = None;
-    let (standing, policy) = match &newest.serving {
-        _ if overlap(sets) > PATCHING => (Standing::Faulty(Faults(vec![shared_name(sets.len(), id)])), None),
-        Serving::Faulty(faults) => (Standing::Faulty(faults.clone()), None),
+    let (status, policy) = match &newest.serving {
+        _ if overlap(sets) > PATCHING => {
+            (WorkloadStatus::Faulty(Faults(vec![shared_name(sets.len(), id)])), None)
+        }
+        Serving::Faulty(faults) => (WorkloadStatus::Faulty(faults.clone()), None),
         Serving::Running { workload, .. } => {
-            let standing = match workload.state().borrow().clone() {
-                Ok(decision) => Standing::Decided(decision),
-                Err(blind) => Standing::Blind(blind),
+            let status = match workload.state().borrow().clone() {
+                Ok(decision) => WorkloadStatus::Decided(decision),
+                Err(blind) => WorkloadStatus::Blind(blind),
             };
             worth = workload.worth();
-            (standing, Some(workload.policy()))
+            (status, Some(workload.policy()))
         }
     };
-    Some(Known { id: id.clone(), standing, policy, last_asked: newest.last_asked, worth })
+    Some(KnownWorkload { id: id.clone(), status, policy, last_asked: newest.last_asked, worth })
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::Workload;
 use crate::decide::{FitId, usable_from};
-use crate::serve::forecasts::{Late, Seen, published};
+use crate::serve::forecasts::{FitInput, Late, published};
 use crate::serve::registry::Shared;
 
 impl Workload {
     /// Begins to find the price of a signal's promise under a fit, where it is not known yet.
-    pub(super) fn price(self: &Arc<Self>, shared: &Shared, seen: Seen, fit: FitId) -> Option<Late> {
+    pub(super) fn price(self: &Arc<Self>, shared: &Shared, seen: FitInput, fit: FitId) -> Option<Late> {
         let news = self.terms.subscribe();
         if !self.terms.borrow().lacks(&self.policy, seen.signal, fit) {
             return None;
@@ -19,7 +19,7 @@ impl Workload {
             let (here, there) = (Arc::downgrade(self), Arc::downgrade(self));
             let work = move || {
                 let workload = here.upgrade()?;
-                let (Seen { observations, policy, signal, .. }, fit) = workload.pricing.take()?;
+                let (FitInput { observations, policy, signal, .. }, fit) = workload.pricing.take()?;
                 let terms = workload.terms.borrow().clone();
                 Some((signal, terms.price(&observations, &policy, signal, fit)))
             };

@@ -40,7 +40,7 @@ async fn a_source_that_hangs_is_asked_nothing_more_and_what_it_hides_is_told() {
         let source = crate::source::open("default", config, &Limits::default());
         // Nobody listens at the API; what the source tells is looked at all the same.
         let api = Api::new("http://127.0.0.1:9").expect("an address");
-        let place = Place::parse("shop/web", None).expect("a workload");
+        let place = WorkloadRef::parse("shop/web", None).expect("a workload");
         let names = Names::of(&place, None, None).expect("names");
         let facts = gather(&Asked {
             api: &api,

@@ -9,17 +9,17 @@ use crate::units::Quantile;
 
 /// The distribution of a load to come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spread {
+pub struct LoadDistribution {
     loads: [f64; COUNT],
 }
 
 const COUNT: usize = 6;
 /// Where the levels lie on the scale.
-static SCORES: LazyLock<[f64; COUNT]> = LazyLock::new(|| Spread::levels().map(|q| score(q.get())));
+static SCORES: LazyLock<[f64; COUNT]> = LazyLock::new(|| LoadDistribution::levels().map(|q| score(q.get())));
 
-// === impl Spread ===
+// === impl LoadDistribution ===
 
-impl Spread {
+impl LoadDistribution {
     /// The quantiles that it is drawn through, ascending.
     pub(super) fn levels() -> [Quantile; COUNT] {
         let [a, b, c, d, e] = Quantile::PUBLISHED;
@@ -27,20 +27,20 @@ impl Spread {
         [Quantile::LIKELY, a, b, c, d, e]
     }
 
-    /// The distribution through loads at [`Spread::levels`].
+    /// The distribution through loads at [`LoadDistribution::levels`].
     pub(super) fn new(loads: &[f64]) -> Self {
         let mut least = 0.0f64;
         let loads = std::array::from_fn(|i| {
             least = least.max(loads.get(i).copied().unwrap_or(0.0));
             least
         });
-        Spread { loads }
+        LoadDistribution { loads }
     }
 
     /// The load that is not exceeded with this probability.
     pub fn at(&self, quantile: Quantile) -> f64 {
         let scores = &*SCORES;
-        let known = Spread::levels().iter().position(|level| *level == quantile);
+        let known = LoadDistribution::levels().iter().position(|level| *level == quantile);
         let wanted = known.map_or_else(|| score(quantile.get()), |place| scores[place]);
         let place = scores.iter().position(|&s| s >= wanted).unwrap_or(COUNT - 1).clamp(1, COUNT - 1);
         let (low, high) = (scores[place - 1], scores[place]);

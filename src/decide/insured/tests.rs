@@ -82,7 +82,7 @@ fn need(threshold: f64, factor: f64) -> Need {
 
 /// Loads at the levels of a distribution, ascending, and the same with some of them raised.
 fn raised() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
-    let levels = Spread::levels().len();
+    let levels = LoadDistribution::levels().len();
     (
         proptest::collection::vec(0.0..300.0f64, levels),
         proptest::collection::vec(prop_oneof![Just(0.0), 0.0..200.0f64], levels),
@@ -104,22 +104,22 @@ proptest! {
         (threshold, factor) in (0.5..50.0f64, 0.2..4.0f64),
     ) {
         let (need, level) = (need(threshold, factor), Quantile::new(level).expect("valid"));
-        let asked = |loads: &[f64]| need.expected(Spread::new(loads).at(level));
+        let asked = |loads: &[f64]| need.expected(LoadDistribution::new(loads).at(level));
         prop_assert!(asked(&low) <= asked(&high));
     }
 
-    /// A worth weighs how likely each replica is to be needed, so widening a tail may make the last one a bad bargain;
-    /// what must hold is the order of the worths, and that a forecast moved up as a whole never asks for fewer.
+    /// A penalty weighs how likely each replica is to be needed, so widening a tail may make the last one a bad bargain;
+    /// what must hold is the order of the penalties, and that a forecast moved up as a whole never asks for fewer.
     #[test]
-    fn a_worth_asks_for_more_the_higher_it_is_and_the_higher_all_of_the_forecast_lies(
+    fn a_penalty_asks_for_more_the_higher_it_is_and_the_higher_all_of_the_forecast_lies(
         (loads, _) in raised(),
         (a, b) in (0.5..1e4f64, 0.5..1e4f64),
         (threshold, whole) in (4.0..50.0f64, 1u32..20),
     ) {
         let need = need(threshold, 1.0);
-        let spread = Spread::new(&loads);
-        prop_assert!(need.odds(&spread).worthwhile(a.min(b)) <= need.odds(&spread).worthwhile(a.max(b)));
+        let spread = LoadDistribution::new(&loads);
+        prop_assert!(need.odds(&spread).cheapest_at(a.min(b)) <= need.odds(&spread).cheapest_at(a.max(b)));
         let moved: Vec<f64> = loads.iter().map(|l| l + f64::from(whole) * threshold).collect();
-        prop_assert!(need.odds(&spread).worthwhile(a) <= need.odds(&Spread::new(&moved)).worthwhile(a));
+        prop_assert!(need.odds(&spread).cheapest_at(a) <= need.odds(&LoadDistribution::new(&moved)).cheapest_at(a));
     }
 }

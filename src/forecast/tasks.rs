@@ -1,7 +1,7 @@
 //! Which horizons and windows are modelled for a step, and how often each is looked back on.
 //!
-//! Models exist for a ladder of horizons; what lies between two rungs is interpolated. The ladder is in wall
-//! time, not in steps, so that a load is treated alike whatever its grid.
+//! Models exist for a grid of horizons; what lies between two of them is interpolated. The grid is in wall time, not in
+//! steps, so that a load is treated alike whatever its step.
 
 use crate::units::Step;
 
@@ -51,7 +51,7 @@ pub(super) struct Plan {
 /// Running means at so many half-lives.
 pub(super) const MEANS: usize = 6;
 
-/// Rungs of the ladder in seconds. Doubling steps up to the third of a day; beyond, rungs away from whole days, which
+/// Horizons of the grid in seconds. Doubling steps up to the third of a day; beyond, horizons away from whole days, which
 /// speak for all that lies between them; and the day itself, which speaks for itself alone (see [`Task::is_echo`]).
 const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 64_800, 86_400, 388_800];
 /// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
@@ -97,15 +97,15 @@ impl Plan {
     pub fn new(step: Step, longest: usize) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);
-        let ladder = |rungs: &[i64]| {
+        let grid = |rungs: &[i64]| {
             let mut out = vec![1];
             out.extend(rungs.iter().map(|&r| steps(r)));
             out.dedup();
             out.retain(|&h| h == 1 || h <= longest);
             out
         };
-        let windows = ladder(&WINDOWS);
-        let mut designs = ladder(&RUNGS);
+        let windows = grid(&WINDOWS);
+        let mut designs = grid(&RUNGS);
         designs.extend(windows.iter().copied().filter(|h| !designs.contains(h)).collect::<Vec<_>>());
         designs.sort_unstable();
         let design = |h: usize| designs.iter().position(|&d| d == h).unwrap_or(0);
@@ -151,7 +151,7 @@ mod tests {
     use crate::units::Span;
 
     #[test]
-    fn the_ladder_fits_the_step() {
+    fn the_grid_fits_the_step() {
         let plan = |s| Plan::new(Step::new(Span::seconds(s)).expect("a step"), 1_000_000);
         assert_eq!(plan(600).designs[..4], [1, 2, 3, 6]);
         assert_eq!(plan(60).designs[..5], [1, 5, 15, 30, 60]);

@@ -16,7 +16,7 @@ fn policy(pairs: &[(&str, String)]) -> Policy {
 
 fn settled(policy: &Policy, running: Option<u32>, reactive: u32, forecast: u32, rest: Rest) -> Decision {
     let at = Time::from_epoch(1_790_985_600);
-    let mut decision = blank(at, Rung::Fresh);
+    let mut decision = blank(at, DegradationLevel::Fresh);
     for (contributor, count) in [(Contributor::Reactive, reactive), (Contributor::Forecast, forecast)] {
         let replicas = Replicas::new(count).expect("small");
         decision.needs.push(Need { contributor, replicas, counts: true });

@@ -1,7 +1,7 @@
 //! The decision: override, needs, floors, ceilings, zero, in the order of precedence that users are told.
 
-use super::decision::{Blind, Decision, Need, Rung};
-use super::evaluate::{Question, SignalNeed, evaluate};
+use super::decision::{Blind, Decision, DegradationLevel, Need};
+use super::evaluate::{SignalInputs, SignalNeed, evaluate};
 use super::prepared::{Prepared, SignalPlan};
 use super::reason::{Contributor, Note, Reason};
 use super::rules::{beyond_tolerance, in_sizes, with_spare};
@@ -45,7 +45,7 @@ pub fn decide(
     let mut absent = Vec::new();
     for (i, signal) in policy.signals.iter().enumerate() {
         let missing = || Blind::Warming { missing: "observations".to_owned() };
-        let question = Question {
+        let question = SignalInputs {
             observations,
             policy,
             history: observations.signals.get(i).ok_or_else(missing)?,
@@ -104,7 +104,7 @@ fn lead_time(observations: &Observations, policy: &Policy) -> (Lead, Vec<Note>) 
     (lead, learnt.into_iter().chain(grown).collect())
 }
 
-fn blank(now: Time, rung: Rung) -> Decision {
+fn blank(now: Time, rung: DegradationLevel) -> Decision {
     Decision {
         at: now,
         replicas: Replicas::ZERO,
@@ -124,7 +124,7 @@ fn blank(now: Time, rung: Rung) -> Decision {
 
 fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
     let replicas = wanted.min(policy.limits.max);
-    let mut decision = blank(now, Rung::ScheduleOnly);
+    let mut decision = blank(now, DegradationLevel::ScheduleOnly);
     decision.needs.push(Need { contributor: Contributor::Override, replicas: wanted, counts: true });
     if replicas < wanted {
         decision.notes.push(Note::Capped { needed: wanted });
@@ -134,7 +134,7 @@ fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
 
 /// Zero by the schedule: no idle time and no forecast, only the grace for work in flight.
 fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> Decision {
-    let mut decision = blank(now, Rung::ScheduleOnly);
+    let mut decision = blank(now, DegradationLevel::ScheduleOnly);
     // Anywhere within the grace, also between two windows of zero.
     let lately = policy.schedule.changes(now - policy.zero.drain_grace, now + Span::seconds(1));
     let began_lately = lately.iter().any(|(_, bounds)| !bounds.commands_zero());
@@ -167,10 +167,15 @@ fn gather(
     policy: &Policy,
     now: Time,
 ) -> Decision {
-    let worst = [Rung::Stale, Rung::Held, Rung::ReactiveOnly, Rung::Fresh]
-        .into_iter()
-        .find(|r| signals.iter().any(|s| s.rung == *r));
-    let mut decision = blank(now, worst.unwrap_or(Rung::ScheduleOnly));
+    let worst = [
+        DegradationLevel::Stale,
+        DegradationLevel::Held,
+        DegradationLevel::ReactiveOnly,
+        DegradationLevel::Fresh,
+    ]
+    .into_iter()
+    .find(|r| signals.iter().any(|s| s.rung == *r));
+    let mut decision = blank(now, worst.unwrap_or(DegradationLevel::ScheduleOnly));
     let predictive = policy.mode == Mode::Predictive;
     let mut ask = |contributor, replicas: Option<Replicas>, counts| {
         if let Some(replicas) =

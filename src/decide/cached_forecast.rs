@@ -6,14 +6,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::spread::Spread;
+use super::load_distribution::LoadDistribution;
 use crate::forecast::{Rule, Rungs, Tracker};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
 /// A forecast followed up to an instant.
 #[derive(Debug)]
-pub struct Outlook {
+pub struct CachedForecast {
     tracker: Tracker,
     notes: Mutex<Notes>,
 }
@@ -28,7 +28,7 @@ struct Notes {
 struct Note {
     asked: Asked,
     span: Span,
-    spread: Spread,
+    spread: LoadDistribution,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,21 +37,21 @@ enum Asked {
     Peak(Rule),
 }
 
-// === impl Outlook ===
+// === impl CachedForecast ===
 
-impl Outlook {
+impl CachedForecast {
     /// The forecast of a tracker.
     pub fn new(tracker: Tracker) -> Self {
-        Outlook { tracker, notes: Mutex::default() }
+        CachedForecast { tracker, notes: Mutex::default() }
     }
 
     /// The largest sample of the coming `window`, by the rule that predicts.
-    pub fn peak(&self, rule: Rule, window: Span) -> Spread {
+    pub fn peak(&self, rule: Rule, window: Span) -> LoadDistribution {
         self.ask(Asked::Peak(rule), window)
     }
 
     /// The sample `horizon` ahead, by the rule that predicts.
-    pub fn load(&self, rule: Rule, horizon: Span) -> Spread {
+    pub fn load(&self, rule: Rule, horizon: Span) -> LoadDistribution {
         self.ask(Asked::Load(rule), horizon)
     }
 
@@ -70,30 +70,30 @@ impl Outlook {
         *self.notes.get_mut().unwrap_or_else(PoisonError::into_inner) = Notes::default();
     }
 
-    fn ask(&self, asked: Asked, span: Span) -> Spread {
+    fn ask(&self, asked: Asked, span: Span) -> LoadDistribution {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let Notes { spreads, rungs } = &mut *notes;
         if let Some(note) = spreads.iter().find(|note| note.asked == asked && note.span == span) {
             return note.spread;
         }
-        let levels = Spread::levels();
+        let levels = LoadDistribution::levels();
         let loads = match asked {
             Asked::Load(rule) => self.tracker.quantiles_by(rule, span, &levels),
             Asked::Peak(rule) => self.tracker.peak_by(rule, span, &levels, rungs),
         };
-        let spread = Spread::new(&loads);
+        let spread = LoadDistribution::new(&loads);
         spreads.push(Note { asked, span, spread });
         spread
     }
 }
 
-impl Clone for Outlook {
+impl Clone for CachedForecast {
     fn clone(&self) -> Self {
-        Outlook { tracker: self.tracker.clone(), notes: Mutex::default() }
+        CachedForecast { tracker: self.tracker.clone(), notes: Mutex::default() }
     }
 }
 
-impl std::ops::Deref for Outlook {
+impl std::ops::Deref for CachedForecast {
     type Target = Tracker;
 
     fn deref(&self) -> &Tracker {

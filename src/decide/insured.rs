@@ -2,8 +2,8 @@
 //!
 //! A decision and the replay that finds a promise's price ask here, so that what was replayed is what is done.
 
-use super::outlook::Outlook;
-use super::spread::Spread;
+use super::cached_forecast::CachedForecast;
+use super::load_distribution::LoadDistribution;
 use crate::forecast::{Rule, Tracker, Trust};
 use crate::plan::{self, Insured, LeadWindow, Odds};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
@@ -19,7 +19,7 @@ pub(super) struct Need {
 /// A forecast looked at from an instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
-    pub tracker: &'a Outlook,
+    pub tracker: &'a CachedForecast,
     pub step: Step,
     pub until: Time,
     /// Who predicts.
@@ -29,7 +29,7 @@ pub(super) struct View<'a> {
 /// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
 /// it neither starts a replica nor keeps one awake.
 const NEGLIGIBLE: f64 = 0.01;
-/// Replicas beyond this quantile are never worth their cost.
+/// Replicas beyond this quantile never pay for themselves.
 const FARTHEST: f64 = 0.999_99;
 
 /// Who predicts a load at this lead time and insurance, with the evidence. The only place that asks: decisions, replays,
@@ -53,25 +53,25 @@ impl Need {
     }
 
     /// How likely so many replicas do not carry a load.
-    pub(super) fn odds(self, spread: &Spread) -> Odds {
+    pub(super) fn odds(self, spread: &LoadDistribution) -> Odds {
         let (likely, most) = self.range(spread);
         Odds::new(likely, most, self.above(spread))
     }
 
-    /// The replicas that are worth their cost, where one worth is asked about.
-    pub(super) fn worthwhile(self, spread: &Spread, worth: f64) -> Replicas {
+    /// The replicas that cost least together with the time they leave short, for one penalty.
+    pub(super) fn cheapest_at(self, spread: &LoadDistribution, penalty: f64) -> Replicas {
         let (likely, most) = self.range(spread);
-        plan::worthwhile(likely, most, self.above(spread), worth)
+        plan::cheapest_at(likely, most, self.above(spread), penalty)
     }
 
     /// From the likely replicas to those that are nearly never too few.
-    fn range(self, spread: &Spread) -> (Replicas, Replicas) {
+    fn range(self, spread: &LoadDistribution) -> (Replicas, Replicas) {
         let likely = self.expected(spread.at(Quantile::LIKELY));
         (likely, Quantile::new(FARTHEST).map_or(likely, |q| self.expected(spread.at(q))))
     }
 
     /// The probability that so many are too few.
-    fn above(self, spread: &Spread) -> impl Fn(Replicas) -> f64 {
+    fn above(self, spread: &LoadDistribution) -> impl Fn(Replicas) -> f64 {
         let per_replica = self.threshold.get() / self.factor.max(f64::MIN_POSITIVE);
         move |count| spread.above(f64::from(count.get()) * per_replica)
     }
@@ -80,22 +80,22 @@ impl Need {
 // === impl View ===
 
 impl View<'_> {
-    /// What the forecast asks for so far ahead. A quantile insures the largest load until then. A worth insures the
+    /// What the forecast asks for so far ahead. A quantile insures the largest load until then. A penalty insures the
     /// load then: what comes before was ordered before, and the HPA holds it.
     pub(super) fn need(&self, length: Span, insured: Insured, need: Need) -> Replicas {
         match insured {
             Insured::Quantile(quantile) => need.expected(self.peak(length).at(quantile)),
-            Insured::Worth(worth) => need.worthwhile(&self.load(length), worth),
+            Insured::Penalty(penalty) => need.cheapest_at(&self.load(length), penalty),
         }
     }
 
     /// The largest load of the coming `length`.
-    pub(super) fn peak(&self, length: Span) -> Spread {
+    pub(super) fn peak(&self, length: Span) -> LoadDistribution {
         self.tracker.peak(self.rule, self.ahead(length))
     }
 
     /// The load at the end of the coming `length`.
-    pub(super) fn load(&self, length: Span) -> Spread {
+    pub(super) fn load(&self, length: Span) -> LoadDistribution {
         self.tracker.load(self.rule, self.ahead(length))
     }
 

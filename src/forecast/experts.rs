@@ -2,78 +2,117 @@
 //!
 //! The experts are plain and differ in what they trust: the last value, running means, the same time a day or
 //! a week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is
-//! on the even-noise scale, and nothing here looks at a sample after the origin.
+//! on the variance-stabilised scale, and nothing here looks at a sample after the origin.
 
 use super::bins::Past;
-use super::ladder::DAY;
 use super::now::{DAILY, DAY_AGO, KIND, LAGGED, LOAD, Now, WEEK, WEEK_AGO};
 use super::profile::Shape;
+use super::tasks::DAY;
 
 /// Number of features of the ridge.
 pub(super) const FEATURES: usize = 32;
-/// Number of experts.
-pub(super) const EXPERTS: usize = 17;
-/// The expert that repeats the last value.
-pub(super) const LAST: usize = 0;
-/// The weekly profile moved by a learnt share of the present departure.
-pub(super) const PROFILE: usize = 5;
-/// Experts that a profile or a lag speaks for.
-const NAIVE_WEEK: usize = 4;
-const DAILY_PROFILE: usize = 6;
-const KIND_PROFILE: usize = 7;
-const YESTERDAY: usize = 8;
-const LAST_WEEK: usize = 9;
-const WEEKLY_AND_LAST: usize = 10;
-const NAIVE_DAY: usize = 11;
-const PATTERN: usize = 12;
-/// The ridge with the memory of the window, and the one with a memory of days.
-pub(super) const RIDGE: usize = EXPERTS - 4;
-pub(super) const RIDGE_SHORT: usize = EXPERTS - 3;
-/// The experts before it, weighed by non-negative least squares.
-pub(super) const STACK: usize = EXPERTS - 2;
-/// What followed the times that were most like the present: filled in where it is judged.
-pub(super) const ANALOGUE: usize = EXPERTS - 1;
+/// The experts of the pool, in the order of their places in every table of experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expert {
+    LastValue,
+    MeanOfFew,
+    MeanOfMinutes,
+    MeanOfHour,
+    WeekAgo,
+    /// The weekly profile moved by a learnt share of the present departure.
+    WeeklyProfile,
+    DailyProfile,
+    DayTypeProfile,
+    YesterdayMoved,
+    LastWeekMoved,
+    WeeklyAndLast,
+    DayAgo,
+    Pattern,
+    /// With the memory of the window.
+    Ridge,
+    /// With a memory of days.
+    RidgeShort,
+    /// The experts before it, weighed by non-negative least squares.
+    Stack,
+    /// What followed the times that were most like the present: filled in where it is judged.
+    Analogues,
+}
 
-/// Names of the experts, in order.
-pub(super) const NAMES: [&str; EXPERTS] = [
-    "last value",
-    "mean of the last few",
-    "running mean, minutes",
-    "running mean, an hour",
-    "same time a week ago",
-    "weekly profile and level",
-    "daily profile and level (Holt-Winters)",
-    "day-type profile and slow level",
-    "yesterday, moved to the level",
-    "last week, moved to the level",
-    "weekly profile and last value",
-    "same time a day ago",
-    "daily profile, last hour and patterns",
-    "ridge",
-    "ridge, short memory",
-    "stack of the others",
-    "analogues",
-];
+/// Number of experts.
+pub(super) const EXPERTS: usize = Expert::Analogues.place() + 1;
+/// Number of experts that the stack is made of: those before it.
+pub(super) const STACKED: usize = Expert::Stack.place();
 
 /// Experts whose own data do not reach the target, one bit each: something else stands in for them, so they have no
 /// weight, and what comes is no record of theirs (specialists: Freund, Schapire, Singer and Warmuth 1997).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Asleep(u32);
 
+impl Expert {
+    /// All of them, in order.
+    pub const ALL: [Expert; EXPERTS] = [
+        Expert::LastValue,
+        Expert::MeanOfFew,
+        Expert::MeanOfMinutes,
+        Expert::MeanOfHour,
+        Expert::WeekAgo,
+        Expert::WeeklyProfile,
+        Expert::DailyProfile,
+        Expert::DayTypeProfile,
+        Expert::YesterdayMoved,
+        Expert::LastWeekMoved,
+        Expert::WeeklyAndLast,
+        Expert::DayAgo,
+        Expert::Pattern,
+        Expert::Ridge,
+        Expert::RidgeShort,
+        Expert::Stack,
+        Expert::Analogues,
+    ];
+
+    /// Its name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Expert::LastValue => "last value",
+            Expert::MeanOfFew => "mean of the last few",
+            Expert::MeanOfMinutes => "running mean, minutes",
+            Expert::MeanOfHour => "running mean, an hour",
+            Expert::WeekAgo => "same time a week ago",
+            Expert::WeeklyProfile => "weekly profile and level",
+            Expert::DailyProfile => "daily profile and level (Holt-Winters)",
+            Expert::DayTypeProfile => "day-type profile and slow level",
+            Expert::YesterdayMoved => "yesterday, moved to the level",
+            Expert::LastWeekMoved => "last week, moved to the level",
+            Expert::WeeklyAndLast => "weekly profile and last value",
+            Expert::DayAgo => "same time a day ago",
+            Expert::Pattern => "daily profile, last hour and patterns",
+            Expert::Ridge => "ridge",
+            Expert::RidgeShort => "ridge, short memory",
+            Expert::Stack => "stack of the others",
+            Expert::Analogues => "analogues",
+        }
+    }
+
+    /// Its place in a table of experts.
+    pub const fn place(self) -> usize {
+        self as usize
+    }
+}
+
 impl Asleep {
-    /// Whether the expert has nothing of its own to say.
+    /// Whether the expert at a place has nothing of its own to say.
     pub fn is(self, expert: usize) -> bool {
         self.0 >> expert & 1 == 1
     }
 
     /// Whether every expert that the stack is made of speaks for itself.
     pub fn none_of_the_stack(self) -> bool {
-        self.0 & ((1 << STACK) - 1) == 0
+        self.0 & ((1 << STACKED) - 1) == 0
     }
 
     /// Lets an expert speak after all.
-    pub fn wake(&mut self, expert: usize) {
-        self.0 &= !(1 << expert);
+    pub fn wake(&mut self, expert: Expert) {
+        self.0 &= !(1 << expert.place());
     }
 
     /// Whether every expert speaks for itself.
@@ -81,14 +120,14 @@ impl Asleep {
         self.0 == 0
     }
 
-    fn set(&mut self, expert: usize, is_asleep: bool) {
-        self.0 |= u32::from(is_asleep) << expert;
+    fn set(&mut self, expert: Expert, is_asleep: bool) {
+        self.0 |= u32::from(is_asleep) << expert.place();
     }
 }
 
 /// The view of one instant ahead.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Outlook {
+pub(super) struct TargetView {
     /// Features of the ridge, whose target is the departure from `base`.
     pub features: [f32; FEATURES],
     /// Expected load of each expert; those of the ridges are to be filled in.
@@ -131,7 +170,7 @@ fn patterns(now: &Now, past: &Past<'_>, ahead: i64) -> [f64; 4] {
 }
 
 /// Looks `ahead` seconds beyond the present.
-pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
+pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> TargetView {
     let to = now.at + ahead;
     let level = now.level();
     let shape = now.settled(past.profile.at(past.local.at(to)));
@@ -194,7 +233,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> Outlook {
         rush,
     ];
     let experts = plain_experts(now, shape, base, naive, [day_ago, week_ago], hour_to + day_to);
-    Outlook {
+    TargetView {
         features: features.map(|f| f as f32),
         experts,
         asleep,
@@ -240,14 +279,14 @@ fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asl
     let [own_week, own_kind, own_day] = shape.is_own;
     let [knows_day, knows_week] = now.knows_lags();
     let mut asleep = Asleep::default();
-    asleep.set(NAIVE_WEEK, week_ago.is_none());
-    asleep.set(DAILY_PROFILE, !own_day);
-    asleep.set(KIND_PROFILE, !own_kind);
-    asleep.set(YESTERDAY, day_ago.is_none() || !knows_day);
-    asleep.set(LAST_WEEK, week_ago.is_none() || !knows_week);
-    asleep.set(WEEKLY_AND_LAST, !own_week);
-    asleep.set(NAIVE_DAY, day_ago.is_none());
-    asleep.set(PATTERN, !own_day);
-    asleep.set(ANALOGUE, true);
+    asleep.set(Expert::WeekAgo, week_ago.is_none());
+    asleep.set(Expert::DailyProfile, !own_day);
+    asleep.set(Expert::DayTypeProfile, !own_kind);
+    asleep.set(Expert::YesterdayMoved, day_ago.is_none() || !knows_day);
+    asleep.set(Expert::LastWeekMoved, week_ago.is_none() || !knows_week);
+    asleep.set(Expert::WeeklyAndLast, !own_week);
+    asleep.set(Expert::DayAgo, day_ago.is_none());
+    asleep.set(Expert::Pattern, !own_day);
+    asleep.set(Expert::Analogues, true);
     asleep
 }
