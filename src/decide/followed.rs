@@ -41,7 +41,7 @@ impl Followed {
     /// The grid point that has to be fitted before an answer for `at`; `None` where the fit at hand is the right one,
     /// or nothing was read yet. A history that ended more than `maxStale` ago is not fitted again: its plan is held as
     /// it was. One that ended before the grid point is fitted again once it has been read up to there, as a neighbour's
-    /// was; and so is one that was followed by a clock that has been set back since.
+    /// was; and so is one that was followed by a clock that was set back since.
     pub fn due(&self, observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Time> {
         let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
         lesson(history, signal)?;

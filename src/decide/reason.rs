@@ -13,7 +13,7 @@ pub enum Contributor {
     Reactive,
     /// The forecast peak of the lead window.
     Forecast,
-    /// Replicas that would be needed again before a restart pays.
+    /// Replicas that would be needed again too soon to be worth stopping.
     Plan,
     /// Capacity held through an outage for the retries that follow it.
     Outage,
@@ -244,7 +244,7 @@ impl fmt::Display for Contributor {
         f.write_str(match self {
             Contributor::Reactive => "the load now needs it",
             Contributor::Forecast => "the forecast peak of the lead window needs it",
-            Contributor::Plan => "it would be needed again before a restart pays",
+            Contributor::Plan => "kept: it would be needed again too soon",
             Contributor::Outage => "an outage hides the load, and retries will follow it",
             Contributor::Schedule => "the schedule's floor",
             Contributor::Minimum => "minReplicas",

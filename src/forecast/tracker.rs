@@ -319,8 +319,8 @@ impl State {
         self.standings.capacity() * size_of::<PoolState>() + waiting + self.bins.heap_bytes()
     }
 
-    /// Folds in the next slot on the variance-stabilised scale; `None` is a gap. What is promised is joined with the second
-    /// hypothesis.
+    /// Folds in the next slot on the variance-stabilised scale; `None` is a gap. What is predicted is joined with the
+    /// second hypothesis.
     pub fn fold(&mut self, fit: &Inner, z: Option<f64>, shifted: Option<&Shifted>) {
         let past = past(fit, &self.bins);
         let closed = self.now.fold(&fit.plan, &past, z);

@@ -58,7 +58,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
         F: Future<Output = V> + Send + 'static,
     {
         let mut view = self.view.subscribe();
-        // What was tried long after `at` was tried by a clock that has been set back since.
+        // A try long after `at` means that the clock was set back.
         let is_there =
             |view: &View<V>| view.tried.is_some_and(|tried| tried >= at && tried.since(at) <= SET_BACK);
         let wait = async {

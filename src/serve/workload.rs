@@ -1,7 +1,7 @@
 //! One workload's loop: observe, follow the forecasts, decide, publish; it waits for no fit.
 //!
-//! Forecasts belong to [`SharedForecast`], which all workloads that learn the same share; what a workload adds of its own are
-//! its terms, of which the price of a promise is found in the background as well. A turn takes what is published,
+//! Forecasts belong to [`SharedForecast`], which all workloads that learn the same share; what a workload adds are its
+//! terms, of which the price of a promise is found in the background as well. A turn takes what is published,
 //! decides and lets go of it. What is published later is decided on at once, for the same instant.
 
 mod learning;

@@ -11,18 +11,18 @@ pub struct AllowedAddress(Url);
 
 /// Reads the address of a data source; a trailing `/` is dropped. The error says what is wrong with it.
 pub fn base_url(text: &str) -> Result<Url, &'static str> {
-    let mut url = Url::parse(text.trim()).map_err(|_| "it is no URL")?;
+    let mut url = Url::parse(text.trim()).map_err(|_| "not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("its scheme is neither http nor https");
+        return Err("the scheme is neither http nor https");
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("it names no host");
+        return Err("it has no host");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL with credentials in it; they belong into basic or bearerToken");
+        return Err("a URL with credentials; they belong in basic or bearerToken");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("it has a query or fragment; parameters belong into queryParameters");
+        return Err("it has a query or fragment; parameters belong in queryParameters");
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);

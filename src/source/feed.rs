@@ -79,8 +79,8 @@ struct HeldSeries {
     taken_up: Option<Time>,
 }
 
-/// What was done so far beyond the present was done by a clock that has been set back since: no refresh, and no turn of a
-/// workload, is late by as much.
+/// A timestamp this far in the future means that the clock was set back: no refresh, and no turn of a workload, is late
+/// by as much.
 pub const SET_BACK: Span = Span::minutes(10);
 
 // === impl FeedKey ===

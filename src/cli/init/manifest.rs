@@ -155,7 +155,7 @@ impl Proposal {
             (string_literal(&self.name), string_literal(&self.namespace), string_literal(&self.scaler));
         let target = self.target_reference();
         let mut text = format!(
-            "# One trigger, one metric: CPU and memory belong into a policy, as further signals. With another trigger
+            "# One trigger, one metric: CPU and memory belong in a policy, as further signals. With another trigger
 # beside this one, a KEDA that restarts while Forescale is away scales down by the other alone.
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject

@@ -69,7 +69,7 @@ fn replicas(entries: &[&Entry]) -> Option<Figure> {
         DRAWN.iter().filter_map(|name| entries.iter().find(|entry| entry.name == *name)).collect();
     over_time("Replicas ready against replicas needed", steps, &drawn, true).map(|figure| Figure {
         caption: "Where a line dips into the grey, pods were missing; what lies above it is spare. Lines show the most \
-                  of each stretch; under the pointer stand the numbers of the one instant that needed most."
+                  of each interval. Hover for values at each interval's peak."
             .to_owned(),
         ..figure
     })
