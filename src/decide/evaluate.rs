@@ -53,12 +53,6 @@ pub(super) struct SignalInputs<'a> {
     pub now: Time,
 }
 
-/// What is wanted later.
-struct Wanted {
-    likely: Replicas,
-    insured: Replicas,
-}
-
 /// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
 /// time and the time a new one takes to start saves nothing.
 const STABILIZATION: Span = Span::minutes(5);
@@ -106,16 +100,6 @@ pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result
     need.idle &= question.knows_arrivals();
     need.outage = question.outage(load, present, plan);
     Ok(need)
-}
-
-// === impl Wanted ===
-
-impl Wanted {
-    /// No more than ran lately, with the same margin above what is likely: no rise is anticipated.
-    fn within(self, lately: Replicas) -> Replicas {
-        let margin = self.insured.get().saturating_sub(self.likely.get());
-        self.insured.min(Replicas::covering(f64::from(lately.get()) + f64::from(margin)))
-    }
 }
 
 // === impl SignalInputs ===
@@ -307,7 +291,7 @@ impl SignalInputs<'_> {
         let lately = self.needed_lately(pays).max(need.reactive);
         let soon = match self.drain() {
             Some(_) => Replicas::ZERO,
-            None => self.asked_before_news(&view, window, insured).within(lately),
+            None => self.asked_before_news(&view, window, insured, lately),
         };
         let again = again.min(lately).max(soon);
         let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
@@ -337,13 +321,22 @@ impl SignalInputs<'_> {
 
     /// What this forecast will ask for until the next sample is read, as far as a release would still be held by the HPA.
     /// The window moves on between two samples and the forecast does not: a replica let go meanwhile would be wanted
-    /// again without any news, at every sample of a series whose step is long.
-    fn asked_before_news(&self, view: &View<'_>, window: LeadWindow, insured: Insured) -> Wanted {
+    /// again without any news, at every sample of a series whose step is long. It is no more than ran lately with the same
+    /// margin above what is likely: no rise is anticipated.
+    fn asked_before_news(
+        &self,
+        view: &View<'_>,
+        window: LeadWindow,
+        insured: Insured,
+        lately: Replicas,
+    ) -> Replicas {
         let news = view.tracker.at() + self.signal.step.span() + self.signal.settle;
         let wait = news.since(view.until).clamp(Span::ZERO, STABILIZATION);
         let (length, need) = (window.length() + wait, self.need());
         let likely = need.expected(view.load(length).at(Quantile::MEDIAN));
-        Wanted { likely, insured: view.need(length, insured, need) }
+        let asked = view.need(length, insured, need);
+        let margin = asked.get().saturating_sub(likely.get());
+        asked.min(Replicas::covering(f64::from(lately.get()) + f64::from(margin)))
     }
 
     fn notes(&self, plan: &SignalPlan, rung: DegradationLevel, age: Span) -> Vec<Note> {

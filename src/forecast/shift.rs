@@ -27,7 +27,7 @@ pub(super) struct Shifted {
 /// Samples further apart than this tell the climbs of a usual day from a shift too late.
 const COARSE: i64 = 900;
 /// How strongly the smaller loss is preferred.
-const LEARNING_RATES: f32 = 8.0;
+const LEARNING_RATE: f32 = 8.0;
 /// A new hypothesis starts as one that lost so many times what the other did.
 const NEWCOMER: f32 = 1.1;
 /// A factor that is nearer to one is no shift, and none is further off.
@@ -74,7 +74,7 @@ impl Shifted {
         std::array::from_fn(|l| {
             let (own, other) = (unit * sum(&self.state, l) + EPSILON, sum(state, l) + EPSILON);
             let least = own.min(other);
-            let [own, other] = [own, other].map(|loss| decline(LEARNING_RATES * (loss / least - 1.0)));
+            let [own, other] = [own, other].map(|loss| decline(LEARNING_RATE * (loss / least - 1.0)));
             own / (own + other)
         })
     }

@@ -74,6 +74,8 @@ pub(super) struct Totals {
 
 /// The chosen rows, in order.
 pub(super) struct Fleet<'a> {
+    /// How many of all workloads are in trouble, and how many are to be looked at, whatever is chosen.
+    pub all: (usize, usize),
     pub rows: Vec<Row<'a>>,
     pub totals: Totals,
 }
@@ -84,7 +86,7 @@ pub(super) const ROWS: usize = 100;
 // === impl Sort ===
 
 impl Sort {
-    /// Everything to sort by, with its name and the heading.
+    /// Everything to sort by, with its name in a link.
     pub const ALL: [(Sort, &'static str); 7] = [
         (Sort::State, "state"),
         (Sort::Name, "name"),
@@ -128,8 +130,11 @@ impl Choice {
 impl<'a> Fleet<'a> {
     /// The rows that a choice keeps, in its order.
     pub fn of(known: &'a [KnownWorkload], choice: &Choice, now: Time) -> Self {
-        let all = known.iter().map(|known| Row { known, state: known.condition(now) });
-        let mut rows: Vec<Row<'a>> = all.filter(|row| choice.keeps(row)).collect();
+        let mut rows: Vec<Row<'a>> =
+            known.iter().map(|known| Row { known, state: known.condition(now) }).collect();
+        let count = |severity| rows.iter().filter(|row| row.state.severity() == severity).count();
+        let all = (count(Severity::Bad), count(Severity::Warning));
+        rows.retain(|row| choice.keeps(row));
         // Stable: among equals the order of names stays.
         match choice.sort {
             Sort::Name => {}
@@ -141,7 +146,7 @@ impl<'a> Fleet<'a> {
             Sort::Short => rows.sort_by(|a, b| most_first(a.worth().avoided, b.worth().avoided)),
         }
         let totals = rows.iter().fold(Totals::default(), |totals, row| totals.with(row));
-        Fleet { rows, totals }
+        Fleet { all, rows, totals }
     }
 
     /// The last page, counted from 0.

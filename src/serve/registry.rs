@@ -178,7 +178,7 @@ impl Registry {
         }
         let is_first = entries.is_empty();
         let sets = entries.entry(id.clone()).or_default();
-        let newest = sets.iter().max_by_key(|set| set.last_asked).and_then(Set::state);
+        let newest = newest(sets).and_then(Set::state);
         let (fingerprint, now) = (set.fingerprint, set.first_asked);
         drop_outdated(sets, fingerprint, now);
         if sets.iter().all(|known| known.fingerprint != fingerprint) {
@@ -256,6 +256,11 @@ fn shared_name(sets: usize, id: &WorkloadId) -> Fault {
          {PATCHING} later"
     );
     Fault::in_words("metricName", found, expected)
+}
+
+/// The set that KEDA asked with last.
+fn newest(sets: &[Set]) -> Option<&Set> {
+    sets.iter().max_by_key(|set| set.last_asked)
 }
 
 /// How long two sets have been asked for side by side.

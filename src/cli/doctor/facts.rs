@@ -167,7 +167,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     // Every replica of the server publishes the same.
     let cost = format!("max(avg_over_time({answered}[1d])) / max(avg_over_time({by_load}[1d]))");
     let needed = format!("max(max_over_time({answered}[{over}]) or max_over_time({by_load}[{over}]))");
-    look.at(ALIVE).await;
+    look.begin().await;
     let facts = Facts {
         names: Names {
             namespace: names.namespace.clone(),
@@ -246,14 +246,14 @@ impl<'a> Look<'a> {
         answer
     }
 
+    /// Asks whether it answers at all; any error says that it does not.
+    async fn begin(&self) {
+        let Some(source) = self.prometheus else { return };
+        *self.trouble.borrow_mut() = source.instant(ALIVE, self.now).await.err().map(|e| e.to_string());
+    }
+
     async fn at(&self, query: &str) -> Seen {
-        let answer = self.source()?.instant(query, self.now).await;
-        if query == ALIVE
-            && let Err(error) = &answer
-        {
-            self.trouble.borrow_mut().get_or_insert_with(|| error.to_string());
-        }
-        self.noted(answer).ok().flatten()
+        self.noted(self.source()?.instant(query, self.now).await).ok().flatten()
     }
 
     async fn back(&self, query: &str) -> Option<Series> {

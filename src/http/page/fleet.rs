@@ -19,7 +19,12 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
     let (known, now) = (overview.workloads(), overview.now());
     let fleet = Fleet::of(&known, choice, now);
     out.push_str(&head("Workloads", "", Some(now)));
-    writeln!(out, "<h1>{}</h1>\n<p>{}</p>", counted(known.len(), "workload"), headline(&known, now))?;
+    writeln!(
+        out,
+        "<h1>{}</h1>\n<p>{}</p>",
+        counted(known.len(), "workload"),
+        headline(known.len(), fleet.all)
+    )?;
     if known.is_empty() {
         out.push_str(FOOT);
         return Ok(());
@@ -48,10 +53,8 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
 }
 
 /// How all of them stand, whatever is chosen.
-fn headline(known: &[KnownWorkload], now: Time) -> String {
-    let states: Vec<Condition> = known.iter().map(|known| known.condition(now)).collect();
-    let count = |severity| states.iter().filter(|state| state.severity() == severity).count();
-    match (known.len(), count(Severity::Bad), count(Severity::Warning)) {
+fn headline(count: usize, (bad, warnings): (usize, usize)) -> String {
+    match (count, bad, warnings) {
         (0, ..) => {
             "KEDA has asked for none yet. Apply a ScaledObject whose trigger names this server; it appears \
                     within its polling interval."

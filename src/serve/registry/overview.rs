@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{PATCHING, Registry, Serving, Set, overlap, shared_name};
+use super::{PATCHING, Registry, Serving, Set, newest, overlap, shared_name};
 use crate::decide::{Moment, Retold};
 use crate::history::Series;
 use crate::http::{Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
@@ -81,7 +81,7 @@ impl Overview for Registry {
     fn metrics(&self) -> &Metrics {
         let (now, metrics) = (self.now(), &self.shared.metrics);
         let age = |sets: &Vec<Set>| {
-            let newest = sets.iter().max_by_key(|set| set.last_asked)?.state()?;
+            let newest = newest(sets)?.state()?;
             Some(now.since(newest.ok()?.at))
         };
         let all: Vec<_> =
@@ -101,7 +101,7 @@ impl Overview for Registry {
 impl Registry {
     /// The workload of the keys that KEDA asked with last.
     fn newest(&self, id: &WorkloadId) -> Option<Arc<Workload>> {
-        self.lock().get(id)?.iter().max_by_key(|set| set.last_asked)?.workload()
+        newest(self.lock().get(id)?)?.workload()
     }
 
     /// How long no loop has turned until `now`, where that is too long.
@@ -116,7 +116,7 @@ impl Registry {
 
 /// How a workload stands, by the keys that it was asked with last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
-    let newest = sets.iter().max_by_key(|set| set.last_asked)?;
+    let newest = newest(sets)?;
     let mut worth = None;
     let (status, policy) = match &newest.serving {
         _ if overlap(sets) > PATCHING => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Registry, Serving};
+use super::{Registry, Serving, newest};
 use crate::decide::{Blind, State};
 use crate::units::{Span, Time};
 
@@ -80,7 +80,7 @@ impl Registry {
         };
         let rows: Vec<Arc<str>> = {
             let entries = self.lock();
-            let newest = entries.values().filter_map(|sets| sets.iter().max_by_key(|set| set.last_asked));
+            let newest = entries.values().filter_map(|sets| newest(sets));
             newest.filter_map(|set| set.row.clone()).collect()
         };
         // A panic would be one file that is not written.
