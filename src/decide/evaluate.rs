@@ -321,8 +321,8 @@ impl SignalInputs<'_> {
 
     /// What this forecast will ask for until the next sample is read, as far as a release would still be held by the HPA.
     /// The window moves on between two samples and the forecast does not: a replica let go meanwhile would be wanted
-    /// again without any news, at every sample of a series whose step is long. It is no more than ran lately with the same
-    /// margin above what is likely: no rise is anticipated.
+    /// again without any news, at every sample of a series whose step is long. It is no more than ran lately with the
+    /// same margin above what is likely: no rise is anticipated.
     fn asked_before_news(
         &self,
         view: &View<'_>,
