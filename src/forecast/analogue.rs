@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::bins::Past;
+use super::bins::{Past, Window};
 use super::now::Now;
 use super::pool::{L, LEVELS, MEDIAN};
 use super::tasks::{DAY, Plan, Task};
@@ -82,7 +82,7 @@ const COARSE: i64 = 600;
 const DAYS: usize = 13;
 const AROUND: i64 = 2 * 3_600;
 /// A shape six hours away in time of day is as far as one whose newest bin differs by the standard deviation.
-const CLOCK: f32 = 1.0;
+const CLOCK: f32 = 30.0;
 /// How many neighbours count: a share of the bins, between these.
 const SHARE: f64 = 0.004;
 const COUNT: (usize, usize) = (10, 16);
@@ -285,21 +285,24 @@ struct Sequel {
     last: i64,
     /// How much of a point lies with the last.
     share: f32,
+    /// The parts of a window.
+    window: Window,
     /// The most bins back that it can be looked up.
     kept: i64,
 }
 
 impl Sequel {
     fn new(plan: &Plan, is_peak: bool, at: i64, ahead: i64) -> Self {
+        let window = Window::new((plan.step, plan.bin), at, at + ahead);
         if is_peak {
-            let (first, last) = ((at + plan.step).div_euclid(plan.bin), (at + ahead).div_euclid(plan.bin));
-            return Sequel { is_peak, first, last, share: 0.0, kept: 7 * DAY / plan.bin };
+            let Window { first, last, .. } = window;
+            return Sequel { is_peak, first, last, share: 0.0, window, kept: 7 * DAY / plan.bin };
         }
         // On the line through the middles of two bins.
         let to = at + ahead - (plan.bin - plan.step) / 2;
         let first = to.div_euclid(plan.bin);
         let share = (to - first * plan.bin) as f32 / plan.bin as f32;
-        Sequel { is_peak, first, last: first + i64::from(share > 0.0), share, kept: i64::MAX }
+        Sequel { is_peak, first, last: first + i64::from(share > 0.0), share, window, kept: i64::MAX }
     }
 
     /// The load at the target, or the largest until then, as it was some bins earlier; `None` where that reaches beyond
@@ -311,8 +314,8 @@ impl Sequel {
         }
         if self.is_peak {
             let mut highest = f64::MIN;
-            for bin in first..=last {
-                highest = highest.max(past.peak(bin)?);
+            for (bin, part) in self.window.bins() {
+                highest = highest.max(past.part_peak((bin - back, part), known)?);
             }
             return Some(highest as f32);
         }

@@ -38,8 +38,53 @@ pub(super) struct Past<'a> {
     pub old: &'a Bins,
     pub new: &'a Bins,
     pub pattern: &'a Pattern,
-    /// Seconds of a bin.
+    /// Seconds of a bin, and of a slot.
     pub bin: i64,
+    pub step: i64,
+}
+
+/// The slots of a window, by the bins that they lie in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    /// The first and the last bin that have a part in it.
+    pub first: i64,
+    pub last: i64,
+    /// Which parts of them: from and to, in bins.
+    from: f64,
+    to: f64,
+}
+
+/// A part of a bin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    share: f64,
+    /// The neighbour that its middle is nearer to (one bin back or on), and how much of the way lies to it.
+    beside: (i64, f64),
+}
+
+// === impl Window ===
+
+impl Window {
+    /// The slots after one instant and up to another, for a step and a bin of so many seconds.
+    pub fn new((step, bin): (i64, i64), after: i64, until: i64) -> Self {
+        let (first, last) = ((after + step).div_euclid(bin), until.div_euclid(bin));
+        let part = |time: i64, of: i64| (time - of * bin) as f64 / bin as f64;
+        Window { first, last, from: part(after + step, first), to: part(until + step, last).min(1.0) }
+    }
+
+    /// Its bins, with the parts of them that lie in it.
+    pub fn bins(self) -> impl Iterator<Item = (i64, Part)> {
+        (self.first..=self.last).map(move |bin| (bin, self.part(bin)))
+    }
+
+    /// The part of a bin that lies in it.
+    pub fn part(&self, bin: i64) -> Part {
+        let from = if bin == self.first { self.from } else { 0.0 };
+        let to = if bin == self.last { self.to } else { 1.0 };
+        // From the middle of the bin.
+        let off = 0.5 * (from + to) - 0.5;
+        Part { share: to - from, beside: (if off < 0.0 { -1 } else { 1 }, off.abs()) }
+    }
 }
 
 // === impl Bins ===
@@ -172,19 +217,49 @@ impl Past<'_> {
         self.new.peak(bin).or_else(|| self.old.peak(bin))
     }
 
+    /// The load at an instant, on the line through the middles of the two bins around it: the mean of one bin alone is up
+    /// to half a bin behind a ramp.
+    pub fn mean_about(&self, time: i64) -> Option<f64> {
+        let middle = (self.bin - self.step) / 2;
+        let bin = (time - middle).div_euclid(self.bin);
+        let share = (time - middle - bin * self.bin) as f64 / self.bin as f64;
+        if share == 0.0 {
+            return self.mean(bin);
+        }
+        match (self.mean(bin), self.mean(bin + 1)) {
+            (Some(a), Some(b)) => Some(a + share * (b - a)),
+            (a, b) => a.or(b),
+        }
+    }
+
     /// The mean of the bin at an instant.
     pub fn mean_at(&self, time: i64) -> Option<f64> {
         self.mean(time.div_euclid(self.bin))
     }
 
-    /// The largest maximum of the bins from one instant to another; `None` if all are gaps.
+    /// The largest load of the slots after one instant and up to another, as far as bins tell; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
-        (from.div_euclid(self.bin)..=to.div_euclid(self.bin)).filter_map(|b| self.peak(b)).reduce(f64::max)
+        Window::new((self.step, self.bin), from, to).bins().filter_map(|part| self.part_peak(part, i64::MAX)).reduce(f64::max)
+    }
+
+    /// The largest load of a part of a bin, nothing of a bin after `known` looked at: the whole bin's for all of it, and
+    /// the less of a part the nearer to the mean there, so that what is said of a moving window does not jump where it
+    /// touches one bin more.
+    pub fn part_peak(&self, (bin, part): (i64, Part), known: i64) -> Option<f64> {
+        let peak = self.peak(bin)?;
+        if part.share >= 1.0 {
+            return Some(peak);
+        }
+        let own = self.mean(bin)?;
+        let beside = bin + part.beside.0;
+        let beside = if beside > known { None } else { self.mean(beside) }.unwrap_or(own);
+        let mean = own + part.beside.1 * (beside - own);
+        Some(mean + part.share * (peak - mean).max(0.0))
     }
 
     /// The same time of day some whole days before `time`: the nearest such day at or before `until`.
     pub fn lag(&self, time: i64, period: i64, until: i64) -> Option<f64> {
         let back = ((time - until + period - 1).div_euclid(period)).max(1);
-        self.mean_at(time - back * period)
+        self.mean_about(time - back * period)
     }
 }

@@ -51,7 +51,7 @@ impl Lesson {
     /// What can be looked up of the whole window.
     pub fn past<'a>(&'a self, plan: &Plan, none: &'a Bins) -> Past<'a> {
         let Lesson { profile, pattern, local, bins: old, .. } = self;
-        Past { profile, pattern, local, old, new: none, bin: plan.bin }
+        Past { profile, pattern, local, old, new: none, bin: plan.bin, step: plan.step }
     }
 }
 
@@ -91,6 +91,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
         old: &none,
         new: &none,
         bin: plan.bin,
+        step: plan.step,
     };
     for (slot, &value) in z.iter().enumerate() {
         let closed = now.fold(
@@ -132,7 +133,7 @@ fn write_rows(
         let ahead = plan.step * steps as i64;
         let o = outlook(now, past, ahead);
         let has_peak = plan.tasks.iter().any(|task| task.peak && task.steps == steps);
-        let point = point_lags(past, plan, now.at, ahead);
+        let point = point_lags(past, now.at, ahead);
         rows.push(Row {
             slot,
             origin,
@@ -143,7 +144,7 @@ fn write_rows(
             base: o.base as f32,
             departure: o.departure as f32,
             noise: o.noise.map(|n| n as f32),
-            lags: [point, if has_peak { peak_lags(past, plan, now.at, ahead) } else { point }],
+            lags: [point, if has_peak { peak_lags(past, now.at, ahead) } else { point }],
         });
     }
 }

@@ -4,9 +4,9 @@
 //! distribution: its value and the quantiles of its own past errors. A rule has a record only of the truths at which
 //! its lag existed, beside the forecast's loss at those same truths; what stood in for it earns it nothing.
 
-use super::bins::Past;
+use super::bins::{Past, Window};
 use super::pool::{EPSILON, L, LEVELS, pinball};
-use super::tasks::{DAY, Plan};
+use super::tasks::DAY;
 use super::transform::unstabilise32;
 
 /// The last value, the same time a day ago, the same time a week ago.
@@ -30,21 +30,20 @@ pub(super) struct Record {
 }
 
 /// What the seasonal rules expect of the load `ahead` seconds after `now`.
-pub(super) fn point_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> Lags {
+pub(super) fn point_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     [DAY, 7 * DAY].map(|period| {
         let to = now + ahead - back(ahead, period);
-        between_bins(past, plan, to).map_or(f32::NAN, |z| z as f32)
+        past.mean_about(to).map_or(f32::NAN, |z| z as f32)
     })
 }
 
-/// The same of the largest load until then: the largest of the bins that the same window touched.
-pub(super) fn peak_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> Lags {
+/// The same of the largest load until then.
+pub(super) fn peak_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     [DAY, 7 * DAY].map(|period| {
-        let shift = back(ahead, period);
-        let bins =
-            (now + plan.step - shift).div_euclid(plan.bin)..=(now + ahead - shift).div_euclid(plan.bin);
-        let peaks = bins.map(|bin| past.peak(bin));
+        let from = now - back(ahead, period);
+        let parts = Window::new((past.step, past.bin), from, from + ahead).bins();
         // One that is missing may have been the highest.
+        let peaks = parts.map(|part| past.part_peak(part, i64::MAX));
         let highest = peaks.reduce(|a, b| Some(a?.max(b?))).flatten();
         highest.map_or(f32::NAN, |z| z as f32)
     })
@@ -53,18 +52,6 @@ pub(super) fn peak_lags(past: &Past<'_>, plan: &Plan, now: i64, ahead: i64) -> L
 /// The fewest whole periods that lead from the target to what was known at the origin.
 fn back(ahead: i64, period: i64) -> i64 {
     ((ahead + period - 1) / period).max(1) * period
-}
-
-/// The load at an instant, on the line through the middles of the two bins around it: the mean of one bin alone is up to
-/// half a bin behind a ramp.
-fn between_bins(past: &Past<'_>, plan: &Plan, time: i64) -> Option<f64> {
-    let middle = (plan.bin - plan.step) / 2;
-    let bin = (time - middle).div_euclid(plan.bin);
-    let share = (time - middle - bin * plan.bin) as f64 / plan.bin as f64;
-    match (past.mean(bin), past.mean(bin + 1)) {
-        (Some(a), Some(b)) => Some(a + share * (b - a)),
-        (a, b) => a.or(b),
-    }
 }
 
 /// A rule's value with its error quantile of one level, in units of the series' scale; NaN where it has no value.

@@ -358,7 +358,7 @@ impl State {
             followed: followed.unwrap_or_default(),
             scale: learnt.model.scale(&view.noise.map(|n| n as f32)),
             own: standing.own,
-            lags: lags(&past, &fit.plan, self.now.at, ahead),
+            lags: lags(&past, self.now.at, ahead),
             raw: [0.0; L],
             pooled: [0.0; L],
         };
@@ -415,5 +415,6 @@ pub(super) fn past<'a>(fit: &'a Inner, new: &'a Bins) -> Past<'a> {
         new,
         pattern: &fit.pattern,
         bin: fit.plan.bin,
+        step: fit.plan.step,
     }
 }
