@@ -232,11 +232,6 @@ impl Past<'_> {
         }
     }
 
-    /// The mean of the bin at an instant.
-    pub fn mean_at(&self, time: i64) -> Option<f64> {
-        self.mean(time.div_euclid(self.bin))
-    }
-
     /// The largest load of the slots after one instant and up to another, as far as bins tell; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
         Window::new((self.step, self.bin), from, to).bins().filter_map(|part| self.part_peak(part, i64::MAX)).reduce(f64::max)

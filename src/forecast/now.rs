@@ -173,7 +173,7 @@ impl Now {
             None => fallback + self.departure,
         };
         self.previous = if self.seen > 1 || self.age > 0 { self.signal[LOAD] } else { z };
-        let lags = [DAY, 7 * DAY].map(|lag| past.mean_at(self.at - lag));
+        let lags = [DAY, 7 * DAY].map(|lag| past.mean_about(self.at - lag));
         let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
         self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
         let is_known = lags.iter().map(Option::is_some).chain(raw.is_own);
