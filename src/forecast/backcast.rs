@@ -42,11 +42,12 @@ fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
 }
 
-/// Shares that remain after so many slots: of losses, of error sizes, and of the loss just past.
-pub(super) fn keeps(plan: &Plan, task: &Task, slots: usize) -> (f32, f32, f32) {
+/// Shares that remain after a truth that stands for so many slots, so many after the one before: of losses, of error
+/// sizes, and of the loss just past.
+pub(super) fn keeps(plan: &Plan, task: &Task, share: f32, slots: usize) -> (f32, f32, f32) {
     let own = own_memory(plan);
     (
-        keep(plan, slots, task.memory),
+        0.5f64.powf(f64::from(share) * plan.step as f64 / task.memory) as f32,
         keep(plan, slots, own),
         keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)),
     )
@@ -96,6 +97,7 @@ fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'
     let judged = if judged.is_empty() { trials.iter().collect() } else { judged };
     let with_analogues = judged.into_iter().map(|trial| {
         let mut trial = trial.clone();
+        trial.share *= every as f32;
         if let Some(followed) = analogues.followed(task, trial.slot) {
             trial.asleep.wake(Expert::Analogues);
             trial.experts[Expert::Analogues.place()] = followed.mean;
@@ -118,9 +120,9 @@ fn speaking(trials: &[&Trial], expert: usize) -> impl Fn(&Trial) -> bool {
 fn usual_errors(trials: &[&Trial]) -> [f32; EXPERTS] {
     std::array::from_fn(|e| {
         let counts = speaking(trials, e);
-        let misses = trials.iter().filter(|t| counts(t)).map(|t| (t.truth - t.experts[e]).abs());
-        let (sum, n) = misses.fold((0.0, 0.0f32), |(s, n), miss| (s + miss, n + 1.0));
-        (sum / n.max(1.0)).max(1e-6)
+        let misses = trials.iter().filter(|t| counts(t)).map(|t| (t.share, (t.truth - t.experts[e]).abs()));
+        let (sum, n) = misses.fold((0.0, 0.0f32), |(s, n), (share, miss)| (s + share * miss, n + share));
+        (sum / n.max(1e-6)).max(1e-6)
     })
 }
 
@@ -267,7 +269,7 @@ fn replay(
                 }
                 let gap = last.map_or(task.stride, |l| known.slot - l);
                 let truth = unstabilise(f64::from(known.truth)) as f32;
-                let keeps = keeps(plan, task, gap);
+                let keeps = keeps(plan, task, known.share, gap);
                 standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
                 last = Some(known.slot);
                 next += 1;

@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub slot: usize,
     /// The number of the origin.
     pub origin: usize,
-    /// Slots since the row before, at most the stride of old rows: what the row stands for.
+    /// How many slots the row stands for.
     pub share: f32,
     pub features: [f32; FEATURES],
     pub experts: [f32; EXPERTS],
@@ -79,10 +79,10 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     now.begin(mean(z.get(..first).unwrap_or_default()));
     // Before the profile has seen a day, what it leaves is mostly its own ignorance.
     let settled = usize::try_from(DAY / plan.step).unwrap_or(1);
-    let schedule = Schedule::new(plan, z.len());
+    let schedule = Schedule::new(plan, z);
     let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::with_capacity(schedule.count())).collect();
     let none = Bins::default();
-    let (mut last, mut origins) = (None, 0);
+    let mut origins = 0;
     let (no_profile, no_pattern) = (Profile::new(plan.bin), Pattern::new(plan));
     let base = Past {
         profile: &no_profile,
@@ -106,9 +106,9 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
         if !value.is_nan() && slot >= settled {
             pattern.learn((now.local, now.at, plan.bin), now.roughness());
         }
-        if now.seen > 0 && schedule.is_origin(slot) {
-            let share = last.map_or(1, |l| slot - l).min(schedule.stride) as f32;
-            last = Some(slot);
+        if now.seen > 0
+            && let Some(share) = schedule.share(slot)
+        {
             let past = Past { profile: &profile, pattern: &pattern, old: &bins, ..base };
             write_rows(plan, &now, &past, (slot, z.len(), origins), share, &mut rows);
             origins += 1;
@@ -174,31 +174,81 @@ fn mean(z: &[f64]) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// Which slots are origins; counted back from the last slot, so that it is one.
+/// Which slots are origins, counted back from the last, which is one; and how many slots each of them stands for.
+///
+/// Half of them are spread evenly. The other half stands where the load moves, each for so many fewer slots (sampling
+/// with probability proportional to size: Hansen and Hurwitz 1943): a ramp of ten minutes a day would otherwise be met
+/// on some days and not on others, by where in the hour it begins.
 struct Schedule {
-    len: usize,
-    stride: usize,
-    recent: usize,
-    recent_stride: usize,
+    /// By slot; zero is no origin.
+    share: Vec<f32>,
 }
 
+/// The load moves as much as it differs from what it was so many seconds ago, counted up to so many times the mean.
+const MOVES_WITHIN: i64 = 300;
+const MOST_MOVED: f64 = 12.0;
+/// How much of the origins stands where the load moves.
+const MOVING: f64 = 0.5;
+
 impl Schedule {
-    fn new(plan: &Plan, len: usize) -> Self {
+    fn new(plan: &Plan, z: &[f64]) -> Self {
+        let len = z.len();
         let recent = usize::try_from(RECENT / plan.step).unwrap_or(1).min(len);
         let stride = stride_for(len, ORIGINS);
         let recent_stride = stride_for(recent, RECENT_ORIGINS).min(stride);
-        Schedule { len, stride, recent, recent_stride }
+        let moved = moved(z, usize::try_from(MOVES_WITHIN / plan.step).unwrap_or(1).max(1));
+        let mut share = vec![0.0f32; len];
+        // The last slot is an origin.
+        let mut due = 1.0;
+        for (back, (share, moved)) in share.iter_mut().zip(&moved).rev().enumerate() {
+            let stride = if back < recent { recent_stride } else { stride } as f64;
+            // Where nearly every slot is one, none is left out.
+            let moving = MOVING * (1.0 - 1.0 / stride);
+            let rate = ((1.0 - moving + moving * moved) / stride).min(1.0);
+            if back > 0 {
+                due += rate;
+            }
+            if due >= 1.0 {
+                due -= 1.0;
+                *share = (1.0 / rate) as f32;
+            }
+        }
+        Schedule { share }
     }
 
     /// About how many origins there are, a few more rather than fewer.
     fn count(&self) -> usize {
-        self.len / self.stride + self.recent / self.recent_stride + 2
+        self.share.iter().filter(|share| **share > 0.0).count()
     }
 
-    fn is_origin(&self, slot: usize) -> bool {
-        let back = self.len - 1 - slot;
-        back.is_multiple_of(if back < self.recent { self.recent_stride } else { self.stride })
+    /// How many slots the origin at a slot stands for; `None` if it is none.
+    fn share(&self, slot: usize) -> Option<f32> {
+        self.share.get(slot).copied().filter(|share| *share > 0.0)
     }
+}
+
+/// How far the load moves after each slot, in units of the mean over all; one where it cannot be told.
+fn moved(z: &[f64], within: usize) -> Vec<f64> {
+    // Means over the slots before and after, so that noise is no movement.
+    let (mut sum, mut seen) = (vec![0.0], vec![0usize]);
+    for &v in z {
+        let is_known = !v.is_nan();
+        sum.push(sum[sum.len() - 1] + if is_known { v } else { 0.0 });
+        seen.push(seen[seen.len() - 1] + usize::from(is_known));
+    }
+    let mean = |from: usize, to: usize| {
+        let n = seen[to] - seen[from];
+        (n > 0).then(|| (sum[to] - sum[from]) / n as f64)
+    };
+    let far: Vec<Option<f64>> = (1..=z.len())
+        .map(|now| {
+            let before = mean(now.saturating_sub(within), now)?;
+            Some((mean(now, (now + within).min(z.len()))? - before).abs())
+        })
+        .collect();
+    let known = || far.iter().copied().flatten();
+    let usual = known().sum::<f64>() / known().count().max(1) as f64;
+    far.iter().map(|far| far.filter(|_| usual > 0.0).map_or(1.0, |far| (far / usual).min(MOST_MOVED))).collect()
 }
 
 fn stride_for(slots: usize, origins: usize) -> usize {

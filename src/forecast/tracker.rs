@@ -384,7 +384,7 @@ impl State {
             let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
             let z = if learnt.task.peak { w.top } else { z as f32 };
             let truth = super::transform::unstabilise(f64::from(z)) as f32;
-            let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride);
+            let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride as f32, learnt.task.stride);
             let weights = standing.weights();
             let said = w.forecast.said(&learnt.errors);
             standing.learn(&learnt.errors, &weights, (&w.forecast, &said), (truth, z), keeps);
