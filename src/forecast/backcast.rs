@@ -10,7 +10,7 @@ use super::experts::{EXPERTS, Expert};
 use super::learn::FAR_THINNED;
 use super::models::Trial;
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{DIRECT, Errors, J, L, LEVELS, Pending, PoolState, SEEN, Table, Weights, own_size, spread};
+use super::pool::{DIRECT, Errors, J, L, LEVELS, Memory, Pending, PoolState, SEEN, Table, Weights, own_size, spread};
 use super::tasks::{DAY, Plan, Task};
 use super::transform::unstabilise;
 
@@ -42,15 +42,15 @@ fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
 }
 
-/// Shares that remain after a truth that stands for so many slots, so many after the one before: of losses, of error
-/// sizes, and of the loss just past.
-pub(super) fn keeps(plan: &Plan, task: &Task, share: f32, slots: usize) -> (f32, f32, f32) {
+/// What a truth counts that stands for so many slots and for so many usual truths, so many slots after the one before.
+pub(super) fn memory(plan: &Plan, task: &Task, (share, weight): (f32, f32), slots: usize) -> Memory {
     let own = own_memory(plan);
-    (
-        0.5f64.powf(f64::from(share) * plan.step as f64 / task.memory) as f32,
-        keep(plan, slots, own),
-        keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)),
-    )
+    Memory {
+        weight,
+        keep: 0.5f64.powf(f64::from(share) * plan.step as f64 / task.memory) as f32,
+        own: keep(plan, slots, own),
+        fresh: keep(plan, slots, FRESH.max(OWN_MEMORY.1 * plan.step as f64)),
+    }
 }
 
 /// Error quantiles and standing of a task after its trials; `None` if there is no trial.
@@ -269,8 +269,8 @@ fn replay(
                 }
                 let gap = last.map_or(task.stride, |l| known.slot - l);
                 let truth = unstabilise(f64::from(known.truth)) as f32;
-                let keeps = keeps(plan, task, known.share, gap);
-                standing.learn(errors, weights, (p, said), (truth, known.truth), keeps);
+                let memory = memory(plan, task, (known.share, known.weight), gap);
+                standing.learn(errors, weights, (p, said), (truth, known.truth), memory);
                 last = Some(known.slot);
                 next += 1;
                 if next % RENEW == 0 {

@@ -56,9 +56,9 @@ impl Correction {
         q
     }
 
-    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that
-    /// remains.
-    pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32) {
+    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that remains, `weight`
+    /// how many usual truths it stands for.
+    pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32, weight: f32) {
         let width = width(raw);
         for ((moved, rolling_loss), speed) in self.moved.iter_mut().zip(&mut self.rolling_loss).zip(SPEED) {
             for l in 0..L {
@@ -66,7 +66,7 @@ impl Correction {
                 let forecast = (raw[l] + moved[l] * width).max(0.0);
                 rolling_loss[l] = keep * rolling_loss[l] + (1.0 - keep) * pinball(level, truth - forecast);
                 let step = if truth <= forecast + TIE { level - 1.0 } else { level };
-                moved[l] = (moved[l] + speed * step).clamp(LIMIT.0, LIMIT.1);
+                moved[l] = (moved[l] + weight * speed * step).clamp(LIMIT.0, LIMIT.1);
             }
         }
     }
@@ -100,7 +100,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let truth = 2.0 * (state >> 8) as f32 / (1u32 << 24) as f32;
             covered += u32::from(i >= 2_000 && truth <= correction.apply(raw)[UPPER]);
-            correction.learn(&raw, truth, 0.99);
+            correction.learn(&raw, truth, 0.99, 1.0);
         }
         assert!((covered as f32 / 2_000.0 - 0.95).abs() < 0.02, "{covered} of 2000");
     }

@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub origin: usize,
     /// How many slots the row stands for.
     pub share: f32,
+    /// And how many usual rows of its time.
+    pub weight: f32,
     pub features: [f32; FEATURES],
     pub experts: [f32; EXPERTS],
     pub asleep: Asleep,
@@ -122,7 +124,7 @@ fn write_rows(
     now: &Now,
     past: &Past<'_>,
     (slot, len, origin): (usize, usize, usize),
-    share: f32,
+    (share, weight): (f32, f32),
     rows: &mut [Vec<Row>],
 ) {
     for (&steps, rows) in plan.designs.iter().zip(rows) {
@@ -138,6 +140,7 @@ fn write_rows(
             slot,
             origin,
             share,
+            weight,
             features: o.features,
             experts: o.experts.map(|e| e as f32),
             asleep: o.asleep,
@@ -180,8 +183,11 @@ fn mean(z: &[f64]) -> Option<f64> {
 /// with probability proportional to size: Hansen and Hurwitz 1943): a ramp of ten minutes a day would otherwise be met
 /// on some days and not on others, by where in the hour it begins.
 struct Schedule {
-    /// By slot; zero is no origin.
-    share: Vec<f32>,
+    /// By slot, how many usual origins of its time it stands for; zero is no origin.
+    weight: Vec<f32>,
+    stride: usize,
+    recent: usize,
+    recent_stride: usize,
 }
 
 /// The load moves as much as it differs from what it was so many seconds ago, counted up to so many times the mean.
@@ -197,10 +203,10 @@ impl Schedule {
         let stride = stride_for(len, ORIGINS);
         let recent_stride = stride_for(recent, RECENT_ORIGINS).min(stride);
         let moved = moved(z, usize::try_from(MOVES_WITHIN / plan.step).unwrap_or(1).max(1));
-        let mut share = vec![0.0f32; len];
+        let mut weight = vec![0.0f32; len];
         // The last slot is an origin.
         let mut due = 1.0;
-        for (back, (share, moved)) in share.iter_mut().zip(&moved).rev().enumerate() {
+        for (back, (weight, moved)) in weight.iter_mut().zip(&moved).rev().enumerate() {
             let stride = if back < recent { recent_stride } else { stride } as f64;
             // Where nearly every slot is one, none is left out.
             let moving = MOVING * (1.0 - 1.0 / stride);
@@ -210,20 +216,23 @@ impl Schedule {
             }
             if due >= 1.0 {
                 due -= 1.0;
-                *share = (1.0 / rate) as f32;
+                *weight = (1.0 / (rate * stride)) as f32;
             }
         }
-        Schedule { share }
+        Schedule { weight, stride, recent, recent_stride }
     }
 
-    /// About how many origins there are, a few more rather than fewer.
+    /// How many origins there are.
     fn count(&self) -> usize {
-        self.share.iter().filter(|share| **share > 0.0).count()
+        self.weight.iter().filter(|weight| **weight > 0.0).count()
     }
 
-    /// How many slots the origin at a slot stands for; `None` if it is none.
-    fn share(&self, slot: usize) -> Option<f32> {
-        self.share.get(slot).copied().filter(|share| *share > 0.0)
+    /// How many slots the origin at a slot stands for, and how many usual origins of its time; `None` if it is none.
+    fn share(&self, slot: usize) -> Option<(f32, f32)> {
+        let weight = self.weight.get(slot).copied().filter(|weight| *weight > 0.0)?;
+        let is_recent = self.weight.len() - 1 - slot < self.recent;
+        let stride = if is_recent { self.recent_stride } else { self.stride };
+        Some((weight * stride as f32, weight))
     }
 }
 

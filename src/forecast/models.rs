@@ -30,6 +30,7 @@ pub(super) struct Trial {
     /// The number of the origin.
     pub origin: usize,
     pub share: f32,
+    pub weight: f32,
     pub experts: [f32; EXPERTS],
     pub asleep: Asleep,
     pub scale: f32,
@@ -132,6 +133,7 @@ pub(super) fn fit_design(
                 slot: row.slot,
                 origin: row.origin,
                 share: row.share,
+                weight: row.weight,
                 experts,
                 asleep: row.asleep,
                 scale: 0.0,

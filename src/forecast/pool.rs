@@ -117,6 +117,17 @@ fn expert_of(member: usize) -> usize {
     }
 }
 
+/// How much a truth counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Memory {
+    /// How many usual truths it stands for.
+    pub weight: f32,
+    /// What remains of losses, of error sizes, and of the loss just past.
+    pub keep: f32,
+    pub own: f32,
+    pub fresh: f32,
+}
+
 /// Weights of the members: by learning rate, and blended.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
@@ -183,15 +194,14 @@ impl PoolState {
         p.pooled = self.correction.apply(p.raw);
     }
 
-    /// Learns from a truth (in units of the scale, and on the variance-stabilised scale). `keep` is the share of the
-    /// old record that remains, `keep_own` that of the error sizes.
+    /// Learns from a truth (in units of the scale, and on the variance-stabilised scale).
     pub fn learn(
         &mut self,
         errors: &Errors,
         weights: &Weights,
         (p, said): (&Pending, &Table),
         (truth, z): (f32, f32),
-        (keep, keep_own, keep_fresh): (f32, f32, f32),
+        Memory { weight, keep, own: keep_own, fresh: keep_fresh }: Memory,
     ) {
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
@@ -225,7 +235,7 @@ impl PoolState {
             let covered = truth <= p.pooled[l] + TIE;
             self.cover[l] = slow * self.cover[l] + (1.0 - slow) * f32::from(u8::from(covered));
         }
-        self.correction.learn(&p.raw, truth, keep);
+        self.correction.learn(&p.raw, truth, keep, weight);
         self.record.learn(&errors.plain, p.rules(), p.scale, &p.pooled, truth, slow);
         for (rule, level) in self.rules.iter_mut().zip(JUDGED) {
             *rule = rule.next(&self.record, level);

@@ -10,7 +10,7 @@ use crate::history::Series;
 use crate::units::{Quantile, Span, Time};
 
 use super::analogue::Near;
-use super::backcast::keeps;
+use super::backcast::memory;
 use super::bins::{Bins, Past};
 use super::experts::{Expert, outlook};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
@@ -384,10 +384,11 @@ impl State {
             let (Some(w), Some(z)) = (waiting.pop_front(), z) else { continue };
             let z = if learnt.task.peak { w.top } else { z as f32 };
             let truth = super::transform::unstabilise(f64::from(z)) as f32;
-            let keeps = keeps(&fit.plan, &learnt.task, learnt.task.stride as f32, learnt.task.stride);
+            let stride = learnt.task.stride;
+            let memory = memory(&fit.plan, &learnt.task, (stride as f32, 1.0), stride);
             let weights = standing.weights();
             let said = w.forecast.said(&learnt.errors);
-            standing.learn(&learnt.errors, &weights, (&w.forecast, &said), (truth, z), keeps);
+            standing.learn(&learnt.errors, &weights, (&w.forecast, &said), (truth, z), memory);
         }
     }
 
