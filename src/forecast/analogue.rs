@@ -81,8 +81,9 @@ const COARSE: i64 = 600;
 /// Neighbours are searched so many days back and so many seconds around the time of day: means are kept for a fortnight.
 const DAYS: usize = 13;
 const AROUND: i64 = 2 * 3_600;
-/// A shape six hours away in time of day is as far as one whose newest bin differs by the standard deviation.
-const CLOCK: f32 = 30.0;
+/// A shape 45 minutes away in time of day is as far as one whose newest bin differs by the standard deviation: what
+/// follows a neighbour of another time of day is what the clock does there.
+const CLOCK: f32 = 60.0;
 /// How many neighbours count: a share of the bins, between these.
 const SHARE: f64 = 0.004;
 const COUNT: (usize, usize) = (10, 16);

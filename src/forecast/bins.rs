@@ -234,7 +234,10 @@ impl Past<'_> {
 
     /// The largest load of the slots after one instant and up to another, as far as bins tell; `None` if all are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
-        Window::new((self.step, self.bin), from, to).bins().filter_map(|part| self.part_peak(part, i64::MAX)).reduce(f64::max)
+        Window::new((self.step, self.bin), from, to)
+            .bins()
+            .filter_map(|part| self.part_peak(part, i64::MAX))
+            .reduce(f64::max)
     }
 
     /// The largest load of a part of a bin, nothing of a bin after `known` looked at: the whole bin's for all of it, and

@@ -257,7 +257,9 @@ fn moved(z: &[f64], within: usize) -> Vec<f64> {
         .collect();
     let known = || far.iter().copied().flatten();
     let usual = known().sum::<f64>() / known().count().max(1) as f64;
-    far.iter().map(|far| far.filter(|_| usual > 0.0).map_or(1.0, |far| (far / usual).min(MOST_MOVED))).collect()
+    far.iter()
+        .map(|far| far.filter(|_| usual > 0.0).map_or(1.0, |far| (far / usual).min(MOST_MOVED)))
+        .collect()
 }
 
 fn stride_for(slots: usize, origins: usize) -> usize {
