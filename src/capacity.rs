@@ -1,9 +1,10 @@
-//! What one replica carries, from what a service was seen to do; or why that cannot be told.
+//! Learns what one replica carries from observations of a service, or says why that cannot be told.
 //!
-//! Load, ready replicas and whatever else is known (CPU, latency, failures, work that waits) become cells; a line of CPU,
-//! the knee of an objective, the throughput under a backlog each answer or refuse with a reason; the smallest answer
-//! binds. A function of the observations alone: no clock, no memory, no randomness. It never answers beyond what the
-//! observations bear, and never takes a bottleneck elsewhere for the capacity of a replica.
+//! Load, ready replicas and any further data (CPU, latency, failures, backlog) are joined into cells. Three methods
+//! each answer or refuse with a reason: a line of CPU, the knee of an objective, the throughput under a backlog. The
+//! smallest answer binds. The result is a function of the observations: no clock, no memory, no randomness. It never
+//! answers beyond what the observations support, and never takes a bottleneck elsewhere for the capacity of a
+//! replica.
 
 mod carried;
 mod cells;
@@ -31,79 +32,80 @@ use crate::units::Span;
 use cells::Cells;
 use knee::Point;
 
-/// What is asked.
+/// The question to answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Question {
-    /// CPU cores (or devices) that one replica requests; without it CPU tells nothing.
+    /// CPU cores (or devices) that one replica requests; without it CPU is not used.
     pub request: Option<f64>,
     /// How much of the request a replica may use, 0 to 1.
     pub utilization: f64,
-    /// What must hold for the users of the service.
+    /// The objective that must hold for the users of the service.
     pub objective: Option<Limit>,
 }
 
-/// What bounds the load of a replica.
+/// What limits the load of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// CPU at the wanted utilization.
     Cpu,
-    /// The objective is missed beyond it.
+    /// The objective is missed beyond this load.
     Latency,
-    /// All that a replica completes while work waits.
+    /// The most that a replica completes while work waits.
     Throughput,
-    /// What was carried with the objective met, or one and a half times that.
+    /// The load that was carried with the objective met, or one and a half times that.
     Demonstrated,
 }
 
 /// What one replica carries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Known {
-    /// The load of one replica, with the range that holds it nine times of ten.
+    /// The load of one replica, with a range that contains it nine times out of ten.
     pub carried: Estimate,
     /// What bounds it.
     pub bound: Bound,
-    /// It over the largest load of a replica that was seen for a while; above 1 it lies beyond what was seen.
+    /// The answer divided by the largest load of a replica that was seen for a while; above 1 it lies beyond what was
+    /// seen.
     pub beyond: f64,
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// So much.
+    /// The capacity.
     Known(Known),
-    /// Not from these observations; the reason that weighs most comes first.
+    /// These observations cannot tell; the most important reason comes first.
     CannotTell(Vec<Why>),
 }
 
-/// What each of the ways to learn says.
+/// The answer of each method.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answers {
-    /// What CPU says, where it was asked.
+    /// The answer from CPU, if it was asked for.
     pub cpu: Option<Result<CpuFit, Why>>,
-    /// What the objective says, where there is one.
+    /// The answer from the objective, if there is one.
     pub latency: Option<Result<Estimate, Why>>,
-    /// What replicas complete while work waits, where that is known.
+    /// What replicas complete while work waits, if that is known.
     pub throughput: Option<Result<Estimate, Why>>,
-    /// The largest load of a replica carried for a quarter of an hour with the objective met.
+    /// The largest load of a replica that was carried for a quarter of an hour with the objective met.
     pub demonstrated: Option<f64>,
     /// The largest load of a replica seen for a while.
     pub seen: f64,
 }
 
-/// The answer with what it rests on.
+/// The answer with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Findings {
     /// The answer.
     pub verdict: Verdict,
-    /// What it was taken from.
+    /// The answers of the methods.
     pub answers: Answers,
-    /// The objective that was looked at, with a number in place of [`Limit::TwiceQuiet`].
+    /// The objective that was used, with a number in place of [`Limit::TwiceQuiet`].
     pub objective: Option<Limit>,
-    /// The answer by the number of replicas, where two or more can be told apart.
+    /// The answer for each number of replicas, if two or more can be told apart.
     pub by_replicas: Vec<AtCount>,
-    /// Whether it depends on the number of replicas: the answer is then that of the largest number.
+    /// Whether the answer depends on the number of replicas; it is then the answer for the largest number.
     pub depends_on_replicas: bool,
-    /// The whole load that more replicas hardly raise.
+    /// The total load that more replicas hardly raise.
     pub ceiling: Option<f64>,
     /// Cells that were learned from.
     pub cells: usize,
@@ -113,7 +115,7 @@ pub struct Findings {
     pub keeps_starts: bool,
 }
 
-/// Fewer cells tell nothing.
+/// With fewer cells there is no answer.
 const FEWEST: usize = 12;
 /// The load of a replica must span this factor between its 5th and 95th percentile, or in a planned squeeze.
 const SPAN: f64 = 2.0;
@@ -121,10 +123,10 @@ const SPAN: f64 = 2.0;
 const SQUEEZE_MINUTES: f64 = 15.0;
 /// What was carried limits the answer to this factor of it.
 const MOST_OF_CARRIED: f64 = 1.5;
-/// Seen for so long, or for this share of the time where that is less, a load was there for a while.
+/// A load was seen for a while if it lasted this long, or this share of the time if that is less.
 const SEEN_MINUTES: f64 = 15.0;
 const SEEN_SHARE: f64 = 0.02;
-/// Where this much time was observed, CPU is compared over five minutes: its meters lag by one or two.
+/// From this much observed time on, CPU is compared over five minutes: its metrics lag by one or two.
 const LONG_MINUTES: f64 = 1_440.0;
 
 /// Learns what one replica carries.
@@ -161,7 +163,7 @@ pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
     findings
 }
 
-/// The objective, with its number; twice the quiet latency where nothing else was asked.
+/// The objective with its number; twice the quiet latency if nothing else was asked.
 fn limit(cells: &Cells, evidence: &Evidence, question: &Question) -> Option<Limit> {
     let given = match question.objective {
         None if question.request.is_none() && evidence.has(Column::Latency) => Some(Limit::TwiceQuiet),
@@ -186,7 +188,7 @@ fn seen(cells: &Cells) -> f64 {
     spread::quantile(cells, 1.0 - enough / minutes.max(1.0))
 }
 
-/// What forbids any answer.
+/// Reasons against any answer.
 fn doubts(cells: &Cells) -> Vec<Why> {
     let mut doubts = Vec::new();
     let share = |share: f64| spread::quantile(cells, share);
@@ -237,11 +239,11 @@ fn follows(cells: &Cells) -> f64 {
     if spread > 1e-9 { (xy - x * y / n) / spread.sqrt() } else { 0.0 }
 }
 
-/// Whether the load of a replica is told by the number of replicas alone.
+/// Whether the number of replicas alone determines the load of a replica.
 fn is_confounded(cells: &Cells) -> bool {
-    /// This share of the variation and more.
+    /// The share of the variation that counts as nearly all.
     const NEARLY_ALL: f64 = 0.98;
-    /// A load that varies by less than a tenth is flat, whatever tells it.
+    /// A load that varies by less than a tenth is flat, whatever explains it.
     const VARIED: f64 = 0.1;
     let mut groups: std::collections::BTreeMap<i64, (f64, f64, f64)> = std::collections::BTreeMap::new();
     for i in 0..cells.len() {
@@ -278,9 +280,9 @@ impl Answers {
         self.latency.is_some_and(|knee| knee.is_ok()) || self.throughput.is_some_and(|rate| rate.is_ok())
     }
 
-    /// The smallest of the answers, or the reason that there is none.
+    /// The smallest of the answers, or the reason why there is none.
     fn known(&self) -> Result<Known, Why> {
-        // An objective that is missed for a reason that no replica can mend leaves nothing for CPU to say.
+        // If the objective is missed for a reason that more replicas cannot fix, CPU is not consulted.
         if let Some(Err(why)) = self.latency
             && why.lies_elsewhere()
         {
@@ -308,7 +310,7 @@ impl Answers {
         Ok(Known { carried: held, bound, beyond: held.value / self.seen })
     }
 
-    /// Why some of them are missing, the objective first: it is what matters to people.
+    /// Why some answers are missing; the objective first, because it matters most to people.
     fn refused(&self) -> impl Iterator<Item = Why> {
         let all = [
             self.latency.and_then(Result::err),
@@ -318,7 +320,7 @@ impl Answers {
         all.into_iter().flatten()
     }
 
-    /// All reasons, each kind once.
+    /// All reasons, each kind only once.
     fn reasons(&self, doubts: Vec<Why>, first: Option<Why>) -> Vec<Why> {
         let mut all: Vec<Why> = Vec::new();
         for why in doubts.into_iter().chain(first).chain(self.refused()) {
@@ -333,10 +335,10 @@ impl Answers {
 // === impl Findings ===
 
 impl Findings {
-    /// The answer by the number of replicas; where it depends on that, the one of the largest number.
+    /// The answer for each number of replicas; if it depends on that, the one for the largest number.
     fn by_count(&mut self, known: Known, cells: &Cells, points: &[Point]) -> Known {
         let mut by = Vec::new();
-        // CPU is one line for all: alone it says nothing about their number.
+        // CPU is one line for all numbers of replicas, so alone it says nothing about their number.
         if !self.answers.tells_by_count() {
             return known;
         }

@@ -1,7 +1,7 @@
-//! From load to replicas: what a load needs, how far ahead to look, how much to insure.
+//! From load to replicas: how many a load needs, how far ahead to look, how much to insure.
 //!
-//! Everything here is arithmetic on a forecast and a policy. It knows neither the schedule's floors nor the
-//! failing sources; those are `decide`'s.
+//! Everything here is arithmetic on a forecast and a policy. It knows nothing about the schedule's minimums or
+//! failing sources; both belong to `decide`.
 
 mod drain;
 mod insurance;
@@ -19,8 +19,8 @@ pub use starts::{Learned, learned_lead, starts};
 
 use crate::units::{Replicas, Threshold, exceeds};
 
-/// The fewest replicas that carry `load`, multiplied by `factor` first; none for a load that does not wake
-/// (at most `activation`).
+/// The fewest replicas that carry `load` times `factor`; none for a load that does not activate the workload (at most
+/// `activation`).
 pub fn replicas_for(load: f64, factor: f64, threshold: Threshold, activation: f64) -> Replicas {
     let load = load * factor;
     if exceeds(load, activation) { threshold.replicas_for(load).max(Replicas::ONE) } else { Replicas::ZERO }

@@ -1,7 +1,7 @@
-//! What replicas were seen to carry: with the objective met, and at most while work waited.
+//! The loads that replicas were seen to carry: with the objective met, and at most while work waited.
 //!
-//! Neither is a model. What was carried for a quarter of an hour can be carried; what replicas completed while work
-//! waited is all that they could do.
+//! Neither is a model. A load that was carried for a quarter of an hour can be carried; what replicas completed while
+//! work waited is the most they could do.
 
 use super::cells::Cells;
 use super::evidence::Column;
@@ -9,22 +9,22 @@ use super::knee::Point;
 use super::spread::{self, BINS, BLOCKS, Estimate};
 use super::why::Why;
 
-/// Carried for so long in all, a load is no accident.
+/// A load carried for this long in total is not an accident.
 const CARRIED_MINUTES: f64 = 15.0;
-/// Of that time at most this share may miss the objective.
+/// At most this share of that time may miss the objective.
 const MISSES: f64 = 0.1;
-/// Bins that count as one load: 6 %.
+/// Bins that count as one load (6 %).
 const TOGETHER: usize = 3;
-/// Offered by this much more than a replica serves at most, work waits or is turned away.
+/// If the offered load exceeds the most that a replica serves by this factor, work waits or is rejected.
 const OVER: f64 = 1.1;
-/// So many seconds of work wait.
+/// The seconds of work that must be waiting.
 const QUEUED_SECONDS: f64 = 30.0;
 const FEWEST: usize = 10;
-/// Where the middle half of the throughputs spreads by more, replicas are not what limits them.
+/// If the middle half of the throughputs spreads by more than this, replicas are not the limit.
 const STEADY: f64 = 0.4;
 
-/// The largest load of a replica that was carried for a quarter of an hour in all with the objective met; a point stands
-/// for so many minutes.
+/// The largest load of a replica that was carried for a quarter of an hour in total with the objective met; each
+/// point stands for `minutes`.
 pub(super) fn demonstrated(minutes: f64, points: &[Point]) -> Option<f64> {
     let mut bins = vec![(0.0, 0.0, f64::INFINITY); BINS];
     for point in points {
@@ -42,7 +42,7 @@ pub(super) fn demonstrated(minutes: f64, points: &[Point]) -> Option<f64> {
     })
 }
 
-/// What a replica completes while work waits; `None` where nothing tells of waiting work.
+/// What a replica completes while work waits; `None` if no column shows waiting work.
 pub(super) fn throughput(cells: &Cells) -> Option<Result<Estimate, Why>> {
     let blocks = spread::blocks(cells);
     let full: Vec<(usize, f64)> = if cells.has(Column::Backlog) {
@@ -71,7 +71,7 @@ pub(super) fn throughput(cells: &Cells) -> Option<Result<Estimate, Why>> {
     Some(Ok(spread::jackknife(value, &without)))
 }
 
-/// Whether replicas have work for a while: work that began to wait, or ended waiting, within a minute did not fill it.
+/// Whether replicas have work for a while: work that starts or stops waiting within a minute did not fill it.
 fn waits(cells: &Cells, i: usize) -> bool {
     i < cells.len() && cells.get(i, Column::Backlog) >= QUEUED_SECONDS * cells.get(i, Column::Load)
 }
@@ -80,9 +80,10 @@ fn offered(cells: &Cells, i: usize) -> f64 {
     cells.get(i, Column::Demand) / cells.replicas(i)
 }
 
-/// What a replica serves however much is offered: the median of what it served where clearly more than that was offered.
+/// The most that a replica serves, however much is offered: the median of what it served while clearly more was
+/// offered.
 fn ceiling(cells: &Cells) -> f64 {
-    /// It settles in two or three.
+    /// The value settles in two or three rounds.
     const ROUNDS: usize = 5;
     let mut served = cells.loads().to_vec();
     let mut ceiling = quantile(&mut served, 0.95).unwrap_or(0.0);

@@ -1,7 +1,7 @@
-//! Rows made into cells that can be compared: joined to a minute or five, with what would mislead left out and counted.
+//! Joins rows into comparable cells of one to five minutes; misleading rows are left out and counted.
 //!
-//! A cell never joins different numbers of replicas, two templates, or both sides of a gap. What is left out is told;
-//! nothing is repaired.
+//! A cell never spans different numbers of replicas, two templates, or both sides of a gap. What is left out is
+//! reported; nothing is repaired.
 
 use super::evidence::{COLUMNS, Column, Evidence};
 use crate::units::{Span, Time};
@@ -9,7 +9,7 @@ use crate::units::{Span, Time};
 /// Rows that were left out, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
-    /// Load or replicas not known.
+    /// Load or replicas are unknown.
     pub gaps: usize,
     /// No load, or no replica.
     pub idle: usize,
@@ -17,17 +17,17 @@ pub struct LeftOut {
     pub starts: usize,
     /// The minutes after a change of the pod template.
     pub rollouts: usize,
-    /// Most requests failed: they cost neither the time nor the CPU of a request.
+    /// More than a fifth of the requests failed: failed requests cost neither the time nor the CPU of a served one.
     pub storms: usize,
-    /// Of another pod template than the one that was learned from.
+    /// Rows of a different pod template than the one that was learned from.
     pub other_templates: usize,
 }
 
-/// Stretches with one number of replicas.
+/// Stretches with a constant number of replicas.
 #[derive(Debug, Clone)]
 pub(super) struct Cells {
     pub at: Vec<Time>,
-    /// Means of each column; empty where nothing is known of it.
+    /// Means of each column; empty if the column is unknown.
     columns: [Vec<f64>; COLUMNS],
     /// Load of one replica, and its logarithm.
     each: Vec<f64>,
@@ -43,31 +43,32 @@ pub(super) struct Cells {
 const START: Span = Span::minutes(3);
 /// A rollout replaces pods one after another, and each of them starts.
 const ROLLOUT: Span = Span::minutes(10);
-/// Above this share of failures the rest of the row describes failing, not serving.
+/// Above this share of failures the row describes failing, not serving.
 const STORM: f64 = 0.2;
-/// Where starts would take more rows than this, leaving them out would choose the load by its own history.
+/// If starts would take more rows than this, leaving them out would bias the load by its own history.
 const MOST_STARTS: f64 = 1.0 / 3.0;
-/// With fewer rows than this none can be spared.
+/// With fewer rows than this none are left out.
 const FEW_ROWS: usize = 24;
-/// A template needs this many rows to be learned from alone.
+/// A template needs this many rows to be used on its own.
 const ENOUGH_ROWS: usize = 60;
-/// Where more time than this was observed cells are longer, up to five minutes: a month of minutes tells no more.
+/// If more time than this was observed, cells are longer, up to five minutes: a month of one-minute cells adds
+/// nothing.
 const MANY_MINUTES: f64 = 14_400.0;
-/// Rows that far apart or more are cells of their own.
+/// Rows at least this far apart are separate cells.
 const COARSE: i64 = 45;
 
 // === impl Cells ===
 
 impl Cells {
-    /// The cells of a table, a minute each or as long as its rows are, up to five minutes of a long one. With
-    /// `fails_matter` failures are what is judged.
+    /// The cells of a table: one minute each, or as long as its rows, up to five minutes for a long table. With
+    /// `fails_matter`, failures are what is judged.
     pub(super) fn of(evidence: &Evidence, fails_matter: bool) -> Cells {
         let minutes = Cells::minutes_of(evidence, fails_matter);
         let length = (minutes.total_minutes() / MANY_MINUTES).ceil().clamp(1.0, 5.0);
         if length > 1.0 { minutes.joined(Span::minutes(length as i64)) } else { minutes.finished() }
     }
 
-    /// The same without the loads of a replica, which would be worked out in vain where cells are joined.
+    /// The same without the loads per replica, which would be computed in vain if cells are joined later.
     fn minutes_of(evidence: &Evidence, fails_matter: bool) -> Cells {
         let mut kept = Kept::of(evidence, fails_matter);
         let settled = kept.candidates - kept.left_out.starts;
@@ -110,7 +111,7 @@ impl Cells {
         cells
     }
 
-    /// Neighbours with the same replicas joined, to at most this length.
+    /// Joins neighbours with the same replicas, up to this length.
     pub(super) fn joined(&self, length: Span) -> Cells {
         let minutes = length.as_seconds() as f64 / 60.0;
         let about = (self.total_minutes() / minutes) as usize;
@@ -150,7 +151,7 @@ impl Cells {
         self
     }
 
-    /// The cells with so many replicas.
+    /// The cells with this number of replicas.
     pub(super) fn with_replicas(&self, count: usize) -> Cells {
         let some: Vec<usize> =
             (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
@@ -171,7 +172,7 @@ impl Cells {
         self.at.len()
     }
 
-    /// A quantity of a cell; NaN where it is not known.
+    /// A quantity of a cell; NaN if it is unknown.
     pub(super) fn get(&self, cell: usize, column: Column) -> f64 {
         self.columns[column as usize].get(cell).copied().unwrap_or(f64::NAN)
     }
@@ -190,7 +191,7 @@ impl Cells {
         &self.each
     }
 
-    /// Whether a quantity is known of any cell.
+    /// Whether a quantity is known for any cell.
     pub(super) fn has(&self, column: Column) -> bool {
         !self.columns[column as usize].is_empty()
     }
@@ -272,7 +273,7 @@ impl Kept {
     }
 }
 
-/// The newest template with enough rows, else the one with the most; `None` where templates are not told apart.
+/// The newest template with enough rows, otherwise the one with the most; `None` if templates cannot be told apart.
 fn template(evidence: &Evidence) -> Option<f64> {
     let mut seen: Vec<(f64, usize)> = Vec::new();
     for i in 0..evidence.len() {
@@ -287,7 +288,7 @@ fn template(evidence: &Evidence) -> Option<f64> {
     newest.or_else(|| seen.iter().max_by_key(|s| s.1)).map(|s| s.0)
 }
 
-/// The usual distance of rows in seconds.
+/// The usual distance between rows, in seconds.
 fn spacing(evidence: &Evidence) -> i64 {
     let mut gaps: Vec<i64> = evidence
         .at
@@ -306,7 +307,7 @@ fn replicas(evidence: &Evidence, row: usize) -> i64 {
     evidence.get(row, Column::Replicas).unwrap_or(0.0).round() as i64
 }
 
-/// The mean of what is known.
+/// The mean of the known values.
 fn mean(evidence: &Evidence, rows: &[usize], column: usize) -> f64 {
     mean_of(rows.iter().map(|&row| evidence.table[[row, column]]))
 }

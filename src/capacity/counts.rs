@@ -1,24 +1,24 @@
-//! Capacity by the number of replicas: whether twice as many carry twice as much, and where they no longer do.
+//! Capacity by the number of replicas: whether twice as many carry twice as much, and where that stops.
 
 use super::spread::Estimate;
 
-/// What a replica carries where so many run.
+/// What a replica carries at a given number of replicas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AtCount {
-    /// So many replicas.
+    /// The number of replicas.
     pub replicas: usize,
     /// What each of them carries.
     pub carried: Estimate,
 }
 
-/// Numbers of replicas that are looked at, those with the most cells.
+/// At most this many numbers of replicas are examined, those with the most cells.
 const MOST_COUNTS: usize = 8;
-/// A number of replicas needs this many cells, and this share of all.
+/// A number of replicas needs at least this many cells, and this share of all.
 const FEWEST: usize = 30;
 const LEAST_SHARE: f64 = 0.02;
-/// Capacities that differ by less are one.
+/// Capacities that differ by less than this are the same.
 const DIFFERS: f64 = 1.1;
-/// Where twice the replicas carry less than this share more, they meet a shared ceiling.
+/// If added replicas carry less than this share of what they should, they meet a shared ceiling.
 const CEILING: f64 = 0.25;
 
 /// The numbers of replicas with enough cells, ascending.
@@ -39,14 +39,14 @@ pub(super) fn counts(replicas: impl Iterator<Item = f64>) -> Vec<usize> {
     counts
 }
 
-/// Whether what a replica carries depends on how many there are: from the fewest to the most, beyond their ranges.
+/// Whether capacity depends on the number of replicas: from the fewest to the most, beyond their ranges.
 pub(super) fn differ(by: &[AtCount]) -> bool {
     let (Some(first), Some(last)) = (by.first(), by.last()) else { return false };
     let (less, more) = if first.carried.value < last.carried.value { (first, last) } else { (last, first) };
     more.carried.value > DIFFERS * less.carried.value && more.carried.low > less.carried.high
 }
 
-/// The whole load that more replicas hardly raise, where there is one.
+/// The total load that more replicas hardly raise, if there is one.
 pub(super) fn ceiling(by: &[AtCount]) -> Option<f64> {
     let [.., before, last] = by else { return None };
     let whole = |at: &AtCount| at.replicas as f64 * at.carried.value;

@@ -1,50 +1,51 @@
-//! What speaks against a knee: misses that follow something else than the load of a replica.
+//! Tests against a false knee: misses that follow something other than the load of a replica.
 //!
-//! A knee is easily found where there is none: start-up, failing neighbours and shared databases miss objectives too, and
-//! load that was served falls just when latency is high. Each doubt is a test with its threshold, and refuses.
+//! It is easy to find a knee where there is none: start-up, failing neighbours and shared databases miss objectives
+//! too, and served load falls just when latency is high. Each doubt is a test with a threshold, and refuses the knee.
 
 use super::knee::{By, LEVEL, Point, Rise, sums};
 use super::spread::BINS;
 use super::why::Why;
 
-/// Misses must have the larger load of a replica at least so often; a half is chance.
+/// In at least this share of pairs the miss must have the larger load per replica; a half is chance.
 const LEAST_ORDERED: f64 = 0.8;
-/// Or else even random misses beside those of the load cannot be the reason.
+/// Below this share, even random misses besides those caused by load cannot explain it.
 const AT_ALL_ORDERED: f64 = 0.6;
-/// Well below the knee at most this share of cells may miss: the rest of life.
+/// At most this share of cells may miss well below the knee: unrelated incidents.
 const MOST_BELOW: f64 = 0.15;
-/// Above the knee at least this share must.
+/// At least this share must miss above the knee.
 const LEAST_ABOVE: f64 = 0.5;
-/// Well below, well above.
+/// Well below and well above the knee, as factors of it.
 const BELOW: f64 = 0.8;
 const ABOVE: f64 = 1.05;
-/// Of the cells above the knee this share lies within this reach of it, where there are many cells.
+/// Where there are many cells, this share of those above the knee must lie within this reach of it.
 const NEAR_ABOVE: f64 = 0.15;
 const REACH: f64 = 1.35;
 const MANY: usize = 100;
-/// The load of a replica must leave less unexplained than the whole load does ...
+/// The load of a replica must leave less unexplained than the total load does ...
 const BETTER: f64 = 0.95;
-/// ... or, where steps of replicas were tried, not clearly more.
+/// ... or, if changes of replicas were tried, not clearly more.
 const CLEARLY: f64 = 1.2;
-/// Where the number of replicas alone leaves less than this share of what their load leaves, the load is what was served.
+/// If the number of replicas alone leaves less than this share of what the load per replica leaves unexplained, the
+/// load is what was served.
 const ALONE: f64 = 0.8;
-/// Where the larger load had the miss more seldom than this, the load falls.
+/// If the larger load has the miss less often than this, the load falls under overload.
 const FALLS: f64 = 0.4;
-/// Where replicas vary by less for nine tenths of the time, the two cannot be told apart.
+/// If replicas vary by less than this for nine tenths of the time, the two cannot be told apart.
 const VARIES: f64 = 1.2;
-/// Steps of replicas at a steady load: this many must be there, and bring this share of the relief that is expected.
+/// Changes of replicas at a steady load: at least this many are needed, and this share of the expected relief.
 const FEWEST_STEPS: usize = 20;
 const LEAST_RELIEF: f64 = 0.65;
-/// A load that differs by less, replicas that differ by more (as logarithms), an expected change that is no trifle.
+/// The load must differ by less, the replicas by more (as logarithms), and the expected change must matter.
 const STEADY: f64 = 0.15;
 const STEP: f64 = 0.2;
 const MATTERS: f64 = 0.5;
-/// Neighbours that are compared.
+/// How many neighbours are compared.
 const NEIGHBOURS: usize = 3;
-/// Seconds after which the time of day has changed more than the replicas.
+/// After this many seconds the time of day has changed more than the replicas.
 const SOON: i64 = 420;
 
-/// The knee, if the load of a replica explains it; `top` is the largest that was seen for a while.
+/// The knee, if the load of a replica explains it; `top` is the largest load that was seen for a while.
 pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why> {
     let ordered = rank_order(points, By::Each);
     let scattered = |why: Why| {
@@ -55,7 +56,8 @@ pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why
         return Err(scattered(Why::MissedAtRest));
     }
     let Some(knee) = rise.crossing() else {
-        // Above it from the start, or never: misses are there, but rare at every load.
+        // The fit is above the level from the start, or never reaches it: there are misses, but they are rare at
+        // every load.
         let is_high = rise.bins.first().is_some_and(|bin| bin[3] >= LEVEL);
         return Err(if is_high { Why::MissedAtRest } else { scattered(Why::NeverMissed { seen: top }) });
     };
@@ -81,8 +83,8 @@ pub(super) fn judged(points: &[Point], rise: &Rise, top: f64) -> Result<f64, Why
     Ok(knee)
 }
 
-/// How wide a knee is at least, half of it as a share, where hardly anything was seen between it and the loads that miss:
-/// a few replicas at one load and many at another tell nothing of what lies between.
+/// The least width of a knee (half of it, as a share) if hardly anything was seen between it and the loads that miss:
+/// a few replicas at one load and many at another say nothing about the loads between.
 fn gap(points: &[Point], knee: f64) -> Option<f64> {
     let mut above: Vec<f64> = points.iter().map(|point| point.each).filter(|each| *each > knee).collect();
     if points.len() < MANY || above.is_empty() {
@@ -93,7 +95,7 @@ fn gap(points: &[Point], knee: f64) -> Option<f64> {
     (begins > REACH * knee).then(|| (begins - knee) / 2.0 / knee)
 }
 
-/// Refuses a knee of something that all replicas share. Where their number does not vary the two cannot be told apart.
+/// Refuses a knee of something that all replicas share. If their number does not vary, the two cannot be told apart.
 fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
     let mut counts: Vec<f64> = points.iter().map(|point| point.replicas).collect();
     let (few, many) = (counts.len() / 20, counts.len() - 1 - counts.len() / 20);
@@ -115,8 +117,8 @@ fn shared(points: &[Point], rise: &Rise) -> Result<(), Why> {
     if is_tried && relief < LEAST_RELIEF { Err(Why::ReplicasDoNotHelp { relief }) } else { Ok(()) }
 }
 
-/// What the number of replicas alone leaves unexplained, where fewer may only be worse: what was served tells less than
-/// that where work is lost under overload.
+/// What the number of replicas alone leaves unexplained, if fewer replicas may only be worse. Served load explains
+/// less than that when work is lost under overload.
 fn by_replicas(points: &[Point]) -> f64 {
     let mut groups: std::collections::BTreeMap<i64, [f64; 3]> = std::collections::BTreeMap::new();
     for point in points {
@@ -133,8 +135,8 @@ fn by_replicas(points: &[Point]) -> f64 {
     pools.iter().map(|[count, sum, squares]| squares - sum * sum / count).sum()
 }
 
-/// Steps of replicas at nearly the same load and nearly the same time, as a small experiment that the autoscaler ran: the
-/// share of the expected change of scores that came, and how many steps there were.
+/// Changes of replicas at nearly the same load and time are small experiments that the autoscaler ran. Returns the
+/// share of the expected change of scores that came, and the number of changes.
 fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
     let mut steps: Vec<(f64, f64)> = Vec::new();
     for (i, one) in points.iter().enumerate() {
@@ -144,7 +146,7 @@ fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
             }
             let more = other.logs[By::Total as usize] - one.logs[By::Total as usize];
             let is_steady = more.abs() < STEADY;
-            // The logarithm of replicas is that of the whole load without that of a replica's.
+            // The logarithm of the replicas is that of the total load minus that of the load per replica.
             let is_step = (more - other.logs[By::Each as usize] + one.logs[By::Each as usize]).abs() > STEP;
             let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
             if is_steady && is_step && expected.abs() > MATTERS {

@@ -1,7 +1,7 @@
-//! What was observed of a service, as one table: a row for each instant, a column for each quantity.
+//! The observations of a service as one table: a row for each instant, a column for each quantity.
 //!
-//! Rows need not lie on a grid: load tests and exports have their own rhythm. A quantity that is not known is NaN inside
-//! and `None` outside; what is no measurement (negative, infinite) becomes unknown at the door.
+//! Rows need not lie on a grid: load tests and exports have their own intervals. An unknown quantity is NaN inside
+//! and `None` outside; values that are not measurements (negative, infinite) become unknown on entry.
 
 use ndarray::Array2;
 
@@ -11,32 +11,33 @@ use crate::units::Time;
 /// A quantity of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// Work that arrives or is served, per second, of all replicas together.
+    /// Work that arrives or is served, per second, for all replicas together.
     Load,
     /// Replicas that are ready.
     Replicas,
     /// CPU cores, or busy devices, of all replicas together.
     Cpu,
-    /// The latency that the objective speaks of, in seconds.
+    /// The latency that the objective refers to, in seconds.
     Latency,
     /// Share of requests that miss the objective, 0 to 1.
     Missed,
     /// Failed requests per second, part of the load.
     Errors,
-    /// Work that was offered per second, where the load is what was served.
+    /// Work offered per second, if the load is what was served.
     Demand,
-    /// Work that waits: the load is then what replicas complete, and is all they can while some waits.
+    /// Work that waits. The load is then what replicas complete, and while work waits it is the most they can
+    /// complete.
     Backlog,
     /// Share of scheduling periods in which the CPU limit stopped a replica, 0 to 1.
     Throttled,
-    /// Which template of pods runs: any number that grows with each rollout.
+    /// The pod template that runs: any number that grows with each rollout.
     Generation,
 }
 
 /// The number of columns.
 pub(super) const COLUMNS: usize = 10;
 
-/// A table of observations in the order of time.
+/// A table of observations, ordered by time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub(super) at: Vec<Time>,
@@ -46,7 +47,7 @@ pub struct Evidence {
 // === impl Evidence ===
 
 impl Evidence {
-    /// A table from rows in any order; of a quantity that is named twice in a row the last counts.
+    /// A table from rows in any order; if a quantity occurs twice in a row, the last value counts.
     pub fn of_rows(mut rows: Vec<(Time, Vec<(Column, f64)>)>) -> Evidence {
         rows.sort_by_key(|row| row.0);
         let mut table = Array2::from_elem((rows.len(), COLUMNS), f64::NAN);
@@ -58,8 +59,8 @@ impl Evidence {
         Evidence { at: rows.into_iter().map(|row| row.0).collect(), table }
     }
 
-    /// A table on the grid of the load; another series tells its last value at or before an instant, if that is no
-    /// older than its own step.
+    /// A table on the grid of the load. Another series contributes its last value at or before an instant, if that is
+    /// no older than its own step.
     pub fn of_series(load: &Series, others: &[(Column, &Series)]) -> Evidence {
         let mut table = Array2::from_elem((load.len(), COLUMNS), f64::NAN);
         for i in 0..load.len() {
@@ -99,7 +100,7 @@ impl Evidence {
     }
 }
 
-/// Above 1e30 a sum of squares would no longer be finite.
+/// Above 1e30 a sum of squares would not be finite.
 fn is_measured(value: f64) -> bool {
     (0.0..=1e30).contains(&value)
 }

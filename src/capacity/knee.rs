@@ -1,8 +1,9 @@
 //! The load per replica at which an objective begins to be missed.
 //!
-//! Each cell gets a score: how far above the objective it lies, on a logarithmic scale and cut at both sides, so that
-//! one terrible minute says no more than a bad one. Scores may only rise with the load (isotonic regression, by pooling
-//! adjacent violators: Ayer et al. 1955); the knee is where they come near zero, on a line through what lies around.
+//! Each cell gets a score: how far above the objective it lies, on a logarithmic scale clipped on both sides, so that
+//! a terrible minute counts no more than a bad one. Scores may only rise with the load (isotonic regression by
+//! pooling adjacent violators: Ayer et al. 1955). The knee is where they come near zero, on a line through the
+//! neighbouring bins.
 
 use ndarray::{Array1, Array2};
 
@@ -21,7 +22,7 @@ pub enum Limit {
     Missed(f64),
     /// Share of requests that fail.
     Failed(f64),
-    /// Twice the latency of quiet times: where nobody said what is good, the point from which on work waits.
+    /// Twice the latency of quiet times: if no objective was given, the point from which on work waits.
     TwiceQuiet,
 }
 
@@ -32,28 +33,28 @@ pub(super) struct Point {
     pub at: i64,
     /// Load of a replica.
     pub each: f64,
-    /// Load of all.
+    /// Load of all replicas.
     pub total: f64,
     /// Their logarithms.
     pub logs: [f64; 2],
     pub replicas: f64,
-    /// From -1, well within the objective, to 1, well beyond it.
+    /// From -1 (well within the objective) to 1 (well beyond it).
     pub score: f64,
     pub block: usize,
-    /// The bins of its load of a replica and of its whole load.
+    /// The bins of its load per replica and of its total load.
     pub bins: [usize; 2],
 }
 
-/// Which load of a point is looked at.
+/// Which load of a point is used.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum By {
-    /// That of a replica.
+    /// The load of a replica.
     Each,
-    /// That of all.
+    /// The load of all replicas.
     Total,
 }
 
-/// Scores over bins of a load, never falling.
+/// Scores over bins of a load; they never fall.
 #[derive(Debug, Clone)]
 pub(super) struct Rise {
     /// Mean load, mean score, cells, fitted score of each bin that holds any.
@@ -61,18 +62,18 @@ pub(super) struct Rise {
     fitted: Vec<f64>,
 }
 
-/// A score of 1 lies by this ratio above the objective.
+/// A score of 1 means this ratio above the objective.
 const RATIO: f64 = 1.5;
-/// The knee lies a little below the objective: minutes scatter, and a long-run percentile is above the median of those of
-/// single minutes.
+/// The knee lies a little below the objective: minutes scatter, and a long-run percentile is above the median of the
+/// one-minute percentiles.
 pub(super) const LEVEL: f64 = -0.1;
 /// Shares of failures vary by more.
 const SHARE_RATIO: f64 = 3.0;
-/// What counts as no failure, so that a share of nothing has a logarithm.
+/// Added to a share of failures, so that a share of zero has a logarithm.
 const NO_SHARE: f64 = 1e-5;
 /// Neighbours of the knee lie within this ratio of loads (as a logarithm), at least two on each side ...
 const NEAR: f64 = 0.08;
-/// ... if they are no further than this.
+/// ... unless they are further away than this.
 const NEAREST: f64 = 0.3;
 /// The fewest cells on each side of a knee.
 const FEWEST: usize = 3;
@@ -130,7 +131,7 @@ pub(super) fn points(cells: &Cells, limit: Limit) -> Vec<Point> {
     known.iter().zip(&logs).map(point).collect()
 }
 
-/// The limit in seconds of twice the latency of quiet times, a tenth of the cells.
+/// Twice the latency of quiet times, in seconds; the quietest tenth of the cells counts as quiet.
 pub(super) fn twice_quiet(cells: &Cells) -> Option<f64> {
     let known = |i: &usize| cells.get(*i, Column::Latency) > 0.0;
     let mut cells_by_load: Vec<(f64, f64)> =
@@ -147,7 +148,7 @@ fn score(ratio: f64, one: f64) -> f64 {
     (ratio.ln() / one.ln()).clamp(-1.0, 1.0)
 }
 
-/// Cells, their loads and scores by block and bin.
+/// The number of cells, and the sums of their loads and scores, by block and bin.
 pub(super) struct Sums {
     count: Array2<f64>,
     load: Array2<f64>,
@@ -180,7 +181,7 @@ impl Point {
 // === impl Rise ===
 
 impl Rise {
-    /// The fit over all blocks but one.
+    /// The fit over all blocks except one.
     pub(super) fn of(sums: &Sums, without: Option<usize>) -> Rise {
         let of = |table: &Array2<f64>| {
             let mut sum = Array1::<f64>::zeros(BINS);
@@ -225,17 +226,19 @@ impl Rise {
         self.fitted[point.bins[by as usize]]
     }
 
-    /// Squared distance of the scores from the fit.
+    /// The squared distance of the scores from the fit.
     pub(super) fn misfit(&self, points: &[Point], by: By) -> f64 {
         points.iter().map(|point| (point.score - self.at(point, by)).powi(2)).sum()
     }
 
-    /// Where the fit crosses the level of the knee: `None` where it never does, or lies above it from the start.
+    /// The load at which the fit crosses the level of the knee; `None` if it never does, or is above it from the
+    /// start.
     pub(super) fn crossing(&self) -> Option<f64> {
         let first = self.bins.iter().position(|bin| bin[3] >= LEVEL).filter(|first| *first > 0)?;
         let ([below, .., low], [above, .., high]) = (self.bins[first - 1], self.bins[first]);
         let step = below.ln() + (above / below).ln() * (LEVEL - low) / (high - low);
-        // A line through the neighbours of the step, both sides of which say as much: not the crowd below it.
+        // A line through the neighbours of the step. Both sides have the same weight, so the many cells below do not
+        // dominate.
         let near = |bins: &mut dyn Iterator<Item = &[f64; 4]>| {
             let mut some: Vec<[f64; 3]> = Vec::new();
             for [load, score, count, _] in bins {

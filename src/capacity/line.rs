@@ -1,8 +1,9 @@
-//! CPU of a replica as a line of its load: what it takes at rest, and what each unit of load adds.
+//! CPU of a replica as a linear function of its load: what it takes at rest, and what each unit of load adds.
 //!
-//! The line is Huber's (1964), so that a backup or a compiler run in one pod does not bend it. Every stretch of the load
-//! has the same say however long it lasted: an hour of a planned squeeze is not drowned by a month of sameness, nor is
-//! the slope flattened by the noise of a crowd of like cells. Where the line is bent, the part around the answer counts.
+//! The fit is a Huber regression (1964), so that a backup or a compiler run in one pod does not bend it. Every
+//! stretch of the load has the same weight, however long it lasted: a month of constant load does not drown an hour
+//! of a planned squeeze, and the noise of many similar cells does not flatten the slope. If the relation is bent,
+//! only the part around the answer is used.
 
 use ndarray::{Array1, Array2, Axis};
 
@@ -11,29 +12,29 @@ use super::evidence::Column;
 use super::spread::{self, BLOCKS, Estimate};
 use super::why::Why;
 
-/// What CPU says.
+/// The answer from CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CpuFit {
     /// Cores of one replica at rest.
     pub base: f64,
-    /// Cores for one unit of load more.
+    /// Cores for each unit of load.
     pub slope: f64,
     /// How well CPU follows the load, at most 1.
     pub correlation: f64,
     /// The load of a replica at the wanted utilization.
     pub carried: Estimate,
-    /// The answer over the largest load that was seen for a while; above 1 it lies beyond what was seen.
+    /// The answer divided by the largest load that was seen for a while; above 1 it lies beyond what was seen.
     pub beyond: f64,
 }
 
-/// The points of a line: design, cores, the weight of each, its block.
+/// The points of a line: design matrix, cores, weights, blocks.
 struct Points {
     /// Columns: 1 and the load.
     design: Array2<f64>,
     cores: Array1<f64>,
-    /// The stretch of the load that each lies in.
+    /// The stretch of the load that each point lies in.
     stretches: Vec<usize>,
-    /// How long each is.
+    /// How long each point is.
     minutes: f64,
     weights: Array1<f64>,
     block: Vec<usize>,
@@ -45,24 +46,25 @@ type Sums = [f64; 6];
 /// Huber's constant: 95 % efficient where errors are normal.
 const HUBER: f64 = 1.345;
 const ROUNDS: usize = 8;
-/// Below it CPU follows something else than the load.
+/// Below this, CPU follows something other than the load.
 const LEAST_CORRELATION: f64 = 0.8;
 /// The line is not followed further than this beyond what was seen.
 pub(super) const MOST_BEYOND: f64 = 4.0;
 const FEWEST: usize = 12;
-/// Above this share of throttled periods CPU is cut and follows nothing.
+/// Above this share of throttled periods CPU is capped and follows nothing.
 const THROTTLED: f64 = 0.25;
-/// Stretches of the load below and above the one from which replicas are full, and how far those above reach.
+/// How many stretches of the load must lie below and above the one at which replicas become full, and how far those
+/// above reach.
 const BEFORE_FULL: usize = 6;
 const AFTER_FULL: usize = 3;
 const FULL_SPAN: f64 = 1.15;
-/// Full for so long in all, replicas are not full by accident.
+/// Replicas that are full for this long in total are not full by accident.
 const FULL_MINUTES: f64 = 15.0;
-/// CPU that rises by less than this share of before does not follow any more ...
+/// CPU that rises by less than this share of its earlier rate no longer follows the load ...
 const FLAT: f64 = 0.3;
 /// ... if two lines leave less than this share of what one line leaves unexplained.
 const CLEARLY_BENT: f64 = 0.3;
-/// A cell counts as lying around the answer from a half to one and a half times it.
+/// A cell is near the answer from half to one and a half times it.
 const AROUND: (f64, f64) = (0.5, 1.5);
 
 /// The load at which a replica uses `budget` cores.
@@ -82,7 +84,7 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
     }
     let (base, slope) = solve(&total(&whole), true).ok_or(Why::CpuDoesNotFollow { correlation })?;
     let rest = jackknifed(&whole, |sums| solve(sums, false).map(|line| line.0));
-    // A base well below zero is no base: each unit of load costs more than the one before.
+    // A base well below zero is not a base: each unit of load costs more than the one before.
     let is_bent = rest.1 < -2.0 * rest.0;
     let mut sums = whole;
     let mut at_rest = true;
@@ -105,7 +107,7 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
     if beyond > MOST_BEYOND {
         return Err(Why::FarBeyond { seen: top, line: value });
     }
-    // What is full before it uses what it may is full.
+    // A replica that is full before it uses its budget is full.
     let carried = spread::jackknife(value, &without).held(0.0, full);
     Ok(CpuFit { base, slope, correlation, carried, beyond: carried.value / top })
 }
@@ -113,7 +115,7 @@ pub(super) fn cpu(cells: &Cells, top: f64, budget: f64) -> Result<CpuFit, Why> {
 // === impl Points ===
 
 impl Points {
-    /// The cells whose load `takes` admits; a load above `full` uses no more CPU than that.
+    /// The cells whose load `takes` accepts; a load above `full` uses no more CPU than `full` does.
     fn of(cells: &Cells, full: f64, takes: impl Fn(f64) -> bool) -> Points {
         let block = spread::blocks(cells);
         let is_cut = |i: usize| cells.get(i, Column::Throttled) > THROTTLED;
@@ -122,7 +124,7 @@ impl Points {
             .collect();
         let loads: Vec<f64> = taken.iter().map(|&i| cells.each(i)).collect();
         let top = taken.iter().map(|&i| cells.log_each[i]).fold(f64::NEG_INFINITY, f64::max);
-        // Stretches of 6 %; where fewer cells than a handful lie in one they count by their number.
+        // Stretches of 6 %; a stretch with fewer than a handful of cells is weighted by their number.
         let stretches: Vec<usize> = taken.iter().map(|&i| spread::bin(cells.log_each[i], top) / 3).collect();
         let mut crowd = vec![0.0; spread::BINS];
         stretches.iter().for_each(|&stretch| crowd[stretch] += 1.0);
@@ -139,8 +141,8 @@ impl Points {
         }
     }
 
-    /// The load from which on CPU no longer rises: replicas are full there, and more that is offered waits or is lost.
-    /// `None` where it rises to the end.
+    /// The load from which on CPU no longer rises: replicas are full there, and excess load waits or is lost. `None`
+    /// if CPU rises to the end.
     fn full_from(&self) -> Option<f64> {
         let mut by: Vec<(Vec<f64>, f64)> = vec![(Vec::new(), 0.0); spread::BINS];
         for (i, &stretch) in self.stretches.iter().enumerate() {
@@ -171,7 +173,7 @@ impl Points {
         best.filter(|best| best.0 < CLEARLY_BENT * whole.misfit).map(|best| best.1)
     }
 
-    /// Whether the loads differ enough for a line of their own, the crowd of them and not some alone.
+    /// Whether the loads differ enough for a separate line: most of them, not just a few.
     fn reaches(&self) -> bool {
         let mut loads = self.design.column(1).to_vec();
         let tenth = loads.len() / 10;
@@ -181,7 +183,7 @@ impl Points {
         high > 1.5 * low
     }
 
-    /// The sums of each block, with the weights that Huber's line ends with.
+    /// The sums of each block, with the final weights of the Huber regression.
     fn sums(&self) -> Array2<f64> {
         let loads = self.design.column(1);
         let mut tamed = Array1::<f64>::ones(self.cores.len());
@@ -197,7 +199,7 @@ impl Points {
     }
 
     fn blocks(&self, tamed: &Array1<f64>) -> Array2<f64> {
-        // Plain rows while they are summed: an index into a table costs more than the sums themselves.
+        // Plain rows while summing: indexing into a table costs more than the sums themselves.
         let mut sums = [[0.0; 6]; BLOCKS];
         let points = self.design.rows().into_iter().zip(&self.cores);
         let weights = self.weights.iter().zip(tamed).zip(&self.block);
@@ -210,7 +212,7 @@ impl Points {
     }
 }
 
-/// A line of least squares through points, with what it leaves unexplained.
+/// A least-squares line through points, with the unexplained rest.
 struct Straight {
     base: f64,
     slope: f64,
@@ -236,7 +238,7 @@ fn rest_of(sums: &Array2<f64>, out: usize) -> Sums {
     std::array::from_fn(|k| (0..BLOCKS).filter(|block| *block != out).map(|block| sums[[block, k]]).sum())
 }
 
-/// Base and slope; with `at_rest` the base is not below zero. `None` where CPU does not rise.
+/// Base and slope; with `at_rest` the base is not below zero. `None` if CPU does not rise.
 fn solve(&[w, x, y, xx, xy, _]: &Sums, at_rest: bool) -> Option<(f64, f64)> {
     let spread = w * xx - x * x;
     let slope = (w * xy - x * y) / spread;
@@ -250,7 +252,7 @@ fn correlation(&[w, x, y, xx, xy, yy]: &Sums) -> f64 {
     if found.is_finite() { found } else { 0.0 }
 }
 
-/// An additive jackknife: deviation, value.
+/// An additive jackknife: standard deviation and value.
 fn jackknifed(sums: &Array2<f64>, of: impl Fn(&Sums) -> Option<f64>) -> (f64, f64) {
     let value = of(&total(sums)).unwrap_or(0.0);
     let parts: Vec<f64> = (0..BLOCKS).filter_map(|out| of(&rest_of(sums, out))).collect();
@@ -260,9 +262,9 @@ fn jackknifed(sums: &Array2<f64>, of: impl Fn(&Sums) -> Option<f64>) -> (f64, f6
     (variance.sqrt(), value)
 }
 
-/// The median of the sizes.
+/// The median of the absolute values.
 fn median_size(residuals: &Array1<f64>) -> f64 {
-    // Numbers that are not below zero are ordered as their bits are, which is found faster.
+    // Non-negative floats have the same order as their bits, which is faster to select from.
     let mut sizes: Vec<u64> = residuals.iter().map(|residual| residual.abs().to_bits()).collect();
     let middle = sizes.len() / 2;
     if sizes.is_empty() { 0.0 } else { f64::from_bits(*sizes.select_nth_unstable(middle).1) }

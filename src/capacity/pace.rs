@@ -1,54 +1,56 @@
-//! From what the fits of a grid said to the load per replica that counts: at once towards more replicas, slowly towards
-//! fewer.
+//! From the results of the grid's fits to the load per replica that is used: immediately towards more replicas,
+//! slowly towards fewer.
 //!
-//! The answer is a function of the fits handed in and of nothing else: a restarted server replays the same ones and
-//! counts on the same load. It never leaves half and twice what people gave, never rises on what cannot be told, and
+//! The answer is a function of the given fits only: a restarted server replays the same fits and uses the same load.
+//! It never leaves the range from half to twice the given threshold, never rises if the capacity cannot be told, and
 //! never rises around a rollout.
 
 use super::Verdict;
 
-/// What one fit of the grid said.
+/// The result of one fit of the grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Said {
-    /// What one replica carries; `None` where that cannot be told.
+    /// What one replica carries; `None` if that cannot be told.
     pub learned: Option<f64>,
-    /// Whether a new template came in the hour before the fit, or since: what it says is of the template before.
+    /// Whether a new template appeared in the hour before the fit, or since: the result then belongs to the old
+    /// template.
     pub rolled: bool,
-    /// Whether templates are told apart at all.
+    /// Whether templates can be told apart at all.
     pub sees_rollouts: bool,
 }
 
-/// The load per replica that counts.
+/// The load per replica that is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// By the newest fit.
+    /// After the newest fit.
     pub now: f64,
-    /// By the fit before: what a step towards fewer replicas started from.
+    /// After the fit before it: where a step towards fewer replicas starts from.
     pub before: f64,
 }
 
-/// What is learned counts from this share of what was given ...
+/// The learned value is clamped to at least this share of the given threshold ...
 const LEAST: f64 = 0.5;
-/// ... to this: beyond it somebody has given the load in another unit, or what is learned is not this workload's.
+/// ... and at most this: beyond it the threshold was given in another unit, or the value is not from this workload.
 const MOST: f64 = 2.0;
-/// A fit raises the load per replica by a tenth at most: fewer replicas are tried in steps that a usual headroom hides.
+/// A fit raises the load per replica by at most a tenth: fewer replicas are tried in steps that the usual headroom
+/// absorbs.
 pub const STEP: f64 = 1.1;
-/// So many fits are replayed, five days: fifteen steps of a tenth lead from half to double, so that what was
-/// before them makes no difference; five may be held back by rollouts.
+/// The number of fits that are replayed (five days). Fifteen steps of a tenth lead from half to double, so anything
+/// earlier makes no difference; up to five fits may be held back by rollouts.
 pub const REPLAYED: usize = 20;
 
-/// The least and the most load per replica that counts where so much was given.
+/// The smallest and largest load per replica that is used for a given threshold.
 pub fn learned_range(given: f64) -> [f64; 2] {
     [LEAST * given, MOST * given]
 }
 
-/// The load per replica that counts after these fits, the oldest first; without any what was given.
+/// The load per replica after these fits, oldest first; the given threshold if there are none.
 pub fn pace(given: f64, said: &[Said]) -> Pace {
     let start = Pace { now: given, before: given };
     said.iter().fold(start, |Pace { now, .. }, fit| {
         let [least, most] = learned_range(given);
         let learned = fit.learned.unwrap_or(given).clamp(least, most);
-        // Where rollouts cannot be seen, none of them can be waited for.
+        // If rollouts cannot be seen, there is no way to wait for them.
         let target = if fit.sees_rollouts { learned } else { learned.min(given) };
         let most = if fit.rolled { now } else { STEP * now };
         Pace { now: target.min(most), before: now }
@@ -58,7 +60,7 @@ pub fn pace(given: f64, said: &[Said]) -> Pace {
 // === impl Said ===
 
 impl Said {
-    /// What a verdict says.
+    /// The result of a verdict.
     pub fn of(verdict: &Verdict, rolled: bool, sees_rollouts: bool) -> Self {
         Said { learned: verdict.known().map(|known| known.carried.value), rolled, sees_rollouts }
     }

@@ -1,11 +1,12 @@
-//! How far a load reaches, and how sure an estimate is: bins of equal ratio, and a jackknife over blocks of time.
+//! The distribution of loads and the uncertainty of an estimate: bins of equal ratio, and a jackknife over blocks of
+//! time.
 //!
-//! Neighbouring cells resemble each other, so single cells are never left out alone: a block takes a quarter of an hour
-//! here and there over the whole window. Sums are taken in a fixed order, so that two machines agree to the bit.
+//! Neighbouring cells are alike, so single cells are never left out: a block consists of pieces of a quarter of an
+//! hour spread over the whole window. Sums are taken in a fixed order, so two machines agree to the bit.
 
 use super::cells::Cells;
 
-/// An estimate with the range that holds the truth nine times of ten.
+/// An estimate with a range that contains the truth nine times out of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The estimate.
@@ -16,17 +17,17 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Blocks of the jackknife: with a dozen the normal quantile is nearly the right one, and a fit stays cheap.
+/// Blocks of the jackknife: with a dozen, the normal quantile is nearly exact and a fit stays cheap.
 pub(super) const BLOCKS: usize = 12;
-/// Bins of a load: 2 % wide each, from the largest down to a hundred-and-sixtieth of it.
+/// Bins of a load, each 2 % wide, from the largest load down to a hundred-and-sixtieth of it.
 pub(super) const BINS: usize = 256;
 const BIN_WIDTH: f64 = 0.02;
 /// The length of one piece of a block.
 const PIECE_MINUTES: f64 = 15.0;
-/// Nine tenths of a normal distribution lie within so many deviations.
+/// Nine tenths of a normal distribution lie within this many standard deviations.
 const NINE_TENTHS: f64 = 1.645;
 
-/// The bin of a load, where `top` is the largest, from their logarithms.
+/// The bin of a load; `top` is the largest load. Both are logarithms.
 pub(super) fn bin(load: f64, top: f64) -> usize {
     let below = ((top - load) / BIN_WIDTH).floor().clamp(0.0, (BINS - 1) as f64);
     BINS - 1 - below as usize
@@ -40,7 +41,8 @@ pub(super) fn blocks(cells: &Cells) -> Vec<usize> {
     (0..count).map(|i| i / piece % BLOCKS).collect()
 }
 
-/// The range of an estimate from those that leave out one block each; it is endless where one of them cannot be made.
+/// The range of an estimate, from the estimates that leave out one block each; it is infinite if one of them is
+/// missing.
 pub(super) fn jackknife(value: f64, without: &[Option<f64>]) -> Estimate {
     let logs: Option<Vec<f64>> = without.iter().map(|part| part.filter(|v| *v > 0.0).map(f64::ln)).collect();
     let Some(logs) = logs.filter(|logs| logs.len() > 1) else {
@@ -53,7 +55,7 @@ pub(super) fn jackknife(value: f64, without: &[Option<f64>]) -> Estimate {
     Estimate { value, low: value / reach, high: value * reach }
 }
 
-/// The load of a replica that this share of the time stayed below.
+/// The load per replica that was not exceeded for this share of the time.
 pub(super) fn quantile(cells: &Cells, share: f64) -> f64 {
     let mut loads = cells.loads().to_vec();
     if loads.is_empty() {
@@ -66,12 +68,12 @@ pub(super) fn quantile(cells: &Cells, share: f64) -> f64 {
 // === impl Estimate ===
 
 impl Estimate {
-    /// Half of the range as a share of the estimate.
+    /// Half of the range, as a share of the estimate.
     pub fn width(&self) -> f64 {
         (self.high - self.low) / 2.0 / self.value
     }
 
-    /// The same with its value held between two others; the range still holds it.
+    /// The same with its value clamped between two others; the range still contains it.
     pub(super) fn held(&self, least: f64, most: f64) -> Estimate {
         let value = self.value.max(least).min(most);
         Estimate { value, low: self.low.min(value), high: self.high.max(value) }

@@ -1,6 +1,6 @@
-//! Why it cannot be told what a replica carries, and what would tell.
+//! Why the capacity of a replica cannot be told, and which experiment would tell.
 //!
-//! Each reason is a value with its numbers; the words for people are made here alone.
+//! Each reason is a value with its numbers; its text for people is made only here.
 
 use std::fmt;
 
@@ -8,41 +8,41 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Why {
-    /// Neither CPU with a request, nor latency or failures with an objective, nor work that waits.
+    /// There is neither CPU with a request, nor latency or failures with an objective, nor waiting work.
     NothingToLearnFrom,
     /// Too few cells were left.
     TooFew {
-        /// So many.
+        /// The number of cells.
         cells: usize,
-        /// The least that tell anything.
+        /// The minimum number of cells.
         expected: usize,
     },
-    /// The load of a replica was nearly always the same.
+    /// The load of a replica was nearly constant.
     Flat {
-        /// The largest usual load over the least usual one.
+        /// The 95th percentile of the load divided by the 5th.
         span: f64,
-        /// Whether the number of replicas follows the load, as an autoscaler on the same signal makes it.
+        /// Whether the number of replicas follows the load, as an autoscaler on the same signal makes it do.
         is_held: bool,
     },
     /// Each number of replicas was seen at one load only.
     Confounded,
-    /// CPU follows something else.
+    /// CPU follows something other than the load.
     CpuDoesNotFollow {
-        /// How well it follows, at most 1.
+        /// The correlation of CPU and load, at most 1.
         correlation: f64,
     },
-    /// A replica at rest uses all that it may.
+    /// A replica at rest uses its whole budget.
     NothingLeft {
         /// Cores of a replica at rest.
         base: f64,
-        /// Cores that it may use.
+        /// Cores that it may use in total.
         budget: f64,
     },
     /// The answer lies too far beyond what was seen.
     FarBeyond {
         /// The largest load of a replica that was seen for a while.
         seen: f64,
-        /// Where the line would end.
+        /// The load at which the line would end.
         line: f64,
     },
     /// The objective was met at every load.
@@ -50,37 +50,37 @@ pub enum Why {
         /// The largest load of a replica that was seen for a while.
         seen: f64,
     },
-    /// The objective was missed at the lowest loads already.
+    /// The objective was already missed at the lowest loads.
     MissedAtRest,
-    /// Latency falls, or does not change, where a replica has more to do.
+    /// Latency falls, or does not change, when a replica has more to do.
     DoesNotRise {
-        /// The chance that a cell with a miss had the larger load; a half is chance.
+        /// The probability that a cell with a miss had the larger load; a half is chance.
         ordered: f64,
-        /// Whether the load falls where latency is high: it is the work that was served.
+        /// Whether the load falls when latency is high: it is then the served work.
         load_falls: bool,
     },
-    /// Many misses below the knee, or many hits above it.
+    /// Too many misses below the knee, or too many hits above it.
     Scattered {
-        /// Share of cells that miss well below the knee.
+        /// Share of the cells well below the knee that miss.
         below: f64,
-        /// Share of cells that miss above it.
+        /// Share of the cells above the knee that miss.
         above: f64,
     },
-    /// The whole load explains the misses better than that of a replica: something shared is the limit.
+    /// The total load explains the misses better than the load per replica: something shared is the limit.
     FollowsTotal,
     /// More replicas at the same load did not help.
     ReplicasDoNotHelp {
-        /// Share of the expected relief that came.
+        /// The share of the expected relief that was observed.
         relief: f64,
     },
     /// The range of the answer is too wide.
     Wide {
-        /// Half of it as a share of the answer.
+        /// Half of the range, as a share of the answer.
         width: f64,
     },
 }
 
-/// The widest range that is an answer, half of it as a share.
+/// The widest range that still counts as an answer (half of it, as a share).
 pub(super) const WIDEST: f64 = 0.25;
 
 // === impl Why ===
@@ -108,7 +108,7 @@ impl Why {
         }
     }
 
-    /// Whether the objective is missed for a reason that no number of replicas mends.
+    /// Whether the objective is missed for a reason that no number of replicas can fix.
     pub(super) fn lies_elsewhere(&self) -> bool {
         matches!(
             self,
@@ -119,7 +119,7 @@ impl Why {
         )
     }
 
-    /// What would tell.
+    /// The experiment that would tell.
     pub fn experiment(&self) -> &'static str {
         match self {
             Why::NothingToLearnFrom => {

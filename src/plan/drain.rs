@@ -1,9 +1,9 @@
-//! A queue with a deadline: the fewest replicas that work off the backlog and what arrives meanwhile.
+//! A queue with a deadline: the fewest replicas that process the backlog and the items that arrive in the meantime.
 
 use crate::history::Series;
 use crate::units::{Replicas, Span, Time};
 
-/// What has to be done by the deadline.
+/// The work that must be done by the deadline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backlog {
     /// Items waiting now.
@@ -23,9 +23,9 @@ impl Backlog {
     }
 }
 
-/// Items per second of one replica: the 75th percentile of completions ÷ replicas over the last day, read while
-/// work was waiting (a replica that waits for work says nothing about how fast it can be). `None` before ten
-/// such samples.
+/// The service rate of one replica, in items per second: the 75th percentile of completions ÷ replicas over the last
+/// day, sampled while work was waiting (an idle replica does not show how fast it can be). `None` below ten such
+/// samples.
 pub fn service_rate(completions: &Series, replicas: &Series, depth: &Series, until: Time) -> Option<f64> {
     const LOOK_BACK: Span = Span::hours(24);
     const LEAST_SAMPLES: usize = 10;

@@ -1,27 +1,28 @@
-//! How much to insure: a given quantile, or a penalty for each short hour, found by replay.
+//! How much to insure: a given quantile, or a penalty for each under-provisioned hour, found by replay.
 //!
-//! A quantile insures quiet and wild hours alike. Where the promise is a share of time, that is wasteful: the same
-//! replica buys more time where the load is easier to tell. So a promise is kept by a price: the number of replicas
-//! for which one more would cost more than the time it is likely to save. The price is the lowest that would have
-//! kept the promise over the days before; a replay knows pods that start late and replicas that are held.
+//! A quantile insures quiet and volatile hours alike. If the target is a share of time, that is wasteful: the same
+//! replica buys more time where the load is easier to predict. So the target is met with a price: the number of
+//! replicas beyond which one more would cost more than the time it is likely to save. The price is the lowest that
+//! would have met the target over the past days. The replay takes into account that pods start late and that the HPA
+//! holds replicas.
 
 use crate::units::{Quantile, Replicas};
 
 /// How much to insure against the forecast being low.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Insured {
-    /// This quantile of what is ahead.
+    /// This quantile of the coming load.
     Quantile(Quantile),
-    /// The penalty of one short hour, in replica-hours.
+    /// The penalty for one under-provisioned hour, in replica-hours.
     Penalty(f64),
 }
 
-/// How likely so many replicas are not enough, from those that are likely needed up.
+/// How likely each number of replicas is to be too few, from the number that is likely needed upwards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Odds(Vec<(u32, f64)>);
 
-/// The replicas that one penalty asked for in a replay, and what became of them: pods start late, and the HPA holds what
-/// it has.
+/// The replicas that one penalty asked for in a replay, and what came of them: pods start late, and the HPA holds the
+/// replicas it has.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayedReplicas {
     wanted: Vec<Replicas>,
@@ -33,22 +34,22 @@ pub struct ReplayedReplicas {
 pub struct Tally {
     /// Instants at which the demand is known.
     pub judged: u32,
-    /// Of these, the ones with fewer replicas ready than needed.
+    /// Of these, how many had fewer ready replicas than needed.
     pub short: [u32; PENALTIES.len()],
 }
 
-/// The penalties tried, ascending; from "the likely load" to "whatever was ever seen".
+/// The penalties tried, ascending: from "the likely load" to "the largest load ever seen".
 pub const PENALTIES: [f64; 28] = [
     0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 13.0, 16.0, 20.0, 26.0, 34.0, 45.0, 60.0, 80.0,
     110.0, 160.0, 250.0, 400.0, 700.0, 1_500.0, 5_000.0, 20_000.0, 100_000.0,
 ];
-/// The penalty of a short hour where too little can be replayed: what `objective: balanced` says, 0.95 / 0.05.
+/// The penalty used if there is too little to replay: that of `objective: balanced`, 0.95 / 0.05.
 pub const BALANCED_PENALTY: f64 = 19.0;
-/// Fewer judged instants than this tell nothing about shares of 1 %.
+/// With fewer judged instants than this, a share of 1 % cannot be measured.
 const FEWEST: u32 = 300;
 
-/// The lowest penalty with which at most `target` of the time was short over all tallies; between two penalties by the
-/// share of time they left short. Where none was enough, the cheapest of those that left the least.
+/// The lowest penalty that left at most `target` of the time short over all tallies, interpolated between two
+/// penalties by their shares. If none was enough, the cheapest of those with the smallest share.
 pub fn penalty_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, target: f64) -> f64 {
     let total = tallies.into_iter().fold(Tally::default(), Tally::with);
     if total.judged < FEWEST {
@@ -60,7 +61,7 @@ pub fn penalty_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, targ
         return least.map_or(BALANCED_PENALTY, |k| PENALTIES[k]);
     };
     let Some(before) = kept.checked_sub(1) else { return PENALTIES[kept] };
-    // Worths are a matter of ratios: half-way is the geometric mean.
+    // Penalties scale by ratios, so half-way is the geometric mean.
     let part = (shares[before] - target) / (shares[before] - shares[kept]);
     PENALTIES[before] * (PENALTIES[kept] / PENALTIES[before]).powf(part)
 }
@@ -68,18 +69,19 @@ pub fn penalty_for_target<'a>(tallies: impl IntoIterator<Item = &'a Tally>, targ
 // === impl Odds ===
 
 impl Odds {
-    /// From the likely number to one that is nearly never too few; `above` is the probability that it is.
+    /// From the likely number to one that is hardly ever too few; `above` is the probability that a number is too
+    /// few.
     pub fn new(likely: Replicas, most: Replicas, above: impl Fn(Replicas) -> f64) -> Self {
         Odds(odds(likely, most, above).collect())
     }
 
-    /// The fewest replicas whose cost with the time they leave short is least.
+    /// The fewest replicas with the lowest cost, including the penalty for the time they leave short.
     pub fn cheapest_at(&self, penalty: f64) -> Replicas {
         cheapest(self.0.iter().copied(), penalty)
     }
 }
 
-/// The same as [`Odds::cheapest_at`] where one penalty is asked about: no more is worked out than it looks at.
+/// The same as [`Odds::cheapest_at`] for a single penalty: it evaluates no more counts than it needs.
 pub fn cheapest_at(
     likely: Replicas,
     most: Replicas,
@@ -94,7 +96,7 @@ fn odds(
     most: Replicas,
     above: impl Fn(Replicas) -> f64,
 ) -> impl Iterator<Item = (u32, f64)> {
-    /// Beyond, the count is scanned coarsely: a difference of half a percent does not matter.
+    /// With more counts than this, the scan is coarser: a difference of half a percent does not matter.
     const EXACT: u32 = 200;
     let (first, last) = (likely.get(), most.get().max(likely.get()));
     let stride = (last - first).div_ceil(EXACT).max(1) as usize;
@@ -102,7 +104,8 @@ fn odds(
     counts.map(move |count| (count, above(Replicas::covering(f64::from(count)))))
 }
 
-/// The first of the counts, ascending, with the least cost. A count that alone costs as much as the best so far ends it.
+/// The first of the ascending counts with the lowest cost. The scan ends at a count that alone costs as much as the
+/// best so far.
 fn cheapest(odds: impl Iterator<Item = (u32, f64)>, penalty: f64) -> Replicas {
     let mut best: Option<(f64, u32)> = None;
     for (count, above) in odds {
@@ -120,14 +123,15 @@ fn cheapest(odds: impl Iterator<Item = (u32, f64)>, penalty: f64) -> Replicas {
 // === impl ReplayedReplicas ===
 
 impl ReplayedReplicas {
-    /// The next instant's want, kept for `hold` instants after it is last wanted.
+    /// Adds the wanted replicas of the next instant. They are kept for `hold` instants after they were last wanted.
     pub fn want(&mut self, replicas: Replicas, hold: usize) {
         self.wanted.push(replicas);
         let lately = self.wanted.iter().rev().take(hold + 1);
         self.kept.push(lately.copied().max().unwrap_or_default());
     }
 
-    /// What is ready now: what was kept all through the `delay` instants that a pod takes.
+    /// The replicas that are ready now: those kept during all of the last `delay` instants, the time that a pod
+    /// takes.
     pub fn ready(&self, delay: usize) -> Replicas {
         self.kept.iter().rev().take(delay + 1).copied().min().unwrap_or_default()
     }
@@ -136,7 +140,7 @@ impl ReplayedReplicas {
 // === impl Tally ===
 
 impl Tally {
-    /// One more instant, with the penalties that left it short.
+    /// Adds an instant, with the penalties that left it short.
     pub fn judge(&mut self, is_short: impl Fn(usize) -> bool) {
         self.judged += 1;
         for (k, short) in self.short.iter_mut().enumerate() {
@@ -154,8 +158,8 @@ impl Tally {
 // === impl Insured ===
 
 impl Insured {
-    /// The quantile that is insured, or the one that insures as much: a penalty of `c` replica-hours is
-    /// insured at `c / (1 + c)` (the newsvendor's).
+    /// The insured quantile, or the equivalent one: a penalty of `c` replica-hours corresponds to `c / (1 + c)` (the
+    /// newsvendor quantile).
     pub fn quantile(self) -> Quantile {
         match self {
             Insured::Quantile(quantile) => quantile,

@@ -1,36 +1,36 @@
 //! How far ahead a decision must look: until the pods it starts are ready.
 //!
-//! A decision taken now reaches the HPA after KEDA's poll and the HPA's sync, grows the Deployment by doubling,
-//! and ends in a ready pod after the lead time. What the load does in that window cannot be corrected any more.
+//! A decision made now reaches the HPA after KEDA's poll and the HPA's sync, grows the Deployment by doubling, and
+//! ends in a ready pod after the lead time. Until then no later decision can correct it.
 
 use crate::units::{Replicas, Span};
 
-/// The window a decision taken now must cover.
+/// The window that a decision made now must cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeadWindow {
-    /// Decision → ready pod.
+    /// From the decision to a ready pod.
     pub lead: Span,
-    /// Poll, sync and ramp before the last pod is even asked for.
+    /// Poll, sync and ramp until the last pod is requested.
     pub control: Span,
 }
 
-/// KEDA's default `pollingInterval`: at zero replicas only the poll asks.
+/// KEDA's default `pollingInterval`: at zero replicas only the poll queries the scaler.
 const POLL: Span = Span::seconds(30);
 /// The HPA's sync period.
 const SYNC: Span = Span::seconds(15);
-/// Beyond 16-fold growth the ramp is no longer what limits; a longer window would only cost.
+/// Beyond 16-fold growth the ramp is no longer the bottleneck; a longer window would only cost more.
 const MOST_DOUBLINGS: i64 = 4;
 
 // === impl LeadWindow ===
 
 impl LeadWindow {
-    /// The window for a lead time, before it is known how many replicas will be wanted.
+    /// The window for a lead time, before the number of wanted replicas is known.
     pub fn new(lead: Span) -> Self {
         LeadWindow { lead, control: POLL + SYNC }
     }
 
-    /// The same with the syncs that the HPA's doubling takes from `from` to `to` replicas; the first is in the
-    /// window already. Depends on no present load, so that more load never shortens the view ahead.
+    /// The same, plus the syncs that the HPA needs to double from `from` to `to` replicas; the first sync is already
+    /// in the window. It does not depend on the current load, so more load never shortens the window.
     pub fn with_ramp(self, from: Replicas, to: Replicas) -> Self {
         let mut reached = from.max(Replicas::ONE).get().max(2).saturating_mul(2);
         let mut doublings = 0;

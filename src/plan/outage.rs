@@ -1,12 +1,12 @@
-//! What an outage hides: samples that are not the load, and load that left no sample.
+//! The effect of outages: samples that are not the load, and load that left no sample.
 
 use crate::history::{Reach, Series, thin};
 use crate::units::{Time, exceeds};
 
-/// The share of failed requests from which low load is taken for an outage and not for a quiet time.
+/// From this share of failed requests on, low load counts as an outage and not as a quiet time.
 pub const OUTAGE_ERROR_SHARE: f64 = 0.2;
 
-/// What else is known about samples of a load.
+/// What else is known about the samples of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Doubts<'a> {
     /// Load turned away.
@@ -17,14 +17,14 @@ pub struct Doubts<'a> {
     pub masked: &'a [(Time, Time)],
     /// How long the query takes to refill after a gap.
     pub reach: Reach,
-    /// When the source itself started, where it tells.
+    /// When the source itself started, if it reports that.
     pub source_began: Option<Time>,
-    /// Gaps that begin after this instant are not known of: values that decay before them count.
+    /// Gaps that start after this instant are unknown; values that decay before them count.
     pub known: Time,
 }
 
-/// The part of `load` after `after` that may be learned from: load turned away added; masked spans, slots in which
-/// errors say outage, and samples around a gap that are not the whole load taken out as gaps.
+/// The part of `load` after `after` that may be learned from. Rejected load is added. Masked spans, slots whose
+/// errors indicate an outage, and samples around a gap that are only part of the load become gaps.
 pub fn learnable(load: &Series, after: Time, doubts: &Doubts<'_>) -> Series {
     let Some(end) = load.end() else { return Series::new(load.start(), load.step()) };
     let tail = load.window(after, end);

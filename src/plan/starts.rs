@@ -1,35 +1,35 @@
-//! The lead time as it was observed: how long pods took from creation to readiness.
+//! The observed lead time: how long pods took from creation to readiness.
 //!
-//! Starts from zero are kept apart: they wait for a node, an image or a cold cache, and would make every other
-//! decision look too far ahead. New starts replace old ones, so a slower image is noticed within its first rollout,
-//! and said aloud.
+//! Starts from zero are kept separate: they wait for a node, an image or a cold cache, and would make every other
+//! decision look too far ahead. New starts replace old ones, so a slower image is noticed and reported within its
+//! first rollout.
 
 use crate::history::{LeadSample, Series};
 use crate::units::{Span, Time};
 
-/// What observed starts say.
+/// What the observed starts show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learned {
-    /// The 90th percentile of the newest starts beside running pods.
+    /// The 90th percentile of the newest starts while other pods were running.
     pub lead: Span,
-    /// The same of starts from zero, where enough were seen.
+    /// The same for starts from zero, if enough were seen.
     pub from_zero: Option<Span>,
-    /// What was learned before, where the newest starts took markedly longer.
+    /// The lead time learned before, if the newest starts took markedly longer.
     pub grown_from: Option<Span>,
 }
 
-/// So many of the newest starts count: a rollout of a usual Deployment and what came shortly before.
+/// The number of newest starts that count: a rollout of a typical Deployment and the starts shortly before it.
 const NEWEST: usize = 40;
-/// The least number of starts that a 90th percentile is read from.
+/// A 90th percentile needs at least this many starts.
 const LEAST: usize = 10;
 /// Starts from zero are rare; five mornings are enough to plan the sixth.
 const LEAST_FROM_ZERO: usize = 5;
-/// Growth that is told: by a quarter, and by more than one sync of the HPA.
+/// Growth is reported if it is more than a quarter and more than one sync of the HPA.
 const GROWN: (f64, f64) = (1.25, 15.0);
-/// A pod that took longer was not starting but broken, and its readiness came from a repair.
+/// A pod that took longer was broken, not starting; its readiness came from a repair.
 const LONGEST: f64 = 3_600.0;
 
-/// What the starts say; `None` below ten beside running pods.
+/// What the starts show; `None` below ten starts while other pods were running.
 pub fn learned_lead(samples: &[LeadSample]) -> Option<Learned> {
     let of = |from_zero: bool| -> Vec<f64> {
         let sound = |s: &&LeadSample| (0.0..=LONGEST).contains(&s.seconds) && s.from_zero == from_zero;
@@ -49,9 +49,8 @@ pub fn learned_lead(samples: &[LeadSample]) -> Option<Learned> {
     })
 }
 
-/// The starts in a series that holds, at each instant, how long the pods started lately took: each change of its
-/// value is a start. `ready` counts ready pods; a start is from zero where none was ready a step before its pod was
-/// created.
+/// Reads the starts from a series whose value is how long the latest pods took to start: each change of its value is
+/// a start. `ready` counts ready pods; a start is from zero if none was ready one step before its pod was created.
 pub fn starts(lately: &Series, ready: Option<&Series>) -> Vec<LeadSample> {
     let mut before: Option<f64> = None;
     let mut found = Vec::new();
