@@ -1,12 +1,12 @@
-//! A deterministic twin of KEDA, the HPA and the pods: what the controllers would have done with these answers,
-//! how well that would have served a load, and what it would have cost.
+//! A deterministic simulation (twin) of KEDA, the HPA and the pods: what the controllers would have done with these
+//! answers, how well that would have served a load, and what it would have cost.
 //!
 //! Nobody trusts an autoscaler that cannot show its past, so the rules here are those of the real controllers,
-//! surprises included, and are held against recordings of them (`tests/it/hpa_recordings.rs`).
-//! The twin has no clock of its own and no randomness without a seed: same configuration and same answers, same
-//! trajectory. It never forecasts and never reads a file.
+//! including their surprises, and are checked against recordings of them (`tests/it/hpa_recordings.rs`). The twin has
+//! no clock of its own and no randomness without a seed: the same configuration and answers give the same trajectory.
+//! It never forecasts and never reads a file.
 //!
-//! Replica counts are plain `u32` here: this module is about the controllers' arithmetic on them.
+//! Replica counts are plain `u32` here, because this module does the controllers' arithmetic on them.
 
 mod assessment;
 mod behavior;

@@ -1,9 +1,9 @@
-//! Which kind of scaling one workload profits from: reactive, a schedule, or a forecast, compared at equal risk.
+//! Which kind of scaling benefits a workload: reactive, a schedule, or a forecast, compared at equal risk.
 //!
-//! Every strategy meets the same twin over the same span. Each is swept over its insurance and its cost is read where
-//! it is short of replicas for the same share of the time, so that no strategy looks cheap because it is unsafe. Two
-//! shares are looked at: 1 %, the usual one, and 0.1 %, at which a few minutes at each rise of the load count.
-//! Nothing here reads a file or asks a server, and no saving is told against replicas that are not known.
+//! Every strategy runs in the same twin over the same span. Each is swept over its insurance, and its cost is read
+//! where it is short of replicas for the same share of the time, so no strategy looks cheap because it is unsafe. Two
+//! shares are used: 1 %, the usual one, and 0.1 %, at which a few minutes at each rise of the load count. Nothing
+//! here reads a file or asks a server, and no saving is reported against unknown replica counts.
 
 mod busy;
 
@@ -18,46 +18,46 @@ use crate::plan::Insured;
 use crate::policy::Policy;
 use crate::units::percentile;
 
-/// What is compared.
+/// The subject of the comparison.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The load.
     pub load: &'a Load,
-    /// The cluster around it, and the span that is scored.
+    /// The simulated cluster, and the span that is scored.
     pub target: &'a Target,
     /// The policy that Forescale would follow.
     pub policy: &'a Policy,
-    /// The hours of a schedule written from its pattern, where it has one.
+    /// The hours of a schedule derived from its pattern, if it has one.
     pub busy: Option<BusyHours>,
-    /// The share of the hourly variation that the clock explains, 0 to 1.
+    /// The share of the hourly variation that is explained by the time of day and week, 0 to 1.
     pub clock: f64,
-    /// Ready replicas as they were observed.
+    /// The observed ready replicas.
     pub ran: Option<&'a Series>,
     /// The workload's own `minReplicas`.
     pub min_replicas: u32,
 }
 
-/// How a workload is scaled best.
+/// The best way to scale a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// A forecast is cheaper than the others at the same risk, or the only one that is safe.
     Predictive,
     /// A rule for the busy hours is enough.
     Schedule,
-    /// A trigger on the present load is enough.
+    /// A trigger on the current load is enough.
     Reactive,
-    /// Far more runs than the load needs.
+    /// Far more replicas run than the load needs.
     OverProvisioned,
-    /// No strategy keeps it from being short of replicas.
+    /// No strategy prevents it from being short of replicas.
     AtRisk,
-    /// Something is missing that the comparison needs.
+    /// Data that the comparison needs is missing.
     CannotTell,
 }
 
-/// Why a verdict is what it is.
+/// The reason for a verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Finding {
-    /// The forecast costs this share less than the best of the others, both short for at most `level` percent.
+    /// The forecast costs this share less than the best other strategy, with both short for at most `level` percent.
     Cheaper {
         /// 0 to 1.
         share: f64,
@@ -71,7 +71,7 @@ pub enum Finding {
     },
     /// A rule for the busy hours is as cheap as a forecast, and reactive scaling is short at each rise.
     BusyHours(BusyHours),
-    /// A forecast or a schedule would save this share at most, which is within the noise of another week.
+    /// A forecast or a schedule would save at most this share, which is within the noise of another week.
     LittleToGain {
         /// 0 to 1, negative where reactive scaling is cheaper.
         share: f64,
@@ -82,22 +82,23 @@ pub enum Finding {
         min_replicas: u32,
         /// What the load needs for 95 % of the time.
         usual: u32,
-        /// Replica-hours with the limit by those without it.
+        /// Replica-hours with the limit, divided by those without it.
         ratio: f64,
     },
-    /// More ran than the threshold asks for, at every load.
+    /// More replicas ran than the threshold asks for, at every load.
     RanMore {
-        /// Replicas that ran by those that the load needs.
+        /// Replicas that ran, divided by those that the load needs.
         ratio: f64,
     },
-    /// The least share of the time, in percent, for which any strategy was short.
+    /// The smallest share of the time, in percent, that any strategy was short.
     NeverSafe {
         /// Percent of the time.
         least: f64,
     },
 }
 
-/// A strategy where it is compared: short for at most the level where it gets there, else for as little as it can be.
+/// A strategy at the point of comparison: short for at most the level if it reaches it, otherwise for as little time
+/// as it can.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Compared {
     /// Percent of the time with fewer replicas than needed.
@@ -106,7 +107,7 @@ pub struct Compared {
     pub replica_hours: f64,
 }
 
-/// What the comparison came to.
+/// The result of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Assessment {
     /// How it is scaled best.
@@ -121,18 +122,19 @@ pub struct Assessment {
     pub schedule: Compared,
     /// Forescale.
     pub predictive: Compared,
-    /// Percent of the replica-hours that ran which the strategy of the verdict saves, at equal or better safety.
+    /// The percentage of the actual replica-hours that the chosen strategy saves, at equal or better safety.
     pub saving_percent: Option<f64>,
-    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
+    /// The largest share of the time, in percent, that each strategy is short in these figures, if it can be that
+    /// safe.
     pub level: f64,
     /// Days that were scored.
     pub days: f64,
 }
 
-/// What was tried: each way of scaling at its own setting, and over its sweep.
+/// The trials: each way of scaling at its own setting, and over its sweep.
 #[derive(Debug, Clone)]
 pub struct Trials {
-    /// The cluster of the comparison: that of the subject, without a floor that hides everything else.
+    /// The cluster of the comparison: the subject's, without a minimum that hides everything else.
     pub target: Target,
     /// The policy of the comparison, likewise.
     pub policy: Policy,
@@ -142,29 +144,29 @@ pub struct Trials {
     pub reactive: (Run, Frontier),
     /// A rule for the busy hours beside it, where there are any.
     pub schedule: Option<(Run, Frontier)>,
-    /// Replicas by the hour of the week, as of the month before: nobody keeps such a table, and a forecast that is no
-    /// cheaper is none.
+    /// Replicas by the hour of the week, from the previous month. Nobody maintains such a table, but a forecast that
+    /// is no cheaper is not worth having.
     pub by_hour: Frontier,
     /// Forescale.
     pub predictive: (Foreseen, Frontier),
 }
 
-/// Strategies are compared at these shares of the time, percent: the usual one, and one at which the minutes of a
+/// Strategies are compared at these shares of the time, in percent: the usual one, and one at which the minutes of a
 /// rise count.
 const LEVELS: [f64; 2] = [super::MATCHED_TAU_U, 0.1];
-/// A difference below this share is lost again in the noise of another week.
+/// A difference below this share is lost in the noise of another week.
 const WORTH: f64 = 0.05;
-/// A schedule needs no server: it is enough where it costs so much more than a forecast at most.
+/// A schedule needs no server: it is enough if it costs at most this much more than a forecast.
 const AS_CHEAP: f64 = 1.1;
 /// From this share on the load follows the clock.
 const FOLLOWS: f64 = 0.3;
-/// Safety ten times better is worth so much more than the cost of the usual one at most.
+/// Ten times better safety is worth at most this factor of the usual cost.
 const SAFER: f64 = 1.25;
-/// From this ratio on too much runs.
+/// From this ratio on, too many replicas run.
 const TOO_MUCH: f64 = 1.5;
-/// Insurance factors of the simple strategies: a coarse choice of [`super::SWEEP`].
+/// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
-/// Worths of a short hour for Forescale: a coarse choice of [`crate::plan::PENALTIES`].
+/// Penalties of a short hour for Forescale: a coarse subset of [`crate::plan::PENALTIES`].
 const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
 
 /// Compares the strategies over the scored span.
@@ -176,7 +178,7 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
     let mut target = subject.target.clone();
     let mut policy = subject.policy.clone();
     if floor.is_too_high() {
-        // Judged as it would be without the limit that hides everything else.
+        // Judged without the limit that would hide everything else.
         target.twin.min_replicas = target.twin.min_replicas.min(1);
         policy.limits.min = policy.limits.min.min(crate::units::Replicas::ONE);
     }
@@ -190,13 +192,13 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
         Verdict::Reactive | Verdict::OverProvisioned => Some(&trials.reactive.1),
         Verdict::AtRisk | Verdict::CannotTell => None,
     };
-    // At least as safe as what ran, and never less safe than what is promised.
+    // At least as safe as what ran, and never less safe than promised.
     let safe = ran.zip(best).and_then(|(ran, best)| {
         let level = ran.tau_u.min(level);
         cost_at(&best.points, level).filter(|_| ran.replica_hours > 0.0).map(|cost| (level, cost, ran))
     });
     let saving = safe.map(|(_, cost, ran)| 100.0 * (1.0 - cost * reference.demand_hours / ran.replica_hours));
-    // Where a saving is told, the figures beside it are those of the same safety.
+    // If a saving is reported, the figures next to it are for the same safety.
     let level = safe.map_or(level, |(level, ..)| level);
     let shown = |frontier: &Frontier| compared(frontier, level, reference.demand_hours);
     let reactive = shown(&trials.reactive.1);
@@ -260,7 +262,7 @@ impl Trials {
         }
         let usual_pays = self.forecast_pays(usual);
         let simple = self.simple(usual);
-        // Ten times safer is worth a little more, where the load follows the clock; noise is not.
+        // Ten times safer is worth a little more if the load follows the clock; noise is not.
         let follows = subject.clock >= FOLLOWS;
         let is_affordable = |cost: &f64| follows && simple.is_none_or(|usual| *cost <= SAFER * usual);
         if let Some(busy) =
@@ -284,7 +286,7 @@ impl Trials {
                 (Verdict::Schedule, Finding::BusyHours(busy), usual)
             }
             (Some(_), ..) => (Verdict::Reactive, Finding::LittleToGain { share: gain }, usual),
-            // A table by the hour is as safe and about as cheap; but nobody keeps one.
+            // An hourly table is as safe and about as cheap, but nobody maintains one.
             (None, ..) if predictive.is_some() && gain >= 1.0 - AS_CHEAP => {
                 (Verdict::Predictive, Finding::OnlySafe { level: usual }, usual)
             }
@@ -292,7 +294,7 @@ impl Trials {
         }
     }
 
-    /// Whether a rule for the busy hours is safer than reactive scaling, and about as cheap as a forecast.
+    /// Whether a rule for the busy hours is safer than reactive scaling and about as cheap as a forecast.
     fn schedule_holds(&self, is_affordable: &impl Fn(&f64) -> bool) -> bool {
         let [reactive, schedule, predictive] = self.costs(LEVELS[1]);
         schedule.filter(is_affordable).is_some_and(|cost| {
@@ -301,7 +303,7 @@ impl Trials {
         })
     }
 
-    /// Why a forecast pays at a share of the time, if it does.
+    /// Why a forecast pays at a given share of the time, if it does.
     fn forecast_pays(&self, level: f64) -> Option<Finding> {
         let [.., predictive] = self.costs(level);
         match (predictive?, self.simple(level)) {
@@ -313,8 +315,8 @@ impl Trials {
         }
     }
 
-    /// Replica-hours of reactive, schedule (as reactive where there is none) and forecast where they are short for at
-    /// most `level` percent of the time.
+    /// Replica-hours of reactive, schedule (same as reactive if there is none) and forecast, where each is short for
+    /// at most `level` percent of the time.
     pub fn hours_at(&self, level: f64) -> [Option<f64>; 3] {
         let demand = self.reactive.0.scorecard.demand_hours;
         let [reactive, schedule, predictive] = self.costs(level);
@@ -322,13 +324,14 @@ impl Trials {
         [reactive, schedule, predictive].map(|cost| cost.map(|cost| cost * demand))
     }
 
-    /// Replica-hours by demand of reactive, schedule and forecast where they are short for at most `level` percent.
+    /// Replica-hours relative to demand of reactive, schedule and forecast, where each is short for at most `level`
+    /// percent.
     fn costs(&self, level: f64) -> [Option<f64>; 3] {
         let at = |frontier: &Frontier| cost_at(&frontier.points, level);
         [at(&self.reactive.1), self.schedule.as_ref().and_then(|s| at(&s.1)), at(&self.predictive.1)]
     }
 
-    /// The cheapest of what is no forecast.
+    /// The cheapest strategy that is not a forecast.
     fn simple(&self, level: f64) -> Option<f64> {
         let [reactive, schedule, _] = self.costs(level);
         let by_hour = cost_at(&self.by_hour.points, level);
@@ -347,8 +350,8 @@ impl Trials {
     }
 }
 
-/// How many times the replicas that the load needs ran, where that is far too many even when it needs most. A fixed count
-/// that the peak needs is not: what it costs is told as a saving.
+/// The ratio of running replicas to those that the load needs, if it is far too large even at the peak. A fixed count
+/// that the peak needs is not over-provisioned: its cost is reported as a saving.
 fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
     let (ran, measure) = (subject.ran?, target.measure(subject.load));
     let (mut ratios, mut ready, mut needed) = (Vec::new(), 0.0, 0.0);
@@ -364,14 +367,14 @@ fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
         }
     }
     ratios.sort_unstable_by(f64::total_cmp);
-    // Restarts and outages leave few for a moment.
+    // Restarts and outages leave few replicas for a moment.
     let least = ratios.get(ratios.len() / 100).copied()?;
-    // Small counts cannot be divided: two where one is needed is what availability asks for.
+    // Small counts cannot be scaled down further: two where one is needed is what availability asks for.
     let spared = (ready - needed) / ratios.len() as f64;
     (least >= TOO_MUCH && ready >= 2.0 * needed && spared > 2.0).then(|| ready / needed)
 }
 
-/// Whether a forecast is so much cheaper that no schedule is as good.
+/// Whether a forecast is so much cheaper that a schedule is not as good.
 fn is_much(finding: Finding) -> bool {
     matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
 }
@@ -393,7 +396,7 @@ fn compared(frontier: &Frontier, level: f64, demand_hours: f64) -> Compared {
     if let Some(cost) = cost_at(&frontier.points, level) {
         let safe = frontier.points.iter().map(|point| point.scorecard).filter(|card| card.tau_u <= level);
         let cheapest = safe.min_by(|a, b| a.replica_hours.total_cmp(&b.replica_hours));
-        // Between two settings the share of the time is the level itself.
+        // Between two settings, the share of the time equals the level.
         let is_setting = cheapest.is_some_and(|card| card.rh_ratio.is_some_and(|ratio| ratio <= cost));
         let short = cheapest.filter(|_| is_setting).map_or(level, |card| card.tau_u);
         return Compared { short_percent: short, replica_hours: cost * demand_hours };
@@ -438,7 +441,7 @@ impl Floor {
 // === impl Verdict ===
 
 impl Verdict {
-    /// All of them, those that save most first.
+    /// All verdicts, those that save most first.
     pub const ALL: [Verdict; 6] = [
         Verdict::Predictive,
         Verdict::Schedule,

@@ -1,8 +1,8 @@
-//! `behavior` of an HPA as it is written, before the API server fills in what is left out.
+//! The `behavior` of an HPA as written, before the API server fills in defaults.
 
 use super::Millis;
 
-/// `behavior` of an HPA: rules for both directions; what is left out is filled by the API server.
+/// The `behavior` of an HPA: rules for both directions; the API server fills in what is left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Behavior {
     /// Rules for more replicas.
@@ -11,7 +11,7 @@ pub struct Behavior {
     pub scale_down: Rules,
 }
 
-/// Rules for one direction, as written; `None` is left out.
+/// Rules for one direction, as written; `None` means left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {
     /// `stabilizationWindowSeconds`.
@@ -24,7 +24,7 @@ pub struct Rules {
     pub tolerance: Option<f64>,
 }
 
-/// Which of several policies counts.
+/// Which of several policies applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Select {
     /// The one that permits the largest change.
@@ -36,7 +36,7 @@ pub enum Select {
     Disabled,
 }
 
-/// At most so much change within a period.
+/// The largest change within a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How much.
@@ -45,7 +45,7 @@ pub struct Policy {
     pub period: Millis,
 }
 
-/// How a policy counts.
+/// The unit of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
     /// Pods.

@@ -1,5 +1,5 @@
-//! Time inside the twin, in whole milliseconds: controllers pass each other within less than a second, and one
-//! second more or less of age decides on a sync. It is never read from the machine.
+//! Time inside the twin, in whole milliseconds: controllers run within less than a second of each other, and one
+//! second of age decides a sync. It is never read from the machine.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -11,12 +11,12 @@ use crate::units::Span;
 pub struct Millis(pub i64);
 
 impl Millis {
-    /// The creation of the ScaledObject; no time at all.
+    /// The creation of the ScaledObject; a length of zero.
     pub const ZERO: Millis = Millis(0);
-    /// Later than everything that is simulated; far enough from overflow that any length may be added.
+    /// Later than anything that is simulated, and far enough from overflow to add any length.
     pub const NEVER: Millis = Millis(i64::MAX / 4);
 
-    /// So many seconds, rounded to milliseconds; what is no number counts as zero.
+    /// From seconds, rounded to milliseconds; NaN counts as zero.
     pub fn from_secs(seconds: f64) -> Self {
         Millis(((seconds * 1_000.0).round() as i64).clamp(-Self::NEVER.0, Self::NEVER.0))
     }

@@ -1,7 +1,7 @@
-//! What is fixed before a simulation starts: the ScaledObject, the HPA's settings, how fast pods start.
+//! The fixed input of a simulation: the ScaledObject, the HPA's settings, how fast pods start.
 //!
-//! The defaults are those of KEDA 2.20 and Kubernetes 1.36. A configuration that the cluster would refuse is
-//! refused here too; nothing is silently corrected.
+//! The defaults are those of KEDA 2.20 and Kubernetes 1.36. A configuration that the cluster would refuse is refused
+//! here too; nothing is corrected silently.
 
 use super::Millis;
 use super::behavior::{Behavior, Rules};
@@ -21,17 +21,17 @@ pub struct TwinConfig {
     pub polling_interval: Millis,
     /// `cooldownPeriod`: from the last active poll to zero.
     pub cooldown: Millis,
-    /// `initialCooldownPeriod`: from the creation to zero, while no poll was active yet.
+    /// `initialCooldownPeriod`: from the creation to zero, if no poll was active yet.
     pub initial_cooldown: Millis,
     /// `fallback`.
     pub fallback: Option<Fallback>,
-    /// `horizontalPodAutoscalerConfig.behavior`; `None` is another rule than an empty one.
+    /// `horizontalPodAutoscalerConfig.behavior`; `None` differs from an empty one.
     pub behavior: Option<Behavior>,
     /// The triggers, at least one.
     pub triggers: Vec<Trigger>,
     /// Spans in which the ScaledObject is paused, ascending.
     pub pauses: Vec<Pause>,
-    /// Pods that are taken away, by instant, ascending.
+    /// Pods that are lost, by instant, ascending.
     pub losses: Vec<Loss>,
     /// Settings of the HPA controller.
     pub hpa: HpaSettings,
@@ -39,7 +39,7 @@ pub struct TwinConfig {
     pub pods: PodTiming,
     /// The Deployment's replicas at the start, all ready.
     pub initial_replicas: u32,
-    /// The wall clock at the creation, milliseconds since the epoch. Only its part below a second matters: the
+    /// The wall clock at the creation, in milliseconds since the epoch. Only its fraction of a second matters: the
     /// API server keeps `lastActiveTime` and `creationTimestamp` in whole seconds.
     pub created_at: Millis,
     /// Seed of the pods' start times.
@@ -67,14 +67,14 @@ pub enum MetricType {
     Value,
 }
 
-/// What the HPA is told while a scaler fails.
+/// What the HPA receives while a scaler fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fallback {
-    /// More failures than this in a row bring the fallback.
+    /// More consecutive failures than this activate the fallback.
     pub failure_threshold: u32,
     /// The replicas it asks for.
     pub replicas: u32,
-    /// How they are joined with the present ones.
+    /// How they are combined with the current ones.
     pub behavior: FallbackBehavior,
 }
 
@@ -84,7 +84,7 @@ pub enum FallbackBehavior {
     /// The given replicas.
     #[default]
     Static,
-    /// The present replicas.
+    /// The current replicas.
     CurrentReplicas,
     /// The larger of both.
     CurrentReplicasIfHigher,
@@ -103,12 +103,12 @@ pub struct Pause {
     pub replicas: Option<u32>,
 }
 
-/// Ready pods taken away at once, as by the loss of a zone or of spot nodes. Their ReplicaSet makes new ones.
+/// Ready pods lost at once, as by the loss of a zone or of spot nodes. Their ReplicaSet creates new ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loss {
     /// When.
     pub at: Millis,
-    /// The share of the ready pods, from 0 to 1; a part of a pod is a whole one.
+    /// The share of the ready pods, from 0 to 1; fractions of a pod are rounded up.
     pub share: f64,
 }
 
@@ -132,11 +132,11 @@ pub struct PodTiming {
     pub creation: Millis,
     /// From creation to Ready: the median.
     pub ready: Millis,
-    /// Spread of that time: the deviation of its logarithm; 0 makes it constant.
+    /// Spread of that time: the standard deviation of its logarithm; 0 makes it constant.
     pub spread: f64,
-    /// What comes on top for the pods of a start from zero (images, caches, connections).
+    /// Extra time for pods started from zero (images, caches, connections).
     pub from_zero: Millis,
-    /// Pods not yet ready that the present nodes hold; those beyond wait for a node.
+    /// How many pods that are not yet ready fit on the current nodes; further pods wait for a node.
     pub spare: u32,
     /// How long a new node takes.
     pub node: Millis,
@@ -149,7 +149,7 @@ pub enum ConfigError {
     /// No trigger.
     #[error("no triggers, expected at least one")]
     NoTriggers,
-    /// Limits that cross.
+    /// Limits that contradict each other.
     #[error(
         "found {min} to {max} replicas, expected a minimum up to the maximum and a maximum of 1 to 1000000"
     )]
@@ -167,7 +167,7 @@ pub enum ConfigError {
         /// `minReplicaCount`.
         min: u32,
     },
-    /// More replicas at the start, or in a pause, than are accepted.
+    /// More replicas at the start, or in a pause, than the cluster accepts.
     #[error("found {0} replicas, expected at most 1000000")]
     TooMany(u32),
     /// A length of time outside what the controllers accept.
@@ -180,10 +180,10 @@ pub enum ConfigError {
         /// What is allowed, in words.
         expected: &'static str,
     },
-    /// A loss that is no share of the pods.
+    /// A loss that is not a share of the pods.
     #[error("found a loss of {0} of the pods, expected a share from 0 to 1")]
     Loss(f64),
-    /// A share that is none.
+    /// A value that is not a share.
     #[error("found a tolerance of {0}, expected a number of at least 0")]
     Tolerance(f64),
 }
@@ -214,7 +214,7 @@ impl Default for TwinConfig {
 }
 
 impl TwinConfig {
-    /// The cluster around a workload with this policy: its limits and tolerance, pods that take its lead time and
+    /// The cluster for a workload with this policy: its limits and tolerance, and pods that take its lead time and
     /// count once they have warmed up.
     pub fn of(policy: &policy::Policy) -> Self {
         TwinConfig {
@@ -243,7 +243,7 @@ impl TwinConfig {
         if let Some(idle) = self.idle_replicas.filter(|&idle| idle >= min) {
             return Err(ConfigError::Idle { idle, min });
         }
-        // A period of no time would keep the simulation at one instant for ever.
+        // A period of zero would keep the simulation at one instant forever.
         let periods = [("pollingInterval", self.polling_interval), ("sync period", self.hpa.sync_period)];
         for (what, found) in periods {
             if !(Millis(1_000)..=Millis::NEVER).contains(&found) {
@@ -275,8 +275,8 @@ impl TwinConfig {
         }
     }
 
-    /// Shares by which a metric may lie above its target, and below it, without effect: those of `behavior`, else the
-    /// controller's.
+    /// The shares by which a metric may lie above and below its target without effect: those of `behavior`, otherwise
+    /// the controller's.
     pub fn tolerances(&self) -> (f64, f64) {
         let of =
             |rules: fn(&Behavior) -> &Rules| self.behavior.as_ref().and_then(|given| rules(given).tolerance);
@@ -284,7 +284,7 @@ impl TwinConfig {
         (up.unwrap_or(self.hpa.tolerance), down.unwrap_or(self.hpa.tolerance))
     }
 
-    /// An instant as the API server keeps it: cut to a whole second of the wall clock.
+    /// An instant as the API server keeps it: truncated to a whole second of the wall clock.
     pub(super) fn cut(&self, at: Millis) -> Millis {
         Millis(at.0 - (at.0 + self.created_at.0).rem_euclid(1_000))
     }
@@ -297,8 +297,8 @@ impl Default for HpaSettings {
         HpaSettings {
             // Measured: the HPA object appears after 0.04 s and is first synced one whole period later.
             first_sync: Millis(15_050),
-            // 15 s and the sync's own duration, measured. With exactly 15 s every window of the HPA would be met
-            // on equality, and rounding would decide.
+            // 15 s plus the sync's own duration, measured. With exactly 15 s every window of the HPA would end on
+            // equality, and rounding would decide.
             sync_period: Millis(15_015),
             tolerance: 0.1,
             downscale_stabilization: Millis(300_000),

@@ -1,25 +1,25 @@
-//! What one replica really holds, over time: where that is not the threshold, or a rollout changes it.
+//! What one replica can really hold, over time: it may differ from the threshold, or change with a rollout.
 //!
-//! Strategies do not know it. It is what they are judged by, and what the exporters of the twin show.
+//! Strategies do not know this value. They are judged by it, and the exporters of the twin show it.
 
 use std::sync::Arc;
 
 use crate::units::{Threshold, Time};
 
-/// From an instant on a replica holds so much; before the first one as much as from the first.
+/// The load that a replica holds from an instant on; before the first instant, the same as from the first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve(Arc<[(Time, Threshold)]>);
 
 // === impl Curve ===
 
 impl Curve {
-    /// The curve of these parts in any order; `None` without any.
+    /// The curve of these parts, in any order; `None` if there are none.
     pub fn new(mut parts: Vec<(Time, Threshold)>) -> Option<Self> {
         parts.sort_by_key(|part| part.0);
         (!parts.is_empty()).then(|| Curve(parts.into()))
     }
 
-    /// The same all the time.
+    /// A constant curve.
     pub fn steady(load: Threshold) -> Self {
         Curve([(Time::MIN, load)].into())
     }
@@ -29,12 +29,12 @@ impl Curve {
         self.0[self.part(at)].1
     }
 
-    /// The number of the part that holds: another with each rollout.
+    /// The number of the current part: it changes with each rollout.
     pub fn part(&self, at: Time) -> usize {
         self.0.partition_point(|part| part.0 <= at).saturating_sub(1)
     }
 
-    /// The parts in order.
+    /// The parts, in order.
     pub fn parts(&self) -> &[(Time, Threshold)] {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! What the exporters of a cluster would have told of the replicas in the twin: from it `capacity: auto` learns.
+//! What a cluster's exporters would have reported about the replicas in the twin: `capacity: auto` learns from it.
 //!
-//! CPU follows the load in a straight line: a replica that carries what it really holds uses exactly what it may of its
-//! request, and one that is full no more than its service allows.
+//! CPU is linear in the load: a replica at its real capacity uses exactly its share of the request, and a full
+//! replica uses no more than its service allows.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::history::{Observations, Series, ServiceHistory};
 use crate::policy::{CapacityMode, Policy};
 use crate::units::{Span, Step, Time};
 
-/// The exporters of one insurance's replicas, and what was learned from them.
+/// The exporters for the replicas of one insurance setting, and what was learned from them.
 pub(super) struct Exporters {
     truth: Curve,
-    /// The most that a replica serves, as a multiple of what it holds.
+    /// The most that a replica serves, as a multiple of its capacity.
     most: f64,
     utilization: f64,
     ready: Series,
@@ -26,7 +26,7 @@ pub(super) struct Exporters {
 // === impl Exporters ===
 
 impl Exporters {
-    /// For a policy that counts on what is learned; `None` for any other.
+    /// For a policy that uses the learned capacity; `None` for any other.
     pub(super) fn of(policy: &Policy, target: &Target, from: Time) -> Option<Self> {
         let learning = policy.capacity.as_ref().filter(|learning| learning.mode == CapacityMode::Auto)?;
         let step = Step::new(SERVICE_STEP).ok()?;
@@ -43,7 +43,7 @@ impl Exporters {
         })
     }
 
-    /// Scrapes what runs until `now`, and learns where that is due.
+    /// Scrapes the running replicas until `now`, and learns when that is due.
     pub(super) fn follow(
         &mut self,
         load: &Load,
@@ -79,7 +79,7 @@ impl Exporters {
         observations.service = None;
     }
 
-    /// What is prepared, with what was learned.
+    /// The prepared state, with the learned capacity.
     pub(super) fn taught(&self, prepared: &Prepared) -> Prepared {
         let capacity: Option<Arc<Carried>> = self.terms.capacity().cloned();
         Prepared { capacity, ..prepared.clone() }

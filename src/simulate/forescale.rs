@@ -1,8 +1,9 @@
-//! Forescale itself in the twin: the very `prepare`, `follow` and `decide` of the server, asked when the server is.
+//! Forescale itself in the twin: the same `prepare`, `follow` and `decide` as in the server, called when the server
+//! is called.
 //!
-//! Samples become known with the metric's delay, fits belong to the 6-hour grid and come into use five minutes
-//! after their point, decisions are renewed on the grid of `pollStep`. Several insurances run side by side on one
-//! forecast, so that a sweep costs little more than a run. Nothing here knows a sample before its time.
+//! Samples become known with the metric's delay. Fits belong to the 6-hour grid and come into use five minutes after
+//! their grid point. Decisions are renewed on the grid of `pollStep`. Several insurance settings run side by side on
+//! one forecast, so a sweep costs little more than a run. Nothing here knows a sample before its time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,23 +18,23 @@ use crate::plan::Insured;
 use crate::policy::Policy;
 use crate::units::{Span, Step, Threshold, Time};
 
-/// What the server would have known at an instant, and what it had prepared.
+/// The data that the server would have had at an instant, and what it had prepared.
 struct Server<'a> {
     load: &'a Load,
     delay: Span,
     policy: &'a Policy,
-    /// What does not change between two samples, and in `newest` and `replicas` what the poll under way sees.
+    /// Data that does not change between two samples; `newest` and `replicas` hold what the current poll sees.
     observations: Observations,
     history: Arc<Series>,
     followed: decide::Session,
     scraped: Scraped,
 }
 
-/// Replicas by poll and count since the last sample. Of many insurances most see the same.
+/// Replicas by poll and count since the last sample. Most insurance settings see the same.
 #[derive(Default)]
 struct Scraped(BTreeMap<(Time, u32), Arc<Series>>);
 
-/// One insurance with its own replicas.
+/// One insurance setting with its own replicas.
 struct Asker<'s> {
     load: &'s Load,
     delay: Span,
@@ -45,7 +46,7 @@ struct Asker<'s> {
     keeps_views: bool,
 }
 
-/// What one insurance remembers between calls: the newest decision, as the server's handlers do.
+/// The memory of one insurance setting between calls: the newest decision, as in the server's handlers.
 #[derive(Default)]
 struct Memory {
     last: Option<(Time, u32, Option<f64>)>,
@@ -55,21 +56,21 @@ struct Memory {
     used: Vec<(Time, Threshold)>,
 }
 
-/// A run of Forescale with what its forecasts said.
+/// A run of Forescale with its forecasts.
 #[derive(Debug, Clone, Default)]
 pub struct Foreseen {
     /// The rows and their score.
     pub run: Run,
     /// The forecast of every decision that followed a new sample.
     pub views: Vec<(Time, ForecastView)>,
-    /// Who predicted at the end; `None` where no decision saw a forecast.
+    /// Who predicted at the end; `None` if no decision used a forecast.
     pub trust: Option<Trust>,
-    /// Where what one replica carries is learned and counts: every change of the load per replica that counted.
+    /// If the capacity is learned and used: every change of the load per replica that took effect.
     pub used: Vec<(Time, Threshold)>,
 }
 
-/// Runs a policy over a load once for each insurance, side by side; the mode is the policy's. An insurance of
-/// `None` is the policy's own.
+/// Runs a policy over a load once for each insurance setting, side by side, in the policy's mode. `None` is the
+/// policy's own insurance.
 pub fn run_forescale(
     load: &Load,
     target: &Target,
@@ -113,7 +114,7 @@ pub fn run_forescale(
 impl<'a> Server<'a> {
     fn new(load: &'a Load, delay: Span, policy: &'a Policy) -> Self {
         let step = Step::new(load.step()).unwrap_or(Step::MINUTE);
-        // Warming is for a server that was just started; this one has run all along.
+        // Warming up is for a server that has just started; this one has run all along.
         let long_ago = load.start() - Span::DAY;
         Server {
             load,
@@ -133,15 +134,15 @@ impl<'a> Server<'a> {
         sample.min(fit).max(now + Span::seconds(1))
     }
 
-    /// Takes in what became known up to `now`, then fits or follows.
+    /// Takes in the data that became known up to `now`, then fits or follows.
     fn follow_to(&mut self, now: Time) {
         let seen = self.load.seen_at(now, self.delay).slots().len();
         self.scraped.0.clear();
         self.observations.replicas = None;
         for signal in &mut self.observations.signals {
-            // Let go of, so that the one copy can grow in place.
+            // Dropped, so that the only copy can grow in place.
             signal.load = None;
-            // Fits and follows rest on what has settled.
+            // Fits and updates use only settled samples.
             signal.newest = None;
         }
         let history = Arc::make_mut(&mut self.history);
@@ -155,7 +156,7 @@ impl<'a> Server<'a> {
         self.followed.follow(&self.observations, self.policy, now);
     }
 
-    /// Ready for the polls until the next sample, on the fit in use or on the same with another insurance.
+    /// Prepares the polls until the next sample, with the fit in use or the same fit with another insurance.
     fn asked<'s>(
         &'s mut self,
         insured: Option<&'s Prepared>,
@@ -187,7 +188,7 @@ impl Scraped {
 // === impl Asker ===
 
 impl Asker<'_> {
-    /// What is observed at an instant of the poll grid beside the history: the newest value, and the replicas.
+    /// The observations at an instant of the poll grid, besides the history: the newest value and the replicas.
     fn observe(&mut self, now: Time, running: u32) {
         for (signal, history) in self.policy.signals.iter().zip(&mut self.observations.signals) {
             let at = (now - self.delay).floor_to(signal.poll_step.span(), Span::ZERO);
@@ -205,7 +206,7 @@ impl Strategy for Asker<'_> {
         if let Some((_, _, want)) = self.memory.last.filter(|last| last.0 == tick) {
             return want;
         }
-        // Replicas are scraped: what is known of them is what the poll before saw.
+        // Replicas are scraped: their known value is that of the previous poll.
         let running = self.memory.last.map_or(now.desired, |last| last.1);
         self.observe(tick, running);
         let taught = self.memory.exporters.as_mut().map(|exporters| {

@@ -1,8 +1,8 @@
-//! Strategies compared where they are equally good: replica-hours at the same under-provisioning.
+//! Compares strategies at equal quality: replica-hours at the same under-provisioning.
 //!
-//! A strategy at one setting says little, since any of them is safe with enough replicas. So its insurance is
-//! swept, and the cost read off where the time with a shortage is 1 %. All strategies may insure equally much: none
-//! counts beyond [`DEAREST`] times the demand, and none is given up before.
+//! One setting of a strategy says little, since any strategy is safe with enough replicas. So its insurance is swept,
+//! and the cost is read where it is short for 1 % of the time. All strategies have the same limit of insurance: no
+//! result above [`DEAREST`] times the demand counts, and no sweep stops before that.
 
 use super::run::{Strategy, Target, run};
 use super::{ConfigError, Load, Scorecard};
@@ -12,7 +12,8 @@ use super::{ConfigError, Load, Scorecard};
 pub struct Frontier {
     /// The points in the order of the sweep.
     pub points: Vec<Point>,
-    /// Replica-hours by demand at the wanted under-provisioning; `None` where no insurance up to [`DEAREST`] reaches it.
+    /// Replica-hours relative to demand at the given under-provisioning; `None` if no insurance up to [`DEAREST`]
+    /// reaches it.
     pub matched: Option<f64>,
 }
 
@@ -21,24 +22,25 @@ pub struct Frontier {
 pub struct Point {
     /// The factor, or whatever the strategy is swept by.
     pub insurance: f64,
-    /// How it fared.
+    /// Its score.
     pub scorecard: Scorecard,
 }
 
 /// The under-provisioning at which strategies are compared, percent of the time.
 pub const MATCHED_TAU_U: f64 = 1.0;
 
-/// Insurance factors that reach from too little to three times too much, denser where most strategies cross 1 %.
+/// Insurance factors from too little to three times too much, denser where most strategies cross 1 %.
 pub const SWEEP: [f64; 22] = [
     0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.25, 2.5,
     2.75, 3.0,
 ];
 
-/// The greatest insurance of every strategy, ours and others: replica-hours by demand. Whoever pays more would do better
-/// to run a fixed number; the loads of the benchmark need one to five times their mean demand for that.
+/// The maximum insurance of every strategy, ours included: replica-hours relative to demand. Anyone who pays more
+/// would do better to run a fixed number; the loads of the benchmark need one to five times their mean demand for
+/// that.
 pub const DEAREST: f64 = 6.0;
 
-/// Factors beyond [`SWEEP`], for strategies that it leaves short.
+/// Factors beyond [`SWEEP`], for strategies that are still short at its end.
 const BEYOND: [f64; 12] = [3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0];
 
 /// Sweeps the insurance factor of a strategy: over [`SWEEP`], and from there on until it is short for `level` percent
@@ -63,7 +65,7 @@ pub fn sweep<E>(level: f64, mut at: impl FnMut(f64) -> Result<Scorecard, E>) -> 
     Ok(Frontier::of(points))
 }
 
-/// Sweeps a strategy over given insurances, built anew for each.
+/// Sweeps a strategy over given insurance settings, rebuilding it for each.
 pub fn matched<'a>(
     load: &Load,
     target: &Target,
@@ -79,7 +81,7 @@ pub fn matched<'a>(
 }
 
 impl Frontier {
-    /// The frontier of points in the order of their insurance.
+    /// The frontier of points, ordered by their insurance.
     pub fn of(points: Vec<Point>) -> Self {
         let matched = cost_at(&points, MATCHED_TAU_U).filter(|cost| *cost <= DEAREST);
         Frontier { points, matched }

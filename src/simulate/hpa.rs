@@ -1,7 +1,7 @@
 //! One sync of the HPA controller: limits, proposals of the metrics, stabilisation, rate limits.
 //!
-//! Follows Kubernetes 1.36 `pkg/controller/podautoscaler/horizontal.go` in order and in arithmetic, since users
-//! will hold the twin against their cluster. It never asks for a metric where the controller would not.
+//! Follows Kubernetes 1.36 `pkg/controller/podautoscaler/horizontal.go` in order and in arithmetic, since users will
+//! compare the twin with their cluster. It never asks for a metric where the controller would not.
 
 mod proposal;
 mod rate;
@@ -12,14 +12,14 @@ pub(super) use proposal::{Reading, Scale, Tolerance, milli};
 use rate::RateLimits;
 use stabilize::Stabilizer;
 
-/// The HPA's rules, and what it remembers of one object.
+/// The HPA's rules, and its memory for one object.
 #[derive(Debug)]
 pub(super) struct Hpa {
     min: i64,
     max: i64,
     tolerance: Tolerance,
     stabilizer: Stabilizer,
-    /// `None` where the object has no `behavior`: then the fixed limit of one sync holds.
+    /// `None` if the object has no `behavior`; then the fixed limit per sync applies.
     rates: Option<RateLimits>,
     /// Of the sync under way; kept for its room.
     readings: Vec<Reading>,
@@ -31,7 +31,7 @@ impl Hpa {
         let given = config.behavior.as_ref();
         let (up, down) = config.tolerances();
         Hpa {
-            // An HPA does not go below one: zero is KEDA's affair.
+            // An HPA does not go below one: KEDA handles zero.
             min: i64::from(config.min_replicas.max(1)),
             max: i64::from(config.max_replicas),
             tolerance: Tolerance { up, down },
@@ -41,7 +41,7 @@ impl Hpa {
         }
     }
 
-    /// One sync. `read` adds the metric of each trigger that the HPA knows. Returns the replicas to set, where they
+    /// One sync. `read` adds the metric of each trigger that the HPA knows. Returns the replicas to set, if they
     /// change.
     pub(super) fn sync(
         &mut self,

@@ -1,12 +1,12 @@
-//! KEDA's own part: reading triggers, counting failures, fallback, and the step between zero and not zero.
+//! KEDA's part: reading triggers, counting failures, fallback, and scaling to and from zero.
 //!
 //! Follows KEDA 2.20 `scale_handler.go`, `scale_scaledobjects.go` and `fallback.go`. Both loops, the poll and the
-//! HPA's question, count failures; only polls and pushes move the last active instant.
+//! HPA's request, count failures; only polls and pushes update the last active instant.
 
 use super::hpa::{Scale, milli};
 use super::{Fallback, FallbackBehavior, MetricType, Millis, ScalerResponse, TwinConfig};
 
-/// What KEDA remembers of one ScaledObject.
+/// KEDA's memory for one ScaledObject.
 #[derive(Debug)]
 pub(super) struct Keda {
     last_active: Option<Millis>,
@@ -19,7 +19,7 @@ struct TriggerState {
     polled: Option<ScalerResponse>,
 }
 
-/// What the triggers say together at one poll.
+/// The combined result of the triggers at one poll.
 #[derive(Debug, Default)]
 pub(super) struct Poll {
     active: bool,
@@ -33,7 +33,7 @@ struct Outcome {
 }
 
 impl Poll {
-    /// Whether some trigger could not be read and no fallback stood in.
+    /// Whether a trigger could not be read and no fallback replaced it.
     pub(super) fn is_error(&self) -> bool {
         self.error
     }
@@ -44,7 +44,7 @@ impl Keda {
         Keda { last_active: None, triggers: (0..triggers).map(|_| TriggerState::default()).collect() }
     }
 
-    /// Takes the answers of one trigger into a poll.
+    /// Adds the answers of one trigger to a poll.
     pub(super) fn poll(
         &mut self,
         poll: &mut Poll,
@@ -54,7 +54,7 @@ impl Keda {
         scale: Scale,
     ) {
         if answer.target.is_none() {
-            // Without a metric's name nothing is read, and no failure is counted.
+            // Without a metric name nothing is read, and no failure is counted.
             poll.error = true;
             return;
         }
@@ -66,7 +66,7 @@ impl Keda {
         poll.error |= outcome.value.is_none();
     }
 
-    /// The value that the HPA is given for one trigger, in thousandths.
+    /// The value that the HPA receives for one trigger, in thousandths.
     pub(super) fn metric(
         &mut self,
         config: &TwinConfig,
@@ -81,13 +81,13 @@ impl Keda {
         self.read(config, trigger, answer, scale).value
     }
 
-    /// Reads one trigger: the value, or what the fallback puts in its place.
+    /// Reads one trigger: the value, or the fallback's replacement.
     fn read(&mut self, config: &TwinConfig, trigger: usize, answer: ScalerResponse, scale: Scale) -> Outcome {
         let failed = Outcome { value: None, active: false };
         let (Some(state), Some(kind)) = (self.triggers.get_mut(trigger), config.triggers.get(trigger)) else {
             return failed;
         };
-        // A failing IsActive throws the value away, and counts like a failing value.
+        // A failing IsActive discards the value, and counts like a failed value.
         if let (Some(value), Some(active)) = (answer.value.and_then(milli), answer.active) {
             state.failures = 0;
             return Outcome { value: Some(value), active };
@@ -102,7 +102,7 @@ impl Keda {
         }
     }
 
-    /// What follows from a poll: the replicas to set, where KEDA itself sets them.
+    /// The effect of a poll: the replicas to set, if KEDA itself sets them.
     pub(super) fn act(&mut self, config: &TwinConfig, now: Millis, poll: &Poll, current: u32) -> Option<u32> {
         if poll.active {
             return self.activate(config, now, current, poll.error);
@@ -117,7 +117,7 @@ impl Keda {
         }
     }
 
-    /// What follows from an active poll, or from `true` on a push stream.
+    /// The effect of an active poll, or of `true` on a push stream.
     pub(super) fn activate(
         &mut self,
         config: &TwinConfig,
@@ -126,7 +126,7 @@ impl Keda {
         error: bool,
     ) -> Option<u32> {
         let rises = current == 0 || (config.idle_replicas.is_some() && current < config.min_replicas);
-        // While another trigger fails, a running workload's last active instant stands still.
+        // While another trigger fails, the last active instant of a running workload does not move.
         if rises || !error {
             self.last_active = Some(config.cut(now));
         }
@@ -142,7 +142,7 @@ impl Keda {
 }
 
 impl Fallback {
-    /// The value that makes the HPA want the fallback's replicas, in thousandths; `None` where there is none.
+    /// The value that makes the HPA want the fallback's replicas, in thousandths; `None` if there is none.
     fn value(&self, metric_type: MetricType, target: f64, scale: Scale) -> Option<i64> {
         let given = i64::from(self.replicas);
         let replicas = match self.behavior {

@@ -1,13 +1,13 @@
-//! What a forecast is worth while it only watches: two twins of one workload, side by side from now on.
+//! The value of a forecast in shadow mode: two twins of one workload, side by side from now on.
 //!
-//! One is answered as the forecast would have it, the other as a reactive trigger. Both meet the same controllers and
-//! the same pods, so that what differs is the answer and nothing else. What really runs is not looked at: it follows
-//! one of the answers, with delays of its own.
+//! One twin gets the forecast's answers, the other those of a reactive trigger. Both have the same controllers and
+//! the same pods, so only the answers differ. The replicas that really run are not used: they follow one of the
+//! answers, with delays of their own.
 
 use super::{ConfigError, Millis, Scaler, ScalerResponse, Twin, TwinConfig, View};
 use crate::units::Time;
 
-/// The two twins, brought forward from decision to decision.
+/// The two twins, advanced from decision to decision.
 #[derive(Debug)]
 pub struct Ledger {
     origin: Time,
@@ -17,7 +17,7 @@ pub struct Ledger {
     demand: u32,
 }
 
-/// What came of the time since the decision before.
+/// The result of the time since the previous decision.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Balance {
     /// With the forecast.
@@ -26,10 +26,10 @@ pub struct Balance {
     pub reactive: Account,
 }
 
-/// What one kind of answers came to.
+/// The result of one kind of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Account {
-    /// Ready pods, by the seconds that they were.
+    /// Ready pods times seconds.
     pub replica_seconds: f64,
     /// Seconds with fewer pods ready than the load needed.
     pub short: f64,
@@ -48,7 +48,7 @@ struct HeldAnswer(u32);
 // === impl Ledger ===
 
 impl Ledger {
-    /// Both twins with `running` pods, and the same answer until the first decision.
+    /// Starts both twins with `running` pods, and with the same answer until the first decision.
     pub fn new(config: &TwinConfig, running: u32, at: Time) -> Result<Self, ConfigError> {
         let side = || {
             let created_at = Millis(at.epoch() * 1_000).max(Millis::ZERO);
@@ -58,8 +58,8 @@ impl Ledger {
         Ok(Ledger { origin: at, at, predictive: side()?, reactive: side()?, demand: 0 })
     }
 
-    /// Lets both go on to `at` with the answers before, then holds the new ones. `demand` is what the load needs from
-    /// now on. An instant that is not after the last tells nothing.
+    /// Advances both to `at` with the previous answers, then applies the new ones. `demand` is what the load needs
+    /// from now on. An instant that is not after the last has no effect.
     pub fn decided(&mut self, at: Time, predictive: u32, reactive: u32, demand: u32) -> Balance {
         let (from, until) = (self.at.since(self.origin), at.since(self.origin));
         let (seconds, until) = (until.as_seconds() - from.as_seconds(), Millis::from(until));
@@ -67,7 +67,7 @@ impl Ledger {
             return Balance::default();
         }
         let mut balance = Balance::default();
-        // Pods change between decisions too; a second is finer than any of their times.
+        // Pods change between decisions too; one second is finer than any of their times.
         for step in 1..=seconds {
             let now = Millis(until.0 - (seconds - step) * 1_000);
             balance.predictive.add(self.predictive.ready_at(now), self.demand);
@@ -86,7 +86,7 @@ impl Ledger {
 }
 
 impl Balance {
-    /// Replica-seconds less with the forecast; negative where it ran more.
+    /// Replica-seconds saved by the forecast; negative if it ran more.
     pub fn saved(&self) -> f64 {
         self.reactive.replica_seconds - self.predictive.replica_seconds
     }
@@ -104,7 +104,7 @@ impl Side {
     fn ready_at(&mut self, at: Millis) -> u32 {
         let Side { twin, holds } = self;
         twin.advance(holds, at);
-        // Months of changes are nobody's business here.
+        // Months of changes are not needed here.
         twin.forget_changes();
         twin.view().ready
     }

@@ -1,7 +1,7 @@
-//! The load that a simulation runs against, and the part of it that can be known at an instant.
+//! The load of a simulation, and the part of it that can be known at an instant.
 //!
-//! The load is held constant between samples. A gap holds the last sample for the queue and for strategies, and
-//! is left out of every score. Nobody who is given [`Seen`] can look ahead.
+//! The load is held constant between samples. A gap holds the last sample for the queue and for strategies, and is
+//! left out of every score. Code that is given [`Seen`] cannot look ahead.
 
 use crate::history::Series;
 use crate::units::{Span, Time};
@@ -16,7 +16,7 @@ pub struct Load {
     observed: Vec<bool>,
 }
 
-/// What is known of a load at an instant: the samples old enough to have been collected.
+/// The known part of a load at an instant: the samples old enough to have been collected.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     load: &'a Load,
@@ -60,18 +60,18 @@ impl Load {
         self.held.is_empty()
     }
 
-    /// The load at an instant; the first and the last sample hold beyond the ends, no sample at all is zero.
+    /// The load at an instant. The first and the last sample hold beyond the ends; without samples the load is zero.
     pub fn at(&self, at: Time) -> f64 {
         let slot = self.slot(at).min(self.held.len() as i64 - 1).max(0);
         self.held.get(slot as usize).copied().unwrap_or(0.0)
     }
 
-    /// Whether a sample, and not a gap, holds at an instant inside the series.
+    /// Whether there is a sample, not a gap, at an instant inside the series.
     pub fn is_observed(&self, at: Time) -> bool {
         usize::try_from(self.slot(at)).ok().and_then(|slot| self.observed.get(slot)).copied().unwrap_or(false)
     }
 
-    /// What was observed from one instant on and before another, a step apart.
+    /// The observations from one instant to before another, one step apart.
     pub fn observed(&self, from: Time, until: Time) -> impl Iterator<Item = (Time, f64)> + '_ {
         let instants = (0..).map(move |slot| from + Span::seconds(self.step * slot));
         let within = instants.take_while(move |&at| at < until);

@@ -1,7 +1,7 @@
 //! Pods between `spec.replicas` and Ready: creation, start time, deletion.
 //!
-//! Deletions take the pods that are not ready first and are immediate, as the ReplicaSet controller chooses them.
-//! Pods that are lost are made anew at once; nothing else crashes or is evicted here.
+//! Deletions take the pods that are not ready first and are immediate, as in the ReplicaSet controller. Lost pods are
+//! replaced at once; nothing else crashes or is evicted here.
 
 use std::collections::VecDeque;
 
@@ -9,14 +9,14 @@ use super::twin::Change;
 use super::{Millis, PodTiming};
 use crate::units::Dice;
 
-/// The pods of one Deployment, brought forward to an instant.
+/// The pods of one Deployment, advanced to an instant.
 #[derive(Debug)]
 pub(super) struct Pods {
     timing: PodTiming,
     dice: Dice,
-    /// Changes of the count that the Deployment controller has not yet acted on.
+    /// Changes of the replica count that the Deployment controller has not yet acted on.
     ordered: VecDeque<(Millis, u32)>,
-    /// When the pods that exist and are not ready will be, latest last.
+    /// When the pods that exist but are not ready will become ready, latest last.
     starting: Vec<Millis>,
     ready: u32,
     log: Vec<Change>,
@@ -54,12 +54,12 @@ impl Pods {
         self.log.drain(..self.log.len().saturating_sub(1));
     }
 
-    /// Orders so many pods.
+    /// Requests this number of pods.
     pub(super) fn order(&mut self, at: Millis, replicas: u32) {
         self.ordered.push_back((at + self.timing.creation, replicas));
     }
 
-    /// Lets time pass until `now`.
+    /// Advances time to `now`.
     pub(super) fn advance(&mut self, now: Millis) {
         while let Some((at, replicas)) = self.ordered.front().copied().filter(|order| order.0 <= now) {
             self.ordered.pop_front();
@@ -69,7 +69,7 @@ impl Pods {
         self.become_ready(now);
     }
 
-    /// Takes a share of the ready pods away, rounded up; their ReplicaSet makes new ones at once.
+    /// Removes a share of the ready pods, rounded up; their ReplicaSet creates new ones at once.
     pub(super) fn lose(&mut self, at: Millis, share: f64) {
         let lost = (f64::from(self.ready) * share - 1e-9).ceil().max(0.0) as u32;
         if lost == 0 {
@@ -116,7 +116,7 @@ impl Pods {
         self.become_ready(at);
     }
 
-    /// How long the next pod takes, with `before` others not ready yet.
+    /// How long the next pod takes, while `before` others are not ready yet.
     fn start_time(&mut self, from_zero: bool, before: u32) -> Millis {
         let timing = self.timing;
         let factor = if timing.spread > 0.0 { (timing.spread * self.dice.normal()).exp() } else { 1.0 };

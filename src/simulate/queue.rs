@@ -1,10 +1,10 @@
 //! Requests as a fluid: what the ready pods cannot serve waits, and what waits too long is late.
 //!
-//! `b(t+Δ) = max(0, b + (λ − c·s)·Δ)`, wait `b / (c·s)`. A request that arrives while the wait is above the
-//! patience, or while more arrives than is served, counts as bad. There is no time-out and no retry: nothing that
-//! waits is ever lost.
+//! `b(t+Δ) = max(0, b + (λ − c·s)·Δ)`, wait `b / (c·s)`. A request that arrives while the wait exceeds the patience,
+//! or while more arrives than is served, counts as bad. There is no time-out and no retry: nothing that waits is ever
+//! lost.
 
-/// How much a pod serves at most, and how long a request may wait.
+/// The most that a pod serves, and how long a request may wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Service {
     /// The most that one pod serves, as a multiple of the threshold.
@@ -13,7 +13,7 @@ pub struct Service {
     pub patience: f64,
 }
 
-/// A backlog brought forward step by step.
+/// A backlog, advanced step by step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     backlog: f64,

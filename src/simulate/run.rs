@@ -1,8 +1,8 @@
 //! One strategy against one load through the twin, scored.
 //!
-//! The twin starts some time before the scored span, with the replicas that the load then demands, so that no
-//! strategy is charged for a beginning it did not choose. A strategy is asked exactly where the controllers would
-//! call a scaler, and sees only samples that could have been collected by then.
+//! The twin starts some time before the scored span, with the replicas that the load demands then, so that no
+//! strategy is charged for a start it did not choose. A strategy is asked exactly when the controllers would call a
+//! scaler, and sees only samples that could have been collected by then.
 
 use super::score::{Measure, Run, score};
 use super::{
@@ -14,7 +14,7 @@ use crate::units::{Replicas, Span, Threshold, Time};
 
 /// Chooses replicas, asked at every poll and every HPA sync.
 pub trait Strategy {
-    /// The replicas wanted now, fractions allowed; active while above zero. `None` is a call that fails.
+    /// The replicas wanted now, fractions allowed; above zero the workload is active. `None` is a call that fails.
     fn wants(&mut self, now: &Moment<'_>) -> Option<f64>;
 }
 
@@ -23,7 +23,7 @@ pub trait Strategy {
 pub struct Moment<'a> {
     /// The instant.
     pub at: Time,
-    /// The load as far as it is known.
+    /// The known part of the load.
     pub seen: Seen<'a>,
     /// `spec.replicas`.
     pub desired: u32,
@@ -31,18 +31,18 @@ pub struct Moment<'a> {
     pub ready: u32,
 }
 
-/// A workload to be simulated: the cluster around it and what is asked of it.
+/// A workload to simulate: its cluster and its goals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// ScaledObject, HPA, pods. The number of replicas at the start is replaced by the demand then.
     pub twin: TwinConfig,
-    /// The load that one replica is meant to hold: what strategies scale by.
+    /// The load that one replica is meant to hold; strategies scale by it.
     pub threshold: Threshold,
     /// The load that one replica really holds; `None` is the threshold.
     pub truth: Option<Curve>,
     /// From the instant of a sample until a scaler can read it.
     pub metric_delay: Span,
-    /// Simulated before the score begins.
+    /// The time simulated before the score begins.
     pub warm_up: Span,
     /// Scored from here; `None` is the first sample.
     pub from: Option<Time>,
@@ -56,8 +56,8 @@ pub struct Target {
     pub losses: Vec<(Time, f64)>,
 }
 
-/// A simulation under way. It can be brought forward in parts, so that several settings of one strategy can share
-/// what is dear to compute.
+/// A running simulation. It can be advanced in parts, so that several settings of one strategy can share expensive
+/// computations.
 pub(super) struct Session<'a> {
     load: &'a Load,
     measure: Measure,
@@ -84,7 +84,8 @@ impl Target {
             truth: None,
             // Half of a usual rate window of 1 min, and half a scrape interval of 1 min.
             metric_delay: Span::MINUTE,
-            // The HPA's memory is 5 min and the first sync comes late: after half an hour the start is forgotten.
+            // The HPA's memory is 5 min and its first sync comes late: after half an hour the start no longer
+            // matters.
             warm_up: Span::minutes(30),
             from: None,
             until: None,
@@ -111,10 +112,10 @@ impl Target {
         }
     }
 
-    /// From a want to ready pods, all in all, for 9 pods of 10: a sync, the creation, the start of the pod.
+    /// The total time from a want to ready pods, for 9 of 10 pods: a sync, the creation, the start of the pod.
     pub fn lead(&self) -> Span {
         let pods = &self.twin.pods;
-        // 1.2816 deviations above the median lie 10 % of a normal distribution.
+        // 10 % of a normal distribution lie more than 1.2816 standard deviations above the median.
         let start = pods.ready.as_secs() * (1.281_6 * pods.spread).exp();
         let node = if pods.spare < self.twin.max_replicas { pods.node.as_secs() } else { 0.0 };
         let seconds = self.twin.hpa.sync_period.as_secs() + pods.creation.as_secs() + start + node;
@@ -135,7 +136,7 @@ pub fn run(load: &Load, target: &Target, strategy: &mut dyn Strategy) -> Result<
     Ok(session.finish())
 }
 
-/// Scores what really ran: the replicas as they were observed, taken to be ready. A gap holds the last sample.
+/// Scores what really ran: the observed replicas, assumed to be ready. A gap holds the last sample.
 pub fn ran(load: &Load, target: &Target, replicas: &Series) -> Run {
     let measure = target.measure(load);
     let mut changes: Vec<Change> = Vec::new();
@@ -166,7 +167,7 @@ impl<'a> Session<'a> {
         Ok(Session { load, measure, delay: target.metric_delay, origin, twin })
     }
 
-    /// Where the simulation starts, before what is scored.
+    /// The start of the simulation, before the scored span.
     pub(super) fn origin(&self) -> Time {
         self.origin
     }
@@ -176,7 +177,7 @@ impl<'a> Session<'a> {
         self.measure.until
     }
 
-    /// Lets the controllers act until `until`, which is included.
+    /// Lets the controllers act until `until`, inclusive.
     pub(super) fn advance(&mut self, strategy: &mut dyn Strategy, until: Time) {
         self.advance_millis(strategy, Millis::from(until.since(self.origin)));
     }
@@ -191,7 +192,7 @@ impl<'a> Session<'a> {
         self.twin.advance(&mut driver, until);
     }
 
-    /// The score of what happened.
+    /// The score of the run.
     pub(super) fn finish(self) -> Run {
         score(self.load, &self.measure, self.origin, self.twin.desired(), self.twin.ready())
     }

@@ -1,11 +1,11 @@
-//! What KEDA asks a scaler, and a scaler that follows a timetable.
+//! The calls that KEDA makes to a scaler, and a scaler that follows a timetable.
 //!
 //! A recording, a simple strategy and the real decision all answer through [`Scaler`]; the controllers cannot tell
-//! them apart. A scaler never sees the future through it.
+//! them apart. A scaler never sees the future.
 
 use super::Millis;
 
-/// The other end of KEDA's calls.
+/// The receiver of KEDA's calls.
 pub trait Scaler {
     /// The answers to the calls of one trigger at one instant.
     fn answer(&mut self, view: View, trigger: usize) -> ScalerResponse;
@@ -40,16 +40,16 @@ pub struct ScalerResponse {
     pub target: Option<f64>,
 }
 
-/// Answers that hold from an instant on.
+/// Answers that are valid from an instant on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Row {
     /// The instant.
     pub from: Millis,
-    /// What is answered from then on.
+    /// The answers from then on.
     pub answer: ScalerResponse,
 }
 
-/// A scaler whose answers are fixed beforehand, one list of rows for each trigger.
+/// A scaler with fixed answers, one list of rows for each trigger.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timeline {
     triggers: Vec<Vec<Row>>,
@@ -58,7 +58,7 @@ pub struct Timeline {
 // === impl Timeline ===
 
 impl Timeline {
-    /// A timetable of these rows, in any order; before the first row of a trigger its calls fail.
+    /// A timetable of these rows, in any order; before its first row, a trigger's calls fail.
     pub fn new(mut triggers: Vec<Vec<Row>>) -> Self {
         for rows in &mut triggers {
             rows.sort_by_key(|row| row.from);

@@ -1,13 +1,13 @@
 //! The scorecard: demand against ready pods over time, by the definitions of the literature (BUNGEE, SPEC RG).
 //!
-//! Time is cut into equal parts of at most a minute on which the last values hold. Each scored part is one row, so
-//! that the rows give every share and every replica-hour again. Gaps of the load are scored for nobody.
+//! Time is divided into equal parts of at most a minute, in which the last values hold. Each scored part is one row,
+//! so every share and every replica-hour can be recomputed from the rows. Gaps of the load are never scored.
 
 use super::queue::{Queue, Service};
 use super::{Change, Curve, Load, Millis};
 use crate::units::{Span, Time};
 
-/// One scored instant: the load with what was there to serve it. It stands for [`scored_every`].
+/// One scored instant: the load and the replicas that served it. It stands for [`scored_every`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// The instant.
@@ -22,30 +22,30 @@ pub struct Step {
     pub ready: u32,
 }
 
-/// What a scaling cost, and how often it was short.
+/// The cost of a scaling, and how often it was short.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Scorecard {
     /// Percent of the time with fewer pods ready than demanded.
     pub tau_u: f64,
     /// Percent of the time with more.
     pub tau_o: f64,
-    /// Mean shortfall, percent of the demand; times without demand count as none.
+    /// Mean shortfall, percent of the demand; times without demand count as zero.
     pub theta_u: f64,
-    /// Mean excess, percent of the demand; where nothing is demanded, percent of one replica.
+    /// Mean excess, percent of the demand; without demand, percent of one replica.
     pub theta_o: f64,
     /// Hours of ready replicas.
     pub replica_hours: f64,
     /// Hours of demanded replicas.
     pub demand_hours: f64,
-    /// Replica-hours for each demanded one; `None` where nothing was demanded.
+    /// Ready replica-hours per demanded replica-hour; `None` if nothing was demanded.
     pub rh_ratio: Option<f64>,
     /// Changes of `spec.replicas` a day.
     pub events_per_day: f64,
     /// Replicas added, over the whole time.
     pub starts: u64,
-    /// Changes against the direction of the one before, less than 10 minutes after it.
+    /// Changes in the opposite direction to the previous one, less than 10 minutes after it.
     pub reversals: u64,
-    /// Percent of the requests that met a queue they should not have.
+    /// Percent of the requests that were bad: they waited too long, or more arrived than was served.
     pub slo_violations: f64,
     /// Requests: the load summed over time.
     pub requests: f64,
@@ -55,7 +55,7 @@ pub struct Scorecard {
     pub days: f64,
 }
 
-/// What is scored, and by which measure.
+/// The scored span and its measures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     /// The load that one replica holds.
@@ -72,25 +72,25 @@ pub struct Measure {
     pub price: f64,
 }
 
-/// Rows of a simulation with their score.
+/// The rows of a simulation with their score.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
     /// One row for each scored instant.
     pub steps: Vec<Step>,
-    /// Every change of `spec.replicas` by the wall clock (milliseconds since 1970), first the state at the start; also
-    /// those before the scored time, which a reversal may undo.
+    /// Every change of `spec.replicas` by the wall clock (milliseconds since 1970), starting with the initial state;
+    /// changes before the scored time are included, because a reversal may undo them.
     pub changes: Vec<Change>,
     /// The score.
     pub scorecard: Scorecard,
 }
 
-/// Two changes nearer than this that undo each other are flapping (peers' convention).
+/// Two changes closer than this that undo each other are flapping (a convention of the peers).
 const REVERSAL: Millis = Millis(600_000);
-/// The longest part that is scored as one, seconds: pods start within minutes.
+/// The longest part that is scored as one, in seconds: pods start within minutes.
 const COARSEST: i64 = 60;
 
-/// How long one row of the score stands for, with a load of this step: the longest whole number of seconds, at most a
-/// minute, that divides the step. So all rows weigh the same.
+/// The time that one row of the score stands for, given the step of the load: the longest whole number of seconds, at
+/// most a minute, that divides the step. So all rows have the same weight.
 pub fn scored_every(step: Span) -> Span {
     let step = step.as_seconds().max(1);
     Span::seconds((1..=COARSEST.min(step)).rev().find(|part| step % part == 0).unwrap_or(1))

@@ -1,7 +1,7 @@
-//! The simple strategies a forecast has to beat: what people run today, and perfect foresight as the bound.
+//! The simple strategies that a forecast has to beat: what people run today, and perfect foresight as the bound.
 //!
-//! Each multiplies its want by an insurance factor, so that all can be compared at equal under-provisioning. They
-//! are kept as plain as their users write them. The models among them are the usual ones, fitted as usual.
+//! Each multiplies its want by an insurance factor, so that all can be compared at equal under-provisioning. They are
+//! kept as simple as their users write them. The models among them are the usual ones, fitted in the usual way.
 
 mod cron;
 mod holt_winters;
@@ -24,9 +24,9 @@ use seasonal::Seasonal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Simple {
-    /// KEDA's prometheus trigger: the newest load by the threshold.
+    /// KEDA's prometheus trigger: the newest load divided by the threshold.
     Reactive,
-    /// The same with a quarter more, as cautious users set it.
+    /// The same with a quarter more, as cautious users configure it.
     Headroom,
     /// A cron schedule by weekday and hour, written from last month's load.
     Cron,
@@ -34,7 +34,8 @@ pub enum Simple {
     Naive,
     /// The mean of the last seven days at this time, at least the newest load.
     Mean,
-    /// The largest load of half an hour one week ago, at least the newest: the rule run in production for Mimir.
+    /// The largest load of half an hour one week ago, at least the newest load: the rule used in production for
+    /// Mimir.
     Offset,
     /// Holt–Winters on 5-minute means with a daily season, at least the newest load.
     HoltWinters,
@@ -44,7 +45,7 @@ pub enum Simple {
     Oracle,
 }
 
-/// A strategy that has learned what does not depend on its insurance.
+/// A strategy that has learned everything that does not depend on its insurance.
 pub struct Studied<'a> {
     simple: Simple,
     load: &'a Load,
@@ -92,7 +93,8 @@ impl Simple {
         Simple::ALL.into_iter().find(|simple| simple.name() == name)
     }
 
-    /// Learns from the load, each forecast from what lies before it. The schedule of `cron` is written in local time.
+    /// Learns from the load; each forecast uses only the samples before it. The schedule of `cron` is written in
+    /// local time.
     pub fn study<'a>(self, load: &'a Load, target: &'a Target, calendar: &'a Calendar) -> Studied<'a> {
         let expected = match self {
             Simple::HoltWinters => {
@@ -105,14 +107,14 @@ impl Simple {
     }
 }
 
-/// A want must stand until the next one has become pods: the delay of the metric, the lead, and as much again until
-/// it can be corrected.
+/// A want must cover the time until the next one has become pods: the delay of the metric, the lead time, and as much
+/// again until it can be corrected.
 fn window(target: &Target) -> Span {
     target.metric_delay + target.lead() + target.lead()
 }
 
 impl<'a> Studied<'a> {
-    /// The strategy ready to be asked. `insurance` multiplies its want; 1 is the strategy as it is.
+    /// The strategy, ready to be called. `insurance` multiplies its want; 1 is the unchanged strategy.
     pub fn insured(&self, insurance: f64) -> Box<dyn Strategy + 'a> {
         let Studied { load, target, calendar, .. } = *self;
         let (threshold, window) = (target.threshold, window(target));
@@ -120,7 +122,7 @@ impl<'a> Studied<'a> {
             Box::new(Seasonal::new(threshold, days, window, insurance)) as Box<dyn Strategy>
         };
         match (self.simple, &self.expected) {
-            // A quarter more keeps pods at 80 %, the usual advice.
+            // A quarter more keeps pods at 80 %, as usually recommended.
             (Simple::Headroom, _) => Box::new(Reactive { threshold, insurance: 1.25 * insurance }),
             (Simple::Cron, _) => Box::new(Cron::written_from(load, target, calendar, insurance)),
             (Simple::Naive, _) => seasonal(&[1], window),

@@ -1,7 +1,7 @@
-//! The controllers put together: which of them acts next, and what follows.
+//! The controllers together: which of them acts next, and what follows.
 //!
-//! Time jumps from one event to the next (creation, poll, push, HPA sync, pause), so a run costs what its events
-//! cost. Two events of one instant come in a fixed order: KEDA before the HPA.
+//! Time jumps from one event to the next (creation, poll, push, HPA sync, pause), so a run costs only its events. Two
+//! events at the same instant have a fixed order: KEDA before the HPA.
 
 use super::hpa::{Hpa, Reading, Scale, milli};
 use super::keda::{Keda, Poll};
@@ -22,13 +22,13 @@ pub struct Twin {
     lost: usize,
     next: Schedule,
     hpa: Option<Hpa>,
-    /// Targets by trigger in thousandths, as the HPA object carries them; `None` where it lacks the metric.
+    /// Targets by trigger in thousandths, as the HPA object has them; `None` if it lacks the metric.
     targets: Vec<Option<i64>>,
     /// Of the sync under way; kept for their room.
     answers: Vec<ScalerResponse>,
 }
 
-/// From an instant on, so many replicas.
+/// A number of replicas from an instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The instant.
@@ -66,9 +66,9 @@ const FIRST_POLL: Millis = Millis(50);
 const BACKOFF_BASE: i64 = 5;
 /// The longest wait of the reconcile queue (client-go).
 const BACKOFF_LIMIT: i64 = 1_000_000;
-/// What a failing reconcile takes itself, measured.
+/// The duration of a failing reconcile, measured.
 const FAILED_RECONCILE: Millis = Millis(20);
-/// What each trigger after the first adds to the duration of an HPA sync, and so to its period, measured.
+/// The time that each trigger after the first adds to an HPA sync, and so to its period, measured.
 const FURTHER_TRIGGER: i64 = 15;
 
 impl Twin {
@@ -114,12 +114,12 @@ impl Twin {
         self.pods.advance(self.now);
     }
 
-    /// Every change of `spec.replicas`, first the state at the start.
+    /// Every change of `spec.replicas`, starting with the initial state.
     pub fn desired(&self) -> &[Change] {
         &self.log
     }
 
-    /// Every change of the number of ready pods, first the state at the start.
+    /// Every change of the number of ready pods, starting with the initial state.
     pub fn ready(&self) -> &[Change] {
         self.pods.log()
     }
@@ -129,7 +129,7 @@ impl Twin {
         View { at: self.now, desired: self.replicas, ready: self.pods.ready() }
     }
 
-    /// Forgets all changes but the last, for a twin that never ends.
+    /// Forgets all changes except the last, for a twin that never ends.
     pub(super) fn forget_changes(&mut self) {
         self.log.drain(..self.log.len().saturating_sub(1));
         self.pods.forget_changes();
@@ -179,7 +179,7 @@ impl Twin {
         self.lost += 1;
     }
 
-    /// The start of a pause ends both loops and deletes the HPA with all it remembers; its end begins afresh.
+    /// The start of a pause ends both loops and deletes the HPA with its memory; the end of a pause starts afresh.
     fn pause_edge(&mut self) {
         let starts = self.next.pause.is_multiple_of(2);
         let pause = self.next.pause + 1;
@@ -192,8 +192,8 @@ impl Twin {
         }
     }
 
-    /// Reads the targets. A partial list makes an HPA that lacks a metric; an empty one makes none, and is tried
-    /// again.
+    /// Reads the targets. With a partial list the HPA lacks a metric; with an empty list there is no HPA, and KEDA
+    /// tries again.
     fn reconcile(&mut self, scaler: &mut dyn Scaler) {
         let view = self.view();
         let targets: Vec<Option<i64>> =
@@ -226,7 +226,7 @@ impl Twin {
         }
         let wanted = self.keda.act(&self.config, self.now, &poll, self.replicas);
         self.set(wanted);
-        // The Ready condition coming back makes KEDA read the targets again.
+        // When the Ready condition returns, KEDA reads the targets again.
         if self.was_error && !poll.is_error() {
             self.next.reconcile = self.now + RECONCILE_DELAY;
         }
@@ -260,7 +260,7 @@ impl Twin {
         let wanted = hpa.sync(now, scale, |readings| {
             answers.clear();
             answers.extend((0..targets.len()).map(|i| scaler.answer(view, i)));
-            // One trigger that cannot name its metric spoils the metrics of all.
+            // One trigger that cannot name its metric breaks the metrics of all.
             let named = answers.iter().all(|answer| answer.target.is_some());
             let of_triggers = targets.iter().zip(&config.triggers).zip(answers.iter()).enumerate();
             readings.extend(of_triggers.filter_map(|(i, ((target, trigger), answer))| {
@@ -284,7 +284,7 @@ impl Schedule {
     }
 }
 
-/// The target in thousandths; `None` where the call failed, or the API server would refuse it.
+/// The target in thousandths; `None` if the call failed or the API server would refuse the value.
 fn target_milli(target: Option<f64>) -> Option<i64> {
     target.and_then(milli).filter(|&target| target > 0)
 }
