@@ -18,11 +18,7 @@ pub(super) enum Expert {
     MeanOfFew,
     MeanOfMinutes,
     MeanOfHour,
-    WeekAgo,
-    /// The weekly profile moved by a learnt share of the present departure.
-    WeeklyProfile,
     DailyProfile,
-    DayTypeProfile,
     YesterdayMoved,
     LastWeekMoved,
     WeeklyAndLast,
@@ -55,10 +51,7 @@ impl Expert {
         Expert::MeanOfFew,
         Expert::MeanOfMinutes,
         Expert::MeanOfHour,
-        Expert::WeekAgo,
-        Expert::WeeklyProfile,
         Expert::DailyProfile,
-        Expert::DayTypeProfile,
         Expert::YesterdayMoved,
         Expert::LastWeekMoved,
         Expert::WeeklyAndLast,
@@ -77,10 +70,7 @@ impl Expert {
             Expert::MeanOfFew => "mean of the last few",
             Expert::MeanOfMinutes => "running mean, minutes",
             Expert::MeanOfHour => "running mean, an hour",
-            Expert::WeekAgo => "same time a week ago",
-            Expert::WeeklyProfile => "weekly profile and level",
             Expert::DailyProfile => "daily profile and level (Holt-Winters)",
-            Expert::DayTypeProfile => "day-type profile and slow level",
             Expert::YesterdayMoved => "yesterday, moved to the level",
             Expert::LastWeekMoved => "last week, moved to the level",
             Expert::WeeklyAndLast => "weekly profile and last value",
@@ -136,7 +126,7 @@ pub(super) struct TargetView {
     pub asleep: Asleep,
     /// Level and weekly profile at the target.
     pub base: f64,
-    /// The present departure, of which the profile expert takes a share.
+    /// The present departure, of which a share may last.
     pub departure: f64,
     /// What the size of the error may depend on: one, the present noise (two memories), the target's noise.
     pub noise: [f64; NOISES],
@@ -179,7 +169,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> TargetView {
     let day_ago = past.lag(to, DAY, now.at);
     let week_ago = past.lag(to, 7 * DAY, now.at);
     let asleep = asleep(now, shape, [day_ago, week_ago]);
-    let naive = [week_ago.or(day_ago).unwrap_or(z), day_ago.unwrap_or(z)];
+    let naive = day_ago.unwrap_or(z);
     let two_weeks = past.lag(to - 7 * DAY, 7 * DAY, now.at).unwrap_or(base);
     let (lag_day, lag_week) = (day_ago, week_ago);
     let day_ago = day_ago.unwrap_or(base);
@@ -248,7 +238,7 @@ fn plain_experts(
     now: &Now,
     shape: Shape,
     base: f64,
-    naive: [f64; 2],
+    naive: f64,
     [day_ago, week_ago]: [f64; 2],
     pattern: f64,
 ) -> [f64; EXPERTS] {
@@ -258,14 +248,11 @@ fn plain_experts(
         mean(LOAD, 0),
         mean(LOAD, 1),
         mean(LOAD, 2),
-        naive[0],
-        base,
         shape.day + mean(LOAD, 1) - mean(DAILY, 1),
-        shape.kind + mean(LOAD, 3) - mean(KIND, 3),
         day_ago + mean(LOAD, LAGGED) - mean(DAY_AGO, LAGGED),
         week_ago + mean(LOAD, LAGGED) - mean(WEEK_AGO, LAGGED),
         shape.week + mean(LOAD, 0) - mean(WEEK, 0),
-        naive[1],
+        naive,
         shape.day + mean(LOAD, 3) - mean(DAILY, 3) + pattern,
         base,
         base,
@@ -276,12 +263,10 @@ fn plain_experts(
 
 /// Which experts would have to be stood in for: those of a profile or of a lag that was not seen yet, or lies in a gap.
 fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asleep {
-    let [own_week, own_kind, own_day] = shape.is_own;
+    let [own_week, _, own_day] = shape.is_own;
     let [knows_day, knows_week] = now.knows_lags();
     let mut asleep = Asleep::default();
-    asleep.set(Expert::WeekAgo, week_ago.is_none());
     asleep.set(Expert::DailyProfile, !own_day);
-    asleep.set(Expert::DayTypeProfile, !own_kind);
     asleep.set(Expert::YesterdayMoved, day_ago.is_none() || !knows_day);
     asleep.set(Expert::LastWeekMoved, week_ago.is_none() || !knows_week);
     asleep.set(Expert::WeeklyAndLast, !own_week);

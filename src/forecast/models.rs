@@ -1,5 +1,4 @@
-//! The fitted part of each task: ridge coefficients, the share of the departure that lasts, and the scale of
-//! errors.
+//! The fitted part of each task: ridge coefficients, the weights of the stack, and the scale of errors.
 
 use super::analogue::Followed;
 use super::experts::{Asleep, EXPERTS, Expert, FEATURES, NOISES, STACKED, TargetView};
@@ -13,8 +12,6 @@ use super::tasks::{DAY, Plan, Task};
 pub(super) struct Model {
     /// Ridge coefficients by memory: long, short.
     pub ridge: [[f32; FEATURES]; 2],
-    /// Share of the present departure that is still there at the target.
-    pub kappa: f32,
     /// Scale of the error as a combination of the outlook's noises.
     pub scale: [f32; NOISES],
     /// The farthest from its base that a ridge may expect.
@@ -64,7 +61,6 @@ impl Model {
     pub fn complete(&self, outlook: &TargetView) -> [f32; EXPERTS] {
         let mut experts = outlook.experts.map(|e| e as f32);
         let base = outlook.base as f32;
-        experts[Expert::WeeklyProfile.place()] = base + self.kappa * outlook.departure as f32;
         for (ridge, expert) in self.ridge.iter().zip([Expert::Ridge, Expert::RidgeShort]) {
             experts[expert.place()] = base + dot(ridge, &outlook.features).clamp(-self.reach, self.reach);
         }
@@ -110,9 +106,9 @@ pub(super) fn fit_design(
         .filter_map(|row| Some((row, [truth(point, row.slot)?, truth(other, row.slot)?])))
         .collect();
     let ends = Blocks::new(plan, len);
-    let kappa = [0, 1].map(|k| share_that_lasts(&seen, k));
-    let limit = [0, 1].map(|k| HUBER * 1.4826 * typical_miss(&seen, kappa[k], k));
-    let blocks = gather(&seen, &ends, kappa[0], limit[0]);
+    let kappa = share_that_lasts(&seen);
+    let limit = HUBER * 1.4826 * typical_miss(&seen, kappa);
+    let blocks = gather(&seen, &ends, kappa, limit);
     let fits = MEMORY.map(|half_life| solve_folds(&blocks, &ends, half_life));
     let reach =
         [0, 1].map(|k| seen.iter().map(|(r, t)| (t[k] as f32 - r.base).abs()).fold(0.0, f32::max) * REACH);
@@ -124,7 +120,6 @@ pub(super) fn fit_design(
         for (row, target) in &seen {
             let fold = ends.block(row.slot) % FOLDS;
             let mut experts = row.experts;
-            experts[Expert::WeeklyProfile.place()] = row.base + kappa[k] as f32 * row.departure;
             for (m, expert) in [Expert::Ridge, Expert::RidgeShort].into_iter().enumerate() {
                 let far = reach[k];
                 experts[expert.place()] = row.base + dot(&by_fold[fold][m], &row.features).clamp(-far, far);
@@ -147,7 +142,7 @@ pub(super) fn fit_design(
             trial.experts[Expert::Stack.place()] = stacked(&stack, &trial.experts, trial.asleep, row.base);
         }
         let scale = error_scale(&seen, &trials);
-        let model = Model { ridge: by_fold[FOLDS], kappa: kappa[k] as f32, scale, reach: reach[k], stack };
+        let model = Model { ridge: by_fold[FOLDS], scale, reach: reach[k], stack };
         for (trial, (row, _)) in trials.iter_mut().zip(&seen) {
             trial.scale = model.scale(&row.noise);
         }
@@ -220,21 +215,21 @@ fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<
 }
 
 /// The share of the departure that is still there at the target, by least squares, between none and all.
-fn share_that_lasts(seen: &[(&Row, [f64; 2])], k: usize) -> f64 {
+fn share_that_lasts(seen: &[(&Row, [f64; 2])]) -> f64 {
     let (mut xy, mut xx) = (0.0, 0.0);
     for (row, target) in seen {
         let x = f64::from(row.departure);
-        xy += f64::from(row.share) * x * (target[k] - f64::from(row.base));
+        xy += f64::from(row.share) * x * (target[0] - f64::from(row.base));
         xx += f64::from(row.share) * x * x;
     }
     if xx > 0.0 { (xy / xx).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// The median of the absolute errors of the profile expert.
-fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64, k: usize) -> f64 {
+/// The median of the absolute errors of the weekly profile moved by a share of the departure: what is an outlier.
+fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64) -> f64 {
     let mut misses: Vec<f64> = seen
         .iter()
-        .map(|(row, t)| (t[k] - f64::from(row.base) - kappa * f64::from(row.departure)).abs())
+        .map(|(row, t)| (t[0] - f64::from(row.base) - kappa * f64::from(row.departure)).abs())
         .collect();
     let middle = misses.len() / 2;
     if misses.is_empty() { 0.0 } else { *misses.select_nth_unstable_by(middle, f64::total_cmp).1 }
