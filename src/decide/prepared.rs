@@ -106,8 +106,8 @@ pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at:
 }
 
 /// The series that a signal's forecast learns from, after `after`: its load, or its arrivals if a deadline sizes the
-/// queue. Samples that are not the load are removed; gaps that start after `known` are ignored. `None` before the
-/// first read.
+/// queue. Samples that are not the load are removed. A gap that starts after `known` is not foreseen: the values
+/// that decay before it still count. `None` before the first read.
 pub(super) fn learned(
     observations: &Observations,
     policy: &Policy,
