@@ -1,8 +1,9 @@
 //! What one replica of a workload carries, learned at a point of the fit grid, and the load per replica in use.
 //!
-//! Like a fit, it depends only on the window before its point. In `auto` mode the fits of up to five days are therefore
-//! repeated each time and their steps replayed (`capacity::pace`), so that every replica of the scaler, including a
-//! restarted one, uses the same load per replica. If nothing can be learned, the configured threshold is used.
+//! Like a fit, it depends only on the window before its point. In `auto` mode the fits of up to five days are
+//! therefore repeated each time and their steps replayed (`capacity::pace`), so that every replica of the scaler,
+//! including a restarted one, uses the same load per replica. If nothing can be learned, the configured threshold is
+//! used.
 
 use std::fmt;
 use std::sync::Arc;
