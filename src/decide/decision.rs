@@ -1,4 +1,7 @@
 //! The result: a number of replicas, what every contributor asked for, and how the number was adjusted.
+//!
+//! Metrics, JSON and `explain` show the same value of this type, so that they cannot disagree about a decision. It
+//! never changes after it was made.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! What one signal needs: for its load now, for its forecast, and for what follows.
+//!
+//! Samples that may be only part of the load, after a gap or during an outage, never lower a need. The schedule's
+//! floor and ceiling, `maxReplicas` and the other signals are not considered here; `precedence` combines them.
 
 use super::cached_forecast::CachedForecast;
 use super::deadline::drain_of;

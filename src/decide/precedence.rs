@@ -1,4 +1,7 @@
 //! The decision: override, needs, floors, ceilings and zero, in the documented order of precedence.
+//!
+//! This is the only place that combines the needs of the signals with what people configured. It never turns an error
+//! or a doubt into fewer replicas: it keeps the previous need or answers [`Blind`].
 
 use super::decision::{Blind, Decision, DegradationLevel, Need};
 use super::evaluate::{SignalInputs, SignalNeed, evaluate};

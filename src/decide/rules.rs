@@ -1,4 +1,6 @@
-//! The adjustments between the replicas needed and the replicas answered.
+//! The adjustments between the replicas needed and the replicas answered: sizes, spare replicas, the HPA's tolerance.
+//!
+//! None of them raises the number above the ceiling, or lowers one that is within it.
 
 use super::reason::Note;
 use crate::policy::{Sizes, Spare};

@@ -1,4 +1,7 @@
 //! Local time: the day kind and minute of an instant, as seen by the people who cause the load.
+//!
+//! Loads follow the wall clock, including daylight saving time, and holidays look like Sundays. Nothing here reads
+//! the system's clock or time zone.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,7 @@
 //! Everything that a decision may use, as of one instant.
+//!
+//! Together with the policy and the instant it is the complete input, so that the server, a replay and a test decide
+//! alike. Nothing here queries anything.
 
 use std::sync::Arc;
 

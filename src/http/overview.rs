@@ -1,4 +1,6 @@
 //! The data behind the pages; the server provides it.
+//!
+//! `http` knows the server only through this trait, which has no method that changes a workload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

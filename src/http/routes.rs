@@ -1,4 +1,6 @@
 //! The paths, and the headers of every answer.
+//!
+//! All routes are GET and read-only. The headers forbid scripts, foreign content and framing.
 
 use std::sync::Arc;
 

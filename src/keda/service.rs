@@ -1,4 +1,7 @@
 //! The five methods of KEDA's external scaler.
+//!
+//! Each one answers from the newest decision in memory or from the metadata; none of them queries, fits or waits. A
+//! missing decision becomes an error status, never a zero.
 
 use std::sync::Arc;
 use std::time::Duration;

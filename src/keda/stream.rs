@@ -1,4 +1,7 @@
 //! The activity stream of `external-push` triggers.
+//!
+//! It tells KEDA about activation without waiting for its next poll. It never sends `false` because of an error:
+//! without a decision it stays silent.
 
 use std::sync::Arc;
 use std::time::Duration;

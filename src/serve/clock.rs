@@ -1,4 +1,6 @@
 //! The server's clock. This is the only file that reads the system clock for decisions.
+//!
+//! Everything else gets the time from it, so that the demo and the tests can move time themselves.
 
 use std::future::Future;
 use std::pin::Pin;

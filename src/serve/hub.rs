@@ -1,4 +1,8 @@
 //! The data of every query, read once no matter how many workloads share it.
+//!
+//! Workloads get shared series and instant values from here, and wait for at most a given time. A failed query is
+//! retried with increasing delays; until then the last known data stays, with its age. Nothing here decides what a
+//! failure means.
 
 mod counters;
 mod kept;

@@ -1,4 +1,7 @@
 //! Listeners with a limited number of connections; further ones wait in the kernel's queue.
+//!
+//! So a client that opens many connections, or keeps slow ones, cannot exhaust memory or file descriptors. Nothing
+//! here interprets a request.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,7 @@
 //! The known workloads: one entry per identity, and one loop for each set of keys that KEDA sends for it.
+//!
+//! A patch reaches KEDA's replicas at different times, so for a short time two sets of keys may be valid for one
+//! identity. A call never waits for a query or a fit; it returns the newest state in memory.
 
 mod overview;
 mod reading;

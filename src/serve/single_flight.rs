@@ -1,4 +1,7 @@
 //! Runs one query at a time, once for everyone who waits for its answer.
+//!
+//! Thousands of workloads may share a query, and the data source must see it only once. A waiting caller gets the
+//! newest value when its time is up; the running query is never cancelled for that.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! The server's side of TLS: certificate, client CA, and their renewal without a restart.
+//!
+//! The files are read again while the server runs, and new connections use the newest certificate. A faulty renewal
+//! never replaces a working certificate.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The links that choose how far back the pictures look, and whether the page refreshes itself.
+//! The links that choose how far back the pictures look, and whether the page refreshes itself. They work without
+//! scripts.
 
 use std::fmt::Write;
 

@@ -1,4 +1,6 @@
 //! What the pages show of the workloads: always the keys that KEDA used last.
+//!
+//! It only reads; nothing here changes a workload or starts a query.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,7 @@
 //! Restores the workloads of the previous process, so that they have decisions before anyone asks.
+//!
+//! Without this, every workload would warm up again after a restart. It only restores which workloads exist, never a
+//! decision: those are made again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

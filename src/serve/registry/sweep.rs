@@ -1,4 +1,7 @@
 //! Removes workloads that nobody asks for any more, and everything that only they used.
+//!
+//! KEDA does not say when a ScaledObject is deleted; it only stops asking. A jump of the clock never removes
+//! anything.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! What a workload observes at an instant, and the keys under which it shares its queries with others.
+//!
+//! Every turn goes through here. All queries of a turn have one common deadline; what has not arrived by then is
+//! taken as last read.
 
 use std::collections::HashSet;
 use std::pin::pin;

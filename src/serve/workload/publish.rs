@@ -1,4 +1,6 @@
 //! Publishes an answer: to the state that KEDA's calls read, to the metrics and to the ledger.
+//!
+//! A new warm-up never replaces a decision, and nothing here changes the number of replicas.
 
 use std::sync::Arc;
 
