@@ -1,6 +1,6 @@
 //! A series on a fixed time grid.
 //!
-//! All slots are one step apart, so a position in the series is an instant. A missing sample stays a gap and is never
+//! All slots are one step apart, so a position corresponds to an instant. A missing sample stays a gap and is never
 //! filled in; a value that cannot be a load becomes a gap.
 
 use crate::units::{Span, Step, Time};

@@ -142,7 +142,7 @@ impl SharedForecast {
         });
     }
 
-    /// The fit that is due for these observations, updated as far.
+    /// The fit that is due for these observations, with the newest of them folded in.
     fn made(&self, seen: &FitInput, fit: &Fit) -> Option<Followed> {
         let FitInput { observations, policy, signal, at } = seen;
         let (due, phase) = {

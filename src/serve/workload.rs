@@ -1,8 +1,8 @@
 //! One workload's loop: observe, update the forecasts, decide, publish. It never waits for a fit.
 //!
 //! Forecasts belong to [`SharedForecast`], which all workloads that learn from the same data share. A workload adds
-//! its own terms, of which the price of a target is computed in the background too. A turn uses what is published,
-//! decides and drops it. When something is published later, the loop decides again at once, for the same instant.
+//! its own terms, of which the price of a target is computed in the background too. A turn takes what is published,
+//! decides and releases it. When something is published later, the loop decides again at once, for the same instant.
 
 mod learning;
 mod observe;
@@ -271,7 +271,7 @@ impl Workload {
             if let (Some(Ok(_)), Some(fit)) = (&forecast, standing.fit) {
                 point = point.max(Some(fit.point));
                 late.extend(self.price(shared, seen, fit));
-                // While it may still warm up, a target is not met with a price that was never computed for it.
+                // During warm-up a target gets no default price: the forecast is used once its price is known.
                 let is_unpriced = at < self.warm_by && self.terms.borrow().never_had(&self.policy, signal);
                 forecast = forecast.filter(|_| !is_unpriced);
             }

@@ -415,7 +415,7 @@ mod tests {
             note(QueryForm::Series, QueryOutcome::Answered, 1_200);
             assert_eq!(until(), None);
             note(QueryForm::Instant, QueryOutcome::Answered, 1_500);
-            // A range that has just started to fill has no value yet; one that should be full has lost its metric.
+            // A range that has just started to fill has no value yet. If it should be full, the metric is gone.
             note(QueryForm::Instant, failed(), 3_000);
             for second in [3_060, 3_075, 3_165] {
                 note(QueryForm::Instant, QueryOutcome::Vanished, second);
