@@ -1,8 +1,8 @@
-//! The heart: [`prepare`] fits what can be kept, [`decide`] says how many replicas, and why.
+//! The core of Forescale: [`prepare`] fits the forecasts, [`decide`] answers how many replicas and why.
 //!
-//! Both are pure. They have no clock, no network, no randomness and no hidden memory: the same observations give
-//! the same [`Decision`], in the server, in a second replica of it, in a backtest and in a test. Nothing here ever
-//! makes an error into fewer replicas: what cannot be known is [`Blind`], and KEDA holds.
+//! Both functions are pure. They have no clock, no network, no randomness and no hidden memory: the same observations
+//! give the same [`Decision`] in the server, in a second replica of it, in a backtest and in a test. Nothing here
+//! ever turns an error into fewer replicas: if the answer cannot be known, it is [`Blind`], and KEDA keeps what runs.
 
 mod ahead;
 mod cached_forecast;

@@ -1,7 +1,8 @@
-//! What was observed: series on a fixed time grid, and the local calendar they are read by.
+//! What was observed: series on a fixed time grid, and the local calendar.
 //!
-//! A missing sample stays a gap (NaN inside, `None` outside); nothing here fills one in. A value that is no load
-//! (negative, infinite, NaN) becomes a gap at the door and is counted, so code behind it never meets one.
+//! A missing sample stays a gap (NaN inside, `None` outside); nothing here fills one in. A value that cannot be a
+//! load (negative, infinite, NaN) becomes a gap when it is added, and is counted, so that the rest of the code never
+//! sees one.
 
 mod calendar;
 mod counters;

@@ -1,7 +1,7 @@
 //! Health, metrics, the read-only JSON API and the page over HTTP.
 //!
-//! Everything is answered from memory and nothing can be changed from here. Queries and metadata are not shown
-//! unless the server is told to.
+//! Everything is answered from memory, and nothing can be changed here. Queries and metadata are shown only if the
+//! server is configured to.
 
 mod answers;
 mod fleet;

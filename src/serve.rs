@@ -1,7 +1,7 @@
-//! Wires everything into a server: registry, refresh loops, listeners, shutdown.
+//! Assembles the server: registry, refresh loops, listeners, shutdown.
 //!
-//! Listeners, data sources, clock and shutdown come in as arguments, so that tests and the demo run the very same
-//! server. Nothing here decides; `decide` does.
+//! Listeners, data sources, clock and shutdown are passed in, so that tests and the demo run exactly the same server.
+//! Nothing here decides; `decide` does.
 
 mod clock;
 mod fitter;
@@ -38,54 +38,54 @@ use crate::keda::ExternalScalerService;
 use crate::source::{Backends, Catalogue, ServerConfig};
 use crate::units::Span;
 
-/// What a server is made of.
+/// The parts of a server.
 pub struct Parts {
-    /// Limits, ages and graces.
+    /// Limits, ages and grace periods.
     pub config: ServerConfig,
     /// Named policies and calendars.
     pub catalogue: Catalogue,
     /// Where history comes from.
     pub backends: Arc<dyn Backends>,
-    /// How forecasts are made: [`fit`], unless a test wants it slower.
+    /// How forecasts are made: [`fit`], unless a test needs a slower one.
     pub fit: Fit,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where workloads are decided for: threads other than those that answer KEDA, so that no answer waits for them.
+    /// The threads that decide. They are not the threads that answer KEDA, so that no answer waits for them.
     pub workers: Handle,
-    /// Ends everything, gracefully.
+    /// Shuts everything down gracefully.
     pub shutdown: CancellationToken,
 }
 
-/// A server that could not run, or not to its end.
+/// Why a server did not start or did not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A listener ended by itself.
+    /// A listener ended unexpectedly.
     #[error("a listener ended: {0}")]
     Listener(String),
-    /// The descriptors of the contract are no descriptors.
+    /// The gRPC descriptors are invalid.
     #[error("grpc reflection: {0}")]
     Reflection(String),
-    /// The certificates cannot be served.
+    /// The certificates cannot be used.
     #[error("{0}")]
     Tls(String),
 }
 
-/// How forecasts are made.
+/// The function that makes forecasts.
 pub fn fit() -> Fit {
     Arc::new(crate::decide::forecast)
 }
 
-/// Makes the registry of a server; [`run`] serves it.
+/// Creates a server's registry; [`run`] serves it.
 pub fn registry(parts: &Parts) -> Arc<Registry> {
     Registry::new(parts, Arc::new(Metrics::new()))
 }
 
-/// Serves until `shutdown` fires, then lets open calls end for at most the configured grace. The HTTP listener
-/// answers at once; the gRPC socket listens once the workloads known from before have decisions, so that nobody is
-/// sent to a server that could only ask for patience.
+/// Serves until `shutdown` fires, then lets open calls finish for at most the configured grace period. The HTTP
+/// listener answers immediately. The gRPC socket starts listening once the workloads known from earlier have
+/// decisions, so that no call reaches a server that is still warming up.
 ///
 /// # Errors
-/// [`ServeError`] where a listener fails.
+/// [`ServeError`] if a listener fails.
 pub async fn run(
     parts: Parts,
     registry: Arc<Registry>,
@@ -119,12 +119,12 @@ pub async fn run(
         .add_service(health_service)
         .add_service(reflection()?)
         .serve_with_incoming_shutdown(connections, shutdown.clone().cancelled_owned());
-    // Not before: who reads this may call.
+    // Logged only now, because whoever reads this may call.
     tracing::info!(grpc = %grpc_at, http = %http_at, "listening");
     let mut grpc = tokio::spawn(grpc);
-    // A listener that ends by itself has failed: everything ends with it.
+    // A listener that ends by itself has failed; then everything is shut down.
     let early = tokio::select! {
-        // Looked at first: on shutdown the listeners end as well, and have not failed.
+        // Polled first: on shutdown the listeners end as well, which is no failure.
         biased;
         () = shutdown.cancelled() => None,
         ended = &mut grpc => Some(ended.map_or_else(|e| e.to_string(), |r| format!("{r:?}"))),
@@ -138,7 +138,7 @@ pub async fn run(
         health.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
     }
     let grace = seconds(config.shutdown_grace);
-    // Connections that do not end by themselves in time are cut; KEDA holds and asks another replica.
+    // Connections that do not end in time are cut; KEDA keeps what runs and asks another replica.
     if tokio::time::timeout(grace, async { (grpc.await, http.await, registry.keep_all().await) })
         .await
         .is_err()
@@ -148,7 +148,7 @@ pub async fn run(
     Ok(())
 }
 
-/// The gRPC transport with KEDA's contract on it.
+/// The gRPC transport with KEDA's services.
 fn transport(
     config: &ServerConfig,
     registry: Arc<Registry>,
@@ -156,7 +156,7 @@ fn transport(
 ) -> tonic::transport::server::Router {
     let age = seconds(config.grpc.max_connection_age);
     let scaler = ExternalScalerService::server(registry, shutdown, age, config.limits.streams)
-        // Twice the metadata: names, the metric's name and the framing come on top.
+        // Twice the metadata, because names, the metric's name and the framing are added.
         .max_decoding_message_size(2 * config.limits.metadata_bytes);
     tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(seconds(config.grpc.keepalive)))
@@ -173,10 +173,10 @@ fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, ServeEr
         .map_err(|e| ServeError::Reflection(e.to_string()))
 }
 
-/// How long a probe of an idle connection may stay unanswered: the default of gRPC servers.
+/// How long a ping on an idle connection may stay unanswered: the default of gRPC servers.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long one HTTP connection is served: longer than scrapers and probes keep one idle between two requests.
+/// The maximum age of an HTTP connection: longer than scrapers and probes keep one idle between two requests.
 const HTTP_AGE: Duration = Duration::from_secs(300);
 
 fn seconds(span: Span) -> Duration {

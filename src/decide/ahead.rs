@@ -1,6 +1,7 @@
-//! What the coming hours are expected to bring: the band of the load, and the replicas it asks for within all bounds.
+//! What the coming hours are expected to bring: the range of the load, and the replicas needed for it within all
+//! limits.
 //!
-//! For pages and timelines, which look further than a decision does. A decision is never made from it.
+//! This is for pages and timelines, which look further ahead than a decision does. No decision is made from it.
 
 use super::insured::trust;
 use crate::forecast::{Rule, Tracker};
@@ -8,27 +9,28 @@ use crate::plan::{Insured, replicas_for};
 use crate::policy::{Bounds, Limits, Override, Policy};
 use crate::units::{Quantile, Replicas, Span, Time};
 
-/// What a stretch of time is expected to bring.
+/// A stretch of time and what it is expected to bring.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stretch {
-    /// Where it begins.
+    /// When it starts.
     pub from: Time,
-    /// Loads in its middle that are not exceeded with probability 0.25, 0.5 and the insured one.
+    /// Loads at its midpoint that are not exceeded with probability 0.25, 0.5 and `quantile`.
     pub load: [f64; 3],
-    /// The insured probability.
+    /// The insured quantile.
     pub quantile: Quantile,
-    /// Replicas at the median load, within all bounds.
+    /// Replicas for the median load, within all limits.
     pub likely: Replicas,
-    /// Replicas that will be asked for, within all bounds.
+    /// Replicas that will be requested, within all limits.
     pub replicas: Replicas,
-    /// The least and the most that the bounds allow.
+    /// The least and the most replicas allowed.
     pub allowed: (Replicas, Replicas),
-    /// What the insured load needs, where that is more than the bounds allow.
+    /// Replicas that the insured load needs, if that is more than allowed.
     pub capped: Option<Replicas>,
 }
 
 /// The stretches of length `every` between two instants, by the forecast of the policy's first signal; empty without
-/// a signal. A queue with a deadline is sized by its backlog, which nobody knows ahead: its replicas are the bounds'.
+/// a signal. A queue with a deadline is sized by its backlog, which is not known in advance, so its replicas are only
+/// bounded by the limits.
 pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Span) -> Vec<Stretch> {
     let Some(signal) = policy.signals.first() else { return Vec::new() };
     let insured = policy.insurance.quantile();
@@ -39,7 +41,7 @@ pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Sp
         }
         replicas_for(load, factor, signal.threshold, signal.activation)
     };
-    // Where nothing predicts, the forecast's band is what is known of later hours.
+    // Where no rule predicts, the forecast's range is still the best information about later hours.
     let rule = match trust(tracker, policy.lead(), Insured::Quantile(insured)).rule {
         Rule::Reactive => Rule::Forecast,
         rule => rule,
@@ -69,7 +71,7 @@ pub fn ahead(tracker: &Tracker, policy: &Policy, from: Time, to: Time, every: Sp
     stretches
 }
 
-/// The least and the most replicas that bounds, limits and an override allow together.
+/// The least and the most replicas allowed by schedule, limits and override together.
 pub fn allowed(bounds: &Bounds, limits: &Limits, word: Option<&Override>) -> (Replicas, Replicas) {
     if let Some(word) = word {
         let replicas = word.replicas.min(limits.max);

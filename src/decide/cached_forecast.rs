@@ -1,8 +1,8 @@
-//! A forecast as decisions ask it: the tracker, and the answers it gave already.
+//! A forecast as used by decisions: the tracker, and a cache of its answers.
 //!
-//! A decision is renewed several times between two samples, and a backtest asks for many insurances at once. What
-//! the tracker answers does not change in between, so it is asked once for each span, for the whole distribution.
-//! The notes are forgotten with every new sample; they never change an answer.
+//! A decision is renewed several times between two samples, and a backtest evaluates many insurance settings at once.
+//! The tracker's answer does not change in between, so it is asked once per span, for the whole distribution. The
+//! cache is cleared with every new sample; it never changes an answer.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::forecast::{Rule, Rungs, Tracker};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
-/// A forecast followed up to an instant.
+/// A forecast that has been updated up to an instant.
 #[derive(Debug)]
 pub struct CachedForecast {
     tracker: Tracker,
@@ -40,17 +40,17 @@ enum Asked {
 // === impl CachedForecast ===
 
 impl CachedForecast {
-    /// The forecast of a tracker.
+    /// Wraps a tracker.
     pub fn new(tracker: Tracker) -> Self {
         CachedForecast { tracker, notes: Mutex::default() }
     }
 
-    /// The largest sample of the coming `window`, by the rule that predicts.
+    /// The largest sample in the coming `window`, as predicted by `rule`.
     pub fn peak(&self, rule: Rule, window: Span) -> LoadDistribution {
         self.ask(Asked::Peak(rule), window)
     }
 
-    /// The sample `horizon` ahead, by the rule that predicts.
+    /// The sample `horizon` ahead, as predicted by `rule`.
     pub fn load(&self, rule: Rule, horizon: Span) -> LoadDistribution {
         self.ask(Asked::Load(rule), horizon)
     }

@@ -1,8 +1,9 @@
-//! What one replica of a workload carries, learned at a point of the fit grid, and the load per replica that counts.
+//! What one replica of a workload carries, learned at a point of the fit grid, and the load per replica in use.
 //!
-//! Like a fit it is a function of the window before its point alone: the fits of five days are made again each time and
-//! their steps replayed (`capacity::pace`), so that every replica of the scaler counts on the same load and a restarted
-//! one too. Where nothing can be told the threshold counts as it was given.
+//! Like a fit, it depends only on the window before its point. In `auto` mode the fits of up to five days are
+//! therefore repeated each time and their steps replayed (`capacity::pace`), so that every replica of the scaler,
+//! including a restarted one, uses the same load per replica. If nothing can be learned, the configured threshold is
+//! used.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,45 +16,45 @@ use crate::history::{Observations, Series, ServiceHistory};
 use crate::policy::{CapacityMode, Learning, Policy, Signal};
 use crate::units::{Span, Threshold, Time};
 
-/// What was learned at a point of the grid.
+/// What was learned at a point of the fit grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Carried {
-    /// The point.
+    /// The grid point.
     pub at: Time,
     /// What one replica carries.
     pub verdict: Verdict,
-    /// What could not be had to learn from, and who has it.
+    /// What was missing to learn from, and where it would come from.
     pub missing: Vec<String>,
     given: Threshold,
     pace: Pace,
-    /// The template that ran at the point.
+    /// The pod template that ran at the grid point.
     template: Option<f64>,
 }
 
-/// What a decision made of it.
+/// How a decision uses it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CapacityView {
-    /// Whether it counts.
+    /// Whether the learned value is used or only published.
     pub mode: CapacityMode,
     /// What was learned.
     pub carried: Arc<Carried>,
-    /// The load per replica that the decision counted on.
+    /// The load per replica that the decision used.
     pub used: Threshold,
 }
 
-/// The grid of what is learned from: a month of it is read in one piece, and minutes tell no more of a month.
+/// The grid of the learning data. A month of it is read in one query, and a finer grid would add nothing.
 pub const SERVICE_STEP: Span = Span::minutes(5);
-/// More than this is not looked at: a service of two months ago is another service.
+/// Older data is not used: two months ago the service was a different one.
 pub const SERVICE_WINDOW: Span = Span::days(28);
-/// A rollout this long before a fit holds its step back.
+/// A rollout this long before a fit delays that fit's step.
 const SETTLED: Span = Span::HOUR;
 
-/// How far back the series of a service are looked at.
+/// How far back the series of a service are read.
 pub fn service_window(signal: &Signal) -> Span {
     signal.window.min(SERVICE_WINDOW)
 }
 
-/// What one replica carries as of a grid point; `None` where nobody asks or nothing was read yet.
+/// What one replica carries as of a grid point; `None` if the policy does not ask for it or nothing was read yet.
 pub fn carried(observations: &Observations, policy: &Policy, at: Time) -> Option<Carried> {
     let (learning, signal) = (policy.capacity.as_ref()?, policy.signals.first()?);
     let service = observations.service.as_deref()?;
@@ -63,7 +64,7 @@ pub fn carried(observations: &Observations, policy: &Policy, at: Time) -> Option
         CapacityMode::Advise => 1,
         CapacityMode::Auto => REPLAYED,
     };
-    // All fits learn from as much, so that none looks further back than the window.
+    // All fits learn from the same length of history, so that none looks further back than the window.
     let steps = i64::try_from(REPLAYED).unwrap_or(0).min(window.as_seconds() / 2 / FIT_GRID.as_seconds());
     let learns = Span::seconds(window.as_seconds() - steps * FIT_GRID.as_seconds());
     let lesson = Lesson { load, service, learning, learns };
@@ -81,7 +82,7 @@ pub fn carried(observations: &Observations, policy: &Policy, at: Time) -> Option
     Some(Carried { at, verdict, missing, given, pace: pace(given.get(), &said), template })
 }
 
-/// What is learned from.
+/// The data to learn from.
 struct Lesson<'a> {
     load: &'a Series,
     service: &'a ServiceHistory,
@@ -128,7 +129,7 @@ impl Lesson<'_> {
         Some(Evidence::of_series(&load, &known))
     }
 
-    /// Whether another template came within `(from, to]`.
+    /// Whether the pod template changed within `(from, to]`.
     fn rolled(&self, from: Time, to: Time) -> bool {
         let Some(series) = &self.service.template else { return false };
         let mut before = newest(series, from);
@@ -141,10 +142,11 @@ impl Lesson<'_> {
     }
 }
 
-/// Three digits of a load per replica, towards more replicas: what changes by less is no reason to scale.
+/// Rounds a load per replica down to three digits, that is towards more replicas: a smaller change is no reason to
+/// scale.
 fn rounded(load: f64) -> f64 {
     let digit = 10_f64.powi(load.log10().floor() as i32 - 2);
-    // The factor forgives the rounding of a load that is a whole number of digits.
+    // The factor absorbs rounding errors in a load that already has three digits.
     (load / digit * (1.0 + 1e-9)).floor() * digit
 }
 
@@ -157,8 +159,8 @@ fn newest(series: &Series, at: Time) -> Option<f64> {
 // === impl Carried ===
 
 impl Carried {
-    /// The load per replica that counts at an instant. A template that came after the fit takes back a step towards
-    /// fewer replicas, and so does one that cannot be seen any more.
+    /// The load per replica to use at an instant. If the pod template changed after the fit, or can no longer be
+    /// seen, a step towards fewer replicas is taken back.
     fn threshold(&self, template: Option<f64>, now: Time) -> Threshold {
         let Pace { now: new, before } = self.pace;
         let rolled = self.template.is_some() && template != self.template;
@@ -172,13 +174,14 @@ impl Carried {
         Threshold::new(rounded(load)).unwrap_or(self.given)
     }
 
-    /// The threshold that was given.
+    /// The configured threshold.
     pub fn given(&self) -> Threshold {
         self.given
     }
 
-    /// The same, counting on no more than a step above what counted before: a source that has lost its history tells
-    /// nothing any more, and must not lower an answer by that. While it has its history this changes nothing.
+    /// Limits the load per replica to one step above the previous one. A source that has lost its history can no
+    /// longer justify a higher value, and must not lower an answer that way. While the source has its history, this
+    /// changes nothing.
     pub(super) fn after(mut self, before: &Carried) -> Carried {
         if before.given == self.given && before.at <= self.at {
             self.pace.now = self.pace.now.min(STEP * before.pace.now);
@@ -190,7 +193,7 @@ impl Carried {
 // === impl CapacityView ===
 
 impl CapacityView {
-    /// What a decision at `now` makes of it, where `template` runs.
+    /// What a decision at `now` uses, given that `template` runs.
     pub(super) fn of(carried: &Arc<Carried>, mode: CapacityMode, template: Option<f64>, now: Time) -> Self {
         let used = match mode {
             CapacityMode::Auto => carried.threshold(template, now),
@@ -199,7 +202,7 @@ impl CapacityView {
         CapacityView { mode, carried: Arc::clone(carried), used }
     }
 
-    /// Whether a reader should see it: where it is only published and cannot be told, nobody is bothered.
+    /// Whether it is worth showing: a value that is only published and cannot be learned is left out.
     pub fn is_told(&self) -> bool {
         self.mode == CapacityMode::Auto || self.carried.verdict.known().is_some()
     }

@@ -1,6 +1,7 @@
-//! Until when what people said holds, in words: the end of an override, or the schedule's next change of what is allowed.
+//! How long the override or the schedule in force applies, in words: the end of an override, or the next change of
+//! the allowed replicas.
 //!
-//! It tells what was said, on the wall clock of the policy's zone; what the load will ask for is not looked at.
+//! It only covers what people configured, on the wall clock of the policy's time zone. It never looks at the load.
 
 use std::fmt;
 
@@ -11,25 +12,26 @@ use super::allowed;
 use crate::policy::{Bounds, Policy};
 use crate::units::{Span, Time};
 
-/// How far the next change is looked for, the nearest first: a weekly rule has one in the last, and most have one in the
-/// second, which costs a part of it.
+/// How far ahead to search for the next change, in this order. Most rules have a change within a day, which is much
+/// cheaper to find than a weekly one.
 const AHEAD: [Span; 3] = [Span::HOUR, Span::DAY, Span::days(8)];
 
-/// The next change of what people said.
+/// The next change of override or schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coming {
     /// When.
     pub at: Time,
-    /// The same on the wall clock of the policy's zone, such as `Fri 27 Nov 09:00`.
+    /// The same on the wall clock of the policy's time zone, such as `Fri 27 Nov 09:00`.
     pub local: String,
-    /// That zone.
+    /// That time zone.
     pub zone: Tz,
-    /// What holds from then on, such as `1 replica` or `2 to 40 replicas`.
+    /// What applies from then on, such as `1 replica` or `2 to 40 replicas`.
     pub to: String,
 }
 
-/// What people said, until when it holds and what comes then; `None` where nothing changes within a week. An override
-/// hides the schedule until it ends; an edge of a rule that leaves the replicas allowed as they are is no change.
+/// The next change and what applies then; `None` if the schedule changes nothing within eight days and no override
+/// begins or ends. An override hides the schedule until it ends. A rule's boundary that leaves the allowed replicas
+/// unchanged does not count as a change.
 pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
     let zone = policy.schedule.zone();
     let (at, to) = match policy.override_at(now) {
@@ -46,7 +48,7 @@ pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
                 told.find(|(_, words)| *words != present)
             };
             let next = AHEAD.into_iter().find_map(within);
-            // An override that begins before hides what the schedule says then.
+            // An override that begins earlier hides the schedule's change.
             let later =
                 policy.r#override.as_ref().and_then(|word| Some((word.from.filter(|at| *at > now)?, word)));
             match later {
@@ -60,7 +62,7 @@ pub fn coming(policy: &Policy, now: Time) -> Option<Coming> {
     Some(Coming { at, local: wall_clock(zone, at, now), zone, to })
 }
 
-/// An instant as the wall clock of a zone shows it, with the day where it is another one than `now`'s.
+/// An instant on the wall clock of a time zone; with the day if it is not the day of `now`.
 pub fn wall_clock(zone: Tz, at: Time, now: Time) -> String {
     let shown =
         |at: Time, form: &str| zone.from_utc_datetime(&at.to_utc().naive_utc()).format(form).to_string();
@@ -68,7 +70,7 @@ pub fn wall_clock(zone: Tz, at: Time, now: Time) -> String {
     if day(at) == day(now) { shown(at, "%H:%M") } else { shown(at, "%a %-d %b %H:%M") }
 }
 
-/// The replicas that may run; where nothing is measured, those that will.
+/// The replicas that may run; for a workload that follows its schedule alone, those that will run.
 fn in_words(policy: &Policy, bounds: &Bounds) -> String {
     let (least, most) = allowed(bounds, &policy.limits, None);
     if policy.is_schedule_only() || least == most {
@@ -78,7 +80,7 @@ fn in_words(policy: &Policy, bounds: &Bounds) -> String {
     format!("{least} to {}{factor}", most.in_words())
 }
 
-/// As a line for people: `Fri 27 Nov 09:00 Europe/Berlin: 1 replica`.
+/// One line, such as `Fri 27 Nov 09:00 Europe/Berlin: 1 replica`.
 impl fmt::Display for Coming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.local, self.zone, self.to)
@@ -108,7 +110,7 @@ mod tests {
         for (more, now, want) in [
             (with(&[]), "2026-11-26T05:00:00Z", Some("09:00 Europe/Berlin: 1 replica")),
             (with(&[]), "2026-11-26T12:00:00Z", Some("18:00 Europe/Berlin: 0 replicas")),
-            // Friday night: Monday is another day.
+            // Friday night: the change is on another day, Monday.
             (with(&[]), "2026-11-27T20:00:00Z", Some("Mon 30 Nov 09:00 Europe/Berlin: 1 replica")),
             (
                 with(&[load, ("threshold", "1")]),
@@ -121,7 +123,7 @@ mod tests {
                 Some("22:00 Europe/Berlin: the override ends (launch), then 0 replicas"),
             ),
             (vec![load, ("threshold", "1")], "2026-11-26T20:00:00Z", None),
-            // The floor is that of the minimum all the time.
+            // `minReplicas` is the floor all the time.
             (with(&[("minReplicas", "1")]), "2026-11-26T12:00:00Z", None),
         ] {
             assert_eq!(told(&more, now).as_deref(), want, "{more:?} {now}");

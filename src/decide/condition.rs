@@ -1,7 +1,8 @@
-//! How a workload is doing, in one vocabulary for the page, the API, metrics and commands.
+//! How a workload is doing: one vocabulary for the page, the API, metrics and commands.
 //!
-//! A condition is read off a decision and its policy; what only a server knows (KEDA is silent, keys are refused) is made
-//! there, of the same type. Each says what it is and what to do. Nothing here decides anything.
+//! A condition is derived from a decision and its policy. Conditions that only a server knows (KEDA is silent, keys
+//! are rejected) are made there with the same type. Each says what is the case and what to do. Nothing here decides
+//! anything.
 
 use std::fmt;
 
@@ -14,66 +15,66 @@ use crate::units::{Replicas, Span, Time};
 /// How a workload is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    /// The keys of its trigger are refused.
+    /// The keys of its trigger are rejected.
     Faulty,
     /// Neither a load nor the last need is known.
     NoData,
-    /// The last sample is older than `maxStale`: no less is asked for than was needed last.
+    /// The last sample is older than `maxStale`; the answer does not fall below the last need.
     Stale {
-        /// Its age.
+        /// Age of the last sample.
         age: Span,
     },
-    /// As many replicas as a limit allows, and all of them are needed.
+    /// All replicas that a limit allows are needed.
     AtLimit {
         /// That limit.
         limit: Replicas,
-        /// Whether it is `maxReplicas`; else the schedule's ceiling.
+        /// Whether it is `maxReplicas`; otherwise it is the schedule's ceiling.
         is_max: bool,
         /// What is needed.
         needed: Replicas,
     },
-    /// The load is far from what it was at this time of day.
+    /// The load is far from its usual value at this time of day.
     UnusualLoad {
         /// The load.
         load: f64,
-        /// What it usually is.
+        /// The usual load.
         usual: f64,
     },
-    /// The source fails or the metric vanished; the history as it ended is followed.
+    /// The source fails or the metric vanished; the answer follows the history up to its end.
     Held {
         /// Age of the last sample.
         age: Span,
     },
-    /// Samples come again after a gap, and only raise the answer.
+    /// Samples are arriving again after a gap; until the query has refilled they can only raise the answer.
     Refilling {
-        /// Until then.
+        /// When the query has refilled.
         until: Time,
     },
     /// The clocks of the data source and the server differ.
     ClocksDiffer {
-        /// By so much.
+        /// By how much.
         skew: Span,
     },
-    /// A further signal never had a value: the others decide without it.
+    /// An additional signal has never had a value; the decision is made without it.
     SignalAbsent {
         /// Its place in the policy, counted from 1.
         number: usize,
     },
     /// KEDA has not asked for a while.
     Silent {
-        /// When it did last.
+        /// When it last asked.
         since: Time,
     },
-    /// A limit is likely to bind.
+    /// A limit is likely to be reached.
     NearLimit {
         /// How soon.
         within: Span,
         /// How likely.
         probability: f64,
     },
-    /// Nothing predicts better than the load now.
+    /// No rule predicts better than the load now.
     ForecastUnused {
-        /// Loss of the forecast by that of the load now.
+        /// Loss of the forecast divided by the loss of the load now.
         ratio: f64,
     },
     /// There is no forecast yet, or none can be made.
@@ -81,25 +82,25 @@ pub enum Condition {
         /// Why.
         why: String,
     },
-    /// Not everything was read since the server started.
+    /// Not everything has been read since the server started.
     WarmingUp,
-    /// A person's word holds.
+    /// An override is in force.
     Overridden {
-        /// Until then.
+        /// When it ends.
         until: Time,
     },
-    /// No replicas, as the schedule commands or because there is no load.
+    /// No replicas, because the schedule commands zero or because there is no load.
     Asleep,
-    /// Nothing to look at.
+    /// Nothing to report.
     Healthy,
 }
 
-/// How much a condition asks for attention.
+/// How urgent a condition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Somebody should act.
+    /// Someone should act.
     Bad,
-    /// Somebody should know.
+    /// Someone should know.
     Warning,
     /// As it should be.
     Good,
@@ -129,7 +130,7 @@ impl Condition {
         "healthy",
     ];
 
-    /// Everything that is to be said of a decision, the worst first; never empty.
+    /// All conditions of a decision, worst first; never empty.
     pub fn of(decision: &Decision, policy: &Policy) -> Vec<Condition> {
         let mut found: Vec<Condition> =
             decision.notes.iter().filter_map(|note| Self::of_note(note, decision)).collect();
@@ -160,7 +161,7 @@ impl Condition {
         found
     }
 
-    /// What a workload without a decision is in.
+    /// The condition of a workload without a decision.
     pub fn of_blind(blind: &Blind) -> Condition {
         match blind {
             Blind::Warming { .. } => Condition::WarmingUp,
@@ -187,7 +188,7 @@ impl Condition {
         })
     }
 
-    /// A limit that the load has just reached: one more replica could not be had.
+    /// The limit has just been reached: one more replica would not be allowed.
     fn reached(decision: &Decision, policy: &Policy) -> Option<Condition> {
         let max = policy.limits.max;
         let is_needed = matches!(
@@ -200,7 +201,7 @@ impl Condition {
         is_reached.then_some(Condition::AtLimit { limit: max, is_max: true, needed: max })
     }
 
-    /// Its place in [`Condition::NAMES`]: the worst first.
+    /// Its position in [`Condition::NAMES`]; the worst is first.
     pub fn rank(&self) -> usize {
         Self::NAMES.iter().position(|name| *name == self.as_str()).unwrap_or(usize::MAX)
     }
@@ -228,7 +229,7 @@ impl Condition {
         }
     }
 
-    /// The same for people, in a few words.
+    /// A short title for people.
     pub fn title(&self) -> &'static str {
         match self {
             Condition::Faulty => "faulty keys",
@@ -251,7 +252,7 @@ impl Condition {
         }
     }
 
-    /// How much it asks for attention.
+    /// How urgent it is.
     pub fn severity(&self) -> Severity {
         match self {
             Condition::Faulty | Condition::NoData | Condition::Stale { .. } | Condition::AtLimit { .. } => {
@@ -262,7 +263,7 @@ impl Condition {
         }
     }
 
-    /// What to do about it; empty where nothing is to be done.
+    /// What to do about it; empty if there is nothing to do.
     pub fn advice(&self) -> &'static str {
         match self {
             Condition::Faulty => {

@@ -1,12 +1,12 @@
-//! A queue with a deadline, where the work that one replica does is known: given by the policy, or measured.
+//! Queues with a deadline, for which the service rate of one replica is known: given by the policy, or measured.
 
 use crate::history::{Observations, SignalHistory};
 use crate::plan;
 use crate::policy::{Drain, ServiceRate, Signal};
 use crate::units::Time;
 
-/// The deadline of a signal's queue with the items per second that one replica does; `None` for other signals, and
-/// while the rate cannot be measured.
+/// The deadline of a signal's queue and the items per second that one replica processes; `None` for other signals,
+/// and while the rate cannot be measured.
 pub(super) fn drain_of<'a>(
     observations: &Observations,
     history: &SignalHistory,

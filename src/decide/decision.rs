@@ -1,4 +1,7 @@
-//! The result: a number of replicas, everything that spoke for it, and what was done to it on the way.
+//! The result: a number of replicas, what every contributor asked for, and how the number was adjusted.
+//!
+//! Metrics, JSON and `explain` show the same value of this type, so that they cannot disagree about a decision. It
+//! never changes after it was made.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,15 +18,15 @@ pub struct Decision {
     pub at: Time,
     /// The answer to KEDA.
     pub replicas: Replicas,
-    /// The answer had the forecast counted; equal to `replicas` in predictive mode.
+    /// What the answer would be with the forecast included; equal to `replicas` in predictive mode.
     pub predictive: Replicas,
     /// How degraded its sources were.
     pub rung: DegradationLevel,
-    /// What every contributor asked for; the largest counts.
+    /// What every contributor asked for; the largest that counts wins.
     pub needs: Vec<Need>,
-    /// Why it is this number.
+    /// Why the answer is this number.
     pub reason: Reason,
-    /// What else the reader should know, in the order it came up.
+    /// Other things worth knowing, in the order they came up.
     pub notes: Vec<Note>,
     /// The newest load, in the unit of the first signal's query.
     pub load: Option<f64>,
@@ -31,9 +34,9 @@ pub struct Decision {
     pub history_age: Option<Span>,
     /// What the forecast of the first signal said.
     pub forecast: Option<ForecastView>,
-    /// What one replica carries, where that is learned.
+    /// What one replica carries, if that is learned.
     pub capacity: Option<CapacityView>,
-    /// How far ahead the limit on replicas is expected to bind, with the probability then.
+    /// How far ahead the limit on replicas is expected to be reached, and with what probability.
     pub capped_in: Option<(Span, f64)>,
 }
 
@@ -42,22 +45,22 @@ pub struct Decision {
 pub struct Need {
     /// Who asked.
     pub contributor: Contributor,
-    /// For how many.
+    /// How many replicas.
     pub replicas: Replicas,
-    /// Whether it counts in the answer; a forecast that is not trusted is shown and does not.
+    /// Whether it counts for the answer. An untrusted forecast is shown but does not count.
     pub counts: bool,
 }
 
 /// How degraded the sources of a decision were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DegradationLevel {
-    /// Everything is there.
+    /// All sources are current.
     Fresh,
-    /// The source fails or the metric vanished; the history as it ended still counts.
+    /// The source fails or the metric vanished; the history up to its end still counts.
     Held,
-    /// The last sample is older than `maxStale`: no less than was needed last.
+    /// The last sample is older than `maxStale`; the answer does not fall below the last need.
     Stale,
-    /// No forecast: too little history, or none could be read in time.
+    /// No forecast: too little history, or it could not be read in time.
     ReactiveOnly,
     /// No load is measured; the schedule, an override or the minimum decides.
     ScheduleOnly,
@@ -68,22 +71,22 @@ pub enum DegradationLevel {
 pub struct ForecastView {
     /// How far ahead the decision looked.
     pub window: Span,
-    /// The quantile that was insured.
+    /// The insured quantile.
     pub quantile: Quantile,
     /// The largest load of the window at that quantile.
     pub load: f64,
     /// The same at the published quantiles.
     pub published: [f64; Quantile::PUBLISHED.len()],
-    /// The grid point the fit belongs to.
+    /// The grid point of the fit.
     pub fitted_at: Time,
-    /// Who predicts, with the evidence; where nobody does, what is shown is the forecast's, which does not count.
+    /// Which rule predicts, with the evidence. If none does, the forecast is shown, which then does not count.
     pub trust: Trust,
 }
 
 /// Why there is no decision. KEDA gets `UNAVAILABLE` and holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Blind {
-    /// Not everything was read and fitted yet since the start.
+    /// Since the start, not everything has been read and fitted yet.
     #[error("warming up: {missing}")]
     Warming {
         /// What is missing.
@@ -97,7 +100,7 @@ pub enum Blind {
     },
 }
 
-/// The newest state of a workload, shared by whoever asks for it.
+/// The newest state of a workload, shared by everyone who reads it.
 pub type State = Result<Arc<Decision>, Blind>;
 
 // === impl Decision ===
@@ -143,7 +146,7 @@ impl fmt::Display for Decision {
 // === impl DegradationLevel ===
 
 impl DegradationLevel {
-    /// Whether what it rests on is as new as it can be.
+    /// Whether its data is as new as it can be.
     pub fn is_current(self) -> bool {
         !matches!(self, DegradationLevel::Held | DegradationLevel::Stale)
     }

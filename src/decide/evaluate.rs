@@ -1,4 +1,7 @@
-//! What one signal asks for: by its load now, by its forecast, by what comes after.
+//! What one signal needs: for its load now, for its forecast, and for what follows.
+//!
+//! Samples that may be only part of the load, after a gap or during an outage, never lower a need. The schedule's
+//! floor and ceiling, `maxReplicas` and the other signals are not considered here; `precedence` combines them.
 
 use super::cached_forecast::CachedForecast;
 use super::deadline::drain_of;
@@ -12,21 +15,21 @@ use crate::plan::{Backlog, Insured, LeadWindow};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
-/// What one signal asks for. Limits, floors and ceilings are not applied yet.
+/// What one signal needs, before limits, floors and ceilings.
 pub(super) struct SignalNeed {
     pub rung: DegradationLevel,
     pub reactive: Replicas,
-    /// What the forecast asks for, and whether it counts.
+    /// What the forecast needs, and whether that counts.
     pub forecast: Option<(Replicas, bool)>,
     pub plan: Replicas,
     pub outage: Replicas,
-    /// What was needed before a gap that has not refilled.
+    /// What was needed before a gap whose query has not refilled yet.
     pub before_gap: Replicas,
-    /// Whether the answer before stands as well: samples came again, and are not the whole load yet.
+    /// Whether the previous answer must be kept too: samples are arriving again, but are not the whole load yet.
     pub refills: bool,
-    /// Whether the load now lets the workload go to zero.
+    /// Whether the load now allows the workload to go to zero.
     pub idle: bool,
-    /// Whether what predicts the load expects some too soon for that.
+    /// Whether the predicted load arrives too soon to go to zero.
     pub awaits: bool,
     pub load: f64,
     pub age: Span,
@@ -34,30 +37,30 @@ pub(super) struct SignalNeed {
     pub notes: Vec<Note>,
 }
 
-/// The question, with everything it is asked of.
+/// All inputs for evaluating one signal.
 pub(super) struct SignalInputs<'a> {
     pub observations: &'a Observations,
     pub policy: &'a Policy,
     pub history: &'a SignalHistory,
     pub signal: &'a Signal,
-    /// The load per replica that counts.
+    /// The load per replica in use.
     pub threshold: Threshold,
     /// What its load usually is at this time of day.
     pub usual: Option<f64>,
-    /// The signal's number.
+    /// The signal's index.
     pub number: usize,
     pub factor: f64,
     pub lead: Span,
-    /// How long a pod takes from zero.
+    /// How long a pod takes to start from zero.
     pub wake_lead: Span,
     pub now: Time,
 }
 
-/// The HPA's default scale-down stabilisation: a replica is not let go sooner, so wanting it again within that
-/// time and the time a new one takes to start saves nothing.
+/// The HPA's default scale-down stabilization. A replica is not released sooner, so there is nothing to save if it is
+/// needed again within that time plus the start of a new one.
 const STABILIZATION: Span = Span::minutes(5);
 
-/// Answers the question; blind where neither a load nor the last need is known.
+/// What the signal needs; [`Blind`] if neither a load nor the last need is known.
 pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
     let (policy, signal, now) = (question.policy, question.signal, question.now);
     let wants_forecast = question.wants_forecast();
@@ -71,7 +74,7 @@ pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result
     })?;
     let age = now.since(present.at);
     let rung = question.rung(plan, age);
-    // A plan is followed until its history is `maxStale` old, and from then on held as it was.
+    // A plan is followed until its history is `maxStale` old, and then frozen.
     let until = now.min(present.at + policy.max_stale);
     let load = present.value + question.rejected_at(present.at);
     let gap = question.gap(present, rung)?;
@@ -105,14 +108,14 @@ pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result
 // === impl SignalInputs ===
 
 impl SignalInputs<'_> {
-    /// Neither the policy nor the signal itself counts as it is now.
+    /// Whether a forecast is wanted: neither the policy nor the signal itself is reactive.
     fn wants_forecast(&self) -> bool {
         self.policy.mode != Mode::Reactive && self.signal.is_forecast
     }
 
-    /// Whether this is a further signal of which the source knows no value, now or ever: nothing is known that it could
-    /// have asked for, and the others need not wait for it. One whose source fails, or has just begun and may have
-    /// forgotten, is unknown and not absent; one that had values is held by its last.
+    /// Whether this is an additional signal for which the source has never had a value. It cannot have asked for
+    /// anything, so the other signals need not wait for it. A signal whose source fails, or has just started and may
+    /// have lost its history, is unknown and not absent. A signal that had values keeps its last one.
     pub(super) fn is_absent(&self) -> bool {
         let is_read = self.history.load.is_some();
         let may_be_forgotten = self.observations.previous.is_none()
@@ -120,7 +123,7 @@ impl SignalInputs<'_> {
         self.number > 0 && is_read && self.history.present().is_none() && !may_be_forgotten
     }
 
-    /// What a process that has just begun still has to read or fit.
+    /// What a process that has just started still has to read or fit.
     fn missing(&self, wants_forecast: bool, plan: &SignalPlan) -> Option<&'static str> {
         if self.history.load.is_none() {
             Some("history")
@@ -140,7 +143,7 @@ impl SignalInputs<'_> {
 
     fn rung(&self, plan: &SignalPlan, age: Span) -> DegradationLevel {
         let signal = self.signal;
-        // A settled sample of the poll grid, and three polls that may fail before it counts as trouble.
+        // One settled sample on the poll grid, plus three failed polls that are tolerated.
         let fresh = match self.history.newest {
             Some(_) => signal.settle + Span::seconds(4 * signal.poll_step.as_seconds()),
             None => signal.settle + Span::seconds(2 * signal.step.as_seconds()),
@@ -166,8 +169,8 @@ impl SignalInputs<'_> {
         Need { factor: self.factor, threshold: self.threshold, activation: self.signal.activation }
     }
 
-    /// What the load of the last `span` needed at most: what may be held, for it ran lately. Looking back as far as
-    /// ahead, every dip that is too short to pay for a restart is bridged, and no rise is anticipated.
+    /// The most that the load of the last `span` needed. So many replicas ran recently, so they may be kept. Looking
+    /// back as far as ahead bridges every dip that is too short to pay for a restart, and anticipates no rise.
     fn needed_lately(&self, span: Span) -> Replicas {
         if self.drain().is_some() {
             return Replicas::MAX;
@@ -193,7 +196,7 @@ impl SignalInputs<'_> {
         }
     }
 
-    /// What tells a load that is twice or half the usual, where that is two replicas at least.
+    /// A note if the load is at least twice or at most half the usual, and the difference is at least two replicas.
     fn unusual(&self, load: f64) -> Option<Note> {
         const FAR: f64 = 2.0;
         let usual = self.usual?;
@@ -206,10 +209,10 @@ impl SignalInputs<'_> {
         drain_of(self.observations, self.history, self.signal, self.now)
     }
 
-    /// The gap that the present value lies before, or after which its source has not refilled yet.
+    /// The gap that the present value is in, or the last gap if the query has not refilled since.
     fn gap(&self, present: Sample, rung: DegradationLevel) -> Result<Option<Refill>, Blind> {
         let history = self.history;
-        // Arrivals are known by their series alone, which ends before the newest depth.
+        // Arrivals are known only from their series, which ends before the newest depth.
         let arrivals = history.arrivals.as_deref().filter(|_| self.signal.drain().is_some());
         let arrived = arrivals.and_then(Series::last).map_or(present.at, |(at, _)| at);
         let gap = [
@@ -221,7 +224,8 @@ impl SignalInputs<'_> {
         let is_away = matches!(rung, DegradationLevel::Held | DegradationLevel::Stale);
         let away = Refill { since: Some(present.at), returned: None, until: None };
         match gap.or(is_away.then_some(away)) {
-            // What a source tells that has just begun may be any part of the load, and a depth says nothing of arrivals.
+            // A source that has just started may report any part of the load, and a queue's depth says nothing about
+            // arrivals.
             Some(Refill { since, until: Some(_), .. })
                 if self.observations.previous.is_none() && (since.is_none() || unread.is_some()) =>
             {
@@ -236,16 +240,17 @@ impl SignalInputs<'_> {
         }
     }
 
-    /// After a gap the arrivals are asked again later than the depth: until they are read an empty queue says nothing.
+    /// After a gap the arrivals are queried again later than the depth. Until they are read, an empty queue says
+    /// nothing.
     fn unread_arrivals(&self, present: Sample) -> Option<Refill> {
-        /// The longest wait between two questions that failed, and then some.
+        /// Slightly more than the longest wait between two failed queries.
         const ASKED_AGAIN: Span = Span::MINUTE;
         let until = self.history.interrupted.filter(|_| !self.knows_arrivals())?.until?;
         let until = until + self.signal.learned_reach().refill() + ASKED_AGAIN;
         (present.at < until).then_some(Refill { since: None, returned: None, until: Some(until) })
     }
 
-    /// What was needed at most just before a gap, and since.
+    /// The most that was needed just before a gap and since.
     fn needed_before(&self, gap: Refill, present: Sample) -> Replicas {
         let most = |series: Option<&Series>, reach: Reach, rejects: bool| {
             let from = gap.looks_from(reach, present.at, self.policy.max_stale);
@@ -262,12 +267,13 @@ impl SignalInputs<'_> {
         rejected.and_then(|r| r.get(r.slot_before(at)?)).unwrap_or(0.0)
     }
 
-    /// Adds what the forecast, and the plan behind it, ask for.
+    /// Adds the needs of the forecast and of the plan that follows from it.
     fn add_forecast(&self, need: &mut SignalNeed, tracker: &CachedForecast, insured: Insured, until: Time) {
         let quantile = insured.quantile();
         let trust = trust(tracker, self.lead, insured);
         let predicts = trust.rule != Rule::Reactive;
-        // A promised share of time stands also where nothing predicts: then the load now is insured by its usual changes.
+        // A target for time under-provisioned applies even if no rule predicts: then the load now is insured by its
+        // usual changes.
         let counts = predicts || matches!(insured, Insured::Penalty(_)) && self.drain().is_none();
         let rule = if counts { trust.rule } else { Rule::Forecast };
         let view = View { tracker, step: self.signal.step, until, rule };
@@ -282,7 +288,8 @@ impl SignalInputs<'_> {
         let Limits { min, .. } = self.policy.limits;
         let (window, likely) = match insured {
             Insured::Quantile(_) => (base.with_ramp(min, asked(base.length())), Quantile::MEDIAN),
-            // A price looks at one instant, not at the way there: the ramp of a rare climb would blur every other.
+            // A penalty insures one instant, not the way there: including the ramp of a rare climb would distort all
+            // other instants.
             Insured::Penalty(_) => (base, Quantile::LIKELY),
         };
         let forecast = asked(window.length());
@@ -319,10 +326,11 @@ impl SignalInputs<'_> {
         }
     }
 
-    /// What this forecast will ask for until the next sample is read, as far as a release would still be held by the HPA.
-    /// The window moves on between two samples and the forecast does not: a replica let go meanwhile would be wanted
-    /// again without any news, at every sample of a series whose step is long. It is no more than ran lately with the
-    /// same margin above what is likely: no rise is anticipated.
+    /// What this forecast will ask for until the next sample is read, as long as the HPA would still hold the
+    /// replicas. Between two samples the window moves on while the forecast stays the same. A replica released in
+    /// between would be needed again without any new information; with a long step this would happen at every sample.
+    /// The result is at most what was needed recently plus the same margin over the likely need, so no rise is
+    /// anticipated.
     fn asked_before_news(
         &self,
         view: &View<'_>,
@@ -370,7 +378,7 @@ impl SignalInputs<'_> {
     }
 }
 
-/// Enough of a query to recognise it.
+/// The start of a query, enough to recognize it.
 fn short(query: &str) -> String {
     query.chars().take(60).collect()
 }

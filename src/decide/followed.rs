@@ -1,7 +1,7 @@
-//! One forecast carried from instant to instant: when a fit is due, the fit in use, and the samples folded in since.
+//! One forecast over time: when a fit is due, the fit in use, and the samples folded in since.
 //!
-//! A session holds one for each signal; the server holds one for all workloads that learn the same. When a fit is due
-//! is a function of the signal alone, so that whoever shares a forecast agrees. Nothing here makes a fit.
+//! A session holds one per signal; the server holds one for all workloads that learn from the same data. When a fit
+//! is due depends on the signal alone, so that everyone who shares a forecast agrees. Nothing here makes a fit.
 
 use super::prepared::{FIT_DELAY, Forecast, follow, grid_point, lesson, usable_from};
 use crate::history::{Observations, SignalHistory};
@@ -15,12 +15,12 @@ pub struct Followed {
     fit: Option<Fit>,
 }
 
-/// Which fit it is.
+/// Identifies a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FitId {
     /// The grid point it was made for.
     pub point: Time,
-    /// Whether the history had not been read up to there.
+    /// Whether the history had not been read up to the grid point yet.
     pub behind: bool,
 }
 
@@ -33,15 +33,16 @@ struct Fit {
 // === impl Followed ===
 
 impl Followed {
-    /// Nothing fitted yet; `phase` moves the grid that its fits belong to.
+    /// Nothing fitted yet; `phase` shifts the grid of its fits.
     pub fn new(phase: Span) -> Self {
         Followed { phase, fit: None }
     }
 
-    /// The grid point that has to be fitted before an answer for `at`; `None` where the fit at hand is the right one,
-    /// or nothing was read yet. A history that ended more than `maxStale` ago is not fitted again: its plan is held as
-    /// it was. One that ended before the grid point is fitted again once it has been read up to there, as a neighbour's
-    /// was; and so is one that was followed by a clock that was set back since.
+    /// The grid point that must be fitted before answering for `at`; `None` if the fit in use is the right one, or
+    /// nothing was read yet. A history that ended more than `maxStale` ago is not fitted again: its plan stays as it
+    /// was. A fit whose history ended before the grid point is repeated once the history has been read up to there,
+    /// so that it matches a neighbour's. A fit that is ahead of the clock, because the clock was set back, is
+    /// repeated too.
     pub fn due(&self, observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Time> {
         let (history, signal) = (observations.signals.get(signal)?, policy.signals.get(signal)?);
         lesson(history, signal)?;
@@ -52,11 +53,11 @@ impl Followed {
         let is_set_back =
             is_ahead(usable_from(id.point)) || forecast.as_ref().is_ok_and(|outlook| is_ahead(outlook.at()));
         let has_caught_up = id.behind && !ends_before(history, signal, point);
-        // Who asks for an instant a moment before the others does not want the fit before theirs.
+        // A workload that is a moment behind the others does not want the fit before theirs.
         (point > id.point || is_set_back || has_caught_up).then_some(point)
     }
 
-    /// Takes the fit of a grid point into use, made from these observations.
+    /// Puts the fit of a grid point into use; it was made from these observations.
     pub fn adopt(
         &mut self,
         point: Time,
@@ -72,7 +73,7 @@ impl Followed {
 
     /// Folds in the samples observed since.
     pub fn follow(&mut self, observations: &Observations, policy: &Policy, signal: usize) {
-        // Taken out: should folding panic, what is half folded is fitted anew.
+        // Taken out first: if folding panics, the half-updated forecast is dropped and fitted again.
         if let Some(Fit { id, forecast: Ok(mut outlook) }) = self.fit.take_if(|fit| fit.forecast.is_ok()) {
             follow(&mut outlook, observations, policy, signal);
             self.fit = Some(Fit { id, forecast: Ok(outlook) });
@@ -84,18 +85,18 @@ impl Followed {
         self.fit.as_ref().map(|fit| fit.forecast.clone())
     }
 
-    /// Which fit it is; `None` before the first.
+    /// Which fit is in use; `None` before the first.
     pub fn id(&self) -> Option<FitId> {
         self.fit.as_ref().map(|fit| fit.id)
     }
 
-    /// The grid of its fits.
+    /// The phase of its fit grid.
     pub fn phase(&self) -> Span {
         self.phase
     }
 }
 
-/// Whether a history that was read at all ends before the grid point.
+/// Whether a history of which something was read ends before the grid point.
 fn ends_before(history: &SignalHistory, signal: &Signal, point: Time) -> bool {
     let point = point.floor_to(signal.step.span(), Span::ZERO);
     let ends = [&history.load, &history.arrivals].into_iter().flatten().map(|series| series.end());
@@ -139,7 +140,7 @@ mod tests {
             followed.follow(&seen, &policy, 0);
         };
         let point = minute(720);
-        // It was not read up to its point when the fit came into use.
+        // The history had not been read up to the grid point when the fit was put into use.
         assert_eq!(followed.due(&seen(710), &policy, 0, minute(725)), Some(point));
         adopt(&mut followed, 710, point);
         assert_eq!(followed.id(), Some(FitId { point, behind: true }));

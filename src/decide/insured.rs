@@ -1,6 +1,7 @@
-//! What a forecast asks for under an insurance, and which forecast that is.
+//! How many replicas a forecast needs under an insurance setting, and which rule predicts.
 //!
-//! A decision and the replay that finds a promise's price ask here, so that what was replayed is what is done.
+//! Decisions and the replay that prices a target both use these functions, so that the replay does what a decision
+//! does.
 
 use super::cached_forecast::CachedForecast;
 use super::load_distribution::LoadDistribution;
@@ -16,24 +17,24 @@ pub(super) struct Need {
     pub activation: f64,
 }
 
-/// A forecast looked at from an instant.
+/// A forecast seen from an instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
     pub tracker: &'a CachedForecast,
     pub step: Step,
     pub until: Time,
-    /// Who predicts.
+    /// The rule that predicts.
     pub rule: Rule,
 }
 
-/// A forecast of less than this share of one replica's load is the rounding of a model that never says exactly none;
-/// it neither starts a replica nor keeps one awake.
+/// A forecast of less than this share of one replica's load is rounding by a model that never predicts exactly zero.
+/// It neither starts a replica nor keeps one running.
 const NEGLIGIBLE: f64 = 0.01;
-/// Replicas beyond this quantile never pay for themselves.
+/// Replicas beyond this quantile never pay off.
 const FARTHEST: f64 = 0.999_99;
 
-/// Who predicts a load at this lead time and insurance, with the evidence. The only place that asks: decisions, replays,
-/// pages and commands say the same of one workload.
+/// Which rule predicts a load at this lead time and insurance, with the evidence. This is the only function that
+/// determines it, so decisions, replays, pages and commands agree about a workload.
 pub fn trust(tracker: &Tracker, lead: Span, insured: Insured) -> Trust {
     tracker.trust_in(LeadWindow::new(lead).length(), insured.quantile())
 }
@@ -52,25 +53,25 @@ impl Need {
         if load * self.factor <= least { Replicas::ZERO } else { self.replicas(load) }
     }
 
-    /// How likely so many replicas do not carry a load.
+    /// The probability that a number of replicas does not carry the load.
     pub(super) fn odds(self, spread: &LoadDistribution) -> Odds {
         let (likely, most) = self.range(spread);
         Odds::new(likely, most, self.above(spread))
     }
 
-    /// The replicas that cost least together with the time they leave short, for one penalty.
+    /// For one penalty, the number of replicas with the lowest cost, including the time it leaves short.
     pub(super) fn cheapest_at(self, spread: &LoadDistribution, penalty: f64) -> Replicas {
         let (likely, most) = self.range(spread);
         plan::cheapest_at(likely, most, self.above(spread), penalty)
     }
 
-    /// From the likely replicas to those that are nearly never too few.
+    /// From the likely number of replicas to one that is hardly ever too few.
     fn range(self, spread: &LoadDistribution) -> (Replicas, Replicas) {
         let likely = self.expected(spread.at(Quantile::LIKELY));
         (likely, Quantile::new(FARTHEST).map_or(likely, |q| self.expected(spread.at(q))))
     }
 
-    /// The probability that so many are too few.
+    /// The probability that a number of replicas is too few.
     fn above(self, spread: &LoadDistribution) -> impl Fn(Replicas) -> f64 {
         let per_replica = self.threshold.get() / self.factor.max(f64::MIN_POSITIVE);
         move |count| spread.above(f64::from(count.get()) * per_replica)
@@ -80,8 +81,9 @@ impl Need {
 // === impl View ===
 
 impl View<'_> {
-    /// What the forecast asks for so far ahead. A quantile insures the largest load until then. A penalty insures the
-    /// load then: what comes before was ordered before, and the HPA holds it.
+    /// Replicas needed for the forecast over the next `length`. A quantile insures the largest load until then. A
+    /// penalty insures only the load at its end: replicas for earlier loads were requested earlier, and the HPA holds
+    /// them.
     pub(super) fn need(&self, length: Span, insured: Insured, need: Need) -> Replicas {
         match insured {
             Insured::Quantile(quantile) => need.expected(self.peak(length).at(quantile)),
@@ -89,19 +91,19 @@ impl View<'_> {
         }
     }
 
-    /// The largest load of the coming `length`.
+    /// The largest load within the next `length`.
     pub(super) fn peak(&self, length: Span) -> LoadDistribution {
         self.tracker.peak(self.rule, self.ahead(length))
     }
 
-    /// The load at the end of the coming `length`.
+    /// The load at the end of the next `length`.
     pub(super) fn load(&self, length: Span) -> LoadDistribution {
         self.tracker.load(self.rule, self.ahead(length))
     }
 
-    /// What arrives per second until a deadline, on average.
+    /// The average arrivals per second until a deadline.
     pub(super) fn arrivals(&self, within: Span, quantile: Quantile) -> f64 {
-        /// Points of the deadline at which the forecast is read.
+        /// Points before the deadline at which the forecast is read.
         const POINTS: usize = 4;
         let steps = self.step.cover(within).max(1);
         let span = |k: usize| self.step.times((steps * k).div_ceil(POINTS));
@@ -109,7 +111,7 @@ impl View<'_> {
         (1..=POINTS).map(at).sum::<f64>() / POINTS as f64
     }
 
-    /// In whole steps from the last sample that was followed.
+    /// The span from the last folded sample, in whole steps.
     pub(super) fn ahead(&self, length: Span) -> Span {
         self.step.times(self.step.cover((self.until + length).since(self.tracker.at())).max(1))
     }

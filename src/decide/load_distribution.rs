@@ -1,29 +1,29 @@
-//! How likely which load is: a whole distribution, from the quantiles that are calibrated.
+//! The whole distribution of a load, interpolated from the calibrated quantiles.
 //!
-//! Between the calibrated quantiles it is drawn through on a scale on which an exponential tail is a straight line:
-//! loads have longer tails than the normal law. Beyond the highest, the line goes on. It is never decreasing.
+//! Interpolation uses a scale on which an exponential tail is a straight line, because loads have longer tails than
+//! the normal distribution. Beyond the highest quantile the line is extended. The quantile function never decreases.
 
 use std::sync::LazyLock;
 
 use crate::units::Quantile;
 
-/// The distribution of a load to come.
+/// The distribution of a future load.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoadDistribution {
     loads: [f64; COUNT],
 }
 
 const COUNT: usize = 6;
-/// Where the levels lie on the scale.
+/// The levels on that scale.
 static SCORES: LazyLock<[f64; COUNT]> = LazyLock::new(|| LoadDistribution::levels().map(|q| score(q.get())));
 
 // === impl LoadDistribution ===
 
 impl LoadDistribution {
-    /// The quantiles that it is drawn through, ascending.
+    /// The quantiles it is interpolated from, ascending.
     pub(super) fn levels() -> [Quantile; COUNT] {
         let [a, b, c, d, e] = Quantile::PUBLISHED;
-        // The lowest that is calibrated, below the published ones.
+        // The lowest calibrated quantile, below the published ones.
         [Quantile::LIKELY, a, b, c, d, e]
     }
 

@@ -1,16 +1,16 @@
-//! Where on the 6-hour grid the fits of a series lie: spread, so that not all are due at once, and the same for every
-//! replica and every command, whatever its data source is called there.
+//! Where the fits of a series lie on the 6-hour grid. They are spread so that not all are due at once, and they are
+//! the same for every replica and every command, whatever name the data source has there.
 
 use super::prepared::FIT_GRID;
 use crate::policy::Signal;
 use crate::units::{Span, Step, stable_hash};
 
-/// How the grids of a workload's signals lie.
+/// How the fit grids of a workload's signals are placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// All alike: simulations, which have no neighbours to spread from.
+    /// All the same; for simulations, which have no neighbours to spread from.
     Alike(Span),
-    /// Each by the series that its signal learns from, as the server's.
+    /// By the series that each signal learns from, as in the server.
     OfSeries,
 }
 
@@ -35,12 +35,12 @@ impl From<Span> for Phase {
     }
 }
 
-/// The phase of a series: whole minutes below 6 h.
+/// The phase of a series, in whole minutes below 6 h.
 pub fn series_phase(query: &str, step: Step, window: Span) -> Span {
     hashed(&format!("{query}\n{}\n{}", step.as_seconds(), window.as_seconds()))
 }
 
-/// A span of whole minutes below 6 h, the same for the same text on every machine.
+/// A span of whole minutes below 6 h; the same text gives the same span on every machine.
 pub fn hashed(text: &str) -> Span {
     let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
     Span::minutes(i64::try_from(stable_hash(text) % minutes).unwrap_or(0))

@@ -1,4 +1,7 @@
-//! The decision: override, needs, floors, ceilings, zero, in the order of precedence that users are told.
+//! The decision: override, needs, floors, ceilings and zero, in the documented order of precedence.
+//!
+//! This is the only place that combines the needs of the signals with what people configured. It never turns an error
+//! or a doubt into fewer replicas: it keeps the previous need or answers [`Blind`].
 
 use super::decision::{Blind, Decision, DegradationLevel, Need};
 use super::evaluate::{SignalInputs, SignalNeed, evaluate};
@@ -10,14 +13,15 @@ use crate::plan;
 use crate::policy::{Bounds, CapacityMode, LeadTime, Mode, Policy};
 use crate::units::{Replicas, Span, Time};
 
-/// From this difference of clocks on, load is not allowed to lower an answer.
+/// If the clocks differ by more than this, load must not lower an answer.
 const MOST_SKEW: Span = Span::seconds(60);
 
-/// How many replicas at `now`, and why. An unexpired override wins; otherwise the largest need, floored by the
-/// schedule and `minReplicas`, capped by the schedule's ceiling and `maxReplicas`.
+/// How many replicas at `now`, and why. An override in force wins, then a schedule that commands zero. Otherwise the
+/// largest need counts, raised to the floor of the schedule and `minReplicas`, and capped by the schedule's ceiling
+/// and `maxReplicas`.
 ///
 /// # Errors
-/// [`Blind`] where nothing is known that a number could rest on; KEDA then holds.
+/// [`Blind`] if nothing is known that a number could be based on; KEDA then keeps what runs.
 pub fn decide(
     prepared: &Prepared,
     observations: &Observations,
@@ -37,7 +41,7 @@ pub fn decide(
         && capacity.is_none()
         && policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto)
     {
-        // On the threshold as given a restart might answer fewer than before.
+        // With the configured threshold, a restart might answer fewer replicas than before.
         return Err(Blind::Warming { missing: "what one replica carries".to_owned() });
     }
     let (lead, lead_notes) = lead_time(observations, policy);
@@ -79,13 +83,13 @@ pub fn decide(
     Ok(decision)
 }
 
-/// How long until a started pod carries its whole load: beside running ones, and from zero.
+/// How long a started pod takes until it carries its full load: beside running pods, and from zero.
 struct Lead {
     now: Span,
     from_zero: Span,
 }
 
-/// The lead time in use; learned where the policy asks for it and enough pods were seen.
+/// The lead time in use; learned if the policy asks for it and enough pod starts were seen.
 fn lead_time(observations: &Observations, policy: &Policy) -> (Lead, Vec<Note>) {
     let learned = match policy.lead_time {
         LeadTime::Given(lead) => {
@@ -110,7 +114,7 @@ fn blank(now: Time, rung: DegradationLevel) -> Decision {
         replicas: Replicas::ZERO,
         predictive: Replicas::ZERO,
         rung,
-        // Room for every contributor of a usual decision.
+        // Room for every contributor of a typical decision.
         needs: Vec::with_capacity(6),
         reason: Reason::Idle,
         notes: Vec::new(),
@@ -132,10 +136,10 @@ fn by_override(wanted: Replicas, policy: &Policy, now: Time) -> Decision {
     Decision { replicas, predictive: replicas, reason: Reason::Need(Contributor::Override), ..decision }
 }
 
-/// Zero by the schedule: no idle time and no forecast, only the grace for work in flight.
+/// The schedule commands zero: no idle time and no forecast, only the grace period for work in flight.
 fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> Decision {
     let mut decision = blank(now, DegradationLevel::ScheduleOnly);
-    // Anywhere within the grace, also between two windows of zero.
+    // The grace period also applies between two windows that command zero.
     let lately = policy.schedule.changes(now - policy.zero.drain_grace, now + Span::seconds(1));
     let began_lately = lately.iter().any(|(_, bounds)| !bounds.commands_zero());
     let replicas = if began_lately { draining(observations, policy) } else { Replicas::ZERO };
@@ -148,8 +152,8 @@ fn commanded_zero(observations: &Observations, policy: &Policy, now: Time) -> De
     Decision { replicas, predictive: replicas, reason, ..decision }
 }
 
-/// Replicas that work in flight still keeps busy: no more than run, no more than there are pieces of work. A question
-/// that has no answer keeps what runs: the grace ends by itself.
+/// Replicas kept busy by work in flight: at most those that run, and at most one per item of work. If the query has
+/// no answer, all running replicas are kept; the grace period ends anyway.
 fn draining(observations: &Observations, policy: &Policy) -> Replicas {
     if policy.queries.in_flight.is_none() {
         return Replicas::ZERO;
@@ -159,7 +163,7 @@ fn draining(observations: &Observations, policy: &Policy) -> Replicas {
     Replicas::covering(work.min(running)).min(policy.limits.max)
 }
 
-/// Lists what every contributor asks for; of several signals the largest need stands.
+/// Collects what every contributor asks for; of several signals the largest need counts.
 fn gather(
     signals: &[SignalNeed],
     bounds: &Bounds,
@@ -196,10 +200,11 @@ fn gather(
     ask(Contributor::Schedule, bounds.floor.map(|b| b.replicas), true);
     ask(Contributor::Minimum, Some(policy.limits.min), true);
     let refills = signals.iter().any(|s| s.refills);
-    // The newest values are in no series yet: what was answered to them stands too, also by a replica of the server that
-    // was not asked for as long as its neighbour.
+    // The newest values are not in any series yet, so the answer given for them counts too. This also holds for a
+    // replica of the server that KEDA has not queried as long as its neighbour.
     let before = observations.previous.filter(|_| refills);
-    // While a source is away its last value still stands; what was needed before counts where that had decayed.
+    // While a source is away its last value is used. Where that value had already decayed, the need before the gap
+    // counts.
     let held = signals.iter().filter(|s| s.refills || s.before_gap > s.reactive).map(|s| s.before_gap);
     ask(Contributor::Refilling, held.chain(before).max(), true);
     let skewed = observations.clock_skew > MOST_SKEW && !signals.is_empty();
@@ -221,13 +226,13 @@ fn gather(
 
 /// Whether there may be no replicas at all.
 struct Rest {
-    /// By the load now, the idle time and the work in flight.
+    /// According to the load now, the idle time and the work in flight.
     is_idle: bool,
     /// A forecast expects load too soon.
     awaits_load: bool,
 }
 
-/// Picks the winner, applies zero, tolerance, steps and ceilings.
+/// Picks the winner; applies zero, tolerance, steps and ceilings.
 fn settle(
     decision: &mut Decision,
     observations: &Observations,
@@ -239,7 +244,7 @@ fn settle(
         let asked = decision.needs.iter().filter(|n| all || n.counts);
         asked.max_by(|a, b| a.replicas.cmp(&b.replicas).then(b.contributor.cmp(&a.contributor))).copied()
     };
-    // Where floor and ceiling cross, the floor wins, within maxReplicas.
+    // If floor and ceiling cross, the floor wins, up to `maxReplicas`.
     let floor = decision.need(Contributor::Schedule).unwrap_or(Replicas::ZERO).min(policy.limits.max);
     let is_scheduled = ceiling.max(floor) < policy.limits.max;
     let ceiling = policy.sizes.within(ceiling.max(floor));
@@ -249,7 +254,7 @@ fn settle(
         let wanted = beyond_tolerance(wanted, running, policy.tolerance, ceiling, notes);
         in_sizes(wanted, &policy.sizes, ceiling, notes).min(ceiling)
     };
-    // Nothing asks for a replica, but it may be too soon to have none: idle time, work in flight, load expected.
+    // Nothing needs a replica, but it may be too soon for zero: idle time, work in flight, expected load.
     let least = |forecast_counts: bool| {
         let awake = !rest.is_idle || forecast_counts && rest.awaits_load;
         if awake { Replicas::ONE } else { Replicas::ZERO }

@@ -1,7 +1,7 @@
-//! What a decision rests on beside the observations: a forecast for each signal, and how much of it is insured.
+//! What a decision uses besides the observations: a forecast per signal, and how much of it to insure.
 //!
-//! A fit belongs to a point of a 6-hour grid and is a function of the window before it alone, so every replica of
-//! the scaler, and one after a restart, holds the same.
+//! A fit belongs to a point of a 6-hour grid and depends only on the window before it. So every replica of the
+//! scaler, including a restarted one, has the same fits.
 
 use std::sync::Arc;
 
@@ -17,57 +17,57 @@ use crate::plan::{self, Backlog, Doubts, Insured};
 use crate::policy::{Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Time};
 
-/// What a decision for one workload rests on.
+/// What a decision for one workload is based on.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The newest grid point that a fit was made for.
+    /// The newest grid point for which a fit was made.
     pub at: Time,
     /// One entry for each signal, in the policy's order.
     pub signals: Vec<SignalPlan>,
-    /// What one replica of the first signal carries, where that is learned.
+    /// What one replica of the first signal carries, if that is learned.
     pub capacity: Option<Arc<Carried>>,
-    /// The first instant, of those looked at, at which the limit on replicas is likely to bind.
+    /// The first of the checked instants at which the limit on replicas is likely to be reached.
     pub ceiling: Option<Ceiling>,
-    /// What the load of each signal usually is at the time of day of its newest value, where that is known: for whoever
-    /// tells of a decision.
+    /// What the load of each signal usually is at the time of day of its newest value, if known; only for
+    /// descriptions of a decision.
     pub usual: Vec<Option<f64>>,
-    /// Since when a newer fit, or its price, has been due without being there yet.
+    /// Since when a newer fit, or its price, has been due but missing.
     pub late: Option<Time>,
 }
 
-/// What is known of one signal's future.
+/// What is known about one signal's future.
 #[derive(Debug, Clone)]
 pub enum SignalPlan {
     /// Not fitted yet.
     Pending,
-    /// The history does not carry a forecast.
+    /// There is too little history, or it is unsuitable for a forecast.
     Unfit(FitError),
     /// A forecast.
     Ready {
-        /// The forecast, folded forward.
+        /// The forecast, with the newest samples folded in.
         tracker: Arc<CachedForecast>,
         /// How much to insure.
         insured: Insured,
     },
 }
 
-/// When the limit on replicas is expected to bind.
+/// When the limit on replicas is expected to be reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceiling {
     /// The instant.
     pub at: Time,
-    /// The probability that more is needed then than is allowed, at least one in five.
+    /// The probability that more replicas are needed then than allowed; at least 0.2.
     pub probability: f64,
 }
 
-/// The distance of the grid that fits belong to.
+/// The spacing of the fit grid.
 pub const FIT_GRID: Span = Span::hours(6);
-/// How long after its grid point a fit comes into use, so that every replica has it by then.
+/// How long after its grid point a fit is put into use, so that every replica has it by then.
 pub const FIT_DELAY: Span = Span::minutes(5);
-/// The probability from which a foreseen ceiling is reported.
+/// A foreseen ceiling is reported from this probability on.
 pub const LIKELY: f64 = 0.2;
 
-/// The last grid point whose fit is in use at `now`; `phase` spreads the work of many series.
+/// The last grid point whose fit is in use at `now`; `phase` spreads the fits of many series over time.
 pub fn grid_point(now: Time, phase: Span) -> Time {
     (now - FIT_DELAY).floor_to(FIT_GRID, phase)
 }
@@ -77,8 +77,8 @@ pub fn usable_from(at: Time) -> Time {
     at + FIT_DELAY
 }
 
-/// Fits and calibrates every signal on what was observed up to the grid point `at`. Total: a signal without enough
-/// history becomes [`SignalPlan::Unfit`], one without any [`SignalPlan::Pending`].
+/// Fits and calibrates every signal on the observations up to the grid point `at`. It always succeeds: a signal
+/// without enough history becomes [`SignalPlan::Unfit`], one that has not been read [`SignalPlan::Pending`].
 pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
     let (mut terms, fit) = (Terms::default(), FitId { point: at, behind: false });
     let forecasts: Vec<_> =
@@ -91,11 +91,12 @@ pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepar
     terms.prepared(at, forecasts, observations, policy)
 }
 
-/// A forecast as of a grid point; the same for every workload whose query, grid, window, calendar and masks agree.
+/// A forecast as of a grid point. It is the same for all workloads with the same query, grid, window, calendar and
+/// masks.
 pub type Forecast = Result<Arc<CachedForecast>, FitError>;
 
-/// The first half of [`prepare`], for the signal of that number; `None` before its first read. The second half is
-/// [`Terms`]: what a workload of its own adds to a forecast that it may share.
+/// The first half of [`prepare`], for the signal with that index; `None` before its first read. The second half is
+/// [`Terms`]: what a workload adds to a forecast that it may share.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
     let after = at - policy.signals.get(signal)?.window;
     let learned = learned(observations, policy, signal, after, at)?;
@@ -104,8 +105,9 @@ pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at:
     Some(fitted.map(|fitted| Arc::new(CachedForecast::new(fitted.tracker()))))
 }
 
-/// The series a signal's forecast is made of: its load, or its arrivals where a deadline sizes the queue; after
-/// `after`, cleaned of what is not the load, gaps known of up to `known`. `None` before the first read.
+/// The series that a signal's forecast learns from, after `after`: its load, or its arrivals if a deadline sizes the
+/// queue. Samples that are not the load are removed. A gap that starts after `known` is not foreseen: the values
+/// that decay before it still count. `None` before the first read.
 pub(super) fn learned(
     observations: &Observations,
     policy: &Policy,
@@ -125,12 +127,12 @@ pub(super) fn learned(
     Some(plan::learnable(lesson(history, signal)?, after, &doubts))
 }
 
-/// The same as it was read.
+/// The same series as it was read.
 pub(super) fn lesson<'a>(history: &'a SignalHistory, signal: &Signal) -> Option<&'a Series> {
     if signal.drain().is_some() { history.arrivals.as_deref() } else { history.load.as_deref() }
 }
 
-/// Folds the samples observed since into a signal's forecast; in place where nobody else holds it.
+/// Folds the samples observed since into a signal's forecast; in place if nobody else holds it.
 pub(super) fn follow(
     tracker: &mut Arc<CachedForecast>,
     observations: &Observations,
@@ -144,8 +146,8 @@ pub(super) fn follow(
         return;
     }
     let Some(news) = learned(observations, policy, i, tracker.at(), Time::MIN) else { return };
-    // To its last sample: what is missing after it may still come, and a longer horizon errs to the safe side.
-    // What is not taken for the load while samples do come is followed as a gap once it is `maxStale` old.
+    // Up to its last sample: later ones may still arrive, and a longer horizon errs on the safe side. Samples that
+    // were removed although the source delivers are followed as a gap once they are `maxStale` old.
     let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
     let last = news.last().map_or(Time::MIN, |(at, _)| at);
     let end = news.end().map(|end| end.min(known).max(last));
@@ -163,7 +165,7 @@ impl Prepared {
         Prepared { at, signals, capacity: None, ceiling: None, usual: Vec::new(), late: None }
     }
 
-    /// The same folded forward over the samples observed since; what was folded before is not read again.
+    /// Folds in the samples observed since; those folded in before are not read again.
     pub fn follow(mut self, observations: &Observations, policy: &Policy) -> Prepared {
         let before = self.hour();
         for (i, plan) in self.signals.iter_mut().enumerate() {
@@ -177,7 +179,7 @@ impl Prepared {
         self
     }
 
-    /// The same with another insurance for every signal.
+    /// A copy with another insurance for every signal.
     pub fn insured(&self, insurance: Insured) -> Prepared {
         let mut other = self.clone();
         for plan in &mut other.signals {
@@ -188,7 +190,7 @@ impl Prepared {
         other
     }
 
-    /// What a decision at `now` makes of what one replica carries.
+    /// What one replica carries, as used by a decision at `now`.
     pub(super) fn capacity_at(
         &self,
         observations: &Observations,
@@ -199,7 +201,8 @@ impl Prepared {
         Some(CapacityView::of(self.capacity.as_ref()?, mode, observations.template, now))
     }
 
-    /// Who predicts the first signal's load, before pods were observed; `None` without a fit. A decision carries its own.
+    /// Which rule predicts the first signal's load, at the policy's own lead time and not a learned one; `None`
+    /// without a fit. A decision carries its own.
     pub fn trust(&self, policy: &Policy) -> Option<Trust> {
         match self.signals.first() {
             Some(SignalPlan::Ready { tracker, insured, .. }) => Some(trust(tracker, policy.lead(), *insured)),
@@ -207,7 +210,7 @@ impl Prepared {
         }
     }
 
-    /// The hour of the last sample folded, of the signal that is furthest behind.
+    /// The hour of the last folded sample, of the signal that is furthest behind.
     pub(super) fn hour(&self) -> Option<Time> {
         let reached = self.signals.iter().filter_map(|plan| match plan {
             SignalPlan::Ready { tracker, .. } => Some(tracker.at()),
@@ -216,8 +219,8 @@ impl Prepared {
         reached.min().map(|at| at.floor_to(Span::HOUR, Span::ZERO))
     }
 
-    /// Looks hour by hour over two days, then by six hours over the week; whole hours, so that replicas agree
-    /// whenever they look.
+    /// Checks every hour over two days, then every six hours up to a week. It uses whole hours, so that replicas
+    /// agree no matter when they check.
     pub(super) fn foresee_ceiling(&self, observations: &Observations, policy: &Policy) -> Option<Ceiling> {
         let from = self.hour()?;
         let carried = self.capacity_at(observations, policy, from).map(|view| view.used);
@@ -241,7 +244,7 @@ impl Prepared {
                 }
                 let threshold = carried.filter(|_| i == 0).unwrap_or(signal.threshold);
                 let needed = |load: f64| match *drain {
-                    // The queue of then is not known now: at the least, what arrives has to be worked off.
+                    // The backlog at that time is unknown; at least the arrivals must be processed.
                     Some((drain, service)) => {
                         let arriving = Backlog { depth: 0.0, arrivals: load * bounds.factor };
                         arriving.replicas(service, drain.within)

@@ -1,6 +1,6 @@
-//! Low samples that are not the load, and those that are: outages and idleness.
+//! Tells low samples that are not the real load (outages) from low samples that are (idleness).
 //!
-//! Both err to one side. Where errors, or the lack of an answer, leave room for doubt, capacity is kept.
+//! Both err on the safe side: if errors or missing answers leave any doubt, capacity is kept.
 
 use super::evaluate::SignalInputs;
 use super::prepared::SignalPlan;
@@ -9,15 +9,15 @@ use crate::history::{Sample, Series};
 use crate::plan::OUTAGE_ERROR_SHARE;
 use crate::units::{Quantile, Replicas, Span, Time, exceeds};
 
-/// Load below this share of what was there or is expected, with errors, is an outage.
+/// With errors, a load below this share of the earlier or expected load is an outage.
 const COLLAPSED: f64 = 0.5;
-/// How far back the load before an outage is looked for.
+/// How far back to look for the load before an outage.
 const BEFORE_OUTAGE: Span = Span::minutes(30);
-/// An outage that lasts longer is a new state of affairs.
+/// A longer outage is the new normal.
 const LONGEST_OUTAGE: Span = Span::hours(6);
 
 impl SignalInputs<'_> {
-    /// Capacity to hold while errors say that the load is low for want of service, not of requests.
+    /// Capacity to hold while errors indicate that the load is low because requests fail, not because there are few.
     pub(super) fn outage(&self, load: f64, present: Sample, plan: &SignalPlan) -> Replicas {
         let Some(began) = self.outage_began(present.at) else { return Replicas::ZERO };
         let before = self.history.load.as_deref().map_or(0.0, |load| {
@@ -35,8 +35,8 @@ impl SignalInputs<'_> {
         self.replicas_for(expected.max(before))
     }
 
-    /// The first of the latest samples in a row that say outage; `None` where the last one known does not. It counts for
-    /// `maxStale`, since where nothing is served there is no share of it that fails.
+    /// The start of the latest run of samples that indicate an outage; `None` if the last known sample does not. The
+    /// last known sample counts for `maxStale`: if nothing is served, there is no share of failures.
     fn outage_began(&self, at: Time) -> Option<Time> {
         let errors = self.observations.errors.as_deref()?;
         let recent = errors.window(at - LONGEST_OUTAGE, at);
@@ -49,7 +49,7 @@ impl SignalInputs<'_> {
         Some(recent.time(first))
     }
 
-    /// No load now, none for the idle time, nothing in flight.
+    /// No load now, none during the idle time, no arrivals, and nothing in flight.
     pub(super) fn is_idle_now(&self, load: f64, present: Sample) -> bool {
         let arrivals = self.history.arrivals.as_deref().and_then(Series::last).map_or(0.0, |(_, v)| v);
         self.is_quiet(load) && arrivals == 0.0 && !self.may_be_busy() && self.was_quiet(present)
@@ -59,7 +59,7 @@ impl SignalInputs<'_> {
         !exceeds(value * self.factor, self.signal.activation)
     }
 
-    /// Work in flight, or a question about it that has no answer.
+    /// Whether there is work in flight, or the query for it has no answer.
     fn may_be_busy(&self) -> bool {
         let answer = self.observations.in_flight.filter(Sample::is_load);
         match answer.filter(|s| self.now.since(s.at) <= self.policy.max_stale) {
@@ -68,8 +68,8 @@ impl SignalInputs<'_> {
         }
     }
 
-    /// Whether the history shows no load for the idle time before `present`. A sample holds for one step; gaps are
-    /// no load, but a history that does not reach back so far proves nothing.
+    /// Whether the history shows no load during the idle time before `present`. A sample applies for one step. Gaps
+    /// count as no load, but a history that does not reach back far enough proves nothing.
     fn was_quiet(&self, present: Sample) -> bool {
         let since = present.at - self.policy.zero.after;
         if since == present.at {
@@ -86,7 +86,7 @@ impl SignalInputs<'_> {
                     let holds_until = at + series.step().span();
                     return holds_until <= since && series.get(i + 1).is_some();
                 }
-                // A low value after a gap may be a part of the load.
+                // A low value after a gap may be only part of the load.
                 Some(_) if at <= since && is_whole(i) => return true,
                 _ => {}
             }

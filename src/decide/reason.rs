@@ -1,4 +1,5 @@
-//! Who asks for replicas, why the answer is what it is, and what a reader should know beside it; names and words.
+//! The contributors that ask for replicas, the reason for the answer, and notes for the reader; with their names and
+//! texts.
 
 use std::fmt;
 
@@ -21,19 +22,19 @@ pub enum Contributor {
     Schedule,
     /// `minReplicas`.
     Minimum,
-    /// A person.
+    /// An override by a person.
     Override,
-    /// Work in flight while a commanded zero drains.
+    /// Work in flight while a schedule's zero drains.
     Drain,
-    /// The answer before, while clocks differ.
+    /// The previous answer, while clocks differ.
     ClockSkew,
-    /// What was needed and answered before a gap, until samples make up the whole load again.
+    /// What was needed and answered before a gap, until samples are the whole load again.
     Refilling,
-    /// The largest need and the spare replicas with it.
+    /// The largest need plus the spare replicas.
     Spare,
 }
 
-/// Why the answer is what it is. The name is also the label of the metric.
+/// Why the answer is what it is. The name is also the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -45,11 +46,11 @@ pub enum Reason {
     MaxReplicas,
     /// The schedule commands zero.
     CommandedZero,
-    /// Nothing asks for a replica.
+    /// Nothing needs a replica.
     Idle,
 }
 
-/// What a reader should know beside the number.
+/// What a reader should know in addition to the number.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Note {
@@ -58,11 +59,11 @@ pub enum Note {
         /// What was needed.
         needed: Replicas,
     },
-    /// The history covers less than was asked for.
+    /// The history is shorter than requested.
     HistoryShort {
         /// What it covers.
         covers: Span,
-        /// What was asked for.
+        /// What was requested.
         asked: Span,
     },
     /// There is no forecast.
@@ -70,21 +71,21 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// A newer fit is due and not made yet: the forecast before goes on to be used, or the load now where there is none.
+    /// A newer fit is due but not made yet. The previous forecast stays in use, or the load now if there is none.
     FitLate {
         /// Since when it is due.
         since: Time,
     },
-    /// Nothing predicts the load better than the load now; the forecast does not count.
+    /// No rule predicts better than the load now; the forecast does not count.
     Distrusted {
-        /// Its loss over that of persistence.
+        /// Loss of the forecast divided by that of persistence.
         ratio: f64,
     },
-    /// The plain rule that beats the forecast predicts in its place.
+    /// A plain rule beats the forecast and predicts instead.
     PlainRule {
         /// That rule.
         rule: Rule,
-        /// Loss of the forecast over its.
+        /// Loss of the forecast divided by the rule's.
         ratio: f64,
     },
     /// Raised to a multiple of `replicaStep`.
@@ -95,25 +96,25 @@ pub enum Note {
     SpareCut {
         /// Spare replicas that are kept.
         kept: Replicas,
-        /// Spare replicas asked for.
+        /// Spare replicas requested.
         wanted: Replicas,
     },
-    /// Raised beyond the HPA's tolerance, within which it would have been ignored.
+    /// Raised beyond the HPA's tolerance, within which the change would have been ignored.
     BeyondTolerance {
         /// Replicas that run.
         running: Replicas,
     },
-    /// Samples of the last day were no load to learn from: readings beyond everything seen, gone at the next sample or
-    /// within minutes. They were served while they lasted.
+    /// Samples of the last day were not learned from: values far beyond all others that were gone at the next sample
+    /// or within minutes. Replicas were provided for them while they lasted.
     Ignored {
         /// How many.
         samples: usize,
     },
-    /// The load is far from what it was at this time on the days before.
+    /// The load is far from its value at this time on the previous days.
     Unusual {
         /// The load.
         load: f64,
-        /// What it usually is.
+        /// The usual load.
         usual: f64,
     },
     /// The last sample is this old.
@@ -121,17 +122,17 @@ pub enum Note {
         /// Its age.
         age: Span,
     },
-    /// Samples come again after a gap, and are less than the whole load until then.
+    /// Samples are arriving again after a gap; until the query has refilled they are less than the whole load.
     Refilling {
-        /// When the query's range has filled with samples.
+        /// When the query's range is full of samples again.
         until: Time,
     },
-    /// A further signal of the policy has never had a value: the others decide without it.
+    /// An additional signal of the policy has never had a value; the decision is made without it.
     SignalAbsent {
-        /// Its place in the policy, counted from 1; the workload's own query is the first.
+        /// Its position in the policy, counted from 1; the workload's own query is the first.
         number: usize,
     },
-    /// The clocks of the data source and ours differ by this.
+    /// The data source's clock and ours differ by this.
     ClockSkew {
         /// The difference.
         skew: Span,
@@ -141,21 +142,21 @@ pub enum Note {
         /// The lead time in use.
         lead: Span,
     },
-    /// Pods take markedly longer to start than they did.
+    /// Pods take markedly longer to start than before.
     LeadGrown {
         /// The lead time learned before.
         before: Span,
         /// The lead time of the newest starts.
         lead: Span,
     },
-    /// The schedule's floor stands above its ceiling; the floor wins.
+    /// The schedule's floor is above its ceiling; the floor wins.
     CrossingRules,
-    /// An event of the server's configuration holds.
+    /// An event from the server's configuration is in force.
     Event {
-        /// What people call it.
+        /// The event's name.
         name: String,
     },
-    /// The forecast would have asked for this many, and the mode keeps it out.
+    /// The forecast would have asked for this many, but the mode excludes it.
     Shadow {
         /// What the forecast asked for.
         predictive: Replicas,
@@ -165,7 +166,7 @@ pub enum Note {
 // === impl Contributor ===
 
 impl Contributor {
-    /// Everybody who can ask.
+    /// All contributors.
     pub const ALL: [Contributor; 11] = [
         Contributor::Reactive,
         Contributor::Forecast,
@@ -197,7 +198,7 @@ impl Contributor {
         }
     }
 
-    /// The same for people, in a few words.
+    /// A short title for people.
     pub fn title(self) -> &'static str {
         match self {
             Contributor::Reactive => "load now",
@@ -233,7 +234,7 @@ impl Contributor {
         }
     }
 
-    /// Whether a purely reactive trigger, with the same schedule and limits, would know it too.
+    /// Whether a purely reactive trigger with the same schedule and limits would have it too.
     pub fn is_reactive(self) -> bool {
         !matches!(self, Contributor::Forecast | Contributor::Plan)
     }
@@ -260,7 +261,7 @@ impl fmt::Display for Contributor {
 // === impl Reason ===
 
 impl Reason {
-    /// Every reason, as metrics name them.
+    /// Every reason, in the order of the metrics.
     pub fn all() -> impl Iterator<Item = Reason> {
         let limits = [Reason::Ceiling, Reason::MaxReplicas, Reason::CommandedZero, Reason::Idle];
         Contributor::ALL.map(Reason::Need).into_iter().chain(limits)

@@ -1,8 +1,8 @@
-//! A workload's recorded series, shown as they were known at an instant.
+//! A workload's recorded series, as they were known at an instant.
 //!
-//! What the server learns from its data source, told from a recording: samples count once they are settled, instant
-//! values lie on the poll grid, nothing is read while the source is down, and what an earlier process knew is lost
-//! with it. Replays, `explain` and the scenario suite look through this; nothing here sees beyond the instant.
+//! It replays what the server learns from its data source: samples count once they have settled, instant values lie
+//! on the poll grid, nothing is read while the source is down, and a new process does not know what an earlier one
+//! knew. Replays, `explain` and the scenario suite use it. Nothing after the instant is visible.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::history::{Interruption, LeadSample, Observations, Sample, Series, Sig
 use crate::policy::{Policy, Signal};
 use crate::units::{Span, Step, Time};
 
-/// Series that were recorded, each constant from one of its samples to the next.
+/// Recorded series, each constant from one sample to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Traces {
     /// Load, arrivals and completions of each signal, in the policy's order.
@@ -23,9 +23,9 @@ pub struct Traces {
     pub errors: Option<Series>,
     /// Load turned away.
     pub rejected: Option<Series>,
-    /// Work being done.
+    /// Work in flight.
     pub in_flight: Option<Series>,
-    /// Observed starts of pods, in the order they became ready.
+    /// Observed pod starts, in the order the pods became ready.
     pub leads: Vec<LeadSample>,
 }
 
@@ -40,16 +40,16 @@ pub struct SignalTraces {
     pub completions: Option<Series>,
 }
 
-/// What stands between the recording and who looks.
+/// What limits the reader's view of the recording.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
     /// Spans `[from, to)` in which the source does not answer.
     pub down: Vec<(Time, Time)>,
-    /// Spans `[from, to)` in which it answers instant queries alone.
+    /// Spans `[from, to)` in which it answers instant queries only.
     pub unread: Vec<(Time, Time)>,
-    /// Spans `[from, to)` in which its clock differs by so much.
+    /// Spans `[from, to)` in which its clock is off, and by how much.
     pub skewed: Vec<(Time, Time, Span)>,
-    /// How long after its start a process waits for a history before it answers without.
+    /// How long a new process waits for a history before it answers without one.
     pub grace: Span,
 }
 
@@ -82,7 +82,7 @@ impl Recording {
         Recording { raw, gridded, circumstances }
     }
 
-    /// What a process that began at `begun`, whose fits lie on the grid moved by `phase`, knows at `now`.
+    /// What a process started at `begun`, with fit grids shifted by `phase`, knows at `now`.
     pub fn known_at(&self, policy: &Policy, phase: impl Into<Phase>, begun: Time, now: Time) -> Observations {
         let phase = phase.into();
         let mut seen = Observations::none(0, begun + self.circumstances.grace);
@@ -132,7 +132,7 @@ impl Recording {
         }
     }
 
-    /// The last time the process asked in vain.
+    /// The last failed query of the process.
     fn interrupted(&self, signal: &Signal, begun: Time, now: Time) -> Option<Interruption> {
         let grid = signal.poll_step.span();
         let next = |at: Time| (at + grid - Span::seconds(1)).floor_to(grid, Span::ZERO);
@@ -149,12 +149,12 @@ impl Recording {
         last
     }
 
-    /// The last instant of the grid, since the process began, at which the source answered a range query.
+    /// The last grid instant, since the process started, at which the source answered a range query.
     fn last_read(&self, grid: Step, begun: Time, now: Time) -> Option<Time> {
         self.last_outside(&[&self.circumstances.down, &self.circumstances.unread], grid, begun, now)
     }
 
-    /// The same of instant queries.
+    /// The same for instant queries.
     fn last_answer(&self, grid: Step, begun: Time, now: Time) -> Option<Time> {
         self.last_outside(&[&self.circumstances.down], grid, begun, now)
     }
@@ -170,7 +170,7 @@ impl Recording {
 
     /// The newest instant value that the process has seen.
     fn newest(&self, series: Option<&Series>, grid: Step, begun: Time, now: Time) -> Option<Sample> {
-        /// Older instant values never matter: the settled history is newer by then.
+        /// Older instant values never matter: by then the settled history is newer.
         const FURTHEST: usize = 240;
         let series = series?;
         let mut at = self.last_answer(grid, begun, now)?;
@@ -190,13 +190,13 @@ fn known(series: &Series, signal: &Signal, from: Time, read: Time) -> Option<Arc
     Some(Arc::new(series.window(from, settled)))
 }
 
-/// The value that holds at an instant; a sample holds for one step of its series.
+/// The value at an instant; a sample applies for one step of its series.
 fn value_at(series: &Series, at: Time) -> Option<f64> {
     let slot = series.slot_before(at)?;
     series.get(slot).filter(|_| at < series.time(slot) + series.step().span())
 }
 
-/// The same on another grid, whose instants are multiples of its step.
+/// The series on another grid, whose instants are multiples of `step`.
 fn on_grid(series: Series, step: Step) -> Series {
     let first = series.start().floor_to(step.span(), Span::ZERO);
     if series.step() == step && first == series.start() {

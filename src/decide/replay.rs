@@ -1,8 +1,8 @@
-//! Days gone by, decided again: the price at which a promised share of time would have been kept.
+//! Replays past days to find the penalty that would have kept a target for time under-provisioned.
 //!
-//! Each day is replayed with a fit from before it, through the functions that decide, and knows each sample only
-//! once it counts. What a day tells is a function of samples that every grid point which uses it has in its window;
-//! so it is counted once and carried from fit to fit, recognised by all that it depends on.
+//! Each day is replayed with a fit from before it, through the functions that decide, and sees each sample only once
+//! it has settled. A day's result depends only on samples within the window of every grid point that uses it. So each
+//! day is replayed once and its result reused from fit to fit, identified by a hash of everything it depends on.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -18,44 +18,44 @@ use crate::plan::{
 use crate::policy::{Policy, Signal};
 use crate::units::{Replicas, Span, Time};
 
-/// One day's tally, with the fingerprint of what it was made from.
+/// The tally of one day, with a hash of its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Day {
     key: u64,
     tally: Arc<Tally>,
 }
 
-/// What is replayed.
+/// What to replay.
 pub(super) struct Replay<'a> {
     pub policy: &'a Policy,
     pub signal: &'a Signal,
-    /// What the forecast is made of: the load, or the arrivals of a queue with a deadline.
+    /// What the forecast learns from: the load, or the arrivals of a queue with a deadline.
     pub learned: &'a Series,
     pub queue: Option<Queue<'a>>,
 }
 
-/// A queue with a deadline: it is drained by the replicas that the replay has, not by those that ran.
+/// A queue with a deadline. It is drained by the replicas of the replay, not by those that really ran.
 #[derive(Clone, Copy)]
 pub(super) struct Queue<'a> {
     pub depth: Option<&'a Series>,
-    /// Work of one replica per second.
+    /// Items per second that one replica processes.
     pub service: f64,
     pub within: Span,
 }
 
-/// A day under way: for each penalty its replicas, and its backlog where there is one.
+/// A day being replayed: for each penalty its replicas, and the backlog of a queue.
 struct DayReplay<'a> {
     replay: &'a Replay<'a>,
     outlook: CachedForecast,
     lanes: Vec<ReplayedReplicas>,
     depths: Vec<f64>,
-    /// The last wants, and the forecast and the newest load that they belong to.
+    /// The last wanted replicas, with the forecast and newest load they are based on.
     last: Option<(Time, Span, Replicas, Vec<Replicas>)>,
 }
 
-/// A week shows every weekday.
+/// A week contains every weekday.
 const MOST_DAYS: i64 = 7;
-/// Instants of the replay: as fine as the HPA's decisions matter to pods that take minutes.
+/// The time step of the replay. A finer one makes no difference, because pods take minutes.
 const TICK: Span = Span::MINUTE;
 /// The HPA keeps replicas this long after they are last wanted.
 const HOLD: Span = Span::minutes(5);
@@ -63,12 +63,12 @@ const HOLD: Span = Span::minutes(5);
 // === impl Replay ===
 
 impl<'a> Replay<'a> {
-    /// The penalty that would have kept the target over the days before `at`, with what each day told. The last third
-    /// of the history is replayed, in whole days.
+    /// The penalty that would have kept the target over the days before `at`, and each day's result. Replays the last
+    /// third of the history in whole days, at most seven.
     pub(super) fn penalty(&self, at: Time, share: f64, known: &[Day]) -> (f64, Arc<[Day]>) {
         let end = at.floor_to(Span::DAY, Span::seconds(at.epoch().rem_euclid(FIT_GRID.as_seconds())));
         let a_third = |span: Span| (span.as_seconds() / (3 * Span::DAY.as_seconds())).min(MOST_DAYS);
-        // Learned from less than the window, so that no later grid point lacks a sample of it.
+        // Learns from less than the window, so that every later grid point has all the samples.
         let most = a_third(self.signal.window);
         let learns = Span::seconds(self.signal.window.as_seconds() - Span::days(most + 1).as_seconds());
         let days: Arc<[Day]> = (0..a_third(end.since(self.learned.start())).min(most))
@@ -81,7 +81,7 @@ impl<'a> Replay<'a> {
         let key = self.key(from, learns);
         known.iter().find(|day| day.key == key).cloned().unwrap_or_else(|| {
             let fitted = fit(self.learned, &self.policy.calendar, from, learns);
-            // A day before which too little was known tells nothing.
+            // A day with too little history before it gives no evidence.
             let tally = fitted.map_or_else(
                 |_| Tally::default(),
                 |fitted| DayReplay::new(self, CachedForecast::new(fitted.tracker()), from).run(from),
@@ -172,7 +172,7 @@ impl<'a> DayReplay<'a> {
         tally
     }
 
-    /// What a decision would have asked for, penalty by penalty.
+    /// What a decision would have asked for, for each penalty.
     fn wants(&mut self, now: Time, known: Time, length: Span) -> Vec<Replicas> {
         let Replay { signal, policy, queue, .. } = *self.replay;
         let by = |rule| View { tracker: &self.outlook, step: signal.step, until: now, rule };
@@ -198,7 +198,7 @@ impl<'a> DayReplay<'a> {
         {
             return wants.clone();
         }
-        // Worths have few rules between them.
+        // All penalties together use only a few rules.
         let mut known: Vec<(Rule, Odds)> = Vec::new();
         let mut asks = |penalty: f64| {
             let rule = trust(&self.outlook, lead, Insured::Penalty(penalty)).rule;
@@ -213,7 +213,7 @@ impl<'a> DayReplay<'a> {
         wants
     }
 
-    /// What was needed, penalty by penalty: for the load at `now`, or to be done with the backlog by the deadline.
+    /// What was needed, for each penalty: for the load at `now`, or to clear the backlog by the deadline.
     fn needed(&self, now: Time) -> Option<Vec<Replicas>> {
         let load = self.replay.sample(now)?;
         let Some(Queue { service, within, .. }) = self.replay.queue else {
@@ -224,7 +224,7 @@ impl<'a> DayReplay<'a> {
         Some(self.depths.iter().map(needs).collect())
     }
 
-    /// Works off a minute of the backlog with what is ready.
+    /// Processes one minute of the backlog with the ready replicas.
     fn work(&mut self, now: Time, ready: &[Replicas]) {
         let Some(queue) = self.replay.queue else { return };
         let seconds = TICK.as_seconds() as f64;
@@ -272,7 +272,7 @@ mod tests {
         let afresh = replay(&policy, &now, None).penalty(end + day, 0.01, &[]);
         assert_eq!(carried, afresh);
         assert!(days[..3].iter().all(|day| carried.1[1..].contains(day)), "no day is replayed twice");
-        // A replica whose window begins later sees the same days.
+        // A replica whose window starts later sees the same days.
         let cut = now.window(end + day - policy.signals[0].window, end + day);
         assert_eq!(replay(&policy, &cut, None).penalty(end + day, 0.01, &[]), afresh);
     }
@@ -310,7 +310,7 @@ mod tests {
         let (short, long) = (tally(Span::minutes(10)), tally(Span::HOUR));
         assert!(short.judged > 1_400 && short.short[27] == 0, "{short:?}");
         assert!(short.short.windows(2).all(|pair| pair[1] <= pair[0] + 5), "dearer is safer: {short:?}");
-        // A burst of five minutes has ten or sixty to be worked off.
+        // A burst of five minutes has ten or sixty minutes to be processed.
         assert!(long.short[10] < short.short[10], "{long:?} and {short:?}");
     }
 }

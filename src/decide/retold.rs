@@ -1,8 +1,8 @@
-//! The past decided again: what was asked for, by whom, at instants gone by.
+//! Decides past instants again: what was asked for, and by whom.
 //!
-//! `explain --at` asks for one instant, the page for many, and both go through here, so that a picture of the past and
-//! an explanation of one of its instants never differ. Each instant sees what was known by then. Nothing is remembered
-//! of what was really answered: a server that has just begun tells the same past as one that ran all along.
+//! `explain --at` does this for one instant and the page for many. Both use this module, so that a picture of the
+//! past and an explanation of one of its instants never differ. Each instant sees only what was known by then. Real
+//! past answers are not stored, so a server that has just started shows the same past as one that ran all along.
 
 use super::decision::{Blind, Decision, Need};
 use super::phase::Phase;
@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
 
-/// One workload's past, decided again from instant to instant, each later than the one before.
+/// One workload's past, decided again from instant to instant in ascending order.
 #[derive(Debug)]
 pub struct Retold<'a> {
     policy: &'a Policy,
@@ -26,15 +26,15 @@ pub struct Retold<'a> {
 pub struct Moment {
     /// When.
     pub at: Time,
-    /// The answer, and why; `None` where nothing could be decided.
+    /// The answer and its reason; `None` if nothing could be decided.
     pub answer: Option<(Replicas, Reason)>,
     /// What every contributor asked for.
     pub needs: Vec<Need>,
 }
 
-/// Instants of a picture: more cannot be told apart on a screen.
+/// Instants in a picture; more could not be told apart on a screen.
 const MOST_MOMENTS: i64 = 180;
-/// Distances of instants that read well, finest first.
+/// Spacings of instants that read well, finest first.
 const DISTANCES: [Span; 7] = [
     Span::minutes(2),
     Span::minutes(5),
@@ -48,9 +48,9 @@ const DISTANCES: [Span; 7] = [
 // === impl Retold ===
 
 impl<'a> Retold<'a> {
-    /// The past that these traces tell, from `first` on.
+    /// The past from `first` on, as shown by these traces.
     pub fn new(policy: &'a Policy, traces: Traces, first: Time) -> Self {
-        // It has run all along; warming is for servers that have just begun.
+        // It counts as having run all along; warming up is for servers that have just started.
         let begun = first - Span::days(1_000);
         Retold {
             policy,
@@ -60,7 +60,7 @@ impl<'a> Retold<'a> {
         }
     }
 
-    /// The same without what is told with a decision and changes none.
+    /// Skips everything that only describes a decision.
     #[must_use]
     pub fn untold(self) -> Self {
         Retold { session: self.session.untold(), ..self }
@@ -69,13 +69,13 @@ impl<'a> Retold<'a> {
     /// The decision for an instant.
     ///
     /// # Errors
-    /// [`Blind`] where too little is known of it.
+    /// [`Blind`] if too little is known about it.
     pub fn at(&mut self, at: Time) -> Result<Decision, Blind> {
         let seen = self.recording.known_at(self.policy, Phase::OfSeries, self.begun, at);
         self.session.step(&seen, self.policy, at)
     }
 
-    /// What was carried to the last instant.
+    /// The session at the last instant.
     pub fn session(&self) -> &Session {
         &self.session
     }
@@ -84,7 +84,7 @@ impl<'a> Retold<'a> {
 // === impl Moment ===
 
 impl Moment {
-    /// The distance of the moments of so long a past.
+    /// The spacing of the moments for a past of this length.
     pub fn distance(past: Span) -> Span {
         let fits = |every: &Span| past.as_seconds() <= MOST_MOMENTS * every.as_seconds();
         DISTANCES.into_iter().find(fits).unwrap_or(Span::DAY)
@@ -144,7 +144,7 @@ mod tests {
             assert_eq!(moment.answer, Some((alone.replicas, alone.reason)), "at {}", moment.at);
             assert_eq!(moment.needs, alone.needs, "at {}", moment.at);
         }
-        // The load now never asks for more than the wave's top, and the forecast is ahead of it on the way up.
+        // The load now never needs more than the peak of the wave, and the forecast leads it on the way up.
         let asked = |moment: &Moment| moment.needs.iter().map(|need| need.replicas.get()).max();
         assert!(moments.iter().all(|moment| asked(moment).is_some_and(|most| (10..=60).contains(&most))));
     }

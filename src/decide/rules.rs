@@ -1,10 +1,12 @@
-//! What is done to a number of replicas between what is needed and what is answered.
+//! The adjustments between the replicas needed and the replicas answered: sizes, spare replicas, the HPA's tolerance.
+//!
+//! None of them raises the number above the ceiling, or lowers one that is within it.
 
 use super::reason::Note;
 use crate::policy::{Sizes, Spare};
 use crate::units::Replicas;
 
-/// Raised to the next count that there may be, never above `ceiling`.
+/// Raised to the next allowed number, never above `ceiling`.
 pub(super) fn in_sizes(
     replicas: Replicas,
     sizes: &Sizes,
@@ -21,7 +23,7 @@ pub(super) fn in_sizes(
     raised
 }
 
-/// With the spare replicas, as far as the ceiling lets them be.
+/// With the spare replicas, as far as the ceiling allows.
 pub(super) fn with_spare(need: Replicas, spare: Spare, ceiling: Replicas, notes: &mut Vec<Note>) -> Replicas {
     let wanted = spare.on(need);
     let kept = wanted.min(ceiling).max(need);
@@ -32,8 +34,8 @@ pub(super) fn with_spare(need: Replicas, spare: Spare, ceiling: Replicas, notes:
     kept
 }
 
-/// A wish for a little more than runs would be ignored by the HPA; raised to the least that is not. Wishes for
-/// fewer are left as they are: being ignored there is safe.
+/// The HPA would ignore a number slightly above what runs, so it is raised to the lowest that is not ignored. Lower
+/// numbers are left alone: if the HPA ignores those, that is safe.
 pub(super) fn beyond_tolerance(
     wanted: Replicas,
     running: Option<f64>,

@@ -1,8 +1,9 @@
-//! One workload followed from instant to instant: fit where a new grid point has come, follow, decide.
+//! Follows one workload from instant to instant: fits at each new grid point, folds in samples, decides.
 //!
-//! `explain`, the twin, the replays and the scenario suite go through here; the server does the same with forecasts
-//! that it shares and fits in the background. A session remembers fits, which are functions of the history alone, and
-//! the answer before, which is looked at only while clocks differ; one begun later therefore answers the same.
+//! `explain`, the simulation, the replays and the scenario suite use it. The server does the same with forecasts that
+//! it shares and fits in the background. A session remembers fits, which depend on the history alone, and the
+//! previous answer, which is used only while clocks differ or a source refills. So a session that starts later gives
+//! the same answers otherwise.
 
 use super::carried::carried;
 use super::decision::{Blind, Decision};
@@ -23,14 +24,14 @@ pub struct Session {
     terms: Terms,
     prepared: Prepared,
     previous: Option<Replicas>,
-    /// Whether it looks for what is told with a decision and changes none.
+    /// Whether to compute what only describes a decision.
     is_told: bool,
 }
 
 // === impl Session ===
 
 impl Session {
-    /// A session that has fitted nothing yet; `phase` moves the grid that its fits belong to.
+    /// A session that has fitted nothing yet; `phase` shifts the grid of its fits.
     pub fn new(policy: &Policy, phase: impl Into<Phase>, now: Time) -> Self {
         let phase = phase.into();
         let followed: Vec<_> = policy.signals.iter().map(|s| Followed::new(phase.of(s))).collect();
@@ -44,15 +45,15 @@ impl Session {
         }
     }
 
-    /// The same for answers that nobody reads: without looking for what is told with a decision and changes none, such as
-    /// the instant at which the limit on replicas will bind.
+    /// For answers that nobody reads: skips what only describes a decision, such as the instant at which the limit on
+    /// replicas will be reached.
     pub fn untold(self) -> Self {
         Session { is_told: false, ..self }
     }
 
-    /// Prepares where that is due, and follows the samples since.
+    /// Fits what is due and folds in the samples since.
     pub fn follow(&mut self, observations: &Observations, policy: &Policy, at: Time) {
-        // Let go of first, so that the forecasts are followed in place.
+        // Dropped first, so that the forecasts are updated in place.
         self.prepared = Prepared::pending(policy, self.prepared.at);
         for (i, followed) in self.followed.iter_mut().enumerate() {
             if let Some(point) = followed.due(observations, policy, i, at)
@@ -87,7 +88,7 @@ impl Session {
         };
     }
 
-    /// Decides on what is prepared and followed.
+    /// Decides with the current fits.
     ///
     /// # Errors
     /// [`Blind`], as [`decide`].
@@ -103,7 +104,7 @@ impl Session {
         answer
     }
 
-    /// Prepares where that is due, follows and answers.
+    /// Fits what is due, folds in the samples and decides.
     ///
     /// # Errors
     /// [`Blind`], as [`decide`].

@@ -1,7 +1,8 @@
-//! What a workload adds of its own to forecasts that it may share: how much each is insured, and when its limit binds.
+//! What a workload adds to forecasts that it may share: how much to insure, and when its limit is reached.
 //!
-//! A promised share of time has a price, which is found by replaying days: as much work as a fit. It is worked out
-//! apart and taken up when it is there; until then the price before holds, or that of `balanced`.
+//! A target for time under-provisioned has a price, which is found by replaying days and takes as long as a fit. It
+//! is computed separately and used once it is available; until then the previous price is used, or that of
+//! `balanced`.
 
 use std::sync::Arc;
 
@@ -16,41 +17,41 @@ use crate::plan::{BALANCED_PENALTY, Insured};
 use crate::policy::{CapacityMode, Insurance, Policy};
 use crate::units::Time;
 
-/// A workload's own part of what it decides on.
+/// What a workload's decisions use besides the shared forecasts.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
     prices: Vec<Option<Price>>,
-    /// What one replica carries, learned last.
+    /// What one replica carries, as learned last.
     capacity: Option<Arc<Carried>>,
-    /// The ceiling foreseen, by which fits and in which hour.
+    /// The foreseen ceiling, with the fit's grid point and the hour it was computed for.
     ceiling: Option<(Time, Option<Time>, Option<Ceiling>)>,
 }
 
-/// What a promise costs under one fit.
+/// The price of a target under one fit.
 #[derive(Debug, Clone)]
 pub struct Price {
     fit: FitId,
     insured: Insured,
-    /// What the days before told; those that still count are not replayed again.
+    /// The results of past days; those that still count are not replayed again.
     days: Arc<[Day]>,
 }
 
 // === impl Terms ===
 
 impl Terms {
-    /// Whether the price of this signal's promise under this fit is still to be found.
+    /// Whether the price of this signal's target under this fit is still missing.
     pub fn lacks(&self, policy: &Policy, signal: usize, fit: FitId) -> bool {
         let known = self.prices.get(signal).and_then(Option::as_ref);
         matches!(policy.insurance, Insurance::Target(_)) && known.is_none_or(|price| price.fit != fit)
     }
 
-    /// Whether no price was ever found for this signal's promise.
+    /// Whether no price was ever found for this signal's target.
     pub fn never_had(&self, policy: &Policy, signal: usize) -> bool {
         let known = self.prices.get(signal).and_then(Option::as_ref);
         matches!(policy.insurance, Insurance::Target(_)) && known.is_none()
     }
 
-    /// Finds that price; heavy.
+    /// Finds that price; expensive.
     pub fn price(&self, observations: &Observations, policy: &Policy, signal: usize, fit: FitId) -> Price {
         let known = self.prices.get(signal).and_then(Option::as_ref).map_or(&[][..], |price| &price.days);
         let (insured, days) = replayed(observations, policy, signal, fit.point, known)
@@ -58,7 +59,7 @@ impl Terms {
         Price { fit, insured, days }
     }
 
-    /// Takes a price into use.
+    /// Puts a price into use.
     pub fn take(&mut self, signal: usize, price: Price) {
         if self.prices.len() <= signal {
             self.prices.resize(signal + 1, None);
@@ -71,13 +72,13 @@ impl Terms {
         policy.capacity.is_some() && self.capacity.as_ref().is_none_or(|known| known.at != at)
     }
 
-    /// Whether a decision counts on what one replica carries, and nothing was learned of it yet.
+    /// Whether decisions depend on what one replica carries, and nothing was learned about it yet.
     pub fn never_learned(&self, policy: &Policy) -> bool {
         let counts = policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
         counts && self.capacity.is_none()
     }
 
-    /// Takes what one replica carries into use.
+    /// Puts what one replica carries into use.
     pub fn carry(&mut self, carried: Carried) {
         let carried = match &self.capacity {
             Some(before) => carried.after(before),
@@ -86,12 +87,12 @@ impl Terms {
         self.capacity = Some(Arc::new(carried));
     }
 
-    /// What one replica carries, learned last.
+    /// What one replica carries, as learned last.
     pub fn capacity(&self) -> Option<&Arc<Carried>> {
         self.capacity.as_ref()
     }
 
-    /// What is known of these forecasts under these terms, the ceiling as it was foreseen last.
+    /// These forecasts under these terms, with the ceiling as it was last foreseen.
     pub fn known(&self, forecasts: Vec<Option<Forecast>>, policy: &Policy) -> Prepared {
         let (at, _, ceiling) = self.ceiling.unwrap_or((Time::MIN, None, None));
         let signals = forecasts.into_iter().enumerate().map(|(i, forecast)| match forecast {
@@ -103,7 +104,7 @@ impl Terms {
         Prepared { at, signals: signals.collect(), capacity, ceiling, usual: Vec::new(), late: None }
     }
 
-    /// What a decision rests on: these forecasts, made for `at`, under these terms.
+    /// What a decision is based on: these forecasts, made for `at`, under these terms.
     pub fn prepared(
         &mut self,
         at: Time,
@@ -133,7 +134,7 @@ impl Terms {
     }
 }
 
-/// The price that the days before tell, and those days; `None` where they cannot be replayed.
+/// The price found by replaying the days before, and those days; `None` if they cannot be replayed.
 fn replayed(
     observations: &Observations,
     policy: &Policy,
@@ -149,7 +150,7 @@ fn replayed(
         within: drain.within,
     });
     if signal.drain().is_some() && queue.is_none() {
-        // Nothing can be replayed before the speed of a replica is known.
+        // Nothing can be replayed before the service rate of a replica is known.
         return None;
     }
     let learned = learned(observations, policy, i, at - signal.window, at)?;

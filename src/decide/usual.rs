@@ -1,22 +1,23 @@
-//! What the load usually is at this time of day, for people who ask whether the present is usual. No decision rests
-//! on it.
+//! What the load usually is at this time of day, so that people can be told whether the present load is unusual. It
+//! never affects a decision.
 
 use crate::history::{Series, SignalHistory};
 use crate::units::{Span, Time};
 
-/// The days before that are looked at: a week has each weekday once.
+/// The number of past days to use: a week has each weekday once.
 const DAYS: i64 = 7;
-/// Fewer days known say nothing of a habit.
+/// With fewer known days nothing is usual.
 const LEAST_DAYS: usize = 3;
-/// Around the same time on each day, so that one odd minute is not its usual.
+/// Offsets around the same time of each day, so that one odd minute does not count.
 const AROUND: [Span; 3] = [Span::minutes(-10), Span::ZERO, Span::minutes(10)];
 
-/// What the load usually is at the time of day of its newest value; `None` where too few days are known.
+/// What the load usually is at the time of day of its newest value; `None` if too few days are known.
 pub(super) fn usual_load(history: &SignalHistory) -> Option<f64> {
     usual_at(history.load.as_deref()?, history.present()?.at)
 }
 
-/// The median over the days before of the load at this time of day, each day's the median of a few samples around it.
+/// The median over the past days of the load at this time of day; each day contributes the median of a few samples
+/// around it.
 fn usual_at(load: &Series, at: Time) -> Option<f64> {
     let mut days: Vec<f64> = (1..=DAYS)
         .filter_map(|day| {

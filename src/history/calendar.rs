@@ -1,4 +1,7 @@
-//! Local time: which minute of which kind of day an instant is to the people who make the load.
+//! Local time: the day kind and minute of an instant, as seen by the people who cause the load.
+//!
+//! Loads follow the wall clock, including daylight saving time, and holidays look like Sundays. Nothing here reads
+//! the system's clock or time zone.
 
 use std::collections::BTreeSet;
 
@@ -7,36 +10,36 @@ use chrono_tz::Tz;
 
 use crate::units::Time;
 
-/// A time zone, and the dates in it that people spend like a Sunday.
+/// A time zone, and the dates that count as Sundays in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Calendar {
     zone: Tz,
     sundays: BTreeSet<NaiveDate>,
 }
 
-/// How people spend a day.
+/// Kinds of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DayKind {
     /// Monday to Friday.
     Weekday,
     /// Saturday.
     Saturday,
-    /// Sunday, and the dates the calendar names.
+    /// Sunday, and the dates listed in the calendar.
     Sunday,
 }
 
-/// An instant as the wall clock shows it.
+/// An instant on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalTime {
     /// Days since 1970-01-01, local.
     pub day: i64,
-    /// Seconds since local midnight by the wall clock, 0 to 86,399.
+    /// Seconds since local midnight on the wall clock, 0 to 86,399.
     pub second_of_day: i64,
-    /// 0 = Monday … 6 = Sunday; 6 too on the dates the calendar names.
+    /// 0 = Monday … 6 = Sunday; also 6 on the dates listed in the calendar.
     pub weekday: usize,
 }
 
-/// Converts instants in ascending order cheaply: the offset of the zone is looked up once a quarter of an hour.
+/// Converts instants in ascending order cheaply: it looks up the zone's offset once per quarter of an hour.
 #[derive(Debug, Clone)]
 pub struct LocalClock<'a> {
     calendar: &'a Calendar,
@@ -69,7 +72,7 @@ impl Calendar {
         &self.sundays
     }
 
-    /// The instant as the wall clock shows it.
+    /// The instant on the wall clock.
     pub fn local(&self, at: Time) -> LocalTime {
         self.clock().local(at)
     }
@@ -92,7 +95,7 @@ impl LocalTime {
         }
     }
 
-    /// Seconds since local Monday 00:00 by the wall clock, 0 to 604,799.
+    /// Seconds since local Monday 00:00 on the wall clock, 0 to 604,799.
     pub fn second_of_week(&self) -> i64 {
         self.weekday as i64 * 86_400 + self.second_of_day
     }
@@ -101,7 +104,7 @@ impl LocalTime {
 // === impl LocalClock ===
 
 impl LocalClock<'_> {
-    /// The instant as the wall clock shows it.
+    /// The instant on the wall clock.
     pub fn local(&mut self, at: Time) -> LocalTime {
         // All offsets in force since 1972 change on a multiple of 15 minutes UTC.
         let quarter = at.epoch().div_euclid(900);

@@ -1,23 +1,23 @@
-//! Whether the counters under a query were there: where they were away or began anew, what it yields is too little.
+//! Whether the counters under a query were there. Where they were away or restarted, the query yields too little.
 //!
-//! A range that is longer than their absence hides it: the query never becomes empty, it decays. So the counters are
-//! looked at themselves, at each point of the poll grid. How they are asked about is the business of
-//! `policy::counter_questions`; nothing here knows of queries.
+//! If they are away for less than the query's range, the result is never empty, it decays. So the counters themselves
+//! are checked, at each point of the poll grid. `policy::counter_questions` defines the queries for that; nothing
+//! here knows about queries.
 
 use super::Series;
 use super::refill::{Reach, Refill, in_series};
 use crate::units::{Span, Step, Time};
 
-/// What was seen of the counters under a query, from the first instant on at which they were there.
+/// What was seen of the counters under a query, from the first instant at which they were there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counters {
-    /// A gap where they were away or began anew.
+    /// A gap where they were away or restarted.
     whole: Series,
-    /// How often they had begun anew within the range, when they were seen last; `None` while they are away.
+    /// How many restarts were within the range when they were last seen; `None` while they are away.
     restarts: Option<f64>,
 }
 
-/// Most of the series began anew: of two or more, one alone hides little of their sum.
+/// More than half of the series restarted. If only one of several restarts, little of their sum is missing.
 const MOST_RESTARTED: f64 = 0.5;
 
 // === impl Counters ===
@@ -28,13 +28,13 @@ impl Counters {
         Counters { whole: Series::new(start, step).compact(), restarts: None }
     }
 
-    /// The first instant that is not known.
+    /// The first unknown instant.
     pub fn next(&self) -> Time {
         self.whole.time(self.whole.len())
     }
 
-    /// Takes the answers of the coming instants: how often the median series had begun anew within the range, a gap
-    /// where there was none at all.
+    /// Adds the answers for the following instants: the number of restarts within the range of the median series, and
+    /// a gap where there was no series.
     pub fn absorb(&mut self, answers: &Series) {
         let from = answers.slot_before(self.next()).unwrap_or(0);
         for i in (from..answers.len()).filter(|&i| answers.time(i) >= self.next()).collect::<Vec<_>>() {
@@ -42,7 +42,7 @@ impl Counters {
             let begins =
                 self.restarts.zip(restarts).is_some_and(|(before, now)| now - before > MOST_RESTARTED);
             if self.whole.is_empty() && restarts.is_none() {
-                // A target that was never there before is new; nothing is missing of its load.
+                // A target that was never there before is new; none of its load is missing.
                 self.whole = Series::new(answers.time(i + 1), answers.step()).compact();
                 continue;
             }
@@ -51,18 +51,18 @@ impl Counters {
         }
     }
 
-    /// Drops what was seen before an instant.
+    /// Drops everything before an instant.
     pub fn forget_before(&mut self, from: Time) {
         self.whole.forget_before(from);
     }
 
-    /// Whether they were there all the time from an instant on.
+    /// Whether they were there all the time since an instant.
     pub fn are_whole_from(&self, from: Time) -> bool {
         let first = self.whole.slot_before(from).unwrap_or(0);
         (first..self.whole.len()).all(|i| self.whole.get(i).is_some())
     }
 
-    /// Both: whole where neither was away.
+    /// Both combined: whole where neither was away.
     pub fn with(&self, other: &Counters) -> Counters {
         let step = self.whole.step();
         let start = self.whole.start().min(other.whole.start());
@@ -79,7 +79,7 @@ impl Counters {
         Counters { whole: Series::from_values(start, step, whole).compact(), restarts: None }
     }
 
-    /// What keeps the value of `at` from being the whole load, of a query that looks back so far.
+    /// The reason why the value of `at` is not the whole load, for a query with this look-back; `None` if it is.
     pub(super) fn refill(&self, look_back: Span, at: Time) -> Option<Refill> {
         let known = at.min(self.whole.end()?);
         in_series(&self.whole, Reach::new(look_back, self.whole.step()), known)
@@ -110,7 +110,7 @@ mod tests {
         let told = Refill { since: Some(at(1)), returned: Some(at(5)), until: Some(at(5) + RANGE) };
         assert_eq!(counters.refill(RANGE, at(5)), Some(told));
         assert_eq!(counters.refill(RANGE, at(1)), None, "before");
-        // While it is away the range goes on to empty.
+        // While it is away the range continues to empty.
         assert_eq!(counters.refill(RANGE, at(3)).and_then(|gap| gap.since), Some(at(1)));
         let full = seen(&[&[0.0, AWAY][..], &[0.0; 9]].concat());
         assert_eq!(full.refill(RANGE, at(9)).and_then(|gap| gap.until), Some(at(10)));
@@ -122,9 +122,9 @@ mod tests {
         let counters = seen(&[0.0, 0.0, 1.0, 1.0]);
         let told = Refill { since: Some(at(1)), returned: Some(at(3)), until: Some(at(3) + RANGE) };
         assert_eq!(counters.refill(RANGE, at(3)), Some(told));
-        // It leaves the range again, and one of two series alone hides little.
+        // Restarts leave the range again; and if one of two series restarts, little is missing.
         assert_eq!(seen(&[1.0, 1.0, 0.0, 0.5, 0.5]).refill(RANGE, at(4)), None);
-        // What began anew while it was away is away once.
+        // A restart while it was away counts as one absence.
         let both = seen(&[0.0, AWAY, 1.0, 1.0]).refill(RANGE, at(3));
         assert_eq!(both.and_then(|gap| gap.returned), Some(at(2)));
     }
@@ -159,7 +159,7 @@ mod tests {
         for both in [one.with(&other), other.with(&one)] {
             assert_eq!(both.refill(RANGE, at(3)).and_then(|gap| gap.since), Some(at(1)));
         }
-        // What is not known of one any more does not count as away.
+        // After the end of one's data, the other alone counts.
         let ended = seen(&[0.0, AWAY]);
         assert_eq!(one.with(&ended).refill(Span::seconds(15), at(3)), None);
         assert_eq!(one.with(&seen(&[AWAY])).refill(RANGE, at(3)), None, "one that was never there");

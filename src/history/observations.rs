@@ -1,11 +1,14 @@
-//! Everything a decision may look at, at one instant.
+//! Everything that a decision may use, as of one instant.
+//!
+//! Together with the policy and the instant it is the complete input, so that the server, a replay and a test decide
+//! alike. Nothing here queries anything.
 
 use std::sync::Arc;
 
 use super::{Counters, Interruption, Series};
 use crate::units::{Replicas, Span, Time};
 
-/// One value with the instant it was observed at.
+/// A value and the instant it was observed at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     /// The instant the value belongs to.
@@ -14,67 +17,67 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// One observed start of a pod.
+/// An observed pod start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LeadSample {
-    /// When it became ready.
+    /// When the pod became ready.
     pub at: Time,
-    /// Seconds from its creation to that.
+    /// Seconds from its creation to readiness.
     pub seconds: f64,
-    /// Whether no pod was ready before: such a start may wait for a node, an image or a cache.
+    /// Whether no pod was ready before. Such a start may wait for a node, an image or a cache.
     pub from_zero: bool,
 }
 
-/// What was observed for one signal. Series share their samples: a clone is cheap.
+/// What was observed for one signal. The series are shared, so a clone is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct SignalHistory {
     /// Load on the grid of `queryStep`, settled samples only; `None` before the first read.
     pub load: Option<Arc<Series>>,
-    /// The newest instant value on the grid of `pollStep`; `None` where the query yields none.
+    /// The newest instant value on the grid of `pollStep`; `None` if the query yields none.
     pub newest: Option<Sample>,
-    /// Arrivals per second, where the policy asks for them.
+    /// Arrivals per second, if the policy asks for them.
     pub arrivals: Option<Arc<Series>>,
-    /// Completions per second of all replicas together, where the policy asks for them.
+    /// Completions per second of all replicas together, if the policy asks for them.
     pub completions: Option<Arc<Series>>,
-    /// Whether the counters under the load were there, on the grid of `pollStep`: see [`Counters`].
+    /// Whether the counters under the load were there, on the grid of `pollStep`; see [`Counters`].
     pub counters: Option<Arc<Counters>>,
-    /// The same of those under the arrivals.
+    /// The same for the counters under the arrivals.
     pub arrival_counters: Option<Arc<Counters>>,
-    /// When the source last gave no answer, or had lost what it knew.
+    /// When the source last gave no answer, or had lost its history.
     pub interrupted: Option<Interruption>,
-    /// When the source itself started, where it tells.
+    /// When the source itself started, if it reports that.
     pub source_began: Option<Time>,
 }
 
-/// What is measured of a signal.
+/// Which series of a signal is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measured {
     /// Its load.
     Load,
-    /// What arrives, of a queue with a deadline.
+    /// The arrivals of a queue with a deadline.
     Arrivals,
 }
 
-/// What tells how much one replica carries: series of all replicas together, on a grid of their own.
+/// Data for learning what one replica carries: series of all replicas together, on a separate grid.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceHistory {
-    /// Replicas that are ready.
+    /// Ready replicas.
     pub ready: Option<Series>,
-    /// CPU cores that they use.
+    /// CPU cores they use.
     pub cpu: Option<Series>,
-    /// CPU cores that one of them requests.
+    /// CPU cores that one replica requests.
     pub request: Option<Series>,
-    /// Share of scheduling periods in which the CPU limit stopped them, 0 to 1.
+    /// Share of scheduling periods in which the CPU limit throttled them, 0 to 1.
     pub throttled: Option<Series>,
-    /// Which template of pods runs: a number that is another with each rollout.
+    /// The pod template that runs, as a number that changes with each rollout.
     pub template: Option<Series>,
-    /// The latency that the objective speaks of, in seconds.
+    /// The latency in the objective, in seconds.
     pub latency: Option<Series>,
-    /// What could not be had, and who has it.
+    /// What was missing, and where it would come from.
     pub missing: Vec<String>,
 }
 
-/// What is known of a workload; the only input of a decision beside the policy and the present instant.
+/// What is known about a workload. Besides the policy and the present instant, it is a decision's only input.
 #[derive(Debug, Clone)]
 pub struct Observations {
     /// One entry for each signal of the policy, in its order.
@@ -85,26 +88,26 @@ pub struct Observations {
     pub errors: Option<Arc<Series>>,
     /// Load turned away, in the unit of the first signal's load.
     pub rejected: Option<Arc<Series>>,
-    /// Work being done now.
+    /// Work in flight.
     pub in_flight: Option<Sample>,
-    /// What tells how much one replica carries; `None` where nobody asks, or before it was read.
+    /// Data for learning what one replica carries; `None` if the policy does not ask for it, or before it was read.
     pub service: Option<Arc<ServiceHistory>>,
-    /// The template of pods that runs now, where a decision depends on it.
+    /// The pod template that runs now, if a decision depends on it.
     pub template: Option<f64>,
-    /// Observed starts of pods, in the order they became ready.
+    /// Observed pod starts, in the order the pods became ready.
     pub lead_samples: Arc<Vec<LeadSample>>,
-    /// Until then a workload without history counts as warming, and is not answered from instant values alone.
+    /// Until then a workload without history is warming up and gets no answer from instant values alone.
     pub warm_by: Time,
-    /// How far the clock of the data source and ours differ, in seconds.
+    /// The difference between the data source's clock and ours.
     pub clock_skew: Span,
-    /// The replicas answered last, where known; looked at only while clocks differ or a source refills.
+    /// The previous answer, if known; used only while clocks differ or a source refills.
     pub previous: Option<Replicas>,
 }
 
 // === impl Observations ===
 
 impl Observations {
-    /// Nothing observed yet, for so many signals.
+    /// Nothing observed yet, for this number of signals.
     pub fn none(signals: usize, warm_by: Time) -> Self {
         Observations {
             signals: vec![SignalHistory::default(); signals],
@@ -121,7 +124,8 @@ impl Observations {
         }
     }
 
-    /// The load turned away that belongs to the signal of that number: it is measured in the unit of the first.
+    /// The load turned away of the signal with that index. It is measured in the unit of the first signal, so only
+    /// that one has it.
     pub fn rejected_of(&self, signal: usize) -> Option<&Series> {
         self.rejected.as_deref().filter(|_| signal == 0)
     }
@@ -130,7 +134,7 @@ impl Observations {
 // === impl Sample ===
 
 impl Sample {
-    /// Whether the value can be a load: finite, and not below zero.
+    /// Whether the value can be a load: finite and not negative.
     pub fn is_load(&self) -> bool {
         self.value.is_finite() && self.value >= 0.0
     }
@@ -139,7 +143,7 @@ impl Sample {
 // === impl SignalHistory ===
 
 impl SignalHistory {
-    /// The series of what is measured.
+    /// The series of that kind.
     pub fn series(&self, of: Measured) -> Option<&Series> {
         match of {
             Measured::Load => self.load.as_deref(),
@@ -155,7 +159,7 @@ impl SignalHistory {
         }
     }
 
-    /// The newest value known: the instant one, or the last of the history where that is newer.
+    /// The newest known value: the instant value, or the last sample of the history if that is newer.
     pub fn present(&self) -> Option<Sample> {
         let last = self.load.as_ref().and_then(|load| load.last()).map(|(at, value)| Sample { at, value });
         match (self.newest.filter(Sample::is_load), last) {

@@ -1,30 +1,30 @@
-//! A source that comes back: until when its answers may be too low, and which samples are no evidence of the load.
+//! A source that comes back: how long its answers may be too low, and which samples are no evidence of the load.
 //!
-//! After a gap a query like `rate(x[2m])` reports too little until its range has filled with samples again, and the
-//! last values before the gap decay in the same way. Such samples may raise an answer; they never lower one, and nothing
-//! is learned from them. This is a function of what was observed alone; nothing here knows why a source was away.
+//! After a gap a query like `rate(x[2m])` reports too little until its range is full of samples again, and the last
+//! values before the gap decay in the same way. Such samples may raise an answer; they never lower one, and nothing
+//! is learned from them. This depends only on what was observed; nothing here knows why a source was away.
 
 use std::collections::VecDeque;
 
 use super::{Measured, Series, SignalHistory};
 use crate::units::{Span, Step, Time};
 
-/// The last time a source gave no answer, as whoever asks it saw that.
+/// The last time a source gave no answer, as seen by the server that queries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interruption {
-    /// The last instant before it that was answered; `None` where none was.
+    /// The last instant before it that was answered; `None` if there was none.
     pub from: Option<Time>,
-    /// The first instant that was answered again; `None` while there is none. An interruption that follows before the
-    /// one before had refilled continues that one.
+    /// The first instant that was answered again; `None` if there is none yet. An interruption that starts before the
+    /// previous one has refilled continues the previous one.
     pub returned: Option<Time>,
-    /// The end of the last gap in it; `None` while it lasts.
+    /// The end of its last gap; `None` while it lasts.
     pub until: Option<Time>,
 }
 
-/// A gap that the newest value lies in, or after which the source has not refilled yet.
+/// A gap that contains the newest value, or after which the source has not refilled yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refill {
-    /// The last instant before the gap that a sample is known of; `None` where nothing is known from before.
+    /// The last instant before the gap with a known sample; `None` if nothing before it is known.
     pub since: Option<Time>,
     /// The first instant after it; `None` while it lasts.
     pub returned: Option<Time>,
@@ -32,23 +32,24 @@ pub struct Refill {
     pub until: Option<Time>,
 }
 
-/// How far back a query looks, on the grid of its history.
+/// How far back a query looks, and the grid of its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
     look_back: Span,
     step: Step,
 }
 
-/// From the start of a server to its first samples: it reads its log, finds its targets and waits for their turn.
+/// From the start of a data source to its first samples: it reads its log, discovers its targets and scrapes them in
+/// turn.
 const LONGEST_START: Span = Span::minutes(10);
-/// A metric that is missing more often within a day is not interrupted: gaps are how it says that there is no load,
-/// and what lies between them is learned from.
+/// If a metric has more gaps than this within a day, they are not interruptions: missing values are how it reports no
+/// load, and the samples in between are learned from.
 const MOST_GAPS_A_DAY: usize = 12;
 
 // === impl Interruption ===
 
 impl Interruption {
-    /// One that begins now, after the last answer; it continues `before` where that had not refilled.
+    /// An interruption that starts now, after the last answer; it continues `before` if that one has not refilled.
     pub fn begun(last_answer: Option<Time>, before: Option<Interruption>, now: Time, reach: Reach) -> Self {
         match before {
             Some(Interruption { from, returned, until })
@@ -60,7 +61,7 @@ impl Interruption {
         }
     }
 
-    /// The same, answered again at an instant.
+    /// Answered again at an instant.
     pub fn ended(self, at: Time) -> Self {
         Interruption { returned: self.returned.or(Some(at)), until: Some(at), ..self }
     }
@@ -69,18 +70,18 @@ impl Interruption {
 // === impl Reach ===
 
 impl Reach {
-    /// Of a query that looks back so far, read at each `step`.
+    /// For a query with this look-back, read once per `step`.
     pub fn new(look_back: Span, step: Step) -> Self {
         Reach { look_back, step }
     }
 
-    /// How long samples are missing from an answer after a gap: at least one step, for not all parts of a sum return at
+    /// How long after a gap an answer lacks samples: at least one step, because not all parts of a sum return at
     /// once.
     pub fn refill(self) -> Span {
         self.look_back.max(self.step.span())
     }
 
-    /// How long before the end of its samples the answers begin to decay.
+    /// How long before the end of the samples the answers start to decay.
     pub fn decay(self) -> Span {
         if self.look_back == Span::ZERO { Span::ZERO } else { self.look_back + self.step.span() }
     }
@@ -89,8 +90,8 @@ impl Reach {
 // === impl SignalHistory ===
 
 impl SignalHistory {
-    /// What keeps the value of `at`, of this signal's load or arrivals, from being taken for the whole load; `None` of
-    /// one that is.
+    /// The reason why the value of `at`, of this signal's load or arrivals, may be less than the whole load; `None`
+    /// if it is the whole load.
     pub fn refill(&self, of: Measured, reach: Reach, at: Time) -> Option<Refill> {
         let series = self.series(of);
         let seen = self.interrupted.and_then(|gap| {
@@ -102,7 +103,7 @@ impl SignalHistory {
         let restarted = self.source_began.filter(|&began| at < began + reach.refill() + LONGEST_START);
         let restarted = restarted.and_then(|began| {
             let since = series.and_then(|series| last_before(series, began));
-            // Where no history is kept, its first samples are not known either: then its start counts.
+            // If no history is kept, its first samples are not known; then the source's start counts.
             let first = series.map_or(began, |series| first_from(series, began).unwrap_or(at));
             let until = first + reach.refill();
             (at < until).then_some(Refill { since, returned: Some(first), until: Some(until) })
@@ -116,25 +117,25 @@ impl SignalHistory {
 // === impl Refill ===
 
 impl Refill {
-    /// From where on samples tell what was needed before the gap: what decayed before it is passed over. A source that
-    /// has come and gone for longer than `most` holds no more than was needed within that.
+    /// The instant from which samples show what was needed before the gap; those that decayed before it are skipped.
+    /// A source that has been coming and going for longer than `most` keeps no more than was needed within `most`.
     pub fn looks_from(self, reach: Reach, at: Time, most: Span) -> Time {
         let before = self.since.unwrap_or(at) - reach.decay().max(reach.step.span());
         if self.is_chronic(at, most) { before.max(at - most) } else { before }
     }
 
-    /// Whether samples have come again since it began, also of a source that has gone once more: the newest value is
-    /// then a part of the load.
+    /// Whether samples have arrived since it started, even if the source is away again; the newest value is then part
+    /// of the load.
     pub fn had_samples(self) -> bool {
         self.returned.is_some() || self.until.is_some()
     }
 
-    /// Whether a source has come and gone for longer than that.
+    /// Whether the source has been coming and going for longer than `most`.
     pub fn is_chronic(self, at: Time, most: Span) -> bool {
         self.returned.is_some_and(|returned| at.since(returned) > most)
     }
 
-    /// Both at once.
+    /// Both combined.
     pub fn with(self, other: Refill) -> Refill {
         let is_away = self.until.is_none() || other.until.is_none();
         Refill {
@@ -155,7 +156,7 @@ fn first_from(series: &Series, at: Time) -> Option<Time> {
     (from..series.len()).find(|&i| series.get(i).is_some()).map(|i| series.time(i))
 }
 
-/// What a series itself shows: a missing slot shortly before `at`, and back to the last sample that is whole.
+/// What the series itself shows: a missing slot shortly before `at`, going back to the last whole sample.
 pub(super) fn in_series(series: &Series, reach: Reach, at: Time) -> Option<Refill> {
     let slots = reach.step.cover(reach.refill()).max(1);
     let last = series.slot_before(at)?;
@@ -177,9 +178,10 @@ pub(super) fn in_series(series: &Series, reach: Reach, at: Time) -> Option<Refil
     Some(Refill { since, returned: Some(returned), until: Some(until) })
 }
 
-/// For each slot of `series` after `after`, whether its sample is no evidence: it lies within the refill after a gap or
-/// after the source's own start, or where the values before a gap decay. Only gaps that begin by `known` are looked back
-/// from: whoever follows a series sample by sample does not see one coming, and two that follow it must agree.
+/// For each slot of `series` after `after`, whether its sample is no evidence. That is so within the refill after a
+/// gap or after the source's own start, and where values decay before a gap. The decay before a gap is considered
+/// only if the gap starts by `known`: following a series sample by sample, a gap cannot be foreseen, and everyone who
+/// follows it must get the same result.
 pub fn thin(
     series: &Series,
     after: Time,

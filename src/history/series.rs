@@ -1,4 +1,7 @@
-//! One series on a fixed time grid.
+//! A series on a fixed time grid.
+//!
+//! All slots are one step apart, so a position corresponds to an instant. A missing sample stays a gap and is never
+//! filled in; a value that cannot be a load becomes a gap.
 
 use crate::units::{Span, Step, Time};
 
@@ -11,17 +14,17 @@ pub struct Series {
     refused: usize,
 }
 
-/// Full width for computing, half of it for keeping thousands of windows in memory. NaN is a gap.
+/// Full width for computing, half width for keeping thousands of windows in memory. NaN is a gap.
 #[derive(Debug, Clone, PartialEq)]
 enum Samples {
     Full(Vec<f64>),
     Compact(Vec<f32>),
 }
 
-/// Points that make no series.
+/// Why points do not make a series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HistoryError {
-    /// No point at all.
+    /// There is no point.
     #[error("no samples")]
     Empty,
     /// A point between two grid instants.
@@ -34,7 +37,7 @@ pub enum HistoryError {
         /// The step of the grid.
         step: Step,
     },
-    /// Points that reach over more slots than are accepted.
+    /// The points span more slots than are accepted.
     #[error("{slots} slots of {step} from the first to the last sample, expected at most {limit}")]
     TooLong {
         /// Slots from the first to the last point.
@@ -49,7 +52,7 @@ pub enum HistoryError {
 // === impl Series ===
 
 impl Series {
-    /// The most slots of one series: eleven years of minutes, 47 MB. More is a mistake in the timestamps.
+    /// The most slots of one series: eleven years of minutes, 48 MB. More indicates wrong timestamps.
     pub const MAX_SLOTS: usize = 6_000_000;
 
     /// A series without samples yet, whose first slot will be `start`.
@@ -57,7 +60,7 @@ impl Series {
         Series { start, step, samples: Samples::Full(Vec::new()), refused: 0 }
     }
 
-    /// A series from its values in order; what is no load (NaN, infinite, negative) becomes a gap.
+    /// A series from its values in order; values that cannot be a load (NaN, infinite, negative) become gaps.
     pub fn from_values(start: Time, step: Step, values: impl IntoIterator<Item = f64>) -> Self {
         let mut series = Series::new(start, step);
         for value in values {
@@ -66,7 +69,7 @@ impl Series {
         series
     }
 
-    /// A series from points in any order; of two at one instant the later in order counts.
+    /// A series from points in any order; of two at the same instant, the later one in the list counts.
     pub fn from_points(step: Step, points: &[(Time, f64)]) -> Result<Self, HistoryError> {
         let start = points.iter().map(|p| p.0).min().ok_or(HistoryError::Empty)?;
         let end = points.iter().map(|p| p.0).max().ok_or(HistoryError::Empty)?;
@@ -107,17 +110,17 @@ impl Series {
         }
     }
 
-    /// Whether there is no slot at all.
+    /// Whether it has no slots.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many values were given that are no load, and became gaps.
+    /// How many values were rejected because they cannot be a load, and became gaps.
     pub fn refused(&self) -> usize {
         self.refused
     }
 
-    /// The instant of slot `i`, also beyond the end.
+    /// The instant of slot `i`, even beyond the end.
     pub fn time(&self, i: usize) -> Time {
         self.start + self.step.times(i)
     }
@@ -127,7 +130,7 @@ impl Series {
         self.len().checked_sub(1).map(|i| self.time(i))
     }
 
-    /// The last slot at or before `at`; `None` where that lies before the start.
+    /// The last slot at or before `at`; `None` if `at` is before the start.
     pub fn slot_before(&self, at: Time) -> Option<usize> {
         if at < self.start || self.is_empty() {
             return None;
@@ -144,7 +147,7 @@ impl Series {
         value.filter(|v| !v.is_nan())
     }
 
-    /// The last sample that is there, with its instant.
+    /// The last sample that exists, with its instant.
     pub fn last(&self) -> Option<(Time, f64)> {
         (0..self.len()).rev().find_map(|i| self.get(i).map(|v| (self.time(i), v)))
     }
@@ -165,7 +168,7 @@ impl Series {
         }
     }
 
-    /// Appends the next slot; what is no load becomes a gap.
+    /// Appends the next slot; a value that cannot be a load becomes a gap.
     pub fn push(&mut self, value: f64) {
         if !is_load(value) && !value.is_nan() {
             self.refused += 1;
@@ -175,7 +178,7 @@ impl Series {
             Samples::Full(v) => v.push(value),
             Samples::Compact(v) => {
                 if v.len() == v.capacity() {
-                    // Thousands of windows that doubled when they grow by a slot would take twice the memory.
+                    // Doubling thousands of windows when they grow by one slot would take twice the memory.
                     v.reserve_exact(v.len() / 64 + 64);
                 }
                 v.push(value as f32);
@@ -183,8 +186,8 @@ impl Series {
         }
     }
 
-    /// Writes a sample at a grid instant at or after the start, extending with gaps up to it. An instant off the
-    /// grid, before the start or beyond [`Series::MAX_SLOTS`] is refused with `false`.
+    /// Writes a sample at a grid instant at or after the start, and fills the slots before it with gaps. Returns
+    /// `false` for an instant off the grid, before the start or beyond [`Series::MAX_SLOTS`].
     pub fn put(&mut self, at: Time, value: f64) -> bool {
         let offset = at.epoch() - self.start.epoch();
         if offset < 0 || offset % self.step.as_seconds() != 0 {
@@ -209,7 +212,7 @@ impl Series {
         true
     }
 
-    /// The part with `after < instant <= until`, on the same grid and at the same width.
+    /// The part with `after < instant <= until`, with the same grid and width.
     pub fn window(&self, after: Time, until: Time) -> Series {
         let range = self.slots(after, until);
         let first = range.start;
@@ -220,7 +223,7 @@ impl Series {
         Series { start: self.time(first), step: self.step, samples, refused: self.refused }
     }
 
-    /// The largest sample with `after < instant <= until`; `None` where there is none.
+    /// The largest sample with `after < instant <= until`; `None` if there is none.
     pub fn largest(&self, after: Time, until: Time) -> Option<f64> {
         let slots = self.slots(after, until);
         match &self.samples {
@@ -249,7 +252,7 @@ impl Series {
         self.start = self.time(drop);
     }
 
-    /// The same series at half the memory and seven significant digits; for windows that are kept by the thousand.
+    /// The same series with half the memory and seven significant digits, for windows that are kept by the thousand.
     pub fn compact(self) -> Series {
         let samples = match self.samples {
             Samples::Full(v) => Samples::Compact(v.into_iter().map(|v| v as f32).collect()),
@@ -258,7 +261,7 @@ impl Series {
         Series { samples, ..self }
     }
 
-    /// Bytes held on the heap.
+    /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         match &self.samples {
             Samples::Full(v) => v.capacity() * size_of::<f64>(),

@@ -1,7 +1,7 @@
-//! Where answers are made: away from the threads that answer KEDA, and only a few at a time until they are read.
+//! Makes the answers: not on the threads that answer KEDA, and only a few at a time until they have been read.
 //!
-//! With ten thousand workloads one answer has tens of megabytes, and whoever asks for it need not read it. Nothing is
-//! kept beyond the answer.
+//! With ten thousand workloads one answer takes tens of megabytes, and a client may never read what it requested.
+//! Nothing is kept after the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio_stream::StreamExt;
 
 use super::Overview;
 
-/// The overview, with places for those who ask about it.
+/// The overview, with permits for its readers.
 #[derive(Clone)]
 pub(super) struct Answers {
     pub overview: Arc<dyn Overview>,
@@ -23,15 +23,15 @@ pub(super) struct Answers {
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Every place is held by an answer that is still being read.
+    /// All permits are held by answers that are still being read.
     Busy,
     /// It could not be made.
     Internal,
 }
 
-/// Two Prometheus servers and two people; at ten thousand workloads, some hundred megabytes.
+/// Enough for two Prometheus servers and two people; at ten thousand workloads, some hundred megabytes.
 const PLACES: usize = 4;
-/// How long to wait for a place: a scrape waits ten seconds by default.
+/// How long to wait for a permit: a scrape waits ten seconds by default.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 // === impl Answers ===
@@ -41,7 +41,7 @@ impl Answers {
         Answers { overview, places: Arc::new(Semaphore::new(PLACES)) }
     }
 
-    /// An answer that has its place until the last of it is on its way.
+    /// Makes an answer that holds its permit until the last of it has been sent.
     pub(super) async fn make(
         self,
         make: impl FnOnce(&dyn Overview) -> Response + Send + 'static,

@@ -1,7 +1,7 @@
-//! Every workload in one table: chosen, sorted and summed up; the same for the page, JSON and CSV.
+//! All workloads in one table: filtered, sorted and summed up; the same for the page, JSON and CSV.
 //!
-//! What was saved is what the forecast's answer would have come to beside that of a reactive trigger, by two twins that
-//! run since this server began (`simulate::Ledger`). It may be negative, and is shown so.
+//! Savings compare the forecast's answers with those of a reactive trigger, using two simulations that have run since
+//! this server started (`simulate::Ledger`). They may be negative and are shown that way.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use super::overview::{KnownWorkload, Worth};
 use crate::decide::{Condition, Contributor, Severity};
 use crate::units::Time;
 
-/// What may stand behind the `?` of the fleet's path.
+/// Query parameters of the fleet's page.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Choice {
     /// Part of a name.
@@ -20,16 +20,16 @@ pub(super) struct Choice {
     pub namespace: Option<String>,
     /// The name of a state.
     pub state: Option<String>,
-    /// `saved` or `spent`: on balance more or fewer replica-hours than a reactive trigger.
+    /// `saved` or `spent`: in total fewer or more replica-hours than a reactive trigger.
     pub saving: Option<String>,
-    /// What to sort by.
+    /// The sort order.
     #[serde(default)]
     pub sort: Sort,
-    /// Counted from 0.
+    /// The page, counted from 0.
     pub page: Option<usize>,
 }
 
-/// What the rows are sorted by.
+/// Sort orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sort {
@@ -40,24 +40,24 @@ pub(super) enum Sort {
     Name,
     /// The most replicas first.
     Replicas,
-    /// The largest load first, in whatever unit.
+    /// The largest load first, regardless of unit.
     Load,
     /// The most replica-hours saved first.
     Saved,
-    /// The most spent first.
+    /// The most replica-hours spent first.
     Spent,
-    /// The most hours short avoided first.
+    /// The most under-provisioned hours avoided first.
     Short,
 }
 
 /// A workload in the table.
 pub(super) struct Row<'a> {
     pub known: &'a KnownWorkload,
-    /// The worst that is to be said of it.
+    /// Its worst condition.
     pub state: Condition,
 }
 
-/// What the chosen rows come to.
+/// The totals of the selected rows.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Totals {
     pub workloads: usize,
@@ -67,26 +67,26 @@ pub(super) struct Totals {
     pub replicas: u64,
     /// Replicas that the load now needs.
     pub needed: u64,
-    /// Replicas that the forecast of the coming minutes needs; where there is none, those of the load now.
+    /// Replicas that the forecast of the coming minutes needs; if there is none, those for the load now.
     pub expected: u64,
     pub worth: Worth,
 }
 
-/// The chosen rows, in order.
+/// The selected rows, in order.
 pub(super) struct Fleet<'a> {
-    /// How many of all workloads are in trouble, and how many are to be looked at, whatever is chosen.
+    /// How many of all workloads are bad and how many have a warning, regardless of the filter.
     pub all: (usize, usize),
     pub rows: Vec<Row<'a>>,
     pub totals: Totals,
 }
 
-/// Rows of one page: a screen reader and a phone can take no more.
+/// Rows per page: more would be too many for a screen reader or a phone.
 pub(super) const ROWS: usize = 100;
 
 // === impl Sort ===
 
 impl Sort {
-    /// Everything to sort by, with its name in a link.
+    /// All sort orders, with their names in links.
     pub const ALL: [(Sort, &'static str); 7] = [
         (Sort::State, "state"),
         (Sort::Name, "name"),
@@ -128,14 +128,14 @@ impl Choice {
 // === impl Fleet ===
 
 impl<'a> Fleet<'a> {
-    /// The rows that a choice keeps, in its order.
+    /// The selected rows, in the selected order.
     pub fn of(known: &'a [KnownWorkload], choice: &Choice, now: Time) -> Self {
         let mut rows: Vec<Row<'a>> =
             known.iter().map(|known| Row { known, state: known.condition(now) }).collect();
         let count = |severity| rows.iter().filter(|row| row.state.severity() == severity).count();
         let all = (count(Severity::Bad), count(Severity::Warning));
         rows.retain(|row| choice.keeps(row));
-        // Stable: among equals the order of names stays.
+        // Stable, so that equal rows stay sorted by name.
         match choice.sort {
             Sort::Name => {}
             Sort::State => rows.sort_by_key(|row| (row.state.severity(), row.state.rank())),
@@ -154,7 +154,7 @@ impl<'a> Fleet<'a> {
         self.rows.len().saturating_sub(1) / ROWS
     }
 
-    /// The rows of a page, and its number; beyond the last page it is the last.
+    /// The rows of a page and its number; beyond the last page, those of the last.
     pub fn page(&self, choice: &Choice) -> (usize, &[Row<'a>]) {
         let page = choice.page.unwrap_or(0).min(self.last_page());
         let rows = self.rows.get(page * ROWS..).unwrap_or_default();
@@ -163,7 +163,7 @@ impl<'a> Fleet<'a> {
 }
 
 impl Fleet<'_> {
-    /// Every chosen row as CSV. Names and states hold no comma, quote or line break.
+    /// All selected rows as CSV. Names and states contain no comma, quote or line break.
     pub fn csv(&self) -> String {
         let mut out = String::from(
             "namespace,name,metric,state,replicas,needed_now,load,replica_hours_saved,hours_short_avoided,\
@@ -307,7 +307,7 @@ mod tests {
         let all = fleet();
         let totals = Fleet::of(&all, &Choice::default(), now()).totals;
         assert_eq!((totals.workloads, totals.bad, totals.warnings), (4, 2, 2));
-        // Savings are net: what one spends takes from what another saves.
+        // Savings are net: what one workload spends is subtracted from what another saves.
         assert_eq!(totals.worth, Worth { saved: 1.0, avoided: 0.5, hours: 3.0 });
     }
 

@@ -1,5 +1,5 @@
-//! What is measured, in the names and base units of Prometheus. Labels are bounded: a workload's identity, and the
-//! names of enums.
+//! The server's metrics, with names and base units as in Prometheus. Labels are bounded: a workload's identity, and
+//! names of enum variants.
 
 mod labels;
 mod names;
@@ -47,7 +47,7 @@ pub struct Metrics {
     capped_in: Family<Workload, FloatGauge>,
     events: Family<Workload, FloatGauge>,
     states: Family<InState, Gauge>,
-    /// The states that `states` holds.
+    /// The states that `states` currently contains.
     told_states: Mutex<BTreeMap<WorkloadId, &'static str>>,
     capacity: Family<Bounded, FloatGauge>,
     per_replica: Family<Counting, FloatGauge>,
@@ -64,13 +64,13 @@ pub struct Metrics {
     grpc: Family<Called, Histogram, fn() -> Histogram>,
 }
 
-/// Which way a decision goes.
+/// The direction of a decision.
 const DIRECTIONS: [&str; 3] = ["up", "down", "none"];
 
-/// Where a load per replica comes from: the policy, or what the decision counted on.
+/// Where a load per replica comes from: the policy, or what the decision used.
 const ORIGINS: [&str; 2] = ["given", "used"];
 
-/// The answers whose worth is compared.
+/// The answers that are compared.
 const ANSWERS: [&str; 2] = ["predictive", "reactive"];
 
 // === impl Metrics ===
@@ -122,7 +122,7 @@ impl Metrics {
         metrics
     }
 
-    /// The metrics as text in the OpenMetrics format.
+    /// The metrics in the OpenMetrics text format.
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -130,7 +130,7 @@ impl Metrics {
         text
     }
 
-    /// Publishes a decision; `before` tells its direction.
+    /// Publishes a decision; its direction is relative to `before`.
     pub fn decided(&self, id: &WorkloadId, decision: &Decision, before: Option<u32>) {
         let workload = Workload::of(id);
         self.desired.get_or_create(&workload).set(f64::from(decision.replicas.get()));
@@ -168,7 +168,7 @@ impl Metrics {
         }
     }
 
-    /// Publishes how every workload is doing: the worst that is to be said of each. Who is not among them has no state.
+    /// Publishes the worst condition of every workload. A workload that is not in the map has no state.
     pub fn in_states(&self, states: BTreeMap<WorkloadId, &'static str>) {
         let mut before = self.told_states.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, state) in &states {
@@ -180,7 +180,7 @@ impl Metrics {
         *before = states;
     }
 
-    /// Publishes what one replica carries; nothing where that is not known.
+    /// Publishes what one replica carries; nothing if that is not known.
     fn carries(&self, id: &WorkloadId, view: Option<&CapacityView>) {
         let known = view.and_then(|view| view.carried.verdict.known());
         for bound in Bound::ALL {
@@ -200,7 +200,7 @@ impl Metrics {
         }
     }
 
-    /// Publishes how old the newest decision of a workload is; `None` where it has none.
+    /// Publishes the age of a workload's newest decision; `None` if it has none.
     pub fn aged(&self, id: &WorkloadId, age: Option<Span>) {
         let workload = Workload::of(id);
         match age {
@@ -209,8 +209,8 @@ impl Metrics {
         }
     }
 
-    /// Publishes how good the forecast of a workload was lately, on how many samples it rests, and how many of the last
-    /// day it did not learn from.
+    /// Publishes the forecast's recent accuracy for a workload, the number of samples behind it, and how many samples
+    /// of the last day it did not learn from.
     pub fn judged(
         &self,
         id: &WorkloadId,
@@ -237,7 +237,7 @@ impl Metrics {
         }
     }
 
-    /// Removes what was said of who predicts: the labels name one rule at a time.
+    /// Removes what was published about which rule predicts: only one rule may be labelled at a time.
     fn distrust(&self, id: &WorkloadId) {
         for rule in [Rule::Forecast].into_iter().chain(Rule::PLAIN) {
             self.trust.remove(&Predicting::of(id, rule));
@@ -245,13 +245,13 @@ impl Metrics {
         }
     }
 
-    /// Publishes the time a workload took from needing more replicas to having them.
+    /// Publishes how long a workload took from needing more replicas to having them.
     pub fn lagged(&self, id: &WorkloadId, seconds: f64) {
         self.scaling_lag.get_or_create(&Workload::of(id)).set(seconds);
     }
 
-    /// Adds to the ledger: what each answer ran, and the time it left short. A counter must not fall, so the saving is
-    /// the difference of two, which may be negative.
+    /// Adds to the ledger: the replicas that each answer ran, and the time it left short. A counter must not fall, so
+    /// the saving, which may be negative, is the difference of two counters.
     pub fn entered(&self, id: &WorkloadId, balance: &Balance) {
         for (answer, side) in ANSWERS.into_iter().zip([balance.predictive, balance.reactive]) {
             let labels = Answered::of(id, answer);
@@ -260,7 +260,7 @@ impl Metrics {
         }
     }
 
-    /// Removes everything of a workload that is gone.
+    /// Removes all metrics of a workload that is gone.
     pub fn forget(&self, id: &WorkloadId) {
         let workload = Workload::of(id);
         for family in [
@@ -298,7 +298,7 @@ impl Metrics {
         }
     }
 
-    /// Publishes the size of the whole.
+    /// Publishes the numbers of workloads and series.
     pub fn sized(&self, workloads: usize, series: usize, series_bytes: usize) {
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.workloads.set(whole(workloads));
@@ -306,22 +306,22 @@ impl Metrics {
         self.series_bytes.set(whole(series_bytes));
     }
 
-    /// Publishes the largest difference of clocks, in seconds.
+    /// Publishes the largest clock difference, in seconds.
     pub fn skewed(&self, seconds: f64) {
         self.clock_skew.set(seconds);
     }
 
-    /// One fit took so long, in seconds.
+    /// Records how long one fit took, in seconds.
     pub fn prepared(&self, seconds: f64) {
         self.prepare.observe(seconds);
     }
 
-    /// One gRPC call was answered.
+    /// Records one answered gRPC call.
     pub fn called(&self, method: &'static str, code: String, seconds: f64) {
         self.grpc.get_or_create(&Called { method, code }).observe(seconds);
     }
 
-    /// A query of a data source ended so, after so many seconds.
+    /// Records one query of a data source: its outcome and its duration in seconds.
     pub fn queried(&self, datasource: &str, outcome: &'static str, seconds: f64) {
         let labels = Queried { datasource: datasource.to_owned(), outcome };
         self.query.get_or_create(&labels).observe(seconds);

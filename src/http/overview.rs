@@ -1,4 +1,6 @@
-//! What the pages are made from; the server implements it.
+//! The data behind the pages; the server provides it.
+//!
+//! `http` knows the server only through this trait, which has no method that changes a workload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,94 +13,95 @@ use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
 use crate::units::{Replicas, Span, Time};
 
-/// Every workload, and the story of one.
+/// All workloads, and the story of one.
 pub trait Overview: Send + Sync + 'static {
-    /// Every workload with its newest state, sorted by identity.
+    /// All workloads with their newest states, sorted by identity.
     fn workloads(&self) -> Vec<KnownWorkload>;
     /// The workloads of one ScaledObject, one for each metric.
     fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload>;
-    /// Everything known of one; `None` where KEDA never asked for it, or its keys are faulty.
+    /// Everything known about one workload; `None` if KEDA never asked for it, or its keys are faulty.
     fn story(&self, id: &WorkloadId) -> Option<Story>;
     /// What was asked for in the span before now, decided again.
     fn past(&self, id: &WorkloadId, span: Span) -> Past;
-    /// The decision of an instant, made again from what is in memory.
+    /// The decision for an instant, made again from what is in memory.
     fn again(&self, id: &WorkloadId, at: Time) -> Again;
-    /// Whether the server can answer KEDA: it is neither warming up nor shutting down.
+    /// Whether the server can answer KEDA, that is, it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
-    /// How long no workload has been decided for, where that is too long: only another start will help.
+    /// How long no decision has been made for any workload, if that is too long; only a restart will help then.
     fn silence(&self) -> Option<Duration>;
-    /// The load of its first signal, as far as it was read.
+    /// The load of its first signal, as far as it has been read.
     fn load(&self, id: &WorkloadId) -> Option<Arc<Series>>;
-    /// What the page is told beside.
+    /// Settings of the page.
     fn settings(&self) -> &Settings;
-    /// The metrics, brought up to date.
+    /// The metrics, up to date.
     fn metrics(&self) -> &Metrics;
-    /// The present.
+    /// The present instant.
     fn now(&self) -> Time;
-    /// Whether queries and metadata may be shown: whoever reads the page need not be who may read the cluster.
+    /// Whether queries and metadata may be shown: readers of the page may not be allowed to read the cluster.
     fn exposes_queries(&self) -> bool;
 }
 
 /// A workload that KEDA asks for.
 #[derive(Debug, Clone)]
 pub struct KnownWorkload {
-    /// Which one.
+    /// Its identity.
     pub id: WorkloadId,
-    /// How it stands.
+    /// Its state.
     pub status: WorkloadStatus,
-    /// How it is to be scaled; `None` where its keys are faulty.
+    /// Its policy; `None` if its keys are faulty.
     pub policy: Option<Arc<Policy>>,
     /// When KEDA last asked for it.
     pub last_asked: Time,
-    /// What its forecast has been worth; `None` where that is not counted.
+    /// What its forecast has been worth; `None` if that is not computed.
     pub worth: Option<Worth>,
 }
 
-/// What the page is told beside what the server knows.
+/// Settings of the page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// What one replica costs in an hour, in whatever money.
+    /// The cost of one replica per hour, in any currency.
     pub price: Option<f64>,
-    /// Where a workload's dashboard is, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}` (milliseconds).
+    /// The URL of a workload's dashboard, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}`
+    /// (milliseconds).
     pub grafana: Option<String>,
 }
 
-/// What the forecast's answers have been worth beside those of a reactive trigger, since this server began.
+/// What the forecast's answers have been worth compared with those of a reactive trigger, since this server started.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Worth {
-    /// Replica-hours saved; negative where they were spent.
+    /// Replica-hours saved; negative if more were spent.
     pub saved: f64,
-    /// Hours with fewer replicas than demanded that did not come to pass; negative where there were more of them.
+    /// Under-provisioned hours avoided; negative if there were more of them.
     pub avoided: f64,
-    /// Hours that were counted.
+    /// Hours compared.
     pub hours: f64,
 }
 
-/// How a workload stands.
+/// The state of a workload.
 #[derive(Debug, Clone)]
 pub enum WorkloadStatus {
     /// The newest decision.
     Decided(Arc<Decision>),
-    /// Nothing can be decided.
+    /// No decision is possible.
     Blind(Blind),
-    /// Its keys are refused.
+    /// Its keys are rejected.
     Faulty(Faults),
 }
 
-/// Everything known of one workload.
+/// Everything known about one workload.
 #[derive(Debug, Clone)]
 pub struct Story {
-    /// How it is to be scaled.
+    /// Its policy.
     pub policy: Arc<Policy>,
-    /// Its metadata, where it may be shown.
+    /// Its metadata, if it may be shown.
     pub keys: BTreeMap<String, String>,
     /// The fit in use.
     pub prepared: Option<Prepared>,
-    /// The load of the first signal, as far as it was read.
+    /// The load of the first signal, as far as it has been read.
     pub load: Option<Arc<Series>>,
-    /// Replicas that ran, as far as `replicasQuery` was read.
+    /// Replicas that ran, as far as `replicasQuery` has been read.
     pub running: Option<Arc<Series>>,
-    /// The answers that differed from the one before, oldest first.
+    /// Answers that differed from the previous one, oldest first.
     pub changes: Vec<Change>,
 }
 
@@ -107,45 +110,45 @@ pub struct Story {
 pub enum Past {
     /// Moments, oldest first.
     Told(Arc<[Moment]>),
-    /// Another past is being decided again: ask later.
+    /// Another past is being computed; ask again later.
     Busy,
     /// There is no such workload, or its keys are faulty.
     Unknown,
 }
 
-/// The decision of an instant.
+/// The decision for an instant.
 #[derive(Debug)]
 pub enum Again {
-    /// It could be made.
+    /// A decision was possible.
     Decided(Box<Decision>),
-    /// Too little is known of it.
+    /// Too little is known.
     Blind(Blind),
-    /// Another past is being decided again: ask later.
+    /// Another past is being computed; ask again later.
     Busy,
     /// There is no such workload, or its keys are faulty.
     Unknown,
 }
 
-/// An answer that differed from the one before.
+/// An answer that differed from the previous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// When.
     pub at: Time,
-    /// From then on so many replicas.
+    /// The replicas from then on.
     pub replicas: Replicas,
-    /// Why, as in metrics.
+    /// The reason, as in metrics.
     pub reason: &'static str,
-    /// How the decision was reached while things failed, as in JSON.
+    /// The degradation level, as in JSON.
     pub rung: &'static str,
 }
 
-/// How long KEDA may be silent before the page says so: it polls each 30 s unless told otherwise.
+/// How long KEDA may be silent before the page says so; by default it polls every 30 s.
 pub const SILENT: Span = Span::minutes(2);
 
 // === impl KnownWorkload ===
 
 impl KnownWorkload {
-    /// Everything that is to be said of how it is doing, the worst first; never empty.
+    /// All conditions, worst first; never empty.
     pub fn conditions(&self, now: Time) -> Vec<Condition> {
         let mut all = match (&self.status, &self.policy) {
             (WorkloadStatus::Decided(decision), Some(policy)) => Condition::of(decision, policy),
@@ -160,12 +163,12 @@ impl KnownWorkload {
         all
     }
 
-    /// The worst of them.
+    /// The worst condition.
     pub fn condition(&self, now: Time) -> Condition {
         self.conditions(now).into_iter().next().unwrap_or(Condition::Healthy)
     }
 
-    /// Who predicts its load: as the newest decision says, else as the fit does.
+    /// Which rule predicts its load: from the newest decision, otherwise from the fit.
     pub fn trust(&self, story: &Story) -> Option<Trust> {
         let decided = self.status.decision().and_then(|decision| decision.forecast.as_ref());
         let decided = decided.map(|view| view.trust);
@@ -176,7 +179,7 @@ impl KnownWorkload {
 // === impl WorkloadStatus ===
 
 impl WorkloadStatus {
-    /// The decision, where there is one.
+    /// The decision, if there is one.
     pub fn decision(&self) -> Option<&Decision> {
         match self {
             WorkloadStatus::Decided(decision) => Some(decision),
@@ -184,8 +187,8 @@ impl WorkloadStatus {
         }
     }
 
-    /// Why there is no decision. Queries and values are left out unless `exposes`: the page has more readers than
-    /// the events of a ScaledObject.
+    /// Why there is no decision. Queries and values are left out unless `exposes`: the page has more readers than the
+    /// events of a ScaledObject.
     pub fn trouble(&self, exposes: bool) -> Option<String> {
         Some(match self {
             WorkloadStatus::Decided(_) => return None,

@@ -1,7 +1,7 @@
-//! The page: every workload at `/`, and one workload's story behind its name.
+//! The HTML pages: all workloads at `/`, and one workload under its name.
 //!
-//! Plain HTML made on the server, the same for everybody: no script, no request to anybody else, nothing to change.
-//! Links are relative, so that it works behind `kubectl proxy` and behind a prefix.
+//! Plain HTML made on the server, the same for everyone: no scripts, no requests to other servers, nothing that
+//! changes anything. Links are relative, so the pages work behind `kubectl proxy` and behind a path prefix.
 
 mod actions;
 mod asked;
@@ -20,12 +20,12 @@ use crate::decide::{Condition, Severity};
 use crate::draw::escaped;
 use crate::units::Time;
 
-/// The style of all pages.
+/// The style sheet of all pages.
 pub(super) fn style() -> String {
     format!("{}{}", crate::draw::STYLE, include_str!("page/style.css"))
 }
 
-/// Every workload.
+/// All workloads.
 pub(super) fn fleet(overview: &dyn Overview, choice: &Choice) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -45,7 +45,7 @@ pub(super) fn story(
     out
 }
 
-/// No such workload, or several to choose from.
+/// There is no such workload, or there are several to choose from.
 pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
     let title = format!("{namespace}/{name}");
     let mut out = head(&title, "../../", None);
@@ -70,7 +70,7 @@ pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
 const FOOT: &str = "</main>\n<footer><p>Read-only. The same as JSON: <code>api/v1</code>, described by \
 <code>api/v1/schema.json</code>.</p></footer>\n</body>\n</html>\n";
 
-/// Everything up to the main part; `root` leads to the fleet.
+/// Everything before the main part; `root` is the path to the fleet.
 fn head(title: &str, root: &str, now: Option<Time>) -> String {
     let at = now.map_or_else(String::new, |now| format!("<p>As of {}.</p>", crate::draw::day(now)));
     format!(
@@ -86,7 +86,7 @@ fn head(title: &str, root: &str, now: Option<Time>) -> String {
     )
 }
 
-/// The class of a mark in the style.
+/// The CSS class of a condition.
 fn class(condition: &Condition) -> &'static str {
     match condition.severity() {
         Severity::Bad => "bad",
@@ -95,7 +95,7 @@ fn class(condition: &Condition) -> &'static str {
     }
 }
 
-/// A text as a part of a URL.
+/// Percent-encodes a text for a URL.
 fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

@@ -1,21 +1,21 @@
-//! The patch that sets or lifts an override: as a program reads it, as kubectl takes it and as Git keeps it.
+//! The patch that sets or removes an override: for programs, for kubectl and for Git.
 //!
-//! Nothing here reads a file or a clock, and nothing applies it: who may override is Kubernetes' business.
+//! Nothing here reads a file or a clock, and nothing applies the patch: Kubernetes decides who may override.
 
 use serde_json::{Value, json};
 
 use crate::policy::Override;
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Set this override, in place of one that is there.
+    /// Set this override; it replaces an existing one.
     Set(Override),
-    /// Take it away.
+    /// Remove the override.
     Lift,
 }
 
-/// Where, and what must be found there.
+/// The object to patch, and what must be found there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub namespace: String,
@@ -26,12 +26,12 @@ pub(crate) struct Target {
     pub metric_name: Option<String>,
 }
 
-/// The JSON Patch (RFC 6902). `add` replaces an override that is there; `remove` fails where there is none.
+/// The JSON Patch (RFC 6902). `add` replaces an existing override; `remove` fails if there is none.
 pub(crate) fn json(target: &Target, action: &Action) -> Value {
     Value::Array(operations(target, action))
 }
 
-/// The same as a line for a shell.
+/// The same as a shell command.
 pub(crate) fn command(target: &Target, action: &Action) -> String {
     format!(
         "kubectl --namespace {} patch scaledobject {} --type json --patch {}",
@@ -87,7 +87,7 @@ fn operations(target: &Target, action: &Action) -> Vec<Value> {
     operations
 }
 
-/// A word for a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn shell(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -96,7 +96,7 @@ fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A scalar for YAML: single quotes, unless no reader could take it for anything but a text.
+/// A YAML scalar: in single quotes unless every reader takes it for a string.
 fn yaml(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
@@ -104,7 +104,7 @@ fn yaml(text: &str) -> String {
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
-/// One operation as YAML on a line.
+/// One operation as a line of YAML.
 fn flow(operation: &Value) -> String {
     let field = |key: &str| operation.get(key).and_then(Value::as_str);
     let keys = ["op", "path", "value"].into_iter().filter_map(|key| Some((key, field(key)?)));

@@ -1,4 +1,6 @@
-//! The paths, and the headers that every answer carries.
+//! The paths, and the headers of every answer.
+//!
+//! All routes are GET and read-only. The headers forbid scripts, foreign content and framing.
 
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use super::overview::{Again, KnownWorkload, Overview, Past, Story, WorkloadStatu
 use super::{fleet as table, page, view};
 use crate::units::{Span, Time};
 
-/// What may stand behind the `?` of a path of one workload.
+/// Query parameters of a workload's paths.
 #[derive(Deserialize)]
 struct Choice {
     metric: Option<String>,
@@ -25,17 +27,17 @@ struct Choice {
     at: Option<String>,
 }
 
-/// Namespace and name, as the path has them.
+/// Namespace and name, from the path.
 type Place = Path<(String, String)>;
 type Answer = Result<Response, Failure>;
 
-/// Hours shown where nothing else is asked for, and the most that may be.
+/// The default and the maximum number of hours shown.
 const HOURS: (u16, u16) = (24, 336);
-/// Nothing but our own style is loaded, nothing runs, nobody may frame the page.
+/// Only our own style sheet is loaded, no scripts run, and the page cannot be framed.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The router over an overview. Only GET; everything else is refused.
+/// The router over an overview. It only allows GET; other methods are rejected.
 pub fn router(overview: Arc<dyn Overview>) -> Router {
     Router::new()
         .route("/", get(fleet))
@@ -121,7 +123,7 @@ async fn fleet_rows(State(answers): State<Answers>, Query(choice): Query<table::
         .await
 }
 
-/// The whole fleet as CSV: a table has no pages.
+/// The whole fleet as CSV; it is not split into pages.
 async fn fleet_table(State(answers): State<Answers>, Query(choice): Query<table::Choice>) -> Answer {
     answers
         .make(move |overview| {
@@ -145,7 +147,8 @@ async fn story(
                 let story = overview.story(&known.id).map(|s| (s, overview.past(&known.id, look.back())));
                 let story = story.as_ref().map(|(story, past)| (story, past));
                 let page = Html(page::story(&known, story, &look, overview));
-                // As a header and not in the page: it is asked for, and keeps the place that was scrolled to.
+                // A header rather than a tag in the page: it is sent only if requested, and keeps the scroll
+                // position.
                 match look.refresh() {
                     Some(seconds) => ([(header::REFRESH, seconds.to_string())], page).into_response(),
                     None => page.into_response(),
@@ -181,13 +184,13 @@ async fn decision(
         return answers.make(move |overview| decided_again(&known, overview, &at)).await;
     }
     Ok(match known.status.decision() {
-        // A small answer: it waits for none of the places of large ones.
+        // This answer is small and waits for no permit.
         Some(decision) => Json(view::newest_json(decision, &known, overview.now())).into_response(),
         None => untold(&known, overview),
     })
 }
 
-/// The decision of an instant gone by or to come.
+/// The decision for a past or future instant.
 fn decided_again(known: &KnownWorkload, overview: &dyn Overview, at: &str) -> Response {
     let Ok(at) = Time::parse(at) else {
         let text = "at: expected an instant such as 2026-12-01T18:00:00Z";
@@ -240,7 +243,7 @@ async fn forecast(
     told(answers, place, choice, tell).await
 }
 
-/// What is told of one workload's story.
+/// An answer about one workload's story.
 async fn told(
     answers: Answers,
     place: (String, String),
@@ -270,7 +273,7 @@ fn hours(choice: &Choice) -> Span {
     Span::hours(i64::from(choice.hours.unwrap_or(HOURS.0).clamp(1, HOURS.1)))
 }
 
-/// The one workload of that name, or the metrics to choose from.
+/// The workload with that name, or the metrics to choose from.
 fn find(
     overview: &dyn Overview,
     (namespace, name): &(String, String),

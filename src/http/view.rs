@@ -1,7 +1,7 @@
-//! The wire forms of the JSON API, and their JSON Schema.
+//! The JSON API's formats and their JSON Schema.
 //!
-//! Each answer carries `schema`, the version of its form: keys may be added under one number, and none is taken
-//! away or changes its meaning.
+//! Each answer carries `schema`, the version of its format. Within a version, keys may be added, but none is removed
+//! or changes its meaning.
 
 mod forms;
 
@@ -25,11 +25,11 @@ use crate::forecast::Trust;
 use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
 
-/// Version of every form.
+/// The version of all formats.
 const VERSION: u32 = 1;
 
-/// The decision as JSON: the wire form of `explain` and of the API. With the policy it also tells what people said
-/// changes next.
+/// The decision as JSON, for `explain` and the API. With the policy it also contains the next change of override or
+/// schedule.
 pub fn decision_json(decision: &Decision, policy: Option<&Policy>, now: Time) -> Value {
     let next_change = policy.and_then(|policy| coming(policy, now)).map(ComingView::of);
     let states = policy.map_or_else(Vec::new, |policy| Condition::of(decision, policy));
@@ -51,7 +51,7 @@ pub(super) fn workloads_json(known: &[KnownWorkload], now: Time, exposes: bool) 
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
 
-/// The newest decision of a workload, with everything that the server knows of how it is doing: also that KEDA is silent.
+/// The newest decision of a workload, with all conditions that the server knows, including that KEDA is silent.
 pub(super) fn newest_json(decision: &Decision, known: &KnownWorkload, now: Time) -> Value {
     let mut document = decision_json(decision, known.policy.as_deref(), now);
     let states: Vec<StateView> = known.conditions(now).iter().map(StateView::of).collect();
@@ -59,7 +59,7 @@ pub(super) fn newest_json(decision: &Decision, known: &KnownWorkload, now: Time)
     document
 }
 
-/// A page of the fleet, with what all chosen rows come to.
+/// A page of the fleet, with the totals of all selected rows.
 pub(super) fn fleet_json(
     fleet: &Fleet<'_>,
     choice: &Choice,
@@ -85,7 +85,7 @@ pub(super) fn fleet_json(
     })
 }
 
-/// The load after `since`, and the answers that changed.
+/// The load after `since`, and the changes of the answer.
 pub(super) fn history_json(story: &Story, since: Time) -> Value {
     let signal = story.policy.signals.first();
     let points = story.load.iter().flat_map(|series| {
@@ -99,7 +99,7 @@ pub(super) fn history_json(story: &Story, since: Time) -> Value {
     })
 }
 
-/// Who asked for how many replicas, moment by moment.
+/// Who asked for how many replicas, for each moment.
 pub(super) fn why_json(moments: &[Moment], span: Span) -> Value {
     let view = |moment: &Moment| MomentView {
         at: moment.at.to_string(),
@@ -136,7 +136,7 @@ pub(super) fn forecast_json(story: &Story, trust: Option<Trust>, from: Time, to:
     })
 }
 
-/// Who predicts, and why: the same form in the API, `explain` and `forecast --explain`.
+/// Which rule predicts, and why; the same format in the API, `explain` and `forecast --explain`.
 pub fn verdict_json(trust: &Trust) -> Value {
     value(&VerdictView::of(trust))
 }
@@ -146,7 +146,7 @@ pub(super) fn problem_json(text: &str) -> Value {
     value(&ProblemView { error: text.to_owned() })
 }
 
-/// The JSON Schema of every answer, one definition each.
+/// The JSON Schema of all answers, with one definition each.
 pub fn api_schema() -> Value {
     let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
     let answers = [
@@ -171,7 +171,7 @@ pub fn api_schema() -> Value {
     })
 }
 
-/// These forms have no map with other keys than strings and no number that JSON lacks, so this does not fail.
+/// This cannot fail: these formats have no map with non-string keys and no number that JSON lacks.
 fn value(form: &impl Serialize) -> Value {
     serde_json::to_value(form).unwrap_or(Value::Null)
 }

@@ -1,4 +1,7 @@
-//! The five methods.
+//! The five methods of KEDA's external scaler.
+//!
+//! Each one answers from the newest decision in memory or from the metadata; none of them queries, fits or waits. A
+//! missing decision becomes an error status, never a zero.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +29,14 @@ pub struct ExternalScalerService {
     streams: Arc<Semaphore>,
 }
 
-/// The target of the metric: the value is a number of replicas, so each is worth one.
+/// The metric's target: the value is a number of replicas, so the target is one per replica.
 const TARGET: i64 = 1;
 
 // === impl ExternalScalerService ===
 
 impl ExternalScalerService {
-    /// The service; its streams end with OK when `shutdown` fires and when they are `stream_age` old, so that
-    /// KEDA opens them again at once and spreads over the replicas there are then. At most `streams` are open.
+    /// The service. Its streams end with OK when `shutdown` fires or when they are `stream_age` old, so that KEDA
+    /// reopens them immediately and they spread over the current replicas. At most `streams` are open.
     pub fn server(
         provider: Arc<dyn DecisionProvider>,
         shutdown: CancellationToken,
@@ -44,7 +47,7 @@ impl ExternalScalerService {
         ExternalScalerServer::new(ExternalScalerService { provider, shutdown, stream_age, streams })
     }
 
-    /// A place for one stream, given back when the stream ends.
+    /// A permit for one stream, returned when the stream ends.
     fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(&self.streams)
             .try_acquire_owned()
@@ -58,13 +61,13 @@ impl ExternalScalerService {
         current(&served, self.provider.now())
     }
 
-    /// Runs one method and reports how it went.
+    /// Runs one method and reports its result.
     fn timed<T>(
         &self,
         method: &'static str,
         run: impl FnOnce() -> Result<T, Status>,
     ) -> Result<Response<T>, Status> {
-        // A measurement of how long an answer took; no decision looks at it.
+        // This only measures the duration; no decision uses it.
         #[expect(clippy::disallowed_methods, reason = "measures the handler, decides nothing")]
         let begun = std::time::Instant::now();
         let result = run();
@@ -136,8 +139,8 @@ impl ExternalScaler for ExternalScalerService {
             let (age, place) = (self.stream_age, self.place()?);
             tokio::spawn(async move {
                 let _place = place;
-                // The specs are a function of the metadata, which cannot change within a call: said once, then held
-                // open, since a stream that ends is opened again.
+                // The specs depend on the metadata, which cannot change within a call. They are sent once and the
+                // stream is kept open, because KEDA reopens a stream that ends.
                 if sender.send(Ok(answer)).await.is_ok() {
                     tokio::select! {
                         () = shutdown.cancelled() => {}
@@ -175,9 +178,9 @@ fn refused(refusal: Refusal) -> Status {
     }
 }
 
-/// All faults in one message; as many whole ones as a header may hold, and how many are left.
+/// All faults in one message: as many as fit into a header without cutting one, and how many are left out.
 fn message(faults: &Faults) -> String {
-    /// Statuses travel in a header, and clients refuse headers beyond 8 to 16 KiB.
+    /// A status is sent in a header, and clients reject headers beyond 8 to 16 KiB.
     const MOST: usize = 4_000;
     let all: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
     let mut bytes = 0;
@@ -193,7 +196,7 @@ fn message(faults: &Faults) -> String {
     text
 }
 
-/// The newest decision, where there is one that may still be answered with.
+/// The newest decision, if there is one that is not too old.
 pub(super) fn current(served: &Served, now: Time) -> Result<Arc<Decision>, Status> {
     let state = served.state.borrow().clone();
     let decision = state.map_err(|blind| Status::unavailable(blind.to_string()))?;

@@ -1,4 +1,7 @@
 //! The activity stream of `external-push` triggers.
+//!
+//! It tells KEDA about activation without waiting for its next poll. It never sends `false` because of an error:
+//! without a decision it stays silent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +15,16 @@ use super::service::current;
 use super::wire::IsActiveResponse;
 use super::{DecisionProvider, Served};
 
-/// What `StreamIsActive` answers with.
+/// The answer to `StreamIsActive`.
 pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
 
-/// How often `true` is said again while active: KEDA's own poll period, so that a lost activation is made good
-/// as fast as a poll would.
+/// How often `true` is repeated while active: KEDA's own polling interval, so that a lost activation is corrected as
+/// fast as by polling.
 const REPEAT: Duration = Duration::from_secs(30);
 
-/// Sends the state on open, every change, and `true` again every 30 s. While there is no decision, or none that is
-/// new enough to be answered with, nothing is sent.
-/// Ends with OK when `shutdown` fires or the stream is `age` old: after an error KEDA would wait ever longer.
+/// Sends the state on open, every change, and `true` again every 30 s. Sends nothing while there is no decision that
+/// is new enough. Ends with OK when `shutdown` fires or the stream is `age` old: after an error KEDA would wait
+/// longer and longer.
 pub(super) fn activity(
     mut served: Served,
     provider: Arc<dyn DecisionProvider>,

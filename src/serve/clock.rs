@@ -1,4 +1,6 @@
-//! Where the server's time comes from. Nothing but this file reads the system clock for a decision.
+//! The server's clock. This is the only file that reads the system clock for decisions.
+//!
+//! Everything else gets the time from it, so that the demo and the tests can move time themselves.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,15 +10,15 @@ use tokio::sync::watch;
 
 use crate::units::Time;
 
-/// A future that ends at an instant.
+/// A future that completes at an instant.
 pub type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// The present instant, and waiting for one.
+/// The present instant, and waiting for an instant.
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Time;
-    /// Ends when the present has reached `until`, or was set back behind the instant of the call: who waits then looks
-    /// at the clock anew.
+    /// Completes when the present has reached `until`, or when the clock was set back to before the call; the caller
+    /// then looks at the clock again.
     fn wait_until(&self, until: Time) -> Wait<'_>;
 }
 
@@ -24,13 +26,13 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// A clock that stands still until it is moved; for the demo and for tests.
+/// A clock that stands still until it is moved, for the demo and for tests.
 #[derive(Debug)]
 pub struct SteppedClock {
     now: watch::Sender<Time>,
 }
 
-/// The longest single sleep: a clock that was set back or forth is noticed within it.
+/// The longest single sleep. A change of the clock is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 // === impl SystemClock ===
@@ -61,12 +63,12 @@ impl Clock for SystemClock {
 // === impl SteppedClock ===
 
 impl SteppedClock {
-    /// A clock that stands at `now`.
+    /// A clock that shows `now`.
     pub fn new(now: Time) -> Self {
         SteppedClock { now: watch::Sender::new(now) }
     }
 
-    /// Moves it; whoever waits for an instant up to `now` goes on.
+    /// Moves it; everyone who waits for an instant up to `now` continues.
     pub fn set(&self, now: Time) {
         self.now.send_replace(now);
     }

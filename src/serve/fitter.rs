@@ -1,6 +1,7 @@
-//! Heavy work away from the threads that answer: so much at a time as there are cores, in the order it was asked for.
+//! Expensive work off the threads that answer: as many jobs at a time as there are cores, in the order of the
+//! requests.
 //!
-//! Nobody waits for it. Who needs it hands in what it is to be done on and reads what is published when it is done.
+//! Nobody waits for it. Callers pass in the input and read the published result later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,10 +16,10 @@ use crate::policy::Policy;
 use crate::source::feed::SET_BACK;
 use crate::units::Time;
 
-/// Makes the forecast of one signal as of a grid point: [`crate::decide::forecast`], or what a test puts in its place.
+/// Makes the forecast of one signal as of a grid point: [`crate::decide::forecast`], or a test's replacement.
 pub type Fit = Arc<dyn Fn(&Observations, &Policy, usize, Time) -> Option<Forecast> + Send + Sync>;
 
-/// Where heavy work is done.
+/// Runs expensive work.
 pub(super) struct Fitter {
     pub fit: Fit,
     places: Semaphore,
@@ -26,8 +27,8 @@ pub(super) struct Fitter {
     metrics: Arc<Metrics>,
 }
 
-/// One kind of work for one holder, at most once at a time, on the newest that was handed in: what waits for long in
-/// the queue holds on to no old history.
+/// One kind of work for one owner. It runs at most once at a time, on the newest input passed in, so that a long wait
+/// in the queue does not keep old histories in memory.
 #[derive(Debug)]
 pub(super) struct Errand<I>(Mutex<Slip<I>>);
 
@@ -35,9 +36,9 @@ pub(super) struct Errand<I>(Mutex<Slip<I>>);
 struct Slip<I> {
     newest: Option<(Time, I)>,
     under_way: bool,
-    /// The instant that is worked for.
+    /// The instant being worked for.
     at: Option<Time>,
-    /// The instant for which it failed last; for that one it is not tried again.
+    /// The instant for which it last failed; it is not retried for that instant.
     failed: Option<Time>,
 }
 
@@ -49,7 +50,7 @@ impl Fitter {
         Arc::new(Fitter { fit, places: Semaphore::new(cores), workers, metrics })
     }
 
-    /// Does `work` once there is a place, then `after`, which is told nothing where the work panicked.
+    /// Runs `work` once a permit is free, then `after`, which gets `None` if the work panicked.
     pub(super) fn start<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> Option<T> + Send + 'static,
@@ -76,8 +77,8 @@ impl<I> Default for Errand<I> {
 }
 
 impl<I> Errand<I> {
-    /// Hands in what the work for `at` is to be done on. Whether it is under way; where it is not yet, `start` starts
-    /// it.
+    /// Passes in the input of the work for `at`. Returns whether the work is in progress; if it was not, `start`
+    /// starts it.
     pub(super) fn hand_in(&self, at: Time, input: I, start: impl FnOnce()) -> bool {
         let mut slip = self.lock();
         if slip.failed.is_some_and(|failed| at <= failed && failed.since(at) <= SET_BACK) {
@@ -92,7 +93,7 @@ impl<I> Errand<I> {
         true
     }
 
-    /// The newest that was handed in, for the work that now begins.
+    /// The newest input, for the work that starts now.
     pub(super) fn take(&self) -> Option<I> {
         let mut slip = self.lock();
         let (at, input) = slip.newest.take()?;
@@ -100,7 +101,7 @@ impl<I> Errand<I> {
         Some(input)
     }
 
-    /// The work has ended, or has come to nothing.
+    /// Marks the work as ended, successfully or not.
     pub(super) fn end(&self, is_done: bool) {
         let mut slip = self.lock();
         let failed = slip.at.take().filter(|_| !is_done);

@@ -1,10 +1,10 @@
-//! Forecasts shared by all workloads that learn the same: fitted in the background, followed once.
+//! Forecasts shared by all workloads that learn from the same data: fitted in the background, updated once.
 //!
-//! A forecast is a function of its series, calendar and masks, so that whoever comes first does the work of all and
-//! nobody's answer depends on who that was. One follower owns it, inside a watch channel. A workload's loop hands in
-//! what it has observed: new samples are folded in at once, which takes microseconds; a fit that is due is made apart,
-//! on the newest that was handed in, and published when it is done. Loops hold a forecast for one turn only, so that
-//! it is followed in place and never copied.
+//! A forecast depends only on its series, calendar and masks. So the first workload does the work for all, and
+//! nobody's answer depends on which one that was. A watch channel holds the forecast. A workload's loop passes in its
+//! observations: new samples are folded in at once, which takes microseconds. A fit that is due is made in the
+//! background, on the newest observations passed in, and published when it is done. Loops hold a forecast for one
+//! turn only, so that it can be updated in place and is never copied.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,15 +18,16 @@ use crate::policy::Policy;
 use crate::source::feed::FeedKey;
 use crate::units::{Span, Step, Time};
 
-/// Everything a forecast is a function of.
+/// Everything that a forecast depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ForecastKey {
-    /// The load, and the arrivals that are learnt in its place.
+    /// The load, and the arrivals that are learned instead.
     pub series: (FeedKey, Option<String>),
     pub settle: Span,
-    /// How far it is followed when the source fails.
+    /// How far the forecast is followed if the source fails.
     pub fresh: (Step, Span),
-    /// What is added to the load and what is not learned from: the series, with the age at which their samples count.
+    /// What is added to the load, and what marks samples as not to be learned from: the series, with the age at which
+    /// their samples count.
     pub rejected: Option<(FeedKey, Span)>,
     pub errors: Option<(FeedKey, Span)>,
     pub masked: Vec<(Time, Time)>,
@@ -37,13 +38,13 @@ pub(super) struct ForecastKey {
 #[derive(Default)]
 pub(super) struct Forecasts(Mutex<HashMap<ForecastKey, Weak<SharedForecast>>>);
 
-/// One forecast, for all who share it.
+/// One forecast for all workloads that share it.
 pub(super) struct SharedForecast {
     followed: watch::Sender<Followed>,
     fit: Errand<FitInput>,
 }
 
-/// What a workload has observed at an instant, of which one signal counts.
+/// What a workload has observed at an instant; only one signal is used.
 #[derive(Debug, Clone)]
 pub(super) struct FitInput {
     pub observations: Observations,
@@ -52,29 +53,29 @@ pub(super) struct FitInput {
     pub at: Time,
 }
 
-/// A forecast as it stands.
+/// The current state of a forecast.
 pub(super) struct CurrentForecast {
     pub forecast: Option<Forecast>,
-    /// Which fit it is.
+    /// Which fit is in use.
     pub fit: Option<FitId>,
-    /// The newer fit that is due.
+    /// The newer fit, if one is due.
     pub late: Option<Late>,
 }
 
-/// A fit, or a price, that is due.
+/// A fit or a price that is due.
 pub(super) struct Late {
     pub since: Time,
-    /// Tells when it is published; `None` where it failed and is tried again later.
+    /// Completes when it is published; `None` if it failed and is retried later.
     pub published: Option<Published>,
 }
 
-/// Ends when something is published.
+/// Completes when something is published.
 pub(super) type Published = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 // === impl Forecasts ===
 
 impl Forecasts {
-    /// The one forecast of that key, fitted on the grid of this phase.
+    /// The shared forecast of that key, fitted on the grid with this phase.
     pub(super) fn common(&self, key: ForecastKey, phase: Span) -> Arc<SharedForecast> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(common) = all.get(&key).and_then(Weak::upgrade) {
@@ -86,7 +87,7 @@ impl Forecasts {
         common
     }
 
-    /// Lets go of what nobody uses any more.
+    /// Drops the forecasts that no workload uses any more.
     pub(super) fn tidy(&self) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, common| common.strong_count() > 0);
@@ -97,17 +98,17 @@ impl Forecasts {
 // === impl SharedForecast ===
 
 impl SharedForecast {
-    /// The forecast followed to what was seen, and what is due instead of it, which is begun.
+    /// The forecast with the observations folded in, and the fit that is due; that fit is started.
     pub(super) fn follow(self: &Arc<Self>, seen: &FitInput, fitter: &Arc<Fitter>) -> CurrentForecast {
         let FitInput { observations, policy, signal, at } = seen;
-        // Before it is looked at: what is published from here on is news.
+        // Subscribes before looking, so that anything published from here on is noticed.
         let news = self.followed.subscribe();
         let (mut standing, mut due) = (CurrentForecast { forecast: None, fit: None, late: None }, None);
         self.followed.send_if_modified(|followed| {
             followed.follow(observations, policy, *signal);
             due = followed.due(observations, policy, *signal, *at);
             (standing.forecast, standing.fit) = (followed.forecast(), followed.id());
-            // A further sample is no news to those who wait for a fit.
+            // A further sample does not wake those who wait for a fit.
             false
         });
         standing.late = due.map(|point| {
@@ -117,7 +118,7 @@ impl SharedForecast {
         standing
     }
 
-    /// The forecast as it was followed last.
+    /// The forecast as last updated.
     pub(super) fn newest(&self) -> CurrentForecast {
         let followed = self.followed.borrow();
         CurrentForecast { forecast: followed.forecast(), fit: followed.id(), late: None }
@@ -126,7 +127,7 @@ impl SharedForecast {
     fn begin(self: &Arc<Self>, fitter: &Arc<Fitter>) {
         let (here, there, fit) = (Arc::downgrade(self), Arc::downgrade(self), Arc::clone(&fitter.fit));
         let work = move || {
-            // Nobody may want it any more once its turn has come.
+            // When its turn has come, nobody may need it any more.
             let common = here.upgrade()?;
             common.made(&common.fit.take()?, &fit)
         };
@@ -141,7 +142,7 @@ impl SharedForecast {
         });
     }
 
-    /// The fit that is due for what was seen, followed as far.
+    /// The fit that is due for these observations, with the newest of them folded in.
     fn made(&self, seen: &FitInput, fit: &Fit) -> Option<Followed> {
         let FitInput { observations, policy, signal, at } = seen;
         let (due, phase) = {
@@ -157,10 +158,10 @@ impl SharedForecast {
     }
 }
 
-/// Ends with the next news.
+/// Completes at the next publication.
 pub(super) fn published<T: Send + Sync + 'static>(mut news: watch::Receiver<T>) -> Published {
     Box::pin(async move {
-        // Who publishes is gone only with the workload that waits.
+        // The sender is dropped only together with the workload that waits.
         let _ = news.changed().await;
     })
 }

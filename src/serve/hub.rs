@@ -1,4 +1,8 @@
-//! What is known of every query, asked once however many workloads share it.
+//! The data of every query, read once no matter how many workloads share it.
+//!
+//! Workloads get shared series and instant values from here, and wait for at most a given time. A failed query is
+//! retried with increasing delays; until then the last known data stays, with its age. Nothing here decides what a
+//! failure means.
 
 mod counters;
 mod kept;
@@ -24,7 +28,7 @@ use crate::source::{Backend, Backoff, SourceError};
 use crate::units::{Span, Step, Time, stable_hash};
 
 mod parking {
-    //! A mutex that a panic elsewhere does not poison: its maps hold no half-made states.
+    //! A mutex that ignores poisoning by a panic elsewhere: its maps are never half updated.
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     #[derive(Default)]
@@ -37,7 +41,7 @@ mod parking {
     }
 }
 
-/// Every series and instant value in use.
+/// All series and instant values in use.
 pub(super) struct Hub {
     ranges: Locked<Ranges>,
     instants: Locked<HashMap<InstantKey, Arc<InstantFlight>>>,
@@ -47,11 +51,11 @@ pub(super) struct Hub {
     troubles: Arc<Troubles>,
     metrics: Arc<Metrics>,
     store: Option<Arc<Store>>,
-    /// The most points of all series together.
+    /// The maximum number of points of all series together.
     most_points: usize,
 }
 
-/// Every series in use, and the points that they may hold together.
+/// All series in use, and how many points they may hold together.
 #[derive(Default)]
 struct Ranges {
     flights: HashMap<(FeedKey, Span), Arc<RangeSingleFlight>>,
@@ -78,7 +82,7 @@ struct InstantKey {
     grid: Step,
 }
 
-/// When a question that failed may be asked again.
+/// When a failed query may be retried.
 struct Retries {
     backoff: Backoff,
     not_before: Option<Time>,
@@ -93,8 +97,8 @@ impl Hub {
         Hub { ranges, instants, counters, starts, troubles, metrics, store, most_points }
     }
 
-    /// The series of `key` with all samples settled at `now`, as far as it can be had; `None` before the first
-    /// read. What is not there at `by` comes later.
+    /// The series of `key` with all samples settled at `now`, as far as available; `None` before the first read.
+    /// Whatever is not available at `by` comes later.
     pub(super) async fn series(
         &self,
         who: &WorkloadId,
@@ -132,8 +136,8 @@ impl Hub {
                             kept.keep_in_turn(feed, update.read_until);
                             Some(update.series)
                         }
-                        // What was read before the failure counts; a first read that broke off is none yet, and
-                        // what is fitted to a part of it would differ from what the neighbours fit.
+                        // What was read before the failure counts. A first read that was interrupted does not: a fit
+                        // to part of the history would differ from the neighbours' fits.
                         None if until.is_some() || kept.until.is_some() => feed.series().or(old),
                         None => old,
                     }
@@ -142,7 +146,7 @@ impl Hub {
             .await
     }
 
-    /// The one reader of that series; `None` where all readers together would hold more than they may.
+    /// The one reader of that series; `None` if all readers together would hold too many points.
     fn flight(
         &self,
         backend: &Arc<dyn Backend>,
@@ -174,12 +178,12 @@ impl Hub {
         Some(flight)
     }
 
-    /// The series of `key` as it was read last; nothing is asked.
+    /// The series of `key` as last read; nothing is queried.
     pub(super) fn newest(&self, key: &FeedKey, settle: Span) -> Option<Arc<Series>> {
         self.ranges.lock().flights.get(&(key.clone(), settle))?.newest()
     }
 
-    /// The instant value of `query` as it was read last, where it was read at all; nothing is asked.
+    /// The instant value of `query` as last read, if it was read at all; nothing is queried.
     pub(super) fn newest_instant(
         &self,
         backend: &dyn Backend,
@@ -190,7 +194,7 @@ impl Hub {
         self.instants.lock().get(&key).filter(|flight| flight.is_tried()).map(|flight| flight.newest())
     }
 
-    /// The newest instant value of `query` on the grid of `grid`, asked for at `at`.
+    /// The newest instant value of `query` on the grid of `grid`, requested for `at`.
     pub(super) async fn instant(
         &self,
         who: &WorkloadId,
@@ -220,7 +224,7 @@ impl Hub {
                         answer => outcome(answer),
                     };
                     troubles.noted(&question, QueryForm::Instant, outcome, old.map(|sample| sample.at), at);
-                    // A query that yields nothing, like one that fails, leaves what was known, with its age.
+                    // If a query yields nothing or fails, the known value stays, with its age.
                     let value = retries.noted(answer, at).flatten();
                     value.map(|value| Sample { at, value }).or(old)
                 }
@@ -228,7 +232,8 @@ impl Hub {
             .await
     }
 
-    /// When the server behind `backend` started, where it tells: the latest start of those that answer under its name.
+    /// When the server behind `backend` started, if it reports that. If several servers answer under this name, the
+    /// latest start.
     pub(super) async fn began(&self, backend: &Arc<dyn Backend>, at: Time, by: Instant) -> Option<Time> {
         let fresh = || SingleFlight::new(None, None);
         let flight = Arc::clone(self.starts.lock().entry(backend.identity()).or_insert_with(fresh));
@@ -239,20 +244,20 @@ impl Hub {
                     return old;
                 }
                 let told = backend.began().await;
-                // Who does not tell is not asked at every poll.
+                // A source that does not report it is not asked at every poll.
                 *not_before = matches!(told, Ok(None)).then(|| at + SILENT);
-                // A start that lies ahead is one of a clock that is wrong, which has an answer of its own.
+                // A start in the future indicates a wrong clock, which is handled separately.
                 told.ok().flatten().filter(|began| *began <= at).max(old.filter(|began| *began <= at))
             })
             .await
     }
 
-    /// The same as it was told last; nothing is asked.
+    /// The same as last reported; nothing is queried.
     pub(super) fn newest_began(&self, backend: &dyn Backend) -> Option<Time> {
         self.starts.lock().get(&backend.identity()).and_then(|flight| flight.newest())
     }
 
-    /// Why the series of `query` could not be read from `backend` when it was asked last.
+    /// Why the series of `query` could not be read from `backend` the last time.
     pub(super) fn trouble(&self, backend: &dyn Backend, query: &str) -> Option<String> {
         self.troubles.why(&QueryId::new(backend, query))
     }
@@ -262,7 +267,7 @@ impl Hub {
         self.troubles.interrupted(&QueryId::new(backend, query))
     }
 
-    /// Lets go of what no workload asks for any more.
+    /// Drops everything that no workload uses any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
         let mut ranges = self.ranges.lock();
         ranges.flights.retain(|(key, _), _| is_used(&key.query));
@@ -273,7 +278,7 @@ impl Hub {
         self.troubles.retain(is_used);
     }
 
-    /// Writes every series that has grown since it was written last; those being read now are left as they are.
+    /// Writes every series that has grown since it was last written. Series that are being read now are skipped.
     pub(super) async fn keep_all(&self) {
         let flights: Vec<_> = self.ranges.lock().flights.values().cloned().collect();
         for flight in flights {
@@ -285,7 +290,7 @@ impl Hub {
         }
     }
 
-    /// Series kept, and their bytes.
+    /// The number of series kept, and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         let ranges = self.ranges.lock();
         let bytes = ranges.flights.values().filter_map(|f| f.newest()).map(|s| s.heap_bytes()).sum();
@@ -297,10 +302,10 @@ fn outcome<T>(answer: &Result<T, SourceError>) -> QueryOutcome {
     answer.as_ref().map_or_else(|error| QueryOutcome::Failed(error.to_string()), |_| QueryOutcome::Answered)
 }
 
-/// How long a source that does not tell its start is not asked for it again.
+/// How long a source that does not report its start is not asked for it again.
 const SILENT: Span = Span::minutes(10);
 
-/// Runs a query of a data source and measures it.
+/// Runs a query of a data source and records its duration and outcome.
 async fn timed<T>(
     metrics: &Metrics,
     datasource: &str,
@@ -321,12 +326,12 @@ impl Retries {
     }
 
     fn must_wait(&self, now: Time) -> bool {
-        // No wait is as long as from a clock that was set back since.
+        // No wait is longer than this, unless the clock was set back since.
         let longest = i64::try_from(Backoff::LONGEST.as_secs()).unwrap_or(i64::MAX);
         self.not_before.is_some_and(|at| now < at && at.since(now) <= Span::seconds(longest))
     }
 
-    /// The answer; a failure sets when to ask again.
+    /// The answer; a failure determines when to retry.
     fn noted<T>(&mut self, answer: Result<T, SourceError>, now: Time) -> Option<T> {
         match answer {
             Ok(value) => {

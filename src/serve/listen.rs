@@ -1,4 +1,7 @@
-//! Listeners that hold at most so many connections; further ones wait in the kernel's queue.
+//! Listeners with a limited number of connections; further ones wait in the kernel's queue.
+//!
+//! So a client that opens many connections, or keeps slow ones, cannot exhaust memory or file descriptors. Nothing
+//! here interprets a request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,22 +20,22 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::tls::Tls;
 
-/// A socket that is taken; nobody can connect to one that does not listen yet.
+/// A bound socket. As long as it is not listening, nobody can connect.
 pub enum Door {
-    /// Bound, and closed until it is opened.
+    /// Bound, but not listening yet.
     Bound(TcpSocket),
-    /// Open already.
+    /// Listening.
     Listening(TcpListener),
 }
 
-/// A listener with places.
+/// A listener with a connection limit.
 pub(super) struct Limited {
     listener: TcpListener,
     places: Arc<Semaphore>,
     age: Option<Duration>,
 }
 
-/// A connection that gives its place back when it is dropped.
+/// A connection that returns its permit when it is dropped.
 pub(super) struct ConnectionPermit {
     stream: Transport,
     _place: OwnedSemaphorePermit,
@@ -44,32 +47,32 @@ enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Connections that may wait to be taken: the standard library's own number.
+/// Connections that may wait to be accepted: the standard library's default.
 const BACKLOG: u32 = 1_024;
 
-/// How long to wait after a connection could not be taken: usually file descriptors ran out, which nothing tells
-/// us the end of.
+/// How long to wait after `accept` failed. Usually the file descriptors have run out, and nothing reports when some
+/// are free again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 // === impl Door ===
 
 impl Door {
-    /// Takes an address, with a free port where it names none.
+    /// Binds an address, with a free port if the port is 0.
     ///
     /// # Errors
-    /// Where the address is taken, or not one of this machine.
+    /// If the address is in use, or does not belong to this machine.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // As every listener does: connections of the process before may still be ending.
+        // As for every listener: connections of the previous process may still be closing.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         Ok(Door::Bound(socket))
     }
 
-    /// The address taken.
+    /// The bound address.
     ///
     /// # Errors
-    /// Where the system does not tell.
+    /// If the operating system does not report it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Door::Bound(socket) => socket.local_addr(),
@@ -104,20 +107,21 @@ impl Limited {
         Limited { listener, places, age: None }
     }
 
-    /// The same, each connection reading for at most `age`: who sends slowly does not keep its place for ever.
+    /// Limits reading to `age` per connection, so that a slow sender does not keep its permit forever.
     pub(super) fn reading_for(self, age: Duration) -> Self {
         Limited { age: Some(age), ..self }
     }
 
     async fn next(&self) -> (ConnectionPermit, SocketAddr) {
         loop {
-            // The semaphore is never closed; if it were, nothing would be accepted any more.
+            // The semaphore is never closed. If it were, nothing more would be accepted.
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
                 return std::future::pending().await;
             };
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    // Answers are small and awaited; a kernel that does not know the option serves without it.
+                    // Answers are small and the client waits for them. A kernel that does not know the option serves
+                    // without it.
                     let _ = stream.set_nodelay(true);
                     let end = self.age.map(|age| Box::pin(tokio::time::sleep(age)));
                     return (ConnectionPermit { stream: Transport::Plain(stream), _place: place, end }, peer);
@@ -130,7 +134,7 @@ impl Limited {
         }
     }
 
-    /// Its connections, for tonic, shaking hands where `tls` is given.
+    /// Its connections, for tonic; with a TLS handshake if `tls` is given.
     pub(super) fn connections(self, tls: Option<Tls>) -> impl Stream<Item = io::Result<ConnectionPermit>> {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -140,7 +144,7 @@ impl Limited {
                     () = sender.closed() => return,
                 };
                 match &tls {
-                    // A slow handshake keeps its place, but nobody else waits for it.
+                    // A slow handshake keeps its permit, but nobody else waits for it.
                     Some(tls) => drop(tokio::spawn(shake_hands(held, peer, tls.clone(), sender.clone()))),
                     None if sender.send(Ok(held)).await.is_err() => return,
                     None => {}
@@ -172,7 +176,7 @@ async fn shake_hands(
 ) {
     let Transport::Plain(stream) = held.stream else { return };
     match tls.accept(stream).await {
-        // The other end of the channel is gone once the server ends, and the connection with it.
+        // The receiver is gone once the server shuts down; then the connection is dropped too.
         Ok(stream) => {
             drop(sender.send(Ok(ConnectionPermit { stream: Transport::Tls(Box::new(stream)), ..held })).await)
         }
@@ -199,7 +203,7 @@ impl AsyncRead for ConnectionPermit {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
-            // Nothing read is the end of the stream.
+            // An empty read is the end of the stream.
             return Poll::Ready(Ok(()));
         }
         match &mut self.stream {

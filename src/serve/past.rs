@@ -1,8 +1,8 @@
-//! The past of workloads, decided again for whoever looks at it, and kept while it is looked at.
+//! Computes the past of workloads for readers of the page, and caches it.
 //!
-//! Deciding two weeks again takes as many fits as the server makes of a workload in two weeks. So one past is made at a
-//! time, whoever asks meanwhile is told to come back, and what was made lasts until its next moment is due. No answer to
-//! KEDA depends on it.
+//! Two weeks of the past take as many fits as the server makes for a workload in two weeks. So one past is computed
+//! at a time, other requests are asked to come back, and a result is cached until its next moment is due. No answer
+//! to KEDA depends on this.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -11,13 +11,13 @@ use crate::decide::Moment;
 use crate::policy::{Policy, WorkloadId};
 use crate::units::{Span, Time};
 
-/// The pasts that were looked at last.
+/// The most recently viewed pasts.
 #[derive(Default)]
 pub(super) struct Pasts {
     kept: Mutex<VecDeque<Kept>>,
 }
 
-/// Of whom, by which policy, how long and until when.
+/// The workload, policy, span and end of a cached past.
 struct Kept {
     id: WorkloadId,
     policy: Arc<Policy>,
@@ -26,13 +26,14 @@ struct Kept {
     moments: Arc<[Moment]>,
 }
 
-/// A few people look at a few workloads; one past has some tens of kilobytes.
+/// A few people look at a few workloads; one past takes some tens of kilobytes.
 const MOST: usize = 16;
 
 // === impl Pasts ===
 
 impl Pasts {
-    /// The moments before `now`, made by `make` where they are not kept; `None` while another past is being made.
+    /// The moments before `now`, computed by `make` if they are not cached; `None` while another past is being
+    /// computed.
     pub(super) fn of(
         &self,
         id: &WorkloadId,
@@ -44,7 +45,7 @@ impl Pasts {
         let until = now.floor_to(Moment::distance(span), Span::ZERO);
         let mut kept = match self.kept.try_lock() {
             Ok(kept) => kept,
-            // What is kept is whole after each of the steps below.
+            // The cache is consistent after each of the steps below.
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
@@ -60,7 +61,7 @@ impl Pasts {
         Some(moments)
     }
 
-    /// Runs `make` while no past is being made; `None` where one is.
+    /// Runs `make` unless a past is being computed; then `None`.
     pub(super) fn alone<T>(&self, make: impl FnOnce() -> T) -> Option<T> {
         match self.kept.try_lock() {
             Err(TryLockError::WouldBlock) => None,

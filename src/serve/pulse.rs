@@ -1,13 +1,13 @@
-//! Whether any loop still turns: what a probe of liveness asks.
+//! Whether any loop is still running; used by the liveness probe.
 //!
-//! It is measured by a clock that nobody can set: a machine whose time was corrected is not restarted for it.
+//! It uses a monotonic clock, so that correcting a machine's time does not cause a restart.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a loop turned last.
+/// When a loop last completed a turn.
 pub(super) struct Pulse(Mutex<Instant>);
 
 // === impl Pulse ===
@@ -17,12 +17,12 @@ impl Pulse {
         Pulse(Mutex::new(Instant::now()))
     }
 
-    /// A loop has turned, or there was none that could.
+    /// A loop has completed a turn, or there was no loop.
     pub(super) fn beat(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// How long none has turned until `now`.
+    /// How long before `now` the last turn was.
     pub(super) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(*self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,7 @@
-//! Who is known: one entry for each identity, one loop for each set of keys that KEDA sends for it.
+//! The known workloads: one entry per identity, and one loop for each set of keys that KEDA sends for it.
+//!
+//! A patch reaches KEDA's replicas at different times, so for a short time two sets of keys may be valid for one
+//! identity. A call never waits for a query or a fit; it returns the newest state in memory.
 
 mod overview;
 mod reading;
@@ -32,7 +35,7 @@ use crate::policy::{Fault, Faults, WorkloadId, read_keys};
 use crate::source::{Backends, Catalogue};
 use crate::units::{Span, Time};
 
-/// Everything the workloads' loops share.
+/// What all workloads' loops share.
 pub(super) struct Shared {
     pub hub: Hub,
     pub forecasts: Forecasts,
@@ -41,7 +44,7 @@ pub(super) struct Shared {
     pub pulse: Pulse,
     /// Where the loops run.
     pub workers: Handle,
-    /// Places for those who ask the exporters for advice alone.
+    /// Permits for workloads that query the exporters for advice only.
     pub readers: Semaphore,
     pub backends: Arc<dyn Backends>,
     pub clock: Arc<dyn Clock>,
@@ -61,19 +64,19 @@ pub struct Registry {
     metadata_bytes: usize,
     most: usize,
     store: Option<Arc<Store>>,
-    /// Whether the workloads have changed since they were kept.
+    /// Whether the workloads have changed since they were last written.
     changed: AtomicBool,
     warming: AtomicBool,
     warm_by: Time,
 }
 
-/// One set of keys under an identity.
+/// One set of keys of an identity.
 struct Set {
     fingerprint: u64,
     first_asked: Time,
     last_asked: Time,
     serving: Serving,
-    /// What is kept of it beyond the process.
+    /// What is persisted about it.
     row: Option<Arc<str>>,
 }
 
@@ -82,12 +85,12 @@ enum Serving {
     Running { workload: Arc<Workload>, stop: CancellationToken },
 }
 
-/// Advice is never worth more than a part of a data source's turns.
+/// Advice may only use part of a data source's concurrent queries.
 const READERS: usize = 2;
-/// How long two sets of keys may stand under one identity: KEDA's replicas take up a patch within a few polls.
+/// How long two sets of keys may coexist under one identity: KEDA's replicas pick up a patch within a few polls.
 const PATCHING: Span = Span::minutes(2);
-/// Sets of keys under one identity: a patch makes two, a patch that is corrected at once three; more are a mistake,
-/// and each would be one more loop.
+/// Sets of keys per identity. A patch makes two, a patch that is corrected at once three. More are a mistake, and
+/// each would be another loop.
 const MOST_SETS: usize = 4;
 
 // === impl Registry ===
@@ -129,21 +132,21 @@ impl Registry {
         registry
     }
 
-    /// Takes a new catalogue into use; running workloads go on with their new policies without warming up again.
+    /// Puts a new catalogue into use. Running workloads continue with their new policies without warming up again.
     pub fn reload(&self, catalogue: Catalogue) {
         self.catalogue.send_modify(|edition| *edition = Arc::new(edition.next(catalogue)));
         for set in self.lock().values_mut().flatten() {
-            // Everything is read again with the next call; a running loop is handed its new policy then.
+            // With the next call everything is read again, and a running loop gets its new policy.
             set.fingerprint = 0;
         }
     }
 
-    /// Ends when every workload known now has decided for `at` or later, on every fit that was due by then.
+    /// Completes when every workload known now has decided for `at` or later, with every fit that was due by then.
     pub async fn decided(&self, at: Time) {
         let receivers: Vec<_> =
             self.lock().values().flatten().filter_map(|set| Some(set.workload()?.ticked())).collect();
         for mut receiver in receivers {
-            // A loop that ended decides nothing any more.
+            // A loop that has ended decides nothing any more.
             let _ = receiver.wait_for(|t| t.is_some_and(|t| t.at >= at && t.is_complete)).await;
         }
     }
@@ -152,7 +155,8 @@ impl Registry {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer for a workload whose keys were read before, or cannot be taken in; `None` where they have to be read.
+    /// The answer for a workload whose keys were read before, or that cannot be admitted; `None` if the keys must be
+    /// read.
     fn known(&self, id: &WorkloadId, fingerprint: u64, now: Time) -> Option<Result<Served, Refusal>> {
         let mut entries = self.lock();
         let count = entries.len();
@@ -170,7 +174,7 @@ impl Registry {
         Some(served(id, sets, fingerprint))
     }
 
-    /// Takes in a set of keys that was read by this edition of the catalogue; `None` where a newer one has come.
+    /// Admits a set of keys that was read with this edition of the catalogue; `None` if there is a newer edition.
     fn admit(&self, id: &WorkloadId, set: Set, edition: &Edition) -> Option<Result<Served, Refusal>> {
         let mut entries = self.lock();
         if self.catalogue.borrow().number != edition.number {
@@ -191,7 +195,7 @@ impl Registry {
         Some(served(id, sets, fingerprint))
     }
 
-    /// Starts the loop of a set of keys. What was decided under the keys before stands until it has decided.
+    /// Starts the loop of a set of keys. The decision made with the previous keys is used until the loop has decided.
     fn begin(&self, set: &Set, before: Option<State>) {
         if let Serving::Running { workload, stop } = &set.serving {
             if let Some(before) = before.filter(State::is_ok) {
@@ -210,7 +214,7 @@ impl DecisionProvider for Registry {
             if let Some(answer) = self.known(id, fingerprint, now) {
                 return answer;
             }
-            // Read while nobody else waits; who asks for the same meanwhile reads it from the same cache.
+            // Read without holding the lock. If others request the same, they read it from the same cache.
             let edition = Arc::clone(&self.catalogue.borrow());
             let set = self.set(id, metadata, &edition, now);
             if let Some(answer) = self.admit(id, set, &edition) {
@@ -231,7 +235,7 @@ impl DecisionProvider for Registry {
 // === impl Set ===
 
 impl Set {
-    /// Whether it is kept beside the current one: a patch may be under way.
+    /// Whether it is kept next to the current one, because a patch may be in progress.
     fn stays(&self, current: u64, now: Time) -> bool {
         self.fingerprint == current || now.since(self.last_asked) <= PATCHING && self.fingerprint != 0
     }
@@ -248,7 +252,7 @@ impl Set {
     }
 }
 
-/// What is said of several sets of metadata that are asked for under one identity for longer than a patch takes.
+/// The fault reported when several sets of metadata use one identity for longer than a patch takes.
 fn shared_name(sets: usize, id: &WorkloadId) -> Fault {
     let found = format!("{sets} different sets of metadata for metric '{}' of one ScaledObject", id.metric());
     let expected = format!(
@@ -258,12 +262,12 @@ fn shared_name(sets: usize, id: &WorkloadId) -> Fault {
     Fault::in_words("metricName", found, expected)
 }
 
-/// The set that KEDA asked with last.
+/// The set that KEDA used last.
 fn newest(sets: &[Set]) -> Option<&Set> {
     sets.iter().max_by_key(|set| set.last_asked)
 }
 
-/// How long two sets have been asked for side by side.
+/// How long two sets have been used side by side.
 fn overlap(sets: &[Set]) -> Span {
     let newest_since = sets.iter().map(|set| set.first_asked).max();
     let oldest_until = sets.iter().map(|set| set.last_asked).min();
@@ -273,7 +277,7 @@ fn overlap(sets: &[Set]) -> Span {
     }
 }
 
-/// Ends the sets that have not been asked for while a patch may be under way.
+/// Ends the sets that have not been used for longer than a patch takes.
 fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     sets.retain(|set| {
         let keep = set.stays(current, now);
@@ -284,7 +288,7 @@ fn drop_outdated(sets: &mut Vec<Set>, current: u64, now: Time) {
     });
 }
 
-/// What is answered for the set of this fingerprint, unless several stand side by side for too long.
+/// The answer for the set with this fingerprint, unless several have coexisted for too long.
 fn served(id: &WorkloadId, sets: &[Set], fingerprint: u64) -> Result<Served, Refusal> {
     let set = sets.iter().find(|set| set.fingerprint == fingerprint);
     let Some(set) = set.filter(|_| overlap(sets) <= PATCHING) else {
@@ -303,7 +307,7 @@ fn starting() -> Blind {
     Blind::Warming { missing: "the first read of its history".to_owned() }
 }
 
-/// A value that differs where the keys differ that are read; never 0, which stands for "to be read again".
+/// A value that changes when any used key changes; never 0, which means "read again".
 fn fingerprint(metadata: &HashMap<String, String>) -> u64 {
     let mut hasher = DefaultHasher::new();
     read_keys(metadata).hash(&mut hasher);

@@ -1,4 +1,7 @@
-//! One question at a time, asked once for everybody who waits for its answer.
+//! Runs one query at a time, once for everyone who waits for its answer.
+//!
+//! Thousands of workloads may share a query, and the data source must see it only once. A waiting caller gets the
+//! newest value when its time is up; the running query is never cancelled for that.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,18 +12,18 @@ use tokio::time::Instant;
 use crate::source::feed::SET_BACK;
 use crate::units::Time;
 
-/// A value that is renewed for ever later instants, by at most one task at a time, from a state `S` that only
-/// that task touches.
+/// A value that is renewed for later and later instants, by at most one task at a time, with a state `S` that only
+/// that task uses.
 pub(super) struct SingleFlight<S, V> {
     state: Arc<Mutex<S>>,
     view: watch::Sender<View<V>>,
-    /// Held from before the state is taken until the value is there to be seen: who renewed next with the value before
-    /// would put it back.
+    /// Held from before the state is locked until the new value is published. Otherwise the next renewal could start
+    /// from the old value and put it back.
     turn: Arc<Mutex<()>>,
 }
 
 struct View<V> {
-    /// The last instant it was renewed for, whether that worked or not.
+    /// The last instant it was renewed for, successfully or not.
     tried: Option<Time>,
     value: V,
 }
@@ -36,7 +39,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
         })
     }
 
-    /// The state, where no renewal is under way.
+    /// The state, if no renewal is running.
     pub(super) fn idle(&self) -> Option<OwnedMutexGuard<S>> {
         Arc::clone(&self.state).try_lock_owned().ok()
     }
@@ -51,22 +54,22 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
         self.view.borrow().value.clone()
     }
 
-    /// The value renewed for `at` by `renew`, or the newest there is at `by`; a renewal under way goes on.
+    /// The value renewed for `at` by `renew`, or the newest one at `by`; a running renewal continues.
     pub(super) async fn at<F, R>(self: &Arc<Self>, at: Time, by: Instant, renew: R) -> V
     where
         R: FnOnce(OwnedMutexGuard<S>, V) -> F + Send + 'static,
         F: Future<Output = V> + Send + 'static,
     {
         let mut view = self.view.subscribe();
-        // A try long after `at` means that the clock was set back.
+        // If the last renewal is far after `at`, the clock was set back.
         let is_there =
             |view: &View<V>| view.tried.is_some_and(|tried| tried >= at && tried.since(at) <= SET_BACK);
         let wait = async {
             tokio::select! {
                 biased;
                 () = async { drop(view.wait_for(is_there).await) } => {}
-                // The turn is waited for, not tried: it is given back after the value is seen, and who came between
-                // the two would wait for a change that nobody makes.
+                // It waits for the turn instead of trying it. The turn is released after the value is published; a
+                // task that arrived in between would otherwise wait for a change that never comes.
                 turn = Arc::clone(&self.turn).lock_owned() => {
                     if is_there(&self.view.borrow()) {
                         return;
@@ -75,7 +78,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
                     let renewal = tokio::spawn(async move {
                         let state = Arc::clone(&flight.state).lock_owned().await;
                         let old = flight.newest();
-                        // A panic is this one question's failure; whoever waits goes on with what was known.
+                        // A panic fails only this query; those who wait continue with the old value.
                         let value = tokio::spawn(renew(state, old.clone())).await.unwrap_or(old);
                         flight.view.send_replace(View { tried: Some(at), value });
                         drop(turn);
@@ -84,7 +87,7 @@ impl<S: Send + 'static, V: Clone + Send + Sync + 'static> SingleFlight<S, V> {
                 }
             }
         };
-        // Running out of patience is no failure: the newest value counts, and its age is known.
+        // A timeout is not a failure: the newest value is used, and its age is known.
         let _ = tokio::time::timeout_at(by, wait).await;
         self.newest()
     }
@@ -130,7 +133,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn no_value_is_put_back_by_who_comes_late() {
-        // As the readers do: what was renewed for an instant already is left as it is.
+        // As the readers do: a value that was already renewed for an instant is not renewed again.
         let flight = SingleFlight::new(Time::MIN, Time::MIN);
         for second in 0..2_000 {
             let at = Time::from_epoch(second);

@@ -1,21 +1,21 @@
-//! Which pods are a workload's, and the questions that `leadTime: auto` asks of kube-state-metrics about them.
+//! Which pods belong to a workload, and the queries about them that `leadTime: auto` sends to kube-state-metrics.
 //!
-//! Pods are told by the name of what is scaled, the ScaledObject's unless said otherwise: those of a Deployment or of a
-//! Rollout are `NAME-<hash>-<five letters>`, a StatefulSet's `NAME-<number>`. A neighbour whose name begins alike is
-//! left out by that, and by its owner where kube-state-metrics tells owners.
+//! Pods are identified by the name of the scaled object, which is that of the ScaledObject by default: pods of a
+//! Deployment or a Rollout are `NAME-<hash>-<five letters>`, those of a StatefulSet `NAME-<number>`. This excludes
+//! workloads whose names only start the same; so does the owner, if kube-state-metrics reports owners.
 
 use crate::policy::{Target, TargetKind, WorkloadId};
 
-/// The pods of one workload, as PromQL asks for them.
+/// The pods of one workload, for PromQL queries.
 pub(crate) struct Pods {
-    /// Label matchers: the namespace, and names that such pods may have.
+    /// Label matchers: the namespace, and the names that such pods may have.
     matchers: String,
-    /// Pods of those names that belong to somebody else.
+    /// Pods with such names that belong to other workloads.
     foreign: String,
 }
 
-/// How long the pods started within the last half hour took from creation to readiness (their 90th percentile), and
-/// how many pods are ready.
+/// The time from creation to readiness of the pods started within the last half hour (90th percentile), and the
+/// number of ready pods.
 pub(super) fn start_queries(id: &WorkloadId, target: &Target) -> [String; 2] {
     let pods = Pods::of(id.namespace(), target.name_under(id.name()), target.kind);
     let created = pods.all("kube_pod_created", "");
@@ -29,7 +29,8 @@ pub(super) fn start_queries(id: &WorkloadId, target: &Target) -> [String; 2] {
 // === impl Pods ===
 
 impl Pods {
-    /// The pods of what has that name, of any kind where none is given; both are names that Kubernetes admits.
+    /// The pods of the object with that name, of any kind if none is given. Both strings must be valid Kubernetes
+    /// names.
     pub(crate) fn of(namespace: &str, name: &str, kind: Option<TargetKind>) -> Self {
         let ending = match kind {
             None => "([a-z0-9]+-[a-z0-9]{5}|[0-9]+)",
@@ -39,7 +40,7 @@ impl Pods {
         let space = format!("namespace=\"{namespace}\"");
         let matchers = format!("{space},pod=~\"{}-{ending}\"", name.replace('.', "[.]"));
         let owner = format!("owner_name!=\"{name}\"");
-        // A pod of a Deployment or of a Rollout belongs to a ReplicaSet, and that to it.
+        // A pod of a Deployment or a Rollout is owned by a ReplicaSet, which is owned by the workload.
         let set = format!("kube_pod_owner{{{matchers},owner_kind=\"ReplicaSet\"}}");
         let foreign = format!(
             "(kube_pod_owner{{{matchers},owner_kind!=\"ReplicaSet\",{owner}}} or label_replace({set}, \"replicaset\", \
@@ -48,12 +49,13 @@ impl Pods {
         Pods { matchers, foreign }
     }
 
-    /// A metric of all pods that are named so, once for each: several instances of kube-state-metrics tell of the same.
+    /// A metric of all pods with such names, once per pod: several instances of kube-state-metrics report the same
+    /// pods.
     pub(crate) fn all(&self, metric: &str, more: &str) -> String {
         format!("max by (namespace, pod) ({metric}{{{}{more}}})", self.matchers)
     }
 
-    /// Of a vector by namespace and pod, what belongs to the workload.
+    /// The part of a vector by namespace and pod that belongs to the workload.
     pub(crate) fn own(&self, vector: &str) -> String {
         format!("{vector} unless on (namespace, pod) {}", self.foreign)
     }

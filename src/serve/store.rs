@@ -1,9 +1,10 @@
-//! What outlives the process: which workloads were asked for, and the series that were read for them.
+//! What persists across restarts: the requested workloads, and the series read for them.
 //!
-//! Nothing depends on it. A file that is missing, torn, of another version or about something else is reported and
+//! Nothing depends on it. A file that is missing, damaged, of another version or for something else is reported and
 //! ignored, and everything is read again; the decisions are the same. Several servers may share one directory: each
-//! file is written whole under a name of its own and then renamed, and servers with the same history write the same.
-//! Keys that may hold secrets are never written, and only the owner may read the rest. Everything here blocks.
+//! file is written completely under a unique name and then renamed, and servers with the same history write the same
+//! content. Keys that may contain secrets are never written, and only the owner may read the rest. All functions here
+//! block.
 
 mod frame;
 
@@ -24,44 +25,44 @@ use crate::policy::{WorkloadId, read_keys};
 use crate::source::feed::FeedKey;
 use crate::units::{Span, Time, stable_hash};
 
-/// A directory of kept files.
+/// A directory of persisted files.
 pub(super) struct Store {
     dir: PathBuf,
-    /// Tells the unfinished files of this process from those of its neighbours.
+    /// Distinguishes the unfinished files of this process from those of its neighbours.
     tag: u64,
     files: AtomicU64,
 }
 
-/// What a kept series must be about to be taken up.
+/// What a persisted series must be about to be used.
 #[derive(Debug, Clone)]
 pub(super) struct SeriesKey(String);
 
-/// A workload as it was asked for.
+/// A workload as it was requested.
 pub(super) struct StoredWorkload {
     pub id: WorkloadId,
     pub metadata: HashMap<String, String>,
 }
 
-/// The version of everything in the directory.
+/// The version of all file formats in the directory.
 const VERSION: u64 = 1;
 const WORKLOADS: &str = "workloads.json";
 const SERIES: &str = "series";
 const FRAME: &str = ".series";
 const UNFINISHED: &str = ".unfinished";
-/// More than any list of workloads takes.
+/// More than any list of workloads needs.
 const MOST_BYTES: u64 = 1 << 30;
-/// Files that nobody wrote for so long are of workloads that are gone, or were never finished.
+/// Files not written for this long belong to workloads that are gone, or were never finished.
 const UNUSED: Span = Span::days(7);
 
 // === impl SeriesKey ===
 
 impl SeriesKey {
-    /// The series of `key` as it comes from `origin`, with samples that are `settle` old.
+    /// The series of `key` from `origin`, with samples that settle after `settle`.
     pub(super) fn new(key: &FeedKey, settle: Span, origin: &str) -> Self {
         SeriesKey(format!("{}\n{}\n{origin}", key.identity(), settle.as_seconds()))
     }
 
-    /// A name for its file; that two share one costs a read, since the whole key stands in the file.
+    /// The file name. If two series share one, that only costs a read, because the file contains the whole key.
     fn file(&self) -> String {
         format!("{SERIES}/{:016x}{FRAME}", stable_hash(&self.0))
     }
@@ -70,7 +71,7 @@ impl SeriesKey {
 // === impl Store ===
 
 impl Store {
-    /// Opens a directory, which is made where it is missing; `None` where it cannot be used, which is reported.
+    /// Opens a directory and creates it if it is missing; `None` if it cannot be used, which is logged.
     pub(super) fn open(dir: &Path, now: Time) -> Option<Self> {
         let series = dir.join(SERIES);
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&series);
@@ -84,7 +85,7 @@ impl Store {
         Some(store)
     }
 
-    /// The workloads kept; none where there is no usable file.
+    /// The persisted workloads; none if there is no usable file.
     pub(super) fn workloads(&self) -> Vec<StoredWorkload> {
         let known = |bytes: Vec<u8>| {
             let value: Value = serde_json::from_slice(&bytes).map_err(|e| format!("it is no JSON: {e}"))?;
@@ -96,20 +97,20 @@ impl Store {
         self.usable(WORKLOADS, read).unwrap_or_default()
     }
 
-    /// Keeps the workloads, each as [`row`] made it.
+    /// Writes the workloads, each as made by [`row`].
     pub(super) fn keep_workloads(&self, rows: &[Arc<str>]) {
         let text = format!("{{\"version\":{VERSION},\"workloads\":[\n{}\n]}}\n", rows.join(",\n"));
         self.write(WORKLOADS, text.as_bytes());
     }
 
-    /// The series kept under a key.
+    /// The series persisted under a key.
     pub(super) fn series(&self, key: &SeriesKey) -> Option<Series> {
         let name = key.file();
         let read = self.read(&name).and_then(|bytes| bytes.map(|b| frame::decode(&b, &key.0)).transpose());
         self.usable(&name, read)
     }
 
-    /// Keeps a series.
+    /// Writes a series.
     pub(super) fn keep_series(&self, key: &SeriesKey, series: &Series) {
         self.write(&key.file(), &frame::encode(&key.0, series));
     }
@@ -133,7 +134,7 @@ impl Store {
         read.map(|_| Some(bytes)).map_err(|error| error.to_string())
     }
 
-    /// Writes a file whole, or leaves the one that was there.
+    /// Writes a whole file, or leaves the previous one.
     fn write(&self, name: &str, bytes: &[u8]) {
         let count = self.files.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.dir.join(format!("{:016x}-{count}{UNFINISHED}", self.tag));
@@ -150,7 +151,7 @@ impl Store {
         }
     }
 
-    /// Removes what nobody writes any more; only files that carry our names.
+    /// Removes files that nobody writes any more; only files with our names.
     pub(super) fn tidy(&self, now: Time) {
         for folder in [self.dir.clone(), self.dir.join(SERIES)] {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -168,7 +169,7 @@ impl Store {
     }
 }
 
-/// What is kept of a workload: who it is, and the keys that a policy is made of.
+/// What is persisted about a workload: its identity, and the keys that a policy is made from.
 pub(super) fn row(id: &WorkloadId, metadata: &HashMap<String, String>) -> Arc<str> {
     let (namespace, name, metric) = (id.namespace(), id.name(), id.metric());
     json!({ "namespace": namespace, "name": name, "metric": metric, "metadata": read_keys(metadata) })

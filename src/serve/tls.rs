@@ -1,4 +1,7 @@
-//! The server's side of TLS: certificate, client authority, and their renewal without a restart.
+//! The server's side of TLS: certificate, client CA, and their renewal without a restart.
+//!
+//! The files are read again while the server runs, and new connections use the newest certificate. A faulty renewal
+//! never replaces a working certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +19,19 @@ use tokio_util::sync::CancellationToken;
 use crate::source::config::GrpcTls;
 use crate::source::secret::read_small;
 
-/// How often the files are looked at: cert-manager renews weeks ahead and a mounted Secret lags by a minute.
+/// How often to check the files: cert-manager renews weeks ahead, and a mounted Secret is updated with up to a
+/// minute's delay.
 const RELOAD: Duration = Duration::from_secs(5);
-/// The longest a client may take to shake hands while it holds one of the places for connections.
+/// The longest a client's handshake may take while it holds a connection permit.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Shakes hands with the newest certificate.
+/// Performs handshakes with the newest certificate.
 #[derive(Clone)]
 pub(super) struct Tls {
     current: watch::Receiver<Arc<rustls::ServerConfig>>,
 }
 
-/// The content of the files.
+/// The contents of the files.
 #[derive(PartialEq)]
 struct Pems {
     cert: Vec<u8>,
@@ -35,10 +39,10 @@ struct Pems {
     client_ca: Option<Vec<u8>>,
 }
 
-/// Whether the files make a certificate that can be served.
+/// Checks whether the files contain a usable certificate.
 ///
 /// # Errors
-/// The reason, with the key of the configuration and without the content of any file.
+/// The reason, with the configuration key and without any file content.
 pub fn check(files: &GrpcTls) -> Result<(), String> {
     Pems::read(files)?.build().map(drop)
 }
@@ -46,8 +50,8 @@ pub fn check(files: &GrpcTls) -> Result<(), String> {
 // === impl Tls ===
 
 impl Tls {
-    /// Reads the files, and reads them again as long as `shutdown` has not fired. A change that is faulty, or half
-    /// done, is logged and the former certificate stays.
+    /// Reads the files, and reads them again until `shutdown` fires. If a change is faulty or incomplete, it is
+    /// logged and the previous certificate stays in use.
     pub(super) fn load(files: GrpcTls, shutdown: CancellationToken) -> Result<Self, String> {
         let pems = Pems::read(&files)?;
         let (newest, current) = watch::channel(pems.build()?);
@@ -94,7 +98,7 @@ impl Pems {
         })
     }
 
-    /// Takes changed files into use; where they are faulty, or changed by half, what was there before stays.
+    /// Puts changed files into use; if they are faulty or incomplete, the previous ones stay.
     fn renewed(
         &mut self,
         files: &GrpcTls,
@@ -130,10 +134,10 @@ impl Pems {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        // A key that does not belong to the certificate is refused here.
+        // A key that does not belong to the certificate is rejected here.
         let mut config =
             builder.with_single_cert(chain, key).map_err(|e| format!("grpc.tls.cert and key: {e}"))?;
-        // gRPC clients refuse a server that does not choose HTTP/2.
+        // gRPC clients reject a server that does not negotiate HTTP/2.
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Arc::new(config))
     }
@@ -175,7 +179,7 @@ mod tests {
         let former = Arc::clone(&current.borrow());
         let is_former = || Arc::ptr_eq(&former, &current.borrow());
         assert!(pems.renewed(&files, &newest).is_ok() && is_former(), "nothing has changed");
-        // A certificate whose key has not come yet.
+        // A certificate whose key has not arrived yet.
         written(dir.path(), "cert");
         let reason = pems.renewed(&files, &newest).expect_err("they do not belong together");
         assert!(reason.contains("grpc.tls.cert and key") && is_former(), "{reason}");

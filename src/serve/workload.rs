@@ -1,8 +1,8 @@
-//! One workload's loop: observe, follow the forecasts, decide, publish; it waits for no fit.
+//! One workload's loop: observe, update the forecasts, decide, publish. It never waits for a fit.
 //!
-//! Forecasts belong to [`SharedForecast`], which all workloads that learn the same share; what a workload adds are its
-//! terms, of which the price of a promise is found in the background as well. A turn takes what is published,
-//! decides and lets go of it. What is published later is decided on at once, for the same instant.
+//! Forecasts belong to [`SharedForecast`], which all workloads that learn from the same data share. A workload adds
+//! its own terms, of which the price of a target is computed in the background too. A turn takes what is published,
+//! decides and releases it. When something is published later, the loop decides again at once, for the same instant.
 
 mod learning;
 mod observe;
@@ -37,27 +37,27 @@ pub(super) struct Workload {
     backends: Vec<Arc<dyn Backend>>,
     /// One for each signal.
     forecasts: Vec<Arc<SharedForecast>>,
-    /// How they are insured.
+    /// How the forecasts are insured.
     terms: watch::Sender<Terms>,
     pricing: Errand<(FitInput, FitId)>,
     looks: Looks,
     warm_by: Time,
     state: watch::Sender<State>,
     ticked: watch::Sender<Option<Ticked>>,
-    /// The metadata, where it may be shown.
+    /// The metadata, if it may be shown.
     keys: BTreeMap<String, String>,
-    /// The answers that differed from the one before, for the page.
+    /// Answers that differed from the previous one, for the page.
     changes: Mutex<VecDeque<Change>>,
     /// What its forecast has been worth.
     worth: watch::Sender<Option<Worth>>,
 }
 
-/// How far a loop has come.
+/// The progress of a loop.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticked {
-    /// The last instant decided for.
+    /// The last instant a decision was made for.
     pub at: Time,
-    /// Whether it was decided on every fit that was due by then.
+    /// Whether all fits that were due by then were used.
     pub is_complete: bool,
 }
 
@@ -66,7 +66,7 @@ struct Carried {
     previous: Option<Replicas>,
     short_since: Option<Time>,
     ledger: Option<Ledger>,
-    /// What is being made and has not been decided on.
+    /// What is being computed and has not been used in a decision yet.
     awaited: Vec<Published>,
 }
 
@@ -76,14 +76,14 @@ struct Basis {
     awaited: Vec<Published>,
 }
 
-/// Changes kept for the page: a day of a restless workload.
+/// Changes kept for the page: one day of a volatile workload.
 const MOST_CHANGES: usize = 64;
-/// How long a turn waits for all its answers together before it decides on what is there: well within KEDA's poll of
-/// 30 s, and more than a healthy Prometheus takes for weeks of history.
+/// How long a turn waits for all its queries together before it decides with what it has: well within KEDA's polling
+/// interval of 30 s, and more than a healthy Prometheus needs for weeks of history.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-/// A decision is renewed at each poll; one that missed so many is not answered with any more.
+/// A decision is renewed at each poll; one that missed this many renewals is no longer used in an answer.
 const MOST_MISSED: i64 = 4;
-/// The least age at which a decision is refused: two of KEDA's polls.
+/// The minimum age at which a decision is too old: two of KEDA's polling intervals.
 const LEAST_AGE: Span = Span::MINUTE;
 
 // === impl Workload ===
@@ -125,7 +125,7 @@ impl Workload {
         Arc::clone(&self.policy)
     }
 
-    /// Takes a state from elsewhere, until the loop has one of its own.
+    /// Uses a state from elsewhere until the loop has its own.
     pub(super) fn stand_by(&self, state: State) {
         drop(self.state.send_replace(state));
     }
@@ -134,33 +134,33 @@ impl Workload {
         self.state.subscribe()
     }
 
-    /// How far its loop has come.
+    /// The progress of its loop.
     pub(super) fn ticked(&self) -> watch::Receiver<Option<Ticked>> {
         self.ticked.subscribe()
     }
 
-    /// The distance of the instants that it is decided for.
+    /// The spacing of the instants it decides for.
     pub(super) fn grid(&self) -> Span {
         self.policy.signals.iter().map(|s| s.poll_step).min().unwrap_or(Step::QUARTER_MINUTE).span()
     }
 
-    /// The age up to which a decision is answered with.
+    /// The maximum age of a decision in an answer.
     pub(super) fn most_age(&self) -> Span {
         Span::seconds(MOST_MISSED * self.grid().as_seconds()).max(LEAST_AGE)
     }
 
-    /// The load of the first signal, as far as it was read.
+    /// The load of the first signal, as far as it has been read.
     pub(super) fn load(&self, shared: &Shared) -> Option<Arc<Series>> {
         let (s, b) = self.policy.signals.first().zip(self.backends.first())?;
         shared.hub.newest(&feed_key(b, s, &s.query, s.window), s.settle)
     }
 
-    /// What its forecast has been worth since this server began.
+    /// What its forecast has been worth since this server started.
     pub(super) fn worth(&self) -> Option<Worth> {
         *self.worth.borrow()
     }
 
-    /// Everything known of it.
+    /// Everything known about it.
     pub(super) fn story(&self, shared: &Shared) -> Story {
         let has_turned = self.ticked.borrow().is_some();
         let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
@@ -175,8 +175,8 @@ impl Workload {
         }
     }
 
-    /// The decision that can be had without asking anybody: where all it needs is in memory, because others ask for the
-    /// same.
+    /// A decision without any query, if everything it needs is in memory because other workloads use the same
+    /// queries.
     pub(super) fn remembered(&self, shared: &Shared) -> Option<Decision> {
         let at = shared.clock.now().floor_to(self.grid(), Span::ZERO);
         let observations = self.observe_remembered(shared, at)?;
@@ -188,7 +188,7 @@ impl Workload {
             return None;
         }
         let decision = decide(&prepared, &observations, &self.policy, at).ok()?;
-        // What is old is asked for anew before it is answered with.
+        // Old data is queried again before it is used for an answer.
         decision.rung.is_current().then_some(decision)
     }
 
@@ -199,7 +199,7 @@ impl Workload {
         loop {
             let at = shared.clock.now().floor_to(grid, Span::ZERO);
             let previous = carried.previous;
-            // A task of its own, so that a panic ends one turn of one workload and nothing else.
+            // A separate task, so that a panic ends only one turn of one workload.
             let mut turn = tokio::spawn(Arc::clone(&self).turn(Arc::clone(&shared), carried, at));
             carried = tokio::select! {
                 done = &mut turn => done.unwrap_or_else(|error| {
@@ -230,8 +230,8 @@ impl Workload {
         if !matches!(*self.state.borrow(), Err(Blind::Warming { .. })) {
             return next;
         }
-        // Who still has no answer does not wait for the next point to hear what has come in meanwhile, nor for a fit
-        // longer than it has to.
+        // A workload without an answer does not wait for the next grid point if new data has arrived, nor longer for
+        // a fit than it has to.
         let soon =
             if is_complete { now + Span::seconds(1) } else { self.warm_by.max(now + Span::seconds(1)) };
         soon.min(next)
@@ -252,7 +252,8 @@ impl Workload {
         carried
     }
 
-    /// The forecasts followed to what was observed, under the terms known; what is due beyond them is begun.
+    /// The forecasts with the observations folded in, under the current terms. Starts the fits and prices that are
+    /// due.
     fn basis(self: &Arc<Self>, shared: &Shared, observations: &Observations, at: Time) -> Basis {
         let mut late: Vec<Late> = Vec::new();
         let mut forecasts: Vec<Option<Forecast>> = Vec::with_capacity(self.forecasts.len());
@@ -270,7 +271,7 @@ impl Workload {
             if let (Some(Ok(_)), Some(fit)) = (&forecast, standing.fit) {
                 point = point.max(Some(fit.point));
                 late.extend(self.price(shared, seen, fit));
-                // While it may still warm up, a promise is not answered with another's price.
+                // During warm-up a target gets no default price: the forecast is used once its price is known.
                 let is_unpriced = at < self.warm_by && self.terms.borrow().never_had(&self.policy, signal);
                 forecast = forecast.filter(|_| !is_unpriced);
             }
@@ -291,7 +292,7 @@ impl Workload {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers an answer that differs from the one before.
+    /// Records an answer that differs from the previous one.
     fn note(&self, decision: &Decision) {
         let mut changes = self.changes();
         if changes.back().is_some_and(|last| last.replicas == decision.replicas) {
@@ -317,7 +318,7 @@ impl Carried {
     }
 }
 
-/// Ends with the first of them; never where there is none.
+/// Completes with the first of them; never if there are none.
 async fn any(mut awaited: Vec<Published>) {
     std::future::poll_fn(|context| {
         if awaited.iter_mut().any(|published| published.as_mut().poll(context).is_ready()) {

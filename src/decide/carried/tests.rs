@@ -1,11 +1,12 @@
-//! What counts after a month of a service that is known by construction.
+//! Which load per replica is used after a month of a service with known capacity.
 
 use super::*;
 use crate::history::SignalHistory;
 use crate::policy::Keys;
 use crate::units::Step;
 
-/// Cores that a request a second costs, and that a replica requests: at 70 % it carries 70 requests a second.
+/// Cores that one request per second costs, and cores that a replica requests: at 70 % it carries 70 requests a
+/// second.
 const COST: f64 = 0.01;
 const REQUEST: f64 = 1.0;
 const END: Time = Time::from_epoch(1_764_547_200);
@@ -16,8 +17,8 @@ fn policy(threshold: &str, more: &[(&str, &str)]) -> Policy {
     Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
 }
 
-/// 28 days before `end` of four replicas whose load swings by the day; a request costs `cost(at)` times the usual, and
-/// `template(at)` runs.
+/// 28 days before `end` of four replicas whose load varies over the day. A request costs `cost(at)` times the usual,
+/// and `template(at)` runs.
 fn seen(end: Time, cost: impl Fn(Time) -> f64, template: impl Fn(Time) -> Option<f64>) -> Observations {
     let begin = end - SERVICE_WINDOW;
     let step = Step::new(SERVICE_STEP).expect("a step");
@@ -60,7 +61,7 @@ fn advice_counts_for_nothing_and_auto_for_what_was_learned() {
     assert!((found - 68.0).abs() < 1.5, "(0.7 - 0.02) / 0.01: {found}");
     assert_eq!(used(&observations, &advised, END), 50.0);
     assert!((used(&observations, &policy("50", &[("capacity", "auto")]), END) - found).abs() < 0.5);
-    // Within half and twice what was given.
+    // Limited to between half and twice the configured threshold.
     assert_eq!(used(&observations, &policy("20", &[("capacity", "auto")]), END), 40.0);
     assert_eq!(used(&observations, &policy("200", &[("capacity", "auto")]), END), 100.0);
     // A rollout that cannot be seen cannot be waited for.
@@ -121,7 +122,7 @@ fn dearer_requests_count_at_once_and_cheaper_ones_in_steps() {
 fn a_new_template_takes_a_step_towards_fewer_replicas_back() {
     let auto = policy("50", &[("capacity", "auto")]);
     let observations = seen(END, |_| 0.5, |_| Some(1.0));
-    // Thirteen fits ago nothing was known: the newest is still a step.
+    // Thirteen fits ago nothing was known: the newest value is still one step.
     let young = Observations {
         service: observations.service.as_deref().map(|service| {
             let ready = service.ready.as_ref().map(|ready| ready.window(END - Span::days(18), END));

@@ -1,4 +1,4 @@
-//! Decisions in trouble, and the words for them.
+//! Conditions of decisions, and their texts.
 
 use super::*;
 use crate::decide::{Need, Prepared, decide};
@@ -14,7 +14,7 @@ fn measured(pairs: &[(&str, &str)]) -> Policy {
     policy(&[&[("query", "load"), ("threshold", "10")], pairs].concat())
 }
 
-/// A decision by the load now.
+/// A decision based on the load now.
 fn by_load(replicas: u32, notes: Vec<Note>) -> Decision {
     let replicas = Replicas::new(replicas).expect("small");
     let needs = vec![Need { contributor: Contributor::Reactive, replicas, counts: true }];
@@ -49,7 +49,7 @@ fn the_limit_is_told_when_it_is_reached_and_not_only_when_it_is_passed() {
     let full = &Condition::of(&by_load(40, Vec::new()), &policy)[0];
     assert_eq!(full.to_string(), "all 40 replicas that maxReplicas allows are needed");
     assert_eq!(names(&by_load(39, Vec::new()), &policy), ["healthy"]);
-    // A workload of one size is at its limit always, and that says nothing.
+    // A workload with a fixed size is always at its limit; that is not worth reporting.
     let fixed = measured(&[("minReplicas", "3"), ("maxReplicas", "3")]);
     assert_eq!(names(&by_load(3, Vec::new()), &fixed), ["healthy"]);
 }

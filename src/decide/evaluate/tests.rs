@@ -1,4 +1,4 @@
-//! A source that comes back with a part of the load lowers nothing until its query's range has refilled.
+//! A source that comes back with part of the load lowers nothing until its query's range has refilled.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn replicas(seen: &Observations, policy: &Policy, now: Time) -> u32 {
     answer(seen, policy, now).expect("a decision").replicas.get()
 }
 
-/// As it was recorded: 545 a second, four minutes without Prometheus, then 45 and 297.
+/// What was recorded: 545 a second, four minutes without Prometheus, then 45 and 297.
 fn returned() -> [f64; 9] {
     [545.0, 545.0, 272.0, GAP, GAP, GAP, 45.0, 297.0, 545.0]
 }
@@ -48,7 +48,7 @@ fn a_rate_that_refills_lowers_nothing() {
         (&[][..], 1),
         (&[("mode", "predictive")], 1),
         (&[("minReplicas", "0"), ("activationThreshold", "100")], 0),
-        // A sample that was low while the range refilled says nothing of an idle minute.
+        // A sample that was low while the range refilled does not count as an idle minute.
         (&[("minReplicas", "0"), ("scaleToZeroAfter", "1m"), ("activationThreshold", "300")], 1),
     ] {
         let policy = policy(more);
@@ -78,7 +78,7 @@ fn the_values_that_decayed_before_a_gap_are_not_held() {
 
 #[test]
 fn questions_that_failed_and_a_start_of_the_source_hold_what_was_needed() {
-    // The outage was shorter than the range: no slot is missing.
+    // The outage was shorter than the range, so no slot is missing.
     let values = [545.0, 545.0, 300.0, 100.0];
     let mut seen = seen(&values, (at(3), 100.0));
     assert_eq!(replicas(&seen, &policy(&[]), at(3)), 3);
@@ -88,7 +88,7 @@ fn questions_that_failed_and_a_start_of_the_source_hold_what_was_needed() {
     let gap = Interruption { from: Some(at(1)), returned: Some(at(3)), until: Some(at(3)) };
     seen.signals[0].interrupted = Some(gap);
     assert_eq!(replicas(&seen, &policy(&[]), at(3)), 17);
-    // What was answered before counts as well, by a forecast or a schedule.
+    // A previous answer made by a forecast or a schedule counts as well.
     seen.previous = Replicas::new(25).ok();
     assert_eq!(replicas(&seen, &policy(&[]), at(3)), 25);
     seen.signals[0].interrupted = Some(Interruption { until: None, returned: None, ..gap });
@@ -116,7 +116,7 @@ fn seen_at(before: &Observations, values: &[f64], now: Time) -> Observations {
     seen
 }
 
-/// A second signal beside a load of 545, which asks for 17 replicas.
+/// A second signal next to a load of 545, which needs 17 replicas.
 fn with_second(history: SignalHistory) -> (Observations, Policy) {
     let mut policy = policy(&[]);
     policy.signals.push(policy.signals[0].clone());
@@ -136,7 +136,7 @@ fn a_further_signal_that_never_had_data_stops_nobody() {
     assert_eq!(decision.replicas.get(), 17);
     let told: Vec<_> = decision.notes.iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|note| note.contains("signal 2 of the policy never had a value")), "{told:?}");
-    // Nor does it keep a workload awake: there is no work that it could have told of.
+    // Nor does it keep a workload awake: it cannot have reported any work.
     let (mut asleep, mut zero) = with_second(empty());
     zero.limits.min = Replicas::ZERO;
     asleep.signals[0] = self::seen(&[0.0; 4], (at(3), 0.0)).signals[0].clone();
@@ -145,20 +145,20 @@ fn a_further_signal_that_never_had_data_stops_nobody() {
 
 #[test]
 fn a_further_signal_that_is_unknown_is_not_absent() {
-    // Not read, for its source fails.
+    // It was not read, because its source fails.
     let (seen, policy) = with_second(SignalHistory::default());
     assert!(answer(&seen, &policy, at(3)).is_err());
-    // Its source has just begun, and may have known values before.
+    // Its source has just started, and may have had values before.
     let (seen, policy) = with_second(SignalHistory { source_began: Some(at(2)), ..empty() });
     assert!(answer(&seen, &policy, at(3)).is_err());
-    // What it needed last is held, however long ago that was.
+    // Its last need is kept, however long ago that was.
     let lost = SignalHistory {
         load: Some(Arc::new(Series::from_values(at(-300), Step::MINUTE, [900.0; 2]))),
         ..SignalHistory::default()
     };
     let (seen, policy) = with_second(lost);
     assert_eq!(replicas(&seen, &policy, at(3)), 27);
-    // The workload's own query is no further signal.
+    // The workload's own query is not an additional signal.
     let (mut seen, policy) = with_second(empty());
     seen.signals.swap(0, 1);
     assert!(answer(&seen, &policy, at(3)).is_err());
@@ -166,7 +166,7 @@ fn a_further_signal_that_is_unknown_is_not_absent() {
 
 #[test]
 fn a_target_that_is_away_for_less_than_the_range_lowers_nothing() {
-    // 45 seconds without a sample, then a counter that begins anew: the query is never empty.
+    // 45 seconds without a sample, then a counter that restarts from zero: the query is never empty.
     let decayed = [(6, 420.0), (8, 300.0), (9, 270.0), (16, 500.0)];
     let policy = policy(&[]);
     let begun = at(0) + Span::minutes(3);
@@ -185,7 +185,7 @@ fn a_target_that_is_away_for_less_than_the_range_lowers_nothing() {
         seen.signals[0].counters = counters(slot);
         let decision = answer(&seen, &policy, quarter(slot)).expect("a decision");
         assert_eq!(decision.replicas.get(), 17, "{slot}: {decision}");
-        // Who has just begun knows the history.
+        // A server that has just started knows the history.
         seen.previous = None;
         assert_eq!(replicas(&seen, &policy, quarter(slot)), 17, "{slot}");
     }
@@ -224,7 +224,7 @@ fn a_queue_with_a_deadline_holds_by_its_arrivals() {
     let arrivals = Series::from_values(at(0), Step::MINUTE, [100.0, 100.0, GAP, GAP, 8.0]);
     seen.signals[0].arrivals = Some(Arc::new(arrivals));
     assert_eq!(replicas(&seen, &policy, at(4)), 10);
-    // The series of arrivals ends before the newest depth: what it ends with is not whole by then.
+    // The series of arrivals ends before the newest depth, when its last values are not whole yet.
     seen.signals[0].load = Some(Arc::new(Series::from_values(at(0), Step::MINUTE, [0.0; 7])));
     seen.signals[0].newest = Some(Sample { at: at(6), value: 0.0 });
     let arrivals = Series::from_values(at(0), Step::MINUTE, [100.0, 100.0, GAP, GAP, 8.0]);

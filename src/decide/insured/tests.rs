@@ -1,4 +1,4 @@
-//! A larger forecast never asks for fewer replicas, and whoever predicts is asked on every path.
+//! A larger forecast never needs fewer replicas, and every path uses the rule that predicts.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::decide::{Contributor, Decision, Note, SignalPlan, decide, prepare};
 use crate::history::{Observations, Series};
 use crate::policy::{Keys, Policy};
 
-/// Minutes of two weeks and a bit: `low`, and daily from 09:07 on within ten minutes to 200, until 17:07.
+/// Two weeks and a bit of minutes: `low`, rising every day from 09:07 to 200 within ten minutes, until 17:07.
 fn ramps(low: f64, until: usize) -> Arc<Series> {
     let at = |i: usize| {
         let minute = (i + 1_440 - 547) % 1_440;
@@ -19,7 +19,7 @@ fn ramps(low: f64, until: usize) -> Arc<Series> {
     Arc::new(Series::from_values(Time::from_epoch(0), Step::MINUTE, (0..=until).map(at)))
 }
 
-/// Two minutes before the fifteenth ramp, where `rule` predicts.
+/// Two minutes before the fifteenth ramp, with `rule` predicting.
 fn before_the_ramp(rule: Rule, low: f64, keys: &[(&str, &str)]) -> Decision {
     let base = [("query", "load"), ("leadTime", "5m"), ("maxReplicas", "50")];
     let values = base.iter().chain(keys).map(|(k, v)| (String::from(*k), String::from(*v))).collect();
@@ -40,7 +40,7 @@ fn before_the_ramp(rule: Rule, low: f64, keys: &[(&str, &str)]) -> Decision {
     decide(&prepared, &seen, &policy, at).expect("decided")
 }
 
-/// What was wrong: a forecast that a seasonal naive beat was answered reactively, though that naive saw the ramp.
+/// Regression: if a seasonal naive beat the forecast, the answer was reactive although the naive saw the ramp.
 #[test]
 fn whoever_predicts_sees_the_ramp_on_every_path() {
     let drain = [("signal", "queue"), ("arrivalQuery", "in"), ("serviceRate", "10"), ("drainWithin", "10m")];
@@ -95,8 +95,8 @@ fn raised() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
 }
 
 proptest! {
-    /// Up to the highest calibrated level: beyond it the tail is drawn on by its slope, and a slope falls where its foot
-    /// rises.
+    /// Up to the highest calibrated level. Beyond it the tail is extrapolated by its slope, and the slope falls when
+    /// its lower end rises.
     #[test]
     fn a_quantile_asks_for_no_fewer_when_any_value_of_the_forecast_rises(
         (low, high) in raised(),
@@ -108,8 +108,9 @@ proptest! {
         prop_assert!(asked(&low) <= asked(&high));
     }
 
-    /// A penalty weighs how likely each replica is to be needed, so widening a tail may make the last one a bad bargain;
-    /// what must hold is the order of the penalties, and that a forecast moved up as a whole never asks for fewer.
+    /// A penalty weighs how likely each replica is to be needed, so a wider tail may make the last one not worth its
+    /// cost. What must hold is the order of the penalties, and that a forecast that rises as a whole never needs
+    /// fewer.
     #[test]
     fn a_penalty_asks_for_more_the_higher_it_is_and_the_higher_all_of_the_forecast_lies(
         (loads, _) in raised(),

@@ -1,4 +1,4 @@
-//! The last steps of a decision never turn more into fewer.
+//! The last steps of a decision never turn more replicas into fewer.
 
 use std::sync::Arc;
 
@@ -59,10 +59,11 @@ proptest! {
         prop_assert!(by_forecast(low) <= by_forecast(low + more));
         let by_load = |n: u32| settled(&policy, running, n, low, rest()).replicas;
         prop_assert!(by_load(reactive) <= by_load(reactive + more));
-        // Nor do a forecast that expects load, or one that does not count any more, lower or raise it wrongly.
+        // A forecast that expects load, or one that no longer counts, does not lower or raise the answer wrongly
+        // either.
         let expecting = settled(&policy, running, reactive, low, Rest { is_idle, awaits_load: true }).replicas;
         prop_assert!(expecting >= by_forecast(low));
-        // Spare replicas come on top within the limit, and of tiers the answer is one.
+        // Spare replicas are added within the limit, and with tiers the answer is one of them.
         let bare = Policy { spare: Spare::NONE, ..policy.clone() };
         let (with, without) = (by_load(reactive), settled(&bare, running, reactive, low, rest()).replicas);
         prop_assert!(with >= without && with <= policy.limits.max);

@@ -1,4 +1,4 @@
-//! The labels of every family. They are bounded: a workload's identity, and the names of enums.
+//! The labels of every metric family. Their number is bounded: a workload's identity, and names of enum variants.
 
 use prometheus_client::encoding::EncodeLabelSet;
 

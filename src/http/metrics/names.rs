@@ -1,4 +1,4 @@
-//! What every metric is called, and what it says.
+//! The names and help texts of all metrics.
 
 use prometheus_client::registry::Unit;
 
@@ -64,7 +64,7 @@ impl Metrics {
         self.register_outcomes();
     }
 
-    /// How old is what is known, and how much of it there is.
+    /// How old the known data is, and how much there is.
     fn register_ages(&mut self) {
         let r = &mut self.registry;
         r.register_with_unit(
@@ -87,7 +87,7 @@ impl Metrics {
         );
     }
 
-    /// What the answers came to.
+    /// Insurance, scaling lag, and what the answers cost and left short.
     fn register_outcomes(&mut self) {
         let r = &mut self.registry;
         r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());

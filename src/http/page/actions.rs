@@ -1,4 +1,4 @@
-//! What can be done from here: commands to copy, made for this workload. The page itself changes nothing.
+//! Commands for this workload that can be copied. The page itself changes nothing.
 
 use std::fmt::Write;
 
@@ -10,9 +10,9 @@ use crate::draw::{escaped, number};
 use crate::policy::{Override, WorkloadId};
 use crate::units::{Replicas, Span, Time};
 
-/// How long the override of the example holds.
+/// How long the override in the example lasts.
 const HOLDS: Span = Span::hours(2);
-/// What is left out of the history on both sides of an accident.
+/// How much history to exclude on both sides of an incident.
 const AROUND: Span = Span::minutes(30);
 
 pub(super) fn write(
@@ -96,7 +96,8 @@ fn overrides(out: &mut String, known: &KnownWorkload, story: &Story, now: Time) 
     Ok(())
 }
 
-/// The highest load in sight, in words and as a span; only where the load is unusual or was left out already.
+/// The highest load in the pictures, in words and as a span; only if the load is unusual, a limit is reached, or
+/// samples were already excluded.
 fn accident(known: &KnownWorkload, story: &Story, back: Span, now: Time) -> Option<(String, String)> {
     let is_told =
         |state: &Condition| matches!(state, Condition::UnusualLoad { .. } | Condition::AtLimit { .. });

@@ -1,7 +1,7 @@
-//! Why, drawn: who asked for how many replicas, what was answered, what ran, and the limits.
+//! A picture of the reasons: who asked for how many replicas, what was answered, what ran, and the limits.
 //!
-//! The past is decided again from history, so the picture is whole on a server that has just begun; what this server
-//! answered itself stands in the picture of the replicas.
+//! The past is decided again from history, so the picture is complete even on a server that has just started. What
+//! this server itself answered is shown in the picture of the replicas.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::decide::{Contributor, Moment, wall_clock};
 use crate::draw::{Figure, Plane, escaped, number, stairs, thinned, time_marks};
 use crate::units::{Replicas, Span, Time};
 
-/// Class in the style of a contributor's line, in the order in which they are drawn.
+/// The CSS class of each contributor's line, in drawing order.
 const LINES: [(Contributor, &str); 10] = [
     (Contributor::Minimum, "floor"),
     (Contributor::Schedule, "schedule"),
@@ -25,7 +25,7 @@ const LINES: [(Contributor, &str); 10] = [
     (Contributor::Override, "override"),
 ];
 
-/// Appends the picture with what its lines mean, or why there is none.
+/// Appends the picture and its legend, or why there is none.
 pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, now: Time) -> std::fmt::Result {
     let moments = match past {
         Past::Told(moments) => moments,
@@ -59,7 +59,7 @@ pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, no
     Ok(())
 }
 
-/// Who asked for anything, with the class of the line.
+/// The contributors that asked for anything, with the CSS class of their lines.
 fn asked(moments: &[Moment]) -> Vec<(Contributor, &'static str)> {
     let asks = |contributor: Contributor| {
         moments.iter().flat_map(|moment| &moment.needs).any(|need| need.contributor == contributor)
@@ -123,7 +123,7 @@ fn count(replicas: Replicas) -> f64 {
     f64::from(replicas.get())
 }
 
-/// Stairs for each stretch in which there is a value.
+/// One step line for each stretch with values.
 fn runs(moments: &[Moment], every: Span, of: impl Fn(&Moment) -> Option<Replicas>) -> Vec<Vec<(f64, f64)>> {
     let values: Vec<(f64, Option<Replicas>)> = moments.iter().map(|m| (x(m.at), of(m))).collect();
     let pieces = values.chunk_by(|a, b| a.1.is_some() == b.1.is_some());

@@ -1,4 +1,4 @@
-//! The two pictures of a story: the load with its forecast, and the replicas with theirs.
+//! The two pictures of a workload: the load with its forecast, and the replicas with theirs.
 
 use chrono_tz::Tz;
 
@@ -8,19 +8,19 @@ use crate::draw::{Figure, Plane, number, stairs, thinned, time_marks};
 use crate::policy::Policy;
 use crate::units::{Replicas, Span, Time};
 
-/// The load of a week ago stands beside that of today.
+/// The load of a week ago is shown with today's.
 const WEEK: Span = Span::days(7);
-/// How far it looks ahead.
+/// How far ahead the pictures look.
 pub(super) const AHEAD: Span = Span::hours(12);
-/// Distance of the points ahead.
+/// Spacing of the points ahead.
 pub(super) const FINE: Span = Span::minutes(15);
 
-/// An instant as a place across.
+/// An instant as an x coordinate.
 pub(super) fn x(at: Time) -> f64 {
     at.epoch() as f64
 }
 
-/// The load until now and the band of the coming hours, with the newest load in words; `None` without a load.
+/// The load until now and its range in the coming hours, with the newest load in words; `None` without a load.
 pub(super) fn load(
     story: &Story,
     newest: Option<f64>,
@@ -71,7 +71,7 @@ pub(super) fn load(
     };
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
-        // What is said of the coming hours does not hold while the present is beyond it.
+        // The forecast for the coming hours does not hold while the present load is above it.
         Some(first) if present > peak => format!(
             "Now {}: above {}, which the forecast expects not to be passed in the coming 12 hours (quantile {}). The \
              present is not what it learned.",
@@ -91,7 +91,7 @@ pub(super) fn load(
     Some(Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true })
 }
 
-/// The replicas answered, and those that will be.
+/// The replicas answered so far, and those expected.
 pub(super) fn replicas(
     story: &Story,
     decision: &Decision,
@@ -102,7 +102,7 @@ pub(super) fn replicas(
     let zone: Tz = story.policy.schedule.zone();
     let range = (x(now - back), x(now + AHEAD));
     let count = |replicas: Replicas| f64::from(replicas.get());
-    // The last answer before the picture begins holds at its left edge.
+    // The last answer before the picture starts is drawn from its left edge.
     let from = story.changes.iter().rposition(|c| c.at <= now - back).unwrap_or(0);
     let changes = story.changes.iter().skip(from).map(|c| (x(c.at).max(range.0), count(c.replicas)));
     let answered: Vec<(f64, f64)> = changes.chain([(x(now), count(decision.replicas))]).collect();
@@ -111,10 +111,10 @@ pub(super) fn replicas(
     let floor: Vec<(f64, f64)> = expected.iter().map(|e| (x(e.from), count(e.allowed.0))).collect();
     let ceiling: Vec<(f64, f64)> = expected.iter().map(|e| (x(e.from), count(e.allowed.1))).collect();
     let most = answered.iter().chain(&coming).map(|p| p.1).fold(1.0, f64::max);
-    // A ceiling far above everything would press the rest flat.
+    // A ceiling far above everything else would flatten the rest.
     let is_near = ceiling.iter().any(|p| p.1 <= most * 2.0);
     let top = if is_near { ceiling.iter().map(|p| p.1.min(most * 2.0)).fold(most, f64::max) } else { most };
-    // At least four, so that every mark of the scale is a whole number; a line at zero stands clear of the edge.
+    // At least four, so that all tick marks are whole numbers. A line at zero keeps a distance from the edge.
     let top = (top * 1.1).max(4.0);
     let mut plane = Plane::new(true, range, (-0.03 * top, top));
     plane.scale_y("");
@@ -149,7 +149,7 @@ struct Expected {
     allowed: (Replicas, Replicas),
 }
 
-/// By the forecast; a workload that follows its schedule alone needs none.
+/// From the forecast; a workload that follows its schedule alone needs none.
 fn expected(policy: &Policy, ahead: &[Stretch], now: Time) -> Vec<Expected> {
     if !policy.is_schedule_only() {
         let of = |s: &Stretch| Expected { from: s.from, replicas: s.replicas, allowed: s.allowed };

@@ -1,4 +1,4 @@
-//! The table of all workloads, with what they come to on top.
+//! The table of all workloads, with their totals above it.
 
 use std::fmt::Write;
 
@@ -10,9 +10,9 @@ use crate::draw::{escaped, number};
 use crate::history::Series;
 use crate::units::{Span, Time, counted};
 
-/// Of the load of so many hours a row shows the course.
+/// How many hours of load a row shows.
 const COURSE: Span = Span::hours(24);
-/// Points of it: as many as its few pixels show.
+/// Points of that line: as many as its few pixels can show.
 const POINTS: i64 = 48;
 
 pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) -> std::fmt::Result {
@@ -52,7 +52,7 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
     Ok(())
 }
 
-/// How all of them stand, whatever is chosen.
+/// How many workloads have problems, regardless of the filter.
 fn headline(count: usize, (bad, warnings): (usize, usize)) -> String {
     match (count, bad, warnings) {
         (0, ..) => {
@@ -128,7 +128,7 @@ fn select<'a>(
     Ok(())
 }
 
-/// The choice as a query, with another order or page.
+/// The current filter as a query string, with another sort order or page.
 fn link(choice: &Choice, sort: Sort, page: Option<usize>) -> String {
     let mut query = format!("?sort={}", sort.as_str());
     for (key, value) in [
@@ -168,7 +168,7 @@ fn table_head(out: &mut String, choice: &Choice) -> std::fmt::Result {
     for (sort, words, class) in columns {
         let is_sorted =
             sort == Some(choice.sort) || (sort == Some(Sort::Saved) && choice.sort == Sort::Spent);
-        // Whoever has the most saved on top may turn that round.
+        // If the most saved is on top, the next click reverses the order.
         let to = match sort {
             Some(Sort::Saved) if choice.sort == Sort::Saved => Some(Sort::Spent),
             sort => sort,
@@ -236,7 +236,7 @@ fn write_row(
     writeln!(out, "<td class=\"words\">{}</td></tr>", escaped(&why.unwrap_or_default()))
 }
 
-/// The course of the load as a small line: the largest of each half hour.
+/// The load as a small line: the largest value of each half hour.
 fn spark(series: &Series, now: Time) -> String {
     const HEIGHT: f64 = 24.0;
     let (from, every) = (now - COURSE, COURSE.as_seconds() / POINTS);
@@ -270,7 +270,7 @@ fn spark(series: &Series, now: Time) -> String {
     )
 }
 
-/// The reason of an answer; where people said it, until when they did.
+/// The reason for an answer; if people configured it, also until when that applies.
 fn why(decision: &Decision, known: &KnownWorkload, now: Time) -> String {
     let is_said = match decision.reason {
         Reason::Need(by) => {

@@ -1,4 +1,5 @@
-//! How far the pictures look back, as links, and whether the page is looked at again by itself.
+//! The links that choose how far back the pictures look, and whether the page refreshes itself. They work without
+//! scripts.
 
 use std::fmt::Write;
 
@@ -8,7 +9,7 @@ use super::encoded;
 use crate::draw::escaped;
 use crate::units::Span;
 
-/// What may stand behind the `?` of a story's path.
+/// Query parameters of a workload's page.
 #[derive(Deserialize, Default)]
 pub(in crate::http) struct Look {
     hours: Option<u16>,
@@ -18,20 +19,20 @@ pub(in crate::http) struct Look {
 /// Hours to choose from.
 const RANGES: [(u16, &str); 5] =
     [(6, "6 hours"), (24, "1 day"), (72, "3 days"), (168, "7 days"), (336, "14 days")];
-/// Seconds from one look to the next, where that is asked for: KEDA polls as often.
+/// Seconds between two refreshes, if requested: KEDA polls at the same interval.
 const REFRESH: u16 = 30;
-/// Whoever asks for more often has the server make the same page again.
+/// The shortest refresh; refreshing more often would only make the server render the same page again.
 const LEAST_REFRESH: u16 = 10;
 
 // === impl Look ===
 
 impl Look {
-    /// How far back.
+    /// How far back to look.
     pub(in crate::http) fn back(&self) -> Span {
         Span::hours(i64::from(self.hours()))
     }
 
-    /// Seconds until the page is to be asked for again.
+    /// Seconds until the page refreshes.
     pub(in crate::http) fn refresh(&self) -> Option<u16> {
         self.refresh.map(|seconds| seconds.max(LEAST_REFRESH))
     }
@@ -41,7 +42,7 @@ impl Look {
         self.hours.unwrap_or(24).clamp(1, most)
     }
 
-    /// The links; they lead to the pictures, so that the place in the page is kept.
+    /// The links. They point to the pictures, so that the reader keeps their place in the page.
     pub(super) fn write(&self, out: &mut String, metric: &str) -> std::fmt::Result {
         let metric = escaped(&encoded(metric));
         let to = |hours: u16, refresh: Option<u16>| {

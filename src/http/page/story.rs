@@ -1,4 +1,4 @@
-//! One workload: what was, what is and why, what will be, and what people said about it.
+//! One workload: its past, its present and the reasons, its forecast, and what people configured.
 
 mod coming;
 mod settled;
@@ -123,7 +123,7 @@ fn tiles(
         )
     };
     tile("replicas", decision.replicas.to_string(), decision.reason.to_string())?;
-    // Where a person's word decides, the load was not looked at; it is known all the same.
+    // Under an override the load is not evaluated, but it is known anyway.
     let last = story.load.as_deref().and_then(|series| series.last());
     let load = decision.load.or(last.map(|(_, load)| load));
     let age = decision.history_age.or(last.map(|(at, _)| now.since(at)));
@@ -184,7 +184,7 @@ fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
     Ok(())
 }
 
-/// Why nobody asks, and when somebody will.
+/// Why there are no replicas, and when that will change.
 fn asleep(decision: &Decision, change: Option<&Coming>) -> String {
     let reason = escaped(&decision.reason.to_string());
     match change {

@@ -1,4 +1,4 @@
-//! What the answers of the JSON API are made of; the words beside the keys become the schema's descriptions.
+//! The types of the JSON API's answers. The doc comments of their fields become descriptions in the JSON Schema.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Decision", deny_unknown_fields)]
 pub(super) struct DecisionView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
     /// The instant it was made for (RFC 3339, UTC).
     pub at: String,
@@ -15,17 +15,17 @@ pub(super) struct DecisionView {
     pub replicas: u32,
     /// Whether the workload should run at all.
     pub active: bool,
-    /// The answer had the forecast counted; equal to `replicas` in predictive mode.
+    /// What the answer would be with the forecast included; equal to `replicas` in predictive mode.
     pub predictive: u32,
     /// Degradation level: fresh, held, stale, `reactive_only` or `schedule_only`.
     pub rung: &'static str,
-    /// Why it is this number, as in metrics.
+    /// Why the answer is this number, as in metrics.
     pub reason: &'static str,
-    /// The same in words.
+    /// The reason in words.
     pub because: String,
     /// What every contributor asked for; the largest that counts wins.
     pub needs: Vec<NeedView>,
-    /// What else the reader should know.
+    /// Other things worth knowing.
     pub notes: Vec<NoteView>,
     /// The newest load, in the unit of the query.
     pub load: Option<f64>,
@@ -33,19 +33,20 @@ pub(super) struct DecisionView {
     pub history_age_seconds: Option<i64>,
     /// What the forecast said.
     pub forecast: Option<PeakView>,
-    /// What one replica carries; absent where nobody asks, or nothing was read yet.
+    /// What one replica carries; absent if the policy does not ask for it, or nothing was read yet.
     pub capacity: Option<CapacityForm>,
-    /// How far ahead the limit on replicas is likely to bind.
+    /// How far ahead the limit on replicas is likely to be reached.
     pub capped_in_seconds: Option<i64>,
     /// The probability of that.
     pub capped_probability: Option<f64>,
-    /// What people said changes next, within a week; told only where one workload is asked for.
+    /// The next change of override or schedule; the schedule is searched for eight days. Only set for a single
+    /// workload.
     pub next_change: Option<ComingView>,
-    /// How it is doing, the worst first; told only where one workload is asked for.
+    /// How it is doing, worst first; only filled for a single workload.
     pub states: Vec<StateView>,
 }
 
-/// One thing that is to be said of how a workload is doing.
+/// One condition of a workload.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "State", deny_unknown_fields)]
 pub(super) struct StateView {
@@ -53,7 +54,7 @@ pub(super) struct StateView {
     pub state: &'static str,
     /// In words.
     pub text: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// What to do about it; empty if there is nothing to do.
     pub advice: &'static str,
 }
 
@@ -63,9 +64,9 @@ pub(super) struct StateView {
 pub(super) struct ComingView {
     /// When (RFC 3339, UTC).
     pub at: String,
-    /// The same on the wall clock of the policy's zone.
+    /// The same on the wall clock of the policy's time zone.
     pub local: String,
-    /// What holds from then on, in words.
+    /// What applies from then on, in words.
     pub to: String,
 }
 
@@ -73,15 +74,15 @@ pub(super) struct ComingView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Need", deny_unknown_fields)]
 pub(super) struct NeedView {
-    /// Who.
+    /// Who asked.
     pub contributor: &'static str,
-    /// How many.
+    /// How many replicas.
     pub replicas: u32,
-    /// Whether it counts in the answer.
+    /// Whether it counts for the answer.
     pub counts: bool,
 }
 
-/// Something that a reader should know.
+/// A note for the reader.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Note", deny_unknown_fields)]
 pub(super) struct NoteView {
@@ -97,21 +98,21 @@ pub(super) struct NoteView {
 pub(super) struct PeakView {
     /// How far ahead the decision looked.
     pub window_seconds: i64,
-    /// The quantile that was insured.
+    /// The insured quantile.
     pub quantile: f64,
     /// The largest load of the window at that quantile.
     pub load: f64,
     /// The same at the published quantiles.
     pub quantiles: std::collections::BTreeMap<String, f64>,
-    /// The grid point the fit belongs to.
+    /// The grid point of the fit.
     pub fitted_at: String,
     /// trusted, probation or distrusted.
     pub trust: &'static str,
-    /// Who predicts, and why.
+    /// Which rule predicts, and why.
     pub verdict: VerdictView,
 }
 
-/// What one replica carries, and what becomes of it.
+/// What one replica carries, and how it is used.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Capacity", deny_unknown_fields)]
 pub(super) struct CapacityForm {
@@ -123,39 +124,39 @@ pub(super) struct CapacityForm {
     pub verdict: &'static str,
     /// What one replica carries, in the unit of the first query.
     pub per_replica: Option<f64>,
-    /// The lower end of the range that holds it nine times of ten.
+    /// The lower end of the range that contains it nine times out of ten.
     pub low: Option<f64>,
-    /// The upper end.
+    /// The upper end of that range.
     pub high: Option<f64>,
     /// What bounds it: cpu, latency, throughput or demonstrated.
     pub bound: Option<&'static str>,
-    /// The threshold that was given.
+    /// The configured threshold.
     pub given: f64,
-    /// The load per replica that the decision counted on.
+    /// The load per replica that the decision used.
     pub used: f64,
     /// In words.
     pub text: String,
-    /// Where it cannot be told, what would tell.
+    /// If it cannot be determined, what would make that possible.
     pub would_tell: Option<&'static str>,
-    /// What could not be had to learn from, and who has it.
+    /// What was missing to learn from, and where it would come from.
     pub missing: Vec<String>,
 }
 
-/// Who predicts the load, and why.
+/// Which rule predicts the load, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Verdict", deny_unknown_fields)]
 pub(super) struct VerdictView {
-    /// forecast, naive_day, naive_week or reactive (nobody).
+    /// forecast, naive_day, naive_week or reactive (no rule predicts).
     pub rule: &'static str,
-    /// The plain rule that the forecast is held against.
+    /// The plain rule that the forecast is compared with.
     pub baseline: &'static str,
-    /// Loss of the forecast over that of the baseline; below 1 the forecast is better.
+    /// Loss of the forecast divided by that of the baseline; below 1 the forecast is better.
     pub ratio: f64,
-    /// The quantile whose loss was judged.
+    /// The quantile whose loss was compared.
     pub quantile: f64,
-    /// The window whose peak was judged.
+    /// The window whose peak was compared.
     pub window_seconds: i64,
-    /// In words, with what follows.
+    /// In words, with the consequence.
     pub text: String,
 }
 
@@ -163,9 +164,9 @@ pub(super) struct VerdictView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Workloads", deny_unknown_fields)]
 pub(super) struct WorkloadsView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
-    /// In the order of namespace, name and metric.
+    /// Sorted by namespace, name and metric.
     pub workloads: Vec<WorkloadView>,
 }
 
@@ -183,51 +184,51 @@ pub(super) struct WorkloadView {
     pub last_asked: String,
     /// The newest decision.
     pub decision: Option<DecisionView>,
-    /// Why there is none.
+    /// Why there is no decision.
     pub unavailable: Option<String>,
-    /// How it is doing, the worst first; never empty.
+    /// How it is doing, worst first; never empty.
     pub states: Vec<StateView>,
 }
 
-/// A page of all workloads, with what all chosen ones come to.
+/// A page of all workloads, with the totals of all selected ones.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Fleet", deny_unknown_fields)]
 pub(super) struct FleetView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
     /// This page, counted from 0.
     pub page: usize,
-    /// How many there are.
+    /// The number of pages.
     pub pages: usize,
-    /// Workloads chosen, on all pages; so are the sums below.
+    /// Selected workloads on all pages; the totals below cover the same.
     pub workloads: usize,
-    /// Of them in trouble.
+    /// How many of them are bad.
     pub bad: usize,
-    /// Of them to look at.
+    /// How many of them have a warning.
     pub warnings: usize,
     /// Replicas asked for.
     pub replicas: u64,
     /// Replicas that the load now needs.
     pub needed_now: u64,
-    /// Replicas that the forecast needs while pods started now come up.
+    /// Replicas that the forecast needs while pods started now become ready.
     pub expected: u64,
     /// What the forecasts have been worth, net.
     pub worth: WorthView,
-    /// The same in money; absent where no price is configured.
+    /// The same in money; absent if no price is configured.
     pub money_saved: Option<f64>,
     /// The rows of this page.
     pub rows: Vec<FleetRowView>,
 }
 
-/// What forecasts have been worth beside a reactive trigger since this server began.
+/// What forecasts have been worth compared with a reactive trigger since this server started.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Worth", deny_unknown_fields)]
 pub(super) struct WorthView {
-    /// Replica-hours saved; negative where they were spent.
+    /// Replica-hours saved; negative if more were spent.
     pub replica_hours_saved: f64,
-    /// Hours with too few replicas that were avoided; negative where there were more.
+    /// Under-provisioned hours avoided; negative if there were more.
     pub hours_short_avoided: f64,
-    /// Hours that were counted; in a sum, of the workload that was counted longest.
+    /// Hours compared; in a total, those of the workload that was compared longest.
     pub hours_counted: f64,
 }
 
@@ -241,33 +242,33 @@ pub(super) struct FleetRowView {
     pub name: String,
     /// Name of the metric.
     pub metric: String,
-    /// How it is doing, the worst first; never empty.
+    /// How it is doing, worst first; never empty.
     pub states: Vec<StateView>,
     /// The answer to KEDA.
     pub replicas: Option<u32>,
-    /// Why it is that.
+    /// The reason in words.
     pub because: Option<String>,
     /// The newest load.
     pub load: Option<f64>,
-    /// The largest load that is likely while pods started now come up.
+    /// The largest load that is likely while pods started now become ready.
     pub peak: Option<f64>,
     /// Why there is no answer.
     pub unavailable: Option<String>,
-    /// What its forecast has been worth; absent where that is not counted.
+    /// What its forecast has been worth; absent if that is not computed.
     pub worth: Option<WorthView>,
 }
 
-/// The load as it was read, and the answers that changed.
+/// The load as it was read, and the changes of the answer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "History", deny_unknown_fields)]
 pub(super) struct HistoryView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
-    /// Distance of the points.
+    /// Spacing of the points.
     pub step_seconds: i64,
-    /// Samples that are there; a gap is left out.
+    /// The samples that exist; gaps are left out.
     pub points: Vec<PointView>,
-    /// Answers that differed from the one before, oldest first; the last 64 since this server began.
+    /// Answers that differed from the previous one, oldest first; the last 64 since this server started.
     pub changes: Vec<ChangeView>,
 }
 
@@ -275,9 +276,9 @@ pub(super) struct HistoryView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Why", deny_unknown_fields)]
 pub(super) struct WhyView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
-    /// Distance of the moments.
+    /// Spacing of the moments.
     pub every_seconds: i64,
     /// Oldest first.
     pub moments: Vec<MomentView>,
@@ -289,9 +290,9 @@ pub(super) struct WhyView {
 pub(super) struct MomentView {
     /// When.
     pub at: String,
-    /// The answer; absent where too little was known.
+    /// The answer; absent if too little was known.
     pub replicas: Option<u32>,
-    /// Why it was that.
+    /// The reason for the answer.
     pub reason: Option<&'static str>,
     /// What every contributor asked for.
     pub needs: Vec<NeedView>,
@@ -303,19 +304,19 @@ pub(super) struct MomentView {
 pub(super) struct PointView {
     /// When.
     pub at: String,
-    /// How much.
+    /// The load.
     pub load: f64,
 }
 
-/// An answer that differed from the one before.
+/// An answer that differed from the previous one.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Change", deny_unknown_fields)]
 pub(super) struct ChangeView {
     /// When.
     pub at: String,
-    /// From then on.
+    /// The replicas from then on.
     pub replicas: u32,
-    /// Why.
+    /// The reason.
     pub reason: &'static str,
     /// Degradation level.
     pub rung: &'static str,
@@ -325,17 +326,17 @@ pub(super) struct ChangeView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Forecast", deny_unknown_fields)]
 pub(super) struct ForecastView {
-    /// Version of this form.
+    /// Version of this format.
     pub schema: u32,
-    /// The last sample it knows; absent where there is no forecast.
+    /// The last sample it knows; absent if there is no forecast.
     pub known_until: Option<String>,
-    /// The grid point the fit belongs to.
+    /// The grid point of the fit.
     pub fitted_at: Option<String>,
     /// trusted, probation or distrusted.
     pub trust: Option<&'static str>,
-    /// Who predicts, and why; absent where there is no forecast.
+    /// Which rule predicts, and why; absent if there is no forecast.
     pub verdict: Option<VerdictView>,
-    /// Loss over that of the seasonal naive, recently; below 1 is better.
+    /// Loss divided by that of the seasonal naive, recently; below 1 is better.
     pub skill_ratio: Option<f64>,
     /// Share of samples at or below each quantile, recently.
     pub coverage: std::collections::BTreeMap<String, f64>,
@@ -343,11 +344,11 @@ pub(super) struct ForecastView {
     pub hours: Vec<HourView>,
 }
 
-/// A stretch of time to come.
+/// A future stretch of time.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Hour", deny_unknown_fields)]
 pub(super) struct HourView {
-    /// Where it begins.
+    /// When it starts.
     pub from: String,
     /// Load that is exceeded with probability 0.75.
     pub load_low: f64,
@@ -355,15 +356,15 @@ pub(super) struct HourView {
     pub load_median: f64,
     /// Load that is not exceeded with probability `quantile`.
     pub load_insured: f64,
-    /// The insured probability.
+    /// The insured quantile.
     pub quantile: f64,
-    /// Replicas that will be asked for.
+    /// Replicas that will be requested.
     pub replicas: u32,
     /// The least that limits, schedule and override allow.
     pub least: u32,
     /// The most that they allow.
     pub most: u32,
-    /// What the insured load needs, where that is more.
+    /// Replicas that the insured load needs, if that is more than allowed.
     pub capped_from: Option<u32>,
 }
 

@@ -1,8 +1,8 @@
-//! Whether the counters under a query were there, asked at each poll for what is new since the poll before.
+//! Whether the counters under a query were there: queried at each poll, for the time since the previous poll.
 //!
-//! One short range for each distinct query and poll, of one point where the poll before was answered: as much work for
-//! Prometheus as the instant value beside it, over the same samples. A question that fails tells nothing: that the source
-//! fails shows by the query itself.
+//! One short range query for each distinct query and poll, with a single point if the previous poll was answered.
+//! That is as much work for Prometheus as the instant query next to it, on the same samples. A failed query says
+//! nothing: the main query shows that the source fails.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::source::feed::SET_BACK;
 use crate::source::{Backend, RangeQuery};
 use crate::units::{Span, Step, Time};
 
-/// One question about counters.
+/// One query for counters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CountersKey {
     source: String,
@@ -24,13 +24,13 @@ pub(super) struct CountersKey {
     keep: Span,
 }
 
-/// The questions about one query.
+/// The counter queries of one query.
 #[derive(Clone, Copy)]
 pub(in crate::serve) struct Asked<'a> {
     pub questions: &'a [String],
     /// How far back the query looks.
     pub look_back: Span,
-    /// How long what was seen counts.
+    /// How long the result is needed.
     pub keep: Span,
     /// The poll grid.
     pub grid: Step,
@@ -38,10 +38,10 @@ pub(in crate::serve) struct Asked<'a> {
 
 pub(super) type CountersFlight = SingleFlight<Counting, Option<Arc<Counters>>>;
 
-/// What is known, and when a question that failed may be asked again.
+/// What is known, and when a failed query may be retried.
 pub(super) struct Counting {
     retries: Retries,
-    /// Until then a source that cannot tell is not asked again.
+    /// Until then a source that cannot answer is not queried again.
     silent_until: Option<Time>,
 }
 
@@ -56,7 +56,7 @@ impl Asked<'_> {
 }
 
 impl Hub {
-    /// What was seen of the counters under a query up to `at`, as far as it can be had by `by`.
+    /// What was seen of the counters under a query up to `at`, as far as it is available at `by`.
     pub(in crate::serve) async fn counters(
         &self,
         backend: &Arc<dyn Backend>,
@@ -72,7 +72,7 @@ impl Hub {
         seen
     }
 
-    /// The same as it was seen last; nothing is asked.
+    /// The same as it was last seen; nothing is queried.
     pub(in crate::serve) fn newest_counters(
         &self,
         backend: &dyn Backend,
@@ -106,7 +106,7 @@ impl Hub {
                 let usable =
                     |seen: &Arc<Counters>| at - key.keep <= seen.next() && seen.next().since(at) <= SET_BACK;
                 let mut seen = old.clone().filter(usable).unwrap_or_else(|| {
-                    // Far enough to see an absence that the query still suffers from, and what was there before it.
+                    // Far enough back to see an absence that still affects the query, and what was there before.
                     let from = at - look_back - look_back - Span::MINUTE;
                     Arc::new(Counters::new(from.floor_to(key.grid.span(), Span::ZERO), key.grid))
                 });
@@ -120,7 +120,7 @@ impl Hub {
                     Some(Some(reading)) => {
                         let seen_now = Arc::make_mut(&mut seen);
                         seen_now.absorb(&reading.series);
-                        // After they were away the last value of the query may still be one of when they went.
+                        // If they were away, the query's last value may still date from when they disappeared.
                         let from = at - key.keep;
                         let keep = if seen_now.are_whole_from(from) { key.keep } else { MOST_KEPT };
                         seen_now.forget_before(at - keep);

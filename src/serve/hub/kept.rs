@@ -1,6 +1,6 @@
-//! Where one series outlives the process, for servers that have a state directory.
+//! Persists one series, for servers with a state directory.
 //!
-//! It is looked up once before the first question, and written once an hour. Without a store it does nothing.
+//! The series is looked up once before the first query, and written once an hour. Without a store this does nothing.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use super::super::store::{SeriesKey, Store};
 use crate::source::feed::{Feed, FeedKey};
 use crate::units::{Span, Time};
 
-/// Where a series outlives the process.
+/// Where a series is persisted.
 pub(super) struct Kept {
     store: Option<Arc<Store>>,
     key: SeriesKey,
-    /// Whether what an earlier process kept was looked for.
+    /// Whether a series from an earlier process was looked up.
     looked_up: bool,
     /// Everything up to this instant was written.
     pub until: Option<Time>,
 }
 
-/// How often a series is written: what is missing after a crash is read within the first answer anyway.
+/// How often a series is written. After a crash, the missing part is read with the first query anyway.
 const KEEP_EACH: Span = Span::HOUR;
 
 // === impl Kept ===
@@ -28,7 +28,7 @@ impl Kept {
         Kept { store, key: SeriesKey::new(key, settle, origin), looked_up: false, until: None }
     }
 
-    /// Before the first question: what an earlier process read need not be read again.
+    /// Before the first query: loads what an earlier process read, so that it is not read again.
     pub(super) async fn take_up(&mut self, feed: &mut Feed, now: Time) {
         if std::mem::replace(&mut self.looked_up, true) {
             return;
@@ -40,7 +40,7 @@ impl Kept {
         }
     }
 
-    /// Writes it once an hour, each series at a minute of its own; nobody waits for it.
+    /// Writes the series once an hour, each at its own minute, in the background.
     pub(super) fn keep_in_turn(&mut self, feed: &Feed, until: Time) {
         let hour = |at: Time| at.floor_to(KEEP_EACH, feed.phase());
         if self.store.is_some() && self.until.is_none_or(|written| hour(written) < hour(until)) {
@@ -53,7 +53,7 @@ impl Kept {
         let (store, key, series) = (self.store.clone(), self.key.clone(), feed.held());
         async move {
             if let (Some(store), Some(series)) = (store, series) {
-                // A panic would be one file that is not written.
+                // A panic means only that one file is not written.
                 let _ = tokio::task::spawn_blocking(move || store.keep_series(&key, &series)).await;
             }
         }

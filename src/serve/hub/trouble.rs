@@ -1,8 +1,8 @@
-//! Which queries fail or have lost their metric: remembered for whoever decides, and told in the log.
+//! Which queries fail or have lost their metric. This is recorded for the decisions and logged.
 //!
-//! A query that fails is told once when it begins, then once an hour, and once when it answers again; one that fails
-//! now and then is told every few minutes. Of a source that takes all its queries along only the first are told. What
-//! to do about it is not decided here.
+//! A failing query is logged when it starts to fail, then once an hour, and once when it answers again. A query that
+//! fails intermittently is logged every few minutes. If all queries of a source fail, only the first are logged.
+//! Nothing here decides what to do about it.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use crate::policy::{WorkloadId, look_back};
 use crate::source::Backend;
 use crate::units::{Span, Step, Time};
 
-/// The troubles of all queries, and who asks them.
+/// The failures of all queries, and the workloads that use them.
 #[derive(Default)]
 pub(super) struct Troubles(Locked<Inner>);
 
 #[derive(Default)]
 struct Inner {
     known: HashMap<QueryId, Trouble>,
-    /// The first few workloads that ask a query; gathered anew at every sweep.
+    /// The first few workloads that use a query; collected again at every sweep.
     askers: HashMap<QueryId, Vec<String>>,
     lines: HashMap<String, Lines>,
 }
@@ -32,22 +32,22 @@ pub(super) struct QueryId {
     query: String,
 }
 
-/// Which question about a query it was.
+/// The form in which a query was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueryForm {
-    /// For its series.
+    /// As a range query, for its series.
     Series,
-    /// For its newest value.
+    /// As an instant query, for its newest value.
     Instant,
 }
 
-/// What came of a question.
+/// The result of a query.
 pub(super) enum QueryOutcome {
     /// An answer.
     Answered,
-    /// No value, where there was one before.
+    /// No value, although there was one before.
     Vanished,
-    /// A failure, in words.
+    /// A failure, with its message.
     Failed(String),
 }
 
@@ -57,9 +57,9 @@ struct Trouble {
     instant: Option<String>,
     has_vanished: bool,
     interrupted: Option<Interruption>,
-    /// The source answers again, and has had no value yet.
+    /// The source answers again, but has had no value yet.
     is_empty: bool,
-    /// When its state was told last, and which.
+    /// When its state was last logged, and which state.
     told: Option<(Time, QueryState)>,
 }
 
@@ -70,7 +70,7 @@ enum QueryState {
     Fails,
 }
 
-/// Lines about one data source within a minute.
+/// Log lines about one data source within a minute.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
     minute: Time,
@@ -78,15 +78,15 @@ struct Lines {
     left_out: usize,
 }
 
-/// How often a failure that lasts is told.
+/// How often a permanent failure is logged.
 const REPEAT: Span = Span::HOUR;
-/// How often one that comes and goes is told.
+/// How often an intermittent failure is logged.
 const QUIET: Span = Span::minutes(5);
-/// Lines a minute about one data source.
+/// Log lines per minute about one data source.
 const MOST_LINES: usize = 20;
-/// Workloads named in a line.
+/// Workloads named in one line.
 const MOST_NAMES: usize = 3;
-/// How much of a query is enough to recognise it.
+/// How much of a query is enough to recognize it.
 const SHORT: usize = 80;
 
 // === impl QueryId ===
@@ -106,7 +106,7 @@ impl QueryId {
 // === impl Troubles ===
 
 impl Troubles {
-    /// A workload asks it.
+    /// Records that a workload uses the query.
     pub(super) fn asked_by(&self, question: &QueryId, who: &WorkloadId) {
         let mut inner = self.0.lock();
         if inner.askers.get(question).is_some_and(|names| names.len() > MOST_NAMES) {
@@ -118,7 +118,7 @@ impl Troubles {
         }
     }
 
-    /// What came of a question at `now`; `last` is the last instant that it was answered for.
+    /// Records the result of a query at `now`; `last` is the last instant that was answered.
     pub(super) fn noted(
         &self,
         question: &QueryId,
@@ -137,14 +137,14 @@ impl Troubles {
         inner.tell(question, now);
     }
 
-    /// The source answers, and no longer knows what it knew at `last`.
+    /// The source answers, but has lost the history it had at `last`.
     pub(super) fn lost(&self, question: &QueryId, last: Option<Time>, now: Time) {
         let mut inner = self.0.lock();
         let trouble = inner.known.entry(question.clone()).or_default();
         let refills =
             |gap: Interruption| gap.until.is_none_or(|until| now < until + reach(question).refill());
         if trouble.interrupted.is_some_and(refills) {
-            // It lacks them at every question, until its own samples fill the range.
+            // It lacks that history in every answer, until its own samples fill the range.
             return;
         }
         trouble.interrupted = Some(Interruption::begun(last, None, now, reach(question)).ended(now));
@@ -155,7 +155,7 @@ impl Troubles {
         }
     }
 
-    /// Why the series could not be read when it was asked for last.
+    /// Why the series could not be read the last time.
     pub(super) fn why(&self, question: &QueryId) -> Option<String> {
         self.0.lock().known.get(question)?.series.clone()
     }
@@ -165,7 +165,7 @@ impl Troubles {
         self.0.lock().known.get(question)?.interrupted
     }
 
-    /// Lets go of queries that nobody asks any more.
+    /// Drops the queries that nobody uses any more.
     pub(super) fn retain(&self, is_used: impl Fn(&str) -> bool) {
         let mut inner = self.0.lock();
         inner.known.retain(|question, _| is_used(&question.query));
@@ -188,8 +188,8 @@ impl Trouble {
         }
     }
 
-    /// What an outcome says of the interruption, before it is noted. A source is back with the first question that it
-    /// answers, also where that has no value yet: a range that has just begun to fill has none.
+    /// Updates the interruption from a result, before that is recorded. A source is back with the first query that it
+    /// answers, even without a value: a range that has just started to fill has none.
     fn follow(
         &mut self,
         question: &QueryId,
@@ -216,7 +216,7 @@ impl Trouble {
             (QueryForm::Instant, QueryOutcome::Vanished, None) if self.is_empty => {
                 let is_refilling = |until: Time| now < until + reach.refill();
                 if !self.interrupted.and_then(|gap| gap.until).is_some_and(is_refilling) {
-                    // By now it would have a value.
+                    // By now it should have a value.
                     self.is_empty = false;
                     self.interrupted = self.interrupted.map(|gap| Interruption { until: None, ..gap });
                 }
@@ -237,7 +237,7 @@ impl Trouble {
         }
     }
 
-    /// Whether its state is to be told now.
+    /// Whether its state should be logged now.
     fn is_news(&self, now: Time) -> bool {
         match (self.state(), self.told) {
             (QueryState::Answers, told) => told.is_some_and(|(_, before)| before != QueryState::Answers),
@@ -272,7 +272,7 @@ impl Inner {
         }
     }
 
-    /// Counts a line; what was left out is told in the next minute that has a line.
+    /// Counts a line; omitted lines are reported in the next minute with a line.
     fn may_tell(&mut self, label: &str, now: Time) -> bool {
         let minute = now.floor_to(Span::MINUTE, Span::ZERO);
         let lines = self.lines.entry(label.to_owned()).or_insert(Lines { minute, told: 0, left_out: 0 });
@@ -296,7 +296,7 @@ impl Inner {
         may
     }
 
-    /// The workloads that ask it, the first few by name.
+    /// The names of the first few workloads that use it.
     fn names(&self, question: &QueryId) -> String {
         let Some(names) = self.askers.get(question) else { return String::new() };
         let told: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
@@ -305,7 +305,8 @@ impl Inner {
     }
 }
 
-/// How long it takes to refill at least; a history on a coarser grid takes longer, which `decide` knows.
+/// How long the query takes to refill at least. With a coarser history grid it takes longer; `decide` takes that into
+/// account.
 fn reach(question: &QueryId) -> Reach {
     Reach::new(look_back(&question.query), Step::MINUTE)
 }
@@ -409,12 +410,12 @@ mod tests {
             note(QueryForm::Instant, QueryOutcome::Answered, 75);
             let gap = troubles.interrupted(&question).expect("seen");
             assert_eq!((gap.from, gap.returned, gap.until), (Some(at(-15)), Some(at(60)), Some(at(60))));
-            // A metric that is gone has no value, whatever its series answers.
+            // If the metric is gone, the query has no value, whatever the range query returns.
             note(QueryForm::Instant, QueryOutcome::Vanished, 1_200);
             note(QueryForm::Series, QueryOutcome::Answered, 1_200);
             assert_eq!(until(), None);
             note(QueryForm::Instant, QueryOutcome::Answered, 1_500);
-            // A range that has just begun to fill has no value yet; one that should have filled has lost its metric.
+            // A range that has just started to fill has no value yet. If it should be full, the metric is gone.
             note(QueryForm::Instant, failed(), 3_000);
             for second in [3_060, 3_075, 3_165] {
                 note(QueryForm::Instant, QueryOutcome::Vanished, second);

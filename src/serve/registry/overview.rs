@@ -1,4 +1,6 @@
-//! What the pages are told of the workloads: always of the keys that KEDA asked with last.
+//! What the pages show of the workloads: always the keys that KEDA used last.
+//!
+//! It only reads; nothing here changes a workload or starts a query.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,9 +16,9 @@ use crate::policy::{Faults, WorkloadId};
 use crate::serve::workload::Workload;
 use crate::units::{Span, Time};
 
-/// When no loop has turned for so long, no longer poll step given, the server has to be started again.
+/// If no loop has completed a turn for this long, the server must be restarted, unless the poll steps are longer.
 const LEAST_SILENCE: Duration = Duration::from_secs(120);
-/// Turns of the fastest loop that may fail to come.
+/// Missed turns of the fastest loop.
 const MOST_MISSED: i64 = 4;
 
 impl Overview for Registry {
@@ -86,12 +88,12 @@ impl Overview for Registry {
         };
         let all: Vec<_> =
             self.lock().iter().filter_map(|entry| Some((known(entry)?, age(entry.1)))).collect();
-        // No call waits while they are written.
+        // Written without the lock, so that no call waits.
         all.iter().for_each(|(known, age)| metrics.aged(&known.id, *age));
         let states = all.iter().map(|(known, _)| (known.id.clone(), known.condition(now).as_str()));
         metrics.in_states(states.collect());
         let entries = self.lock();
-        // Who was let go of meanwhile has none.
+        // A workload that was removed meanwhile has no age.
         let gone = all.iter().map(|(known, _)| &known.id).filter(|id| !entries.contains_key(*id));
         gone.for_each(|id| metrics.aged(id, None));
         metrics
@@ -99,12 +101,12 @@ impl Overview for Registry {
 }
 
 impl Registry {
-    /// The workload of the keys that KEDA asked with last.
+    /// The workload of the keys that KEDA used last.
     fn newest(&self, id: &WorkloadId) -> Option<Arc<Workload>> {
         newest(self.lock().get(id)?)?.workload()
     }
 
-    /// How long no loop has turned until `now`, where that is too long.
+    /// How long before `now` the last turn of any loop was, if that is too long.
     pub(super) fn silence_until(&self, now: Instant) -> Option<Duration> {
         let running: Vec<_> = self.lock().values().flatten().filter_map(Set::workload).collect();
         let fastest = running.iter().map(|workload| workload.grid()).min()?;
@@ -114,7 +116,7 @@ impl Registry {
     }
 }
 
-/// How a workload stands, by the keys that it was asked with last.
+/// The state of a workload, by the keys that KEDA used last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
     let newest = newest(sets)?;
     let mut worth = None;

@@ -1,4 +1,5 @@
-//! From the keys that KEDA sends to a workload: each content is read once, and nobody waits for it who asks for another.
+//! From KEDA's keys to a workload: each distinct content is read once, and requests for other content do not wait for
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -14,20 +15,20 @@ use crate::serve::workload::Workload;
 use crate::source::{Backend, Catalogue, SourceError};
 use crate::units::Time;
 
-/// A policy, and where each of its signals is measured.
+/// A policy, and the data source of each of its signals.
 type Measured = (Arc<Policy>, Vec<Arc<dyn Backend>>);
 
-/// A catalogue, and which of those that were in use.
+/// A catalogue and its version number.
 pub(super) struct Edition {
     pub number: u64,
     catalogue: Catalogue,
 }
 
-/// The policies in use, by the content that they were read from.
+/// The policies in use, by the content they were read from.
 #[derive(Default)]
 pub(super) struct Policies {
     known: Mutex<HashMap<u64, Weak<Policy>>>,
-    /// Its keys are random: nobody can make up a content that is taken for another's.
+    /// Its keys are random, so that nobody can craft a content with the hash of another.
     hasher: RandomState,
 }
 
@@ -46,7 +47,7 @@ impl Edition {
 // === impl Policies ===
 
 impl Policies {
-    /// The policy that the keys describe, and the faults of its sources beside its own.
+    /// The policy that the keys describe; or its faults together with those of its sources.
     fn read(
         &self,
         edition: &Edition,
@@ -61,7 +62,7 @@ impl Policies {
         }
         let keys = edition.catalogue.keys_with(metadata, &events);
         let policy = Policy::from_keys(&keys).map_err(|faults| {
-            // All faults at once, also those of sources that may not be used.
+            // All faults at once, including those of sources that may not be used.
             faults.and(keys.sources().iter().filter_map(unusable).collect())
         })?;
         let policy = Arc::new(policy);
@@ -69,7 +70,7 @@ impl Policies {
         Ok(policy)
     }
 
-    /// Lets go of what no workload uses any more.
+    /// Drops the policies that no workload uses any more.
     pub(super) fn tidy(&self) {
         let mut known = self.lock();
         known.retain(|_, policy| policy.strong_count() > 0);
@@ -121,7 +122,7 @@ impl Registry {
         let begin = self.at_once(&policy, now, warm_by);
         let workload =
             Workload::new(id.clone(), policy, backends, &self.shared.forecasts, begin, warm_by, keys);
-        // An internal error here is told by the loop, and ends no call.
+        // The loop will report an internal error here; it must not fail the call.
         let remembered = catch_unwind(AssertUnwindSafe(|| workload.remembered(&self.shared)));
         if let Ok(Some(decision)) = remembered {
             workload.stand_by(Ok(Arc::new(decision)));
@@ -129,7 +130,7 @@ impl Registry {
         Ok(workload)
     }
 
-    /// What is known without a look at any load: the clock says it all where there is nothing but a schedule.
+    /// The state without looking at any load: if there is only a schedule, the clock is enough.
     fn at_once(&self, policy: &Policy, now: Time, warm_by: Time) -> State {
         if !policy.is_schedule_only() {
             return Err(starting());
@@ -138,7 +139,7 @@ impl Registry {
         decide(&Prepared::pending(policy, now), &nothing, policy, now).map(Arc::new)
     }
 
-    /// The policy that the keys describe and where its signals are measured; all faults of both at once.
+    /// The policy that the keys describe and the data sources of its signals, or all faults of both at once.
     fn read(
         &self,
         id: &WorkloadId,
@@ -169,7 +170,7 @@ fn refused(source: &SourceRef, error: &SourceError) -> Fault {
     let expected = format!("a source that may be used: {error}");
     match source {
         SourceRef::Named(name) => Fault::new("datasource", name, expected),
-        // The address itself may hold a password; the error names what of it may be shown.
+        // The address itself may contain a password; the error names the parts that may be shown.
         SourceRef::Address(_) => Fault::new("serverAddress", "an address", expected),
     }
 }

@@ -1,4 +1,7 @@
-//! What a restart need not forget: the workloads of the process before, decided for before anybody asks.
+//! Restores the workloads of the previous process, so that they have decisions before anyone asks.
+//!
+//! Without this, every workload would warm up again after a restart. It only restores which workloads exist, never a
+//! decision: those are made again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,18 +10,18 @@ use super::{Registry, Serving, newest};
 use crate::decide::{Blind, State};
 use crate::units::{Span, Time};
 
-/// How often changed registrations are written: a replacement of this process is rarely started sooner.
+/// How often changed registrations are written: a replacement of this process rarely starts sooner.
 const KEEP_EACH: Span = Span::seconds(5);
 
 impl Registry {
-    /// Starts the loops of the workloads that were kept.
+    /// Starts the loops of the persisted workloads.
     pub(super) fn recall(&self, now: Time) {
         let Some(store) = &self.store else { return };
         let edition = Arc::clone(&self.catalogue.borrow());
         let mut entries = self.lock();
         for known in store.workloads().into_iter().take(self.most) {
             let set = self.set(&known.id, &known.metadata, &edition, now);
-            // Keys that have become faulty are reported to whoever asks with them.
+            // Keys that have become faulty are reported when they are used in a call.
             if matches!(set.serving, Serving::Running { .. }) {
                 self.begin(&set, None);
                 entries.insert(known.id, vec![set]);
@@ -30,8 +33,8 @@ impl Registry {
         }
     }
 
-    /// Ends when every workload known from before has a decision, or once `startupGrace` has passed; at once where
-    /// none is known.
+    /// Completes when every workload known from before has a decision, or when `startupGrace` has passed; immediately
+    /// if none is known.
     pub(in crate::serve) async fn warmed(&self) {
         let states: Vec<_> =
             self.lock().values().flatten().filter_map(|set| Some(set.workload()?.state())).collect();
@@ -39,7 +42,7 @@ impl Registry {
         if self.warming.load(Ordering::Relaxed) {
             let decided = async {
                 for mut state in states {
-                    // A loop that ended decides nothing any more.
+                    // A loop that has ended decides nothing any more.
                     let _ = state.wait_for(is_known).await;
                 }
             };
@@ -54,7 +57,7 @@ impl Registry {
         }
     }
 
-    /// Keeps the list of workloads as it changes.
+    /// Writes the list of workloads whenever it changes.
     pub(super) async fn keep_current(self: Arc<Self>) {
         while self.store.is_some() {
             let clock = &self.shared.clock;
@@ -66,7 +69,7 @@ impl Registry {
         }
     }
 
-    /// Keeps everything, at the end.
+    /// Writes everything, at shutdown.
     pub(in crate::serve) async fn keep_all(&self) {
         self.keep_workloads().await;
         if self.store.is_some() {
@@ -83,7 +86,7 @@ impl Registry {
             let newest = entries.values().filter_map(|sets| newest(sets));
             newest.filter_map(|set| set.row.clone()).collect()
         };
-        // A panic would be one file that is not written.
+        // A panic means only that one file is not written.
         let _ = tokio::task::spawn_blocking(move || store.keep_workloads(&rows)).await;
     }
 }

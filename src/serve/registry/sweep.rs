@@ -1,4 +1,7 @@
-//! Letting go of workloads that nobody asks for any more, and of what only they used.
+//! Removes workloads that nobody asks for any more, and everything that only they used.
+//!
+//! KEDA does not say when a ScaledObject is deleted; it only stops asking. A jump of the clock never removes
+//! anything.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,17 +10,17 @@ use std::sync::atomic::Ordering;
 use super::{Registry, Serving, Set};
 use crate::units::{Span, Time};
 
-/// A workload that nobody asked for in so long is gone or paused: KEDA polls each 30 s.
+/// A workload that was not asked for in this time is deleted or paused: KEDA polls every 30 s.
 const FORGOTTEN: Span = Span::minutes(10);
 
-/// A minute's wait that took longer was a clock that was set, or a machine that stood still.
+/// If a wait of one minute took longer than this, the clock was set or the machine was suspended.
 const JUMPED: Span = Span::minutes(5);
 
-/// How often kept files that nobody writes any more are looked for.
+/// How often to look for persisted files that nobody writes any more.
 const TIDY_EACH: Span = Span::HOUR;
 
 impl Registry {
-    /// Lets go of workloads that nobody asks for, and of what only they used, once a minute.
+    /// Once a minute, removes workloads that nobody asks for and everything that only they used.
     pub(super) async fn sweep(self: Arc<Self>) {
         let clock = Arc::clone(&self.shared.clock);
         let mut tidied = clock.now();
@@ -29,7 +32,7 @@ impl Registry {
             }
             let now = clock.now();
             if now.since(begun) > JUMPED {
-                // That nobody asked meanwhile says nothing.
+                // During such a jump, missing calls say nothing.
                 continue;
             }
             self.let_go(now);
@@ -59,7 +62,7 @@ impl Registry {
         });
         let running: Vec<_> = entries.values().flatten().filter_map(Set::workload).collect();
         let count = entries.len();
-        // No call waits while the queries of thousands are gathered.
+        // Unlocked first, so that no call waits while the queries of thousands of workloads are collected.
         drop(entries);
         let used: HashSet<String> = running.iter().flat_map(|workload| workload.queries()).collect();
         gone.iter().for_each(|id| self.shared.metrics.forget(id));
@@ -67,7 +70,7 @@ impl Registry {
         self.shared.forecasts.tidy();
         self.policies.tidy();
         if running.is_empty() {
-            // Nobody could turn.
+            // There was no loop that could have run.
             self.shared.pulse.beat();
         }
         let (series, bytes) = self.shared.hub.size();
@@ -76,7 +79,7 @@ impl Registry {
 
     async fn tidy_store(&self, now: Time) {
         if let Some(store) = self.store.clone() {
-            // A panic would be files that stay.
+            // A panic means only that some files stay.
             let _ = tokio::task::spawn_blocking(move || store.tidy(now)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The registry by a clock that stands still until it is moved, with sources that do as they are told.
+//! The registry with a clock that stands still until it is moved, and with scripted sources.
 
 mod fits;
 mod shared;
@@ -88,7 +88,7 @@ impl Bench {
         self.registry.state(&id(name), &metadata(pairs)).map(|served| served.state.borrow().clone())
     }
 
-    /// The number after every loop has come to the present.
+    /// The number of replicas after every loop has reached the present.
     async fn number(&self, name: &str, pairs: &[(&str, &str)]) -> u32 {
         self.ask(name, pairs).expect("served").ok();
         self.settled().await;
@@ -123,14 +123,14 @@ async fn a_patch_may_be_under_way_for_two_minutes_and_then_is_a_conflict() {
     bench.ask("web", &[]).ok();
     let refusal = bench.ask("web", &patched).expect_err("longer than two minutes");
     assert!(matches!(&refusal, Refusal::Conflict(text) if text.contains("metricName")), "{refusal}");
-    // And the pages do not show the one of the two that KEDA asked for last as if all were well.
+    // And the pages do not show the one that KEDA used last as if all were well.
     let told = |bench: &Bench| bench.registry.workloads()[0].status.trouble(false);
     assert!(
         told(&bench).is_some_and(|text| text.contains("faulty metadata: metricName")),
         "{:?}",
         told(&bench)
     );
-    // Once the old set is no longer asked for, the new one is served again.
+    // Once the old set is no longer used, the new one is served again.
     bench.pass(Span::seconds(90));
     let _ = bench.ask("web", &patched);
     bench.pass(Span::seconds(60));
@@ -205,7 +205,7 @@ async fn the_ledger_of_a_shadow_is_kept_by_twins() {
         let lines = text.lines().filter(|line| line.starts_with(&format!("forescale_{family}_total{{")));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect::<Vec<f64>>()
     };
-    // A steady load is held by both answers, and watching it is worth nothing: what each ran is told, and is the same.
+    // Both answers hold a steady load, so nothing is saved: both run the same replica-seconds, which are reported.
     assert_eq!(values("short_seconds"), [0.0, 0.0], "{text}");
     let ran = values("replica_seconds");
     assert!(ran.len() == 2 && ran[0] == ran[1] && ran[0] > 0.0, "{text}");
@@ -250,7 +250,7 @@ async fn a_workload_at_its_limit_says_so_everywhere() {
         let row = format!("name=\"{name}\",metric=\"forescale\",state=\"at_limit\"}} 1");
         assert!(metrics.contains(&row), "{row} in {metrics}");
     }
-    // What KEDA no longer asks for says so, and the worst still stands first.
+    // A workload that KEDA no longer asks for says so, and its worst condition is still first.
     bench.pass(Span::minutes(3));
     let now = bench.registry.shared.clock.now();
     let states = bench.registry.triggers("shop", "passed")[0].conditions(now);
@@ -272,7 +272,7 @@ async fn a_changed_event_reaches_the_workloads_that_it_concerns() {
         catalogue
     };
     let bench = bench(with("shop/w*"), "");
-    // The same keys: what differs is the name.
+    // The same keys: only the name differs.
     let settled = async |name| {
         bench.ask(name, &[]).ok();
         bench.settled().await;

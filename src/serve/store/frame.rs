@@ -1,9 +1,10 @@
-//! The form of a kept series: what it is about, then its samples at half width, then a checksum over all of it.
+//! The file format of a series: its key, its samples at half width, and a checksum over everything.
 //!
 //! ```text
 //! "forescale series" | version u32 | key length u32 | key | start i64 | step i64 | slots u32 | f32 … | CRC-32
 //! ```
-//! All numbers are little-endian; NaN is a gap. A form that a later version cannot read is read anew from its source.
+//! All numbers are little-endian; NaN is a gap. If a later version cannot read a file, it reads the series from its
+//! source again.
 
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
@@ -11,10 +12,10 @@ use crate::units::{Span, Step, Time};
 const MAGIC: &[u8] = b"forescale series";
 const VERSION: u32 = 1;
 
-/// Takes a frame apart from its front.
+/// Reads a frame from its start.
 struct FrameReader<'a>(&'a [u8]);
 
-/// The frame of a series.
+/// Encodes a series.
 pub(super) fn encode(key: &str, series: &Series) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(MAGIC.len() + 32 + key.len() + 4 * series.len());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
@@ -34,7 +35,7 @@ pub(super) fn encode(key: &str, series: &Series) -> Vec<u8> {
     bytes
 }
 
-/// The series of a frame about `key`; otherwise why not.
+/// Decodes the series of a frame if it belongs to `key`; otherwise says why not.
 pub(super) fn decode(bytes: &[u8], key: &str) -> Result<Series, String> {
     let torn = || "it is torn".to_owned();
     let mut reader = FrameReader(bytes);

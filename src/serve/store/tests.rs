@@ -1,4 +1,4 @@
-//! What is kept comes back; what is torn, foreign or another's does not.
+//! What was written is read back; damaged or foreign files and those of another key are not.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -38,7 +38,7 @@ fn a_series_comes_back_bit_for_bit_and_only_under_its_key() {
     assert_eq!(bits(&back), bits(&series()));
     for other in [key("p", "http://a"), key("q", "http://b")] {
         assert!(store.series(&other).is_none());
-        // The same under the name of another: the key in the file decides.
+        // The same file under the name of another key: the key inside the file decides.
         fs::copy(store.dir.join(key("q", "http://a").file()), store.dir.join(other.file())).expect("copied");
         assert!(store.series(&other).is_none());
     }

@@ -1,7 +1,8 @@
-//! What one replica carries: read and learned in the background at each point of the fit grid, never waited for.
+//! What one replica carries: read and learned in the background at each point of the fit grid; nothing waits for it.
 //!
-//! The exporters are asked for a coarse grid once in six hours, and nothing of it is kept: thousands of workloads that
-//! are only advised cost no memory. Where the exporters have nothing they are asked again a day later.
+//! The exporters are queried on a coarse grid once every six hours, and the data is not kept, so that thousands of
+//! workloads that only get advice cost no memory. If the exporters have nothing for such a workload, they are queried
+//! again a day later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::{Backend, RangeQuery, SourceError};
 use crate::units::{Span, Step, Time};
 
-/// When the exporters may be asked again.
+/// When the exporters may be queried again.
 #[derive(Debug, Default)]
 pub(super) struct Looks(Mutex<Look>);
 
@@ -26,11 +27,11 @@ struct Look {
 
 /// After a failure.
 const AGAIN: Span = Span::minutes(10);
-/// Where nothing was found, and only advice depends on it.
+/// If nothing was found and only advice depends on it.
 const ABSENT: Span = Span::DAY;
 
 impl Workload {
-    /// Begins to learn what one replica carries, where that is due.
+    /// Starts to learn what one replica carries, if that is due.
     pub(super) fn learn(self: &Arc<Self>, shared: &Arc<Shared>, observations: &Observations, at: Time) {
         let (Some(learning), Some(signal)) = (&self.policy.capacity, self.policy.signals.first()) else {
             return;
@@ -38,7 +39,7 @@ impl Workload {
         let Some(backend) = self.backends.first().filter(|backend| backend.knows_exporters()) else { return };
         let point = grid_point(at, Phase::OfSeries.of(signal));
         let load = observations.signals.first().and_then(|history| history.load.clone());
-        // Whoever has not read as far as the others learns what they do once it has.
+        // A server that has not read as far as the others waits until it has, so that it learns the same.
         let Some(load) = load.filter(|load| load.end().is_some_and(|end| end + signal.step.span() > point))
         else {
             return;
@@ -95,7 +96,7 @@ impl Workload {
         );
     }
 
-    /// Asks the exporters; no more than is needed to know that there is nothing.
+    /// Queries the exporters; only as much as it takes to find out that there is nothing.
     async fn read_service(
         &self,
         backend: &dyn Backend,
@@ -136,7 +137,7 @@ impl Workload {
         Ok(service)
     }
 
-    /// The question for the template that runs, where a decision depends on it.
+    /// The query for the pod template that runs, if a decision depends on it.
     pub(super) fn template_query(&self) -> Option<String> {
         let counts = self.policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
         let knows = self.backends.first().is_some_and(|backend| backend.knows_exporters());
@@ -149,7 +150,7 @@ impl Workload {
     }
 }
 
-/// The series of a question up to a point; `None` where there is no question or nothing was found.
+/// The series of a query up to a point; `None` if there is no query or nothing was found.
 async fn range(
     backend: &dyn Backend,
     query: Option<String>,
@@ -164,10 +165,10 @@ async fn range(
 // === impl Looks ===
 
 impl Looks {
-    /// Whether the exporters may be asked now; then they are being asked.
+    /// Whether the exporters may be queried now; if so, that is in progress from then on.
     fn begin(&self, at: Time) -> bool {
         let mut look = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // No wait is longer than a day, but for a clock that was set back since.
+        // No wait is longer than a day, unless the clock was set back since.
         let waits = look.not_before.is_some_and(|until| at < until && until.since(at) <= ABSENT);
         if look.under_way || waits {
             return false;

@@ -1,4 +1,7 @@
-//! What a workload sees at an instant, and by which keys it shares the questions with others.
+//! What a workload observes at an instant, and the keys under which it shares its queries with others.
+//!
+//! Every turn goes through here. All queries of a turn have one common deadline; what has not arrived by then is
+//! taken as last read.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -21,17 +24,17 @@ use crate::source::Backend;
 use crate::source::feed::FeedKey;
 use crate::units::{Span, Step, Time};
 
-/// How the questions of a turn are answered.
+/// How the queries of a turn are answered.
 #[derive(Clone, Copy)]
 pub(super) enum Ask<'a> {
-    /// By the sources, waited for until then.
+    /// By the sources, waiting until then.
     By(Instant),
-    /// From memory alone; what is not there is noted.
+    /// From memory only; sets the flag if anything is missing.
     Memory(&'a AtomicBool),
 }
 
 impl Workload {
-    /// Every query it asks.
+    /// Every query it uses.
     pub(in crate::serve) fn queries(&self) -> HashSet<String> {
         let q = &self.policy.queries;
         let context = [&q.replicas, &q.errors, &q.rejected, &q.in_flight].into_iter().flatten().cloned();
@@ -40,23 +43,23 @@ impl Workload {
         context.chain(signals).chain(starts).chain(self.template_query()).collect()
     }
 
-    /// What `leadTime: auto` asks.
+    /// The queries of `leadTime: auto`.
     pub(super) fn start_queries(&self) -> Option<[String; 2]> {
         (self.policy.lead_time == LeadTime::Auto).then(|| start_queries(&self.id, &self.policy.target))
     }
 
-    /// Everything that was read for others already; `None` where anything is missing.
+    /// Everything already read for others; `None` if anything is missing.
     pub(super) fn observe_remembered(&self, shared: &Shared, at: Time) -> Option<Observations> {
         let is_missing = AtomicBool::new(false);
         let observed = pin!(self.observe(shared, at, Ask::Memory(&is_missing)));
-        // What is only looked up is there at once.
+        // A look-up in memory is ready at once.
         match observed.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(observations) => (!is_missing.load(Ordering::Relaxed)).then_some(observations),
             Poll::Pending => None,
         }
     }
 
-    /// Everything that is known at `at`.
+    /// Everything known at `at`.
     pub(super) async fn observe(&self, shared: &Shared, at: Time, ask: Ask<'_>) -> Observations {
         let mut observations = Observations::none(0, self.warm_by);
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
@@ -83,7 +86,7 @@ impl Workload {
             observations.lead_samples = Arc::new(starts.unwrap_or_default());
         }
         if let Some(query) = self.template_query() {
-            // A rollout takes minutes: more often than once in one of them is in vain.
+            // A rollout takes minutes, so once a minute is enough.
             let at = at.floor_to(Span::MINUTE, Span::ZERO);
             let template = ask.instant(&self.id, shared, backend, &query, Step::MINUTE, at).await;
             observations.template = template.map(|sample| sample.value);
@@ -185,22 +188,22 @@ impl Ask<'_> {
     ) -> Option<Arc<Counters>> {
         match self {
             Ask::By(by) => shared.hub.counters(backend, asked, at, by).await,
-            // Who was asked for the load was asked for this.
+            // Queried whenever the load is queried.
             Ask::Memory(_) => shared.hub.newest_counters(backend.as_ref(), asked),
         }
     }
 
-    /// When the source started, where it tells.
+    /// When the source started, if it reports that.
     async fn began(self, shared: &Shared, backend: &Arc<dyn Backend>, at: Time) -> Option<Time> {
         match self {
             Ask::By(by) => shared.hub.began(backend, at, by).await,
-            // Who was asked for the load was asked for this.
+            // Queried whenever the load is queried.
             Ask::Memory(_) => shared.hub.newest_began(backend.as_ref()),
         }
     }
 }
 
-/// Everything that the forecast of a signal is a function of; `first` is where the queries about the workload are asked.
+/// Everything that the forecast of a signal depends on; `first` is the data source of the queries about the workload.
 pub(super) fn forecast_key(
     policy: &Policy,
     signal: usize,
@@ -250,7 +253,7 @@ mod tests {
             forecast_key(&policy(context), signal, &one, first).expect("a signal")
         };
         assert_eq!(key(&[], 1, &one), key(&[], 1, &other), "nothing is asked of the first one's source");
-        // Load turned away is the first signal's; errors spoil what every signal learns from.
+        // Load turned away belongs to the first signal; errors affect what every signal learns from.
         for (context, signal) in [([("rejectedQuery", "r")], 0), ([("errorQuery", "e")], 1)] {
             assert_eq!(key(&context, signal, &one), key(&context, signal, &one));
             assert_ne!(key(&context, signal, &one), key(&context, signal, &other), "{context:?}");

@@ -1,4 +1,4 @@
-//! What a promised share of time costs: found by replaying days, in the background as fits are.
+//! The price of a target for time under-provisioned: found by replaying days, in the background like fits.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::serve::forecasts::{FitInput, Late, published};
 use crate::serve::registry::Shared;
 
 impl Workload {
-    /// Begins to find the price of a signal's promise under a fit, where it is not known yet.
+    /// Starts to find the price of a signal's target under a fit, if it is not known yet.
     pub(super) fn price(self: &Arc<Self>, shared: &Shared, seen: FitInput, fit: FitId) -> Option<Late> {
         let news = self.terms.subscribe();
         if !self.terms.borrow().lacks(&self.policy, seen.signal, fit) {

@@ -1,4 +1,6 @@
-//! What becomes of an answer: the state that KEDA's calls read, the metrics, the ledger.
+//! Publishes an answer: to the state that KEDA's calls read, to the metrics and to the ledger.
+//!
+//! A new warm-up never replaces a decision, and nothing here changes the number of replicas.
 
 use std::sync::Arc;
 
@@ -10,13 +12,13 @@ use crate::serve::registry::Shared;
 use crate::simulate::{Ledger, TwinConfig};
 use crate::units::{Replicas, Span, Time};
 
-/// Seconds of one.
+/// Seconds per hour.
 const HOUR: f64 = 3_600.0;
-/// Of a cause so many characters are told: what a server says of a query, not the page that a proxy sends.
+/// Characters of a cause to show: enough for a server's message about a query, but not for a proxy's error page.
 const CAUSE: usize = 200;
 
 impl Workload {
-    /// Makes an answer known.
+    /// Publishes an answer.
     pub(super) fn publish(
         &self,
         shared: &Shared,
@@ -41,14 +43,14 @@ impl Workload {
             }
             Err(blind) => {
                 let blind = self.with_cause(shared, blind);
-                // What was decided once is not taken back by warming up again.
+                // A decision is not replaced by a new warm-up.
                 let keeps = |state: &State| state.is_ok() && matches!(blind, Blind::Warming { .. });
                 self.state.send_if_modified(|state| {
                     if keeps(state) || *state == Err(blind.clone()) {
                         return false;
                     }
                     match &blind {
-                        // Every workload begins so.
+                        // Every workload starts like this.
                         Blind::Warming { .. } => tracing::debug!(workload = %self.id, %blind, "no decision"),
                         Blind::NoData { .. } => tracing::warn!(workload = %self.id, %blind, "no decision"),
                     }
@@ -59,7 +61,7 @@ impl Workload {
         }
     }
 
-    /// Tells of signals without data, once when that changes.
+    /// Logs signals without data, once per change.
     fn tell_absent(&self, decision: &Decision) {
         let before = self.state.borrow().as_ref().ok().cloned();
         let is_told = |note: &Note| before.as_ref().is_some_and(|before| before.notes.contains(note));
@@ -71,7 +73,7 @@ impl Workload {
         }
     }
 
-    /// What is missing, with the reason why it cannot be had where a question for it failed.
+    /// What is missing, with the reason if a query for it failed.
     fn with_cause(&self, shared: &Shared, blind: Blind) -> Blind {
         let signals = self.policy.signals.iter().zip(&self.backends);
         let mut asked =
@@ -87,7 +89,7 @@ impl Workload {
         }
     }
 
-    /// Forecast quality, the ledger and scaling lag.
+    /// Publishes forecast accuracy, the ledger and scaling lag.
     fn judge(
         &self,
         shared: &Shared,
@@ -117,8 +119,8 @@ impl Workload {
         }
     }
 
-    /// Enters a decision into the ledger: what the answer with the forecast, and what the reactive one, would have
-    /// come to. After a long silence it is begun anew.
+    /// Adds a decision to the ledger: the effects of the answer with the forecast and of the reactive one. After a
+    /// long silence the ledger starts again.
     fn enter(
         &self,
         shared: &Shared,
@@ -136,7 +138,7 @@ impl Workload {
             Mode::Predictive => decision.needs.iter().filter(counts).map(|n| n.replicas).max(),
             Mode::Shadow | Mode::Reactive => None,
         };
-        // No more than is answered: the ceilings are the same for both.
+        // At most the answer itself: the ceilings are the same for both.
         let reactive = reactive.map_or(decision.replicas, |need| need.min(decision.replicas));
         if ledger.as_ref().is_none_or(|ledger| ledger.at() + SILENCE < at) {
             let running = running.map_or(decision.replicas.get(), |r| Replicas::covering(r).get());

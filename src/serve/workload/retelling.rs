@@ -1,4 +1,4 @@
-//! What was read of a workload so far, as a recording from which its past is decided again.
+//! What has been read for a workload so far, as a recording from which its past is decided again.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::plan;
 use crate::serve::registry::Shared;
 
 impl Workload {
-    /// Everything that is in memory; nobody is asked.
+    /// Everything in memory; nothing is queried.
     pub(in crate::serve) fn traces(&self, shared: &Shared) -> Traces {
         let signals = self.policy.signals.iter().zip(&self.backends).map(|(signal, backend)| {
             let read = |query: &str| {
@@ -40,7 +40,7 @@ impl Workload {
         }
     }
 
-    /// What a query about the workload yielded, as far as it was read.
+    /// The result of a query about the workload, as far as it has been read.
     pub(super) fn traced(&self, shared: &Shared, query: Option<&String>) -> Option<Arc<Series>> {
         let (signal, backend) = self.policy.signals.first().zip(self.backends.first())?;
         shared.hub.newest(&feed_key(backend, signal, query?, CONTEXT_WINDOW), signal.settle)

@@ -1,4 +1,4 @@
-//! What comes: the forecast of the coming hours, and what people said of the coming days.
+//! What comes next: the forecast for the coming hours, and the override and schedule for the coming days.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use crate::policy::schedule::Bound;
 use crate::units::{Span, Time};
 
-/// How far the schedule is told.
+/// How far ahead the schedule is shown.
 const SCHEDULE_AHEAD: Span = Span::days(3);
 
 pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now: Time) -> std::fmt::Result {
@@ -48,7 +48,7 @@ fn no_forecast(story: &Story) -> String {
     }
 }
 
-/// What people said: the override and the schedule.
+/// The override and the schedule.
 pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Result {
     let zone = policy.schedule.zone();
     out.push_str("<section><h2>Override and schedule</h2>\n");

@@ -1,4 +1,4 @@
-//! What is settled: the answers that were given, how good the forecast proved, and the policy.
+//! Past answers, the accuracy of the forecast, and the policy.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Fits that do not come: nothing waits for them, and nothing that has grown old is answered with.
+//! Fits that do not finish: nothing waits for them, and answers never use a decision that is too old.
 
 use std::sync::Condvar;
 use std::sync::atomic::AtomicUsize;
@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::decide::{Decision, Note, forecast};
 
-/// Lets fits through, or holds them on the threads where they are made.
+/// Lets fits pass, or blocks them on the threads that make them.
 #[derive(Default)]
 struct Barrier {
     is_closed: Mutex<bool>,
@@ -32,7 +32,7 @@ impl Barrier {
     }
 }
 
-/// A closed barrier would keep the runtime's threads for ever where a test fails.
+/// Without this, a failing test would leave the runtime's threads blocked by a closed barrier.
 struct Opened(Arc<Barrier>);
 
 impl Drop for Opened {
@@ -61,7 +61,7 @@ impl Bench {
         self.states().into_iter().map(|state| state.expect("decided")).collect()
     }
 
-    /// Ends when every loop has come to the present, whatever it waits for.
+    /// Completes when every loop has reached the present, whatever it waits for.
     async fn turned(&self) {
         let at = self.registry.shared.clock.now().floor_to(Span::seconds(15), Span::ZERO);
         let receivers: Vec<_> = {
@@ -105,7 +105,7 @@ async fn decisions_are_renewed_while_fits_are_queued() {
     bench.settled().await;
     let first: Vec<_> = bench.decisions().iter().map(|d| d.forecast.clone().expect("a forecast")).collect();
     assert!(bench.decisions().iter().all(|decision| !is_late(decision)));
-    // At the next point of the grid the fit before goes on to be used, and followed.
+    // At the next grid point the previous fit stays in use and is kept current.
     barrier.close(true);
     for _ in 0..12 {
         bench.pass(Span::minutes(30) + Span::seconds(15));
@@ -181,7 +181,7 @@ async fn the_age_of_a_decision_is_published_and_bounded() {
     let slow = [("pollStep", "5m")];
     let served = bench.registry.state(&id("slow"), &metadata(&slow)).expect("served");
     assert_eq!(served.most_age, Span::minutes(20), "four of its polls");
-    // No loop has turned since: the age is that of the present, and not of the last turn.
+    // No loop has run since: the age is as of now, not as of the last turn.
     bench.pass(Span::seconds(75));
     let text = bench.registry.metrics().encode();
     let line = text.lines().find(|l| l.starts_with("forescale_decision_age_seconds{") && l.contains("web\""));

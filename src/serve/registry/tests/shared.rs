@@ -1,4 +1,4 @@
-//! What is in memory for one workload serves the next, and what is read for one holds up nobody else.
+//! Data read for one workload is reused by the next, and reading for one blocks nobody else.
 
 use super::*;
 use crate::decide::Contributor;
@@ -14,7 +14,7 @@ async fn a_workload_whose_query_is_shared_has_its_decision_with_the_first_call()
     bench.settled().await;
     let later = bench.ask("other", &[("mode", "predictive"), ("threshold", "5")]).expect("served");
     assert_eq!(later.expect("decided").replicas, first.replicas);
-    // What it asks for beside the load may count, and is not known yet.
+    // Its queries besides the load may matter, and their data is not known yet.
     let unknown = [("replicasQuery", "r"), ("rejectedQuery", "r"), ("inFlightQuery", "f"), ("query", "else")];
     for (i, more) in unknown.into_iter().enumerate() {
         let state = bench.ask(&format!("lacks-{i}"), &[("mode", "predictive"), more]).expect("served");
@@ -31,7 +31,7 @@ async fn what_is_old_in_memory_is_asked_for_anew_before_it_is_answered_with() {
     assert!(matches!(&state, Err(Blind::Warming { .. })), "{state:?}");
 }
 
-/// Notes whether the registry could be asked while keys were read.
+/// Records whether the registry was accessible while keys were read.
 struct Nosy {
     inner: Sources,
     registry: Mutex<Option<Arc<Registry>>>,
