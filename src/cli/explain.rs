@@ -22,8 +22,8 @@ use crate::units::Time;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("from").required(true).args(["server", "trace", "prometheus"])))]
 pub(super) struct ExplainArgs {
-    /// The workload at a running server: NAMESPACE/NAME of its ScaledObject.
-    #[arg(value_name = "NAMESPACE/NAME", requires = "server")]
+    /// NAMESPACE/NAME of the workload's ScaledObject: at a running server, or for a policy with `capacity: auto`.
+    #[arg(value_name = "NAMESPACE/NAME", conflicts_with = "trace")]
     workload: Option<String>,
     /// The HTTP address of a running server, such as http://forescale:8080.
     #[arg(long, value_name = "URL", requires = "workload")]

@@ -77,7 +77,7 @@ pub fn carried(observations: &Observations, policy: &Policy, at: Time) -> Option
         said.push(Said::of(&verdict, lesson.rolled(point - SETTLED, until), service.template.is_some()));
     }
     let given = signal.threshold;
-    let template = service.template.as_ref().and_then(|series| newest(series, at));
+    let template = service.template.as_ref().and_then(|series| series.latest(at));
     let missing = service.missing.clone();
     Some(Carried { at, verdict, missing, given, pace: pace(given.get(), &said), template })
 }
@@ -97,7 +97,7 @@ impl Lesson<'_> {
         let Some(evidence) = self.evidence(point) else {
             return Verdict::CannotTell(vec![Why::NothingToLearnFrom]);
         };
-        let request = self.service.request.as_ref().and_then(|series| newest(series, point));
+        let request = self.service.request.as_ref().and_then(|series| series.latest(point));
         let question = Question {
             request: request.filter(|cores| *cores > 0.0 && evidence.has(Column::Cpu)),
             utilization: self.learning.utilization,
@@ -132,7 +132,7 @@ impl Lesson<'_> {
     /// Whether the pod template changed within `(from, to]`.
     fn rolled(&self, from: Time, to: Time) -> bool {
         let Some(series) = &self.service.template else { return false };
-        let mut before = newest(series, from);
+        let mut before = series.latest(from);
         let part = series.window(from, to);
         (0..part.len()).filter_map(|i| part.get(i)).any(|template| {
             let is_other = before.is_some_and(|before| before != template);
@@ -148,12 +148,6 @@ fn rounded(load: f64) -> f64 {
     let digit = 10_f64.powi(load.log10().floor() as i32 - 2);
     // The factor absorbs rounding errors in a load that already has three digits.
     (load / digit * (1.0 + 1e-9)).floor() * digit
-}
-
-/// The last value at or before an instant.
-fn newest(series: &Series, at: Time) -> Option<f64> {
-    let last = series.slot_before(at)?;
-    (0..=last).rev().find_map(|i| series.get(i))
 }
 
 // === impl Carried ===

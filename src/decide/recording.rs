@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::phase::Phase;
 use super::prepared::grid_point;
-use crate::history::{Interruption, LeadSample, Observations, Sample, Series, SignalHistory};
+use crate::history::{Interruption, LeadSample, Observations, Sample, Series, ServiceHistory, SignalHistory};
 use crate::policy::{Policy, Signal};
 use crate::units::{Span, Step, Time};
 
@@ -27,6 +27,8 @@ pub struct Traces {
     pub in_flight: Option<Series>,
     /// Observed pod starts, in the order the pods became ready.
     pub leads: Vec<LeadSample>,
+    /// What exporters report about its replicas, to learn from what one carries.
+    pub service: Option<Arc<ServiceHistory>>,
 }
 
 /// What was recorded for one signal.
@@ -96,6 +98,9 @@ impl Recording {
         seen.clock_skew = skews.max().unwrap_or(Span::ZERO);
         let Some(first) = policy.signals.first() else { return seen };
         seen.in_flight = self.newest(self.raw.in_flight.as_ref(), first.poll_step, begun, now);
+        seen.service.clone_from(&self.raw.service);
+        let template = seen.service.as_ref().and_then(|service| service.template.as_ref());
+        seen.template = template.and_then(|series| series.latest(now));
         let Some(read) = self.last_read(first.poll_step, begun, now) else { return seen };
         let context = |series: &Option<Series>| known(series.as_ref()?, first, now - CONTEXT_WINDOW, read);
         seen.replicas = context(&self.gridded.replicas);

@@ -130,6 +130,11 @@ impl Series {
         self.len().checked_sub(1).map(|i| self.time(i))
     }
 
+    /// The last value at or before `at`, whatever gaps follow it.
+    pub fn latest(&self, at: Time) -> Option<f64> {
+        (0..=self.slot_before(at)?).rev().find_map(|slot| self.get(slot))
+    }
+
     /// The last slot at or before `at`; `None` if `at` is before the start.
     pub fn slot_before(&self, at: Time) -> Option<usize> {
         if at < self.start || self.is_empty() {

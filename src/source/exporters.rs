@@ -3,6 +3,10 @@
 //! The server, `capacity`, `assess`, `doctor` and `init` ask with the same words. Names become part of the questions, as
 //! strings that they cannot break out of.
 
+mod reading;
+
+pub use reading::read_service;
+
 use super::promql::string_literal;
 use crate::policy::TargetKind;
 

@@ -1,17 +1,24 @@
 //! The decision of any instant, made again from what was known then.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use serde_json::json;
 
 use super::{ExplainArgs, Output};
+use crate::cli::described::{self, Described};
 use crate::cli::forecast::explanation_json;
-use crate::cli::{Format, described, live};
-use crate::decide::{Condition, Decision, Retold, Session, SignalPlan, SignalTraces, Traces, coming, trust};
+use crate::cli::{Format, live};
+use crate::decide::{
+    Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces, coming,
+    service_window, trust,
+};
 use crate::forecast::Explanation;
-use crate::history::Series;
+use crate::history::{Series, ServiceHistory};
 use crate::http::decision_json;
 use crate::policy::Policy;
 use crate::serve::{Clock, SystemClock};
+use crate::source::exporters::{Service, read_service};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
 
@@ -19,7 +26,7 @@ use crate::units::{Span, Time};
 pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let now = SystemClock.now();
     let trace = args.trace.as_deref().map(trace::read).transpose()?;
-    let policy = policy(args, trace.as_ref(), now)?;
+    let (policy, title) = policy(args, trace.as_ref(), now)?;
     let last = trace.as_ref().and_then(Series::last).map(|(at, _)| at);
     let settle = policy.signals.first().map_or(Span::ZERO, |s| s.settle);
     let at = args.at.or(last.map(|end| end + settle)).unwrap_or(now);
@@ -28,7 +35,13 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
             let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };
             Traces { signals: vec![signal], ..Traces::default() }
         }
-        (None, Some(url)) => from_prometheus(url, &policy, at.min(now))?,
+        (None, Some(url)) => {
+            let name = args.workload.as_deref().unwrap_or(&title);
+            Traces {
+                service: service(url, &policy, name, at.min(now))?,
+                ..from_prometheus(url, &policy, at.min(now))?
+            }
+        }
         (None, None) => Traces::default(),
     };
     let mut retold = Retold::new(&policy, traces, at);
@@ -93,12 +106,12 @@ fn forecasts(session: &Session, policy: &Policy, lead: Span, at: Time) -> Vec<Ex
         .collect()
 }
 
-/// The policy of the file; without a grid of its own it takes that of the trace.
-fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Result<Policy> {
+/// The policy of the file with its title; without a grid of its own it takes that of the trace.
+fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Result<(Policy, String)> {
     let path = args.policy.as_ref().context("expected --policy")?;
     let shown = path.display().to_string();
     let mut catalogue = Catalogue::new(args.at.unwrap_or(now));
-    let mut metadata = described::read(path, None, &mut catalogue)?.metadata;
+    let Described { title, mut metadata, .. } = described::read(path, None, &mut catalogue)?;
     if let Some(query) = &args.query {
         metadata.insert("query".to_owned(), query.clone());
     }
@@ -113,7 +126,22 @@ fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Resu
         // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
         policy.signals.truncate(1);
     }
-    Ok(policy)
+    Ok((policy, title))
+}
+
+/// What the exporters report about the workload, as the server reads it, if the policy learns from it. A policy's file
+/// does not say which workload it is for: without a name, nothing is learned.
+fn service(url: &str, policy: &Policy, name: &str, to: Time) -> anyhow::Result<Option<Arc<ServiceHistory>>> {
+    let (Some(learning), Some(signal)) = (&policy.capacity, policy.signals.first()) else { return Ok(None) };
+    let Some((namespace, object)) = name.split_once('/') else { return Ok(None) };
+    let about = Service { namespace, name: policy.target.name_under(object), kind: policy.target.kind };
+    // A fit belongs to a point up to six hours before.
+    let from = to - service_window(signal) - Span::hours(7);
+    let source = live::open(url)?;
+    let ready = policy.queries.replicas.as_deref();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let read = read_service(source.as_ref(), &about, learning, ready, (SERVICE_STEP, from, to));
+    Ok(Some(Arc::new(runtime.block_on(read).context("what one replica carries")?)))
 }
 
 /// Every series that the policy asks for, as long as its history.

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Workload;
 use crate::decide::{Phase, SERVICE_STEP, carried, grid_point, service_window};
 use crate::history::{Observations, Series, ServiceHistory, SignalHistory};
-use crate::policy::{CapacityMode, Learning};
+use crate::policy::CapacityMode;
 use crate::serve::registry::Shared;
-use crate::source::exporters::{ExportedMetric, Service};
-use crate::source::{Backend, RangeQuery, SourceError};
-use crate::units::{Span, Step, Time};
+use crate::source::exporters::{ExportedMetric, Service, read_service};
+use crate::units::{Span, Time};
 
 /// When the exporters may be queried again.
 #[derive(Debug, Default)]
@@ -56,7 +55,9 @@ impl Workload {
                 CapacityMode::Auto => None,
             };
             let Some(workload) = here.upgrade() else { return };
-            let read = workload.read_service(backend.as_ref(), &learning, window, point).await;
+            let ready = workload.policy.queries.replicas.as_deref();
+            let until = (SERVICE_STEP, point - window, point);
+            let read = read_service(backend.as_ref(), &workload.service(), &learning, ready, until).await;
             match read {
                 Ok(service) => workload.learn_from(&everything, service, load, point, at),
                 Err(error) => {
@@ -96,47 +97,6 @@ impl Workload {
         );
     }
 
-    /// Queries the exporters; only as much as it takes to find out that there is nothing.
-    async fn read_service(
-        &self,
-        backend: &dyn Backend,
-        learning: &Learning,
-        window: Span,
-        point: Time,
-    ) -> Result<ServiceHistory, SourceError> {
-        let about = self.service();
-        let usual = |what: ExportedMetric| about.asks(what);
-        let mut service = ServiceHistory::default();
-        let ready = self.policy.queries.replicas.clone().or_else(|| usual(ExportedMetric::Ready));
-        service.ready = range(backend, ready, window, point).await?;
-        if service.ready.is_none() {
-            service.missing.push(ExportedMetric::Ready.missed(about.kind).to_owned());
-            return Ok(service);
-        }
-        let cpu = learning.cpu.clone().or_else(|| usual(ExportedMetric::Cpu));
-        service.cpu = range(backend, cpu, window, point).await?;
-        service.latency = range(backend, learning.latency.clone(), window, point).await?;
-        if service.cpu.is_none() {
-            service.missing.push(ExportedMetric::Cpu.missed(about.kind).to_owned());
-        } else {
-            service.request = range(backend, usual(ExportedMetric::Request), window, point).await?;
-            service.throttled = range(backend, usual(ExportedMetric::Throttled), window, point).await?;
-            let missed =
-                service.request.is_none().then(|| ExportedMetric::Request.missed(about.kind).to_owned());
-            service.missing.extend(missed);
-        }
-        if learning.latency.is_some() && service.latency.is_none() {
-            service.missing.push("latency: latencyQuery yields nothing".to_owned());
-        }
-        if service.cpu.is_some() || service.latency.is_some() {
-            service.template = range(backend, usual(ExportedMetric::Template), window, point).await?;
-            let missed =
-                service.template.is_none().then(|| ExportedMetric::Template.missed(about.kind).to_owned());
-            service.missing.extend(missed);
-        }
-        Ok(service)
-    }
-
     /// The query for the pod template that runs, if a decision depends on it.
     pub(super) fn template_query(&self) -> Option<String> {
         let counts = self.policy.capacity.as_ref().is_some_and(|c| c.mode == CapacityMode::Auto);
@@ -148,18 +108,6 @@ impl Workload {
         let target = &self.policy.target;
         Service { namespace: self.id.namespace(), name: target.name_under(self.id.name()), kind: target.kind }
     }
-}
-
-/// The series of a query up to a point; `None` if there is no query or nothing was found.
-async fn range(
-    backend: &dyn Backend,
-    query: Option<String>,
-    window: Span,
-    point: Time,
-) -> Result<Option<Series>, SourceError> {
-    let (Some(query), Ok(step)) = (query, Step::new(SERVICE_STEP)) else { return Ok(None) };
-    let reading = backend.range(&RangeQuery { query, from: point - window, to: point, step }).await?;
-    Ok(Some(reading.series).filter(|series| series.observed() > 0))
 }
 
 // === impl Looks ===

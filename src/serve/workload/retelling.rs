@@ -37,6 +37,7 @@ impl Workload {
             rejected: context(&queries.rejected),
             in_flight: None,
             leads: starts.unwrap_or_default(),
+            service: None,
         }
     }
 

@@ -184,6 +184,7 @@ fn recording(script: &Script, policy: &Policy) -> Recording {
         rejected: of(&policy.queries.rejected),
         in_flight: of(&policy.queries.in_flight),
         leads: script.leads.iter().map(lead).collect(),
+        service: None,
     };
     let circumstances = Circumstances {
         down: script.down.clone(),

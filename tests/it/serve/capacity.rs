@@ -99,6 +99,17 @@ async fn it_is_published_by_default_and_used_where_that_is_said() {
     .await;
     let used = view["used"].as_f64().expect("a number");
     assert!((used - 15.0).abs() < 0.6 && view["mode"] == "auto", "{view:#}");
+
+    // A replayed decision learns the same from the same exporters.
+    let policy = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file");
+    std::fs::write(policy.path(), "query: load\nthreshold: \"20\"\ncapacity: auto\n").expect("written");
+    let file = policy.path().display().to_string();
+    let url = prometheus.url();
+    let replay = ["explain", "shop/web", "--prometheus", &url, "--policy", &file, "--format", "json"];
+    let binary = env!("CARGO_BIN_EXE_forescale");
+    let output = std::process::Command::new(binary).args(replay).output().expect("the binary runs");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(told["capacity"]["used"], view["used"], "{}", told["capacity"]);
 }
 
 #[tokio::test]
