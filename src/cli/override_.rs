@@ -20,52 +20,52 @@ use crate::source::manifest::{ScaledObject, Trigger, scaled_objects};
 use crate::source::yaml::documents;
 use crate::units::{Replicas, Span, Time};
 
-/// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+/// Prints the JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["replicas", "lift"])))]
 #[command(group(ArgGroup::new("end").args(["for_", "until"])))]
 pub(super) struct OverrideArgs {
-    /// The ScaledObject; the namespace is taken from the file where it is left out.
+    /// The ScaledObject; if the namespace is left out, it is read from --file.
     #[arg(value_name = "NAMESPACE/NAME")]
     object: String,
-    /// So many replicas; 0 sends the workload to sleep.
+    /// The number of replicas; 0 puts the workload to sleep.
     #[arg(long, value_name = "N", requires = "end")]
     replicas: Option<u32>,
-    /// Take the override away.
+    /// Remove the override.
     #[arg(long, conflicts_with = "end")]
     lift: bool,
-    /// How long it holds, from its beginning: 2h, 90m.
+    /// How long it holds, from its start: 2h, 90m.
     #[arg(long = "for", value_name = "D", value_parser = Span::parse)]
     for_: Option<Span>,
-    /// When it ends: 23:00, 2026-12-01T18:00, or RFC 3339. Local times are those of the workload's time zone.
+    /// When it ends: 23:00, 2026-12-01T18:00, or RFC 3339. Local times are in the workload's time zone.
     #[arg(long, value_name = "T")]
     until: Option<String>,
-    /// When it begins, as for --until; at once unless given.
+    /// When it starts, in the forms of --until; by default, at once.
     #[arg(long, value_name = "T", requires = "replicas")]
     from: Option<String>,
-    /// The time zone of local times; read from --file, else UTC.
+    /// The time zone of local times; by default, read from --file, else UTC.
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Tz>,
-    /// Why, for whoever wonders; repeated in every decision.
+    /// The reason; shown with every decision.
     #[arg(long, value_name = "WORDS", default_value = "")]
     reason: String,
-    /// Which trigger of the ScaledObject, from 0; found by itself with --file.
+    /// Which trigger of the ScaledObject, counted from 0; with --file, found automatically.
     #[arg(long, value_name = "I")]
     trigger: Option<usize>,
-    /// The ScaledObject's file: finds the trigger and its address.
+    /// The ScaledObject's file, to find the trigger and its address.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The trigger's type, tested by the patch; read from --file.
+    /// The trigger's type, which the patch tests; with --file, read from it.
     #[arg(long = "type", value_name = "TYPE", default_value = "external", conflicts_with = "file",
           value_parser = ["external", "external-push"])]
     kind: String,
-    /// The trigger's scalerAddress, tested by the patch; read from --file.
+    /// The trigger's scalerAddress, which the patch tests; with --file, read from it.
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "file")]
     scaler_address: Option<String>,
-    /// The trigger's metricName, tested by the patch; read from --file.
+    /// The trigger's metricName, which the patch tests; with --file, read from it.
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     metric_name: Option<String>,
-    /// Form of the output; json is the patch alone.
+    /// Output format; json prints only the patch.
     #[arg(long, default_value = "text")]
     format: Format,
 }
