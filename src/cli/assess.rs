@@ -236,8 +236,8 @@ fn source_of(args: &AssessArgs) -> anyhow::Result<Arc<Prometheus>> {
         }
         (None, Some(url)) => {
             // What does not parse is not echoed: it may hold a password.
-            let url = base_url(url)
-                .map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+            let url =
+                base_url(url).map_err(|reason| anyhow!("--prometheus: {reason}; write http://HOST:PORT"))?;
             (DataSourceConfig::at(url), Limits::default())
         }
         (None, None) => bail!("expected --prometheus or --datasource-config"),

@@ -214,7 +214,7 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
         let threshold = Threshold::new(carried).context("--actual-replicas: no replica carried any load")?;
         return Ok(Carried {
             threshold,
-            because: "what a replica carried at most for nine tenths of the time".into(),
+            because: "the load that a replica did not exceed for nine tenths of the time".into(),
         });
     }
     let level = Level::parse("p99.9/20").map_err(anyhow::Error::msg)?;

@@ -121,8 +121,8 @@ fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
         (None, Some(text)) => instant("--until", text, zone, begins)?,
         (None, None) => bail!("--for or --until: found neither; an override must end by itself"),
     };
-    ensure!(until > now, "--until {until}: it is {now} already; expected an instant to come");
-    ensure!(until > begins, "--until {until}: it begins at {begins}; expected an end after that");
+    ensure!(until > now, "--until {until}: it is already {now}; expected a future instant");
+    ensure!(until > begins, "--until {until}: the override begins at {begins}; expected an end after that");
     let replicas = Replicas::new(count).with_context(|| format!("--replicas {count}"))?;
     let word = Override { replicas, from, until, reason: args.reason.trim().to_owned() };
     // What is printed must be what the scaler reads.
@@ -138,17 +138,15 @@ fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
 
 fn from_arguments(args: &OverrideArgs, warnings: &mut Vec<String>) -> anyhow::Result<Target> {
     let Some((namespace, name)) = args.object.split_once('/') else {
-        bail!("'{}': expected NAMESPACE/NAME, or --file with a file that says the namespace", args.object)
+        bail!("'{}': expected NAMESPACE/NAME, or --file with a file that names the namespace", args.object)
     };
     if args.scaler_address.is_none() && args.metric_name.is_none() {
-        warnings.push(
-            format!(
-                "the patch takes the trigger to be number {} and of type {}, and fails where it is of another type; \
-                 --file finds both, --type and --trigger say them",
-                args.trigger.unwrap_or(0),
-                args.kind
-            ),
-        );
+        warnings.push(format!(
+            "the patch assumes that the trigger is number {} and of type {}, and fails if it is of \
+             another type; --file finds both, --trigger and --type set them",
+            args.trigger.unwrap_or(0),
+            args.kind
+        ));
     }
     Ok(Target {
         namespace: namespace.to_owned(),
@@ -204,7 +202,7 @@ fn from_file(
             [] => bail!("{}: no trigger of '{name}' asks Forescale", path.display()),
             several => {
                 let list: Vec<_> = several.iter().map(|t| t.index.to_string()).collect();
-                bail!("'{name}' asks Forescale in triggers {}: expected --trigger", list.join(", "))
+                bail!("'{name}' asks Forescale in triggers {}: choose one with --trigger", list.join(", "))
             }
         },
     };
@@ -216,13 +214,17 @@ fn from_file(
     );
     let action = action(args, zone(args, trigger), now)?;
     if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
-        warnings.push(format!("{} has no override: this lifts what was set by kubectl", path.display()));
+        warnings.push(format!(
+            "{} has no override; the patch lifts one that was set with kubectl",
+            path.display()
+        ));
     }
     warnings.extend(limits::of(object, trigger, &action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
     let target = Target {
-        namespace: namespace
-            .with_context(|| format!("{}: it says no namespace; expected NAMESPACE/NAME", path.display()))?,
+        namespace: namespace.with_context(|| {
+            format!("{}: the file names no namespace; expected NAMESPACE/NAME", path.display())
+        })?,
         name: name.to_owned(),
         trigger: trigger.index,
         kind: trigger.kind.clone(),
@@ -274,7 +276,7 @@ mod tests {
         assert_eq!(later.from.map(|from| from.to_string()).as_deref(), Some("2026-11-27T22:00:00Z"));
         for (more, told) in [
             (&["--until", "soon"][..], "a time of day such as 23:00"),
-            (&["--until", "2026-11-27T20:00:00Z"], "expected an instant to come"),
+            (&["--until", "2026-11-27T20:00:00Z"], "expected a future instant"),
             (&["--from", "2026-12-01T18:00", "--until", "2026-12-01T17:00"], "expected an end after that"),
         ] {
             let error = set("UTC", more).expect_err("refused");

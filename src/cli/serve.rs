@@ -134,7 +134,7 @@ async fn reload_on_change(
             }
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "changed policies, calendars or events are faulty; the old ones stay"
+                "changed policies, calendars or events are invalid; the old ones stay in use"
             ),
         }
     }

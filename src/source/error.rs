@@ -28,7 +28,7 @@ pub enum SourceError {
         address: String,
     },
     /// So many distinct addresses are in use that another one is refused.
-    #[error("{limit} distinct server addresses are in use already, expected fewer")]
+    #[error("{limit} different server addresses are already in use, the most that are allowed")]
     TooManyAddresses {
         /// The most that are accepted.
         limit: usize,

@@ -68,8 +68,8 @@ impl Proposal {
                 hours.0, hours.1
             );
             let why = format!(
-                "schedule: from {:02}:00 to {:02}:00 every {every} the load needs {floor} replicas three quarters of \
-                 the time; a floor costs little and stands without any history.",
+                "schedule: from {:02}:00 to {:02}:00 every {every} the load needs {floor} replicas three \
+                 quarters of the time; a floor costs little and works without any history.",
                 hours.0, hours.1
             );
             (floor > min).then_some((rule, why))
@@ -132,7 +132,7 @@ impl Proposal {
             told.push(format!("maxReplicas {} binds: the load needed up to {}.", self.max, self.needed));
         }
         if self.is_placeholder {
-            told.push(format!("query: not known from a trace; put yours in the place of {PLACEHOLDER}."));
+            told.push(format!("query: a trace does not contain it; replace {PLACEHOLDER} with yours."));
         }
         told
     }
