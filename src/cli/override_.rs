@@ -214,17 +214,13 @@ fn from_file(
     );
     let action = action(args, zone(args, trigger), now)?;
     if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
-        warnings.push(format!(
-            "{} has no override; the patch lifts one that was set with kubectl",
-            path.display()
-        ));
+        warnings.push(format!("{} has no override: the patch lifts one set by kubectl", path.display()));
     }
     warnings.extend(limits::of(object, trigger, &action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
     let target = Target {
-        namespace: namespace.with_context(|| {
-            format!("{}: the file names no namespace; expected NAMESPACE/NAME", path.display())
-        })?,
+        namespace: namespace
+            .with_context(|| format!("{}: it has no namespace; expected NAMESPACE/NAME", path.display()))?,
         name: name.to_owned(),
         trigger: trigger.index,
         kind: trigger.kind.clone(),
