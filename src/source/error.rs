@@ -12,7 +12,7 @@ use crate::history::HistoryError;
 #[non_exhaustive]
 pub enum SourceError {
     /// No data source of that name that the namespace may use: whether there is one for others is nobody's business.
-    #[error("namespace '{namespace}' may use no datasource '{name}', {admitted}")]
+    #[error("namespace '{namespace}' may not use datasource '{name}', {admitted}")]
     DatasourceRefused {
         /// The name asked for.
         name: String,
