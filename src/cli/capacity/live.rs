@@ -181,7 +181,7 @@ impl Wanted {
     fn missed(&self) -> String {
         let what = if self.what.is_empty() { "a query that was given" } else { self.what };
         let exporter = if self.exporter.is_empty() { "the service" } else { self.exporter };
-        format!("{what}: nothing was found; {exporter} has it")
+        format!("{what}: {exporter} has it, but nothing was found")
     }
 }
 
