@@ -80,7 +80,7 @@ rules! {
     RATE_OF_GAUGE Warning "rate-of-gauge" "A rate treats every decrease of a gauge as a restart."
     LEAD_TIME_UNSEEN Warning "lead-time-unseen" "There are no pods to learn a lead time from."
     CAPACITY_UNSEEN Warning "capacity-unseen" "There is no data to learn the load of a replica from."
-    HISTORY_EXCEEDS_RETENTION Warning "history-exceeds-retention" "Samples that are gone cannot be learned from."
+    HISTORY_EXCEEDS_RETENTION Warning "history-exceeds-retention" "Deleted samples cannot be learned from."
     ACTIVATION_ABOVE_THRESHOLD Warning "activation-above-threshold" "Load that needs a replica does not wake one."
     PLAINTEXT Info "plaintext-across-namespaces" "Metadata and answers cross namespaces unencrypted."
     SECRET_IN_METADATA Error "secret-in-metadata" "Everyone who may read the object can read its metadata."
