@@ -56,51 +56,51 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Which workloads of a fleet profit, by how much, and what to commit; from Prometheus alone.
+    /// Shows which workloads of a fleet benefit, by how much, and what to commit; needs only Prometheus.
     Assess(Box<assess::AssessArgs>),
-    /// What would have happened: strategies side by side over real history.
+    /// Replays real history and compares strategies side by side.
     Backtest(backtest::BacktestArgs),
-    /// The whole loop on a built-in workload, with nothing to install.
+    /// Runs the whole loop on a built-in workload; installs nothing.
     Demo(demo::DemoArgs),
-    /// What one replica carries, with its uncertainty, or why that cannot be told.
+    /// Estimates what one replica carries, with its uncertainty, or says why it cannot.
     Capacity(capacity::CapacityArgs),
-    /// Completions for a shell, on standard output.
+    /// Prints shell completions to standard output.
     Completions {
-        /// Which one.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Walks from the query to the pods of one workload and says where it breaks and what to do.
+    /// Checks one workload from the query to the pods, and says what is broken and what to do.
     Doctor(doctor::DoctorArgs),
-    /// Why a workload is, was or will be at so many replicas.
+    /// Explains why a workload has, had or will have its number of replicas.
     Explain(explain::ExplainArgs),
-    /// Quantile forecasts from a trace or a live Prometheus.
+    /// Forecasts quantiles of the load from a trace or a live Prometheus.
     Forecast(forecast::ForecastArgs),
-    /// Whether a running server is ready: exit code 0 or 1.
+    /// Checks whether a running server is ready: exit code 0 or 1.
     Health(health::HealthArgs),
-    /// A ScaledObject proposed from a query's history.
+    /// Proposes a ScaledObject from a query's history.
     Init(init::InitArgs),
-    /// ScaledObjects, policies and server configuration checked before they are applied.
+    /// Checks ScaledObjects, policies and the server's configuration before you apply them.
     Lint(lint::LintArgs),
-    /// Man pages, one for each command, written into a folder.
+    /// Writes man pages into a folder, one for each command.
     Man {
-        /// Where; made if it is not there.
+        /// The folder; created if it does not exist.
         #[arg(value_name = "DIR")]
         folder: std::path::PathBuf,
     },
-    /// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+    /// Prints the JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
     Override(override_::OverrideArgs),
-    /// The JSON Schema of a policy file, or every key or every command in words.
+    /// Prints the JSON Schema of a policy file, or a description of every key or command.
     Schema {
-        /// Every key in words, as Markdown.
+        /// Describe every key, as Markdown.
         #[arg(long)]
         reference: bool,
-        /// Every command with its options in words, as Markdown.
+        /// Describe every command with its options, as Markdown.
         #[arg(long, conflicts_with = "reference")]
         commands: bool,
     },
-    /// Serve KEDA: the scaler itself.
+    /// Runs the scaler: the server that KEDA calls.
     Serve(serve::ServeArgs),
-    /// Schedules, calendars and forecast of the coming days.
+    /// Shows schedules, calendars and the forecast of the coming days.
     Timeline(timeline::TimelineArgs),
 }
 

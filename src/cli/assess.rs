@@ -56,11 +56,11 @@ pub(super) struct AssessArgs {
     /// The Prometheus that holds the history.
     #[arg(long, value_name = "URL", required_unless_present = "datasource_config")]
     prometheus: Option<String>,
-    /// A server's configuration: its data source `default` is asked, with its credentials.
+    /// A server's configuration, in place of --prometheus: queries its data source `default`, with its credentials.
     #[arg(long, value_name = "FILE", conflicts_with = "prometheus")]
     datasource_config: Option<PathBuf>,
-    /// Files or folders with ScaledObjects, HPAs, Deployments and StatefulSets; `-` is standard input. Without them,
-    /// what kube-state-metrics and KEDA's operator tell Prometheus.
+    /// Files or folders with ScaledObjects, HPAs, Deployments and StatefulSets; `-` is standard input. By default,
+    /// the workloads that kube-state-metrics and KEDA's operator report to Prometheus.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     manifests: Vec<PathBuf>,
     /// Only this namespace.
@@ -75,34 +75,35 @@ pub(super) struct AssessArgs {
     /// The end of the history (RFC 3339); the last full hour by default.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     until: Option<Time>,
-    /// From a decision to a ready pod, where a workload does not say it.
+    /// Lead time, from a decision to a ready pod, of workloads that do not set it.
     #[arg(long, value_name = "D", default_value = "2m", value_parser = Span::parse)]
     lead: Span,
-    /// Time zone of the people who make the load.
+    /// Time zone of the people who cause the load.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: chrono_tz::Tz,
     #[command(flatten)]
     prices: Prices,
-    /// Requests a second that Prometheus is asked at most.
+    /// Send Prometheus at most this many requests per second.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     max_per_second: u32,
-    /// Workloads judged at a time; as many as there are processors by default.
+    /// How many workloads to judge at a time; by default, the number of processors.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: Option<u32>,
-    /// Only every Nth workload by a hash of its name: I/N, or job/N in a pod of an Indexed Job. Parts may share --out:
-    /// the report there is of all that are finished.
+    /// Only every Nth workload, by a hash of its name: I/N, or job/N in a pod of an Indexed Job. Shards may share
+    /// --out: its report covers all shards that have finished.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse, default_value = "1/1")]
     shard: Shard,
-    /// Where the scaler will listen in the cluster, for the manifests.
+    /// The scaler's address in the cluster, for the manifests.
     #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
     scaler: String,
-    /// Folder for fleet.json, fleet.csv, fleet.html, reports/, manifests/ and what an interrupted run has finished.
+    /// Folder for fleet.json, fleet.csv, fleet.html, reports/, manifests/ and the finished part of an interrupted
+    /// run.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What must hold, such as 'at_risk == 0' or 'saving_percent >= 10'. Repeatable; exit code 1 where it does not.
+    /// A condition to check, such as 'at_risk == 0' or 'saving_percent >= 10'. Repeatable; exit code 1 if one fails.
     #[arg(long = "assert", value_name = "CONDITION")]
     gates: Vec<String>,
-    /// A table for people, or fleet.json for programs.
+    /// A table for people, or the content of fleet.json for programs.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -114,13 +115,13 @@ type Labels = BTreeMap<String, String>;
 enum Part {
     /// Joins the folders of several shards into one report.
     Merge {
-        /// The folders, each the --out of one shard.
+        /// The --out folders of the shards.
         #[arg(value_name = "DIR", required = true)]
         parts: Vec<PathBuf>,
         /// The folder for the joined report.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// A table for people, or fleet.json for programs.
+        /// A table for people, or the content of fleet.json for programs.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
@@ -235,8 +236,8 @@ fn source_of(args: &AssessArgs) -> anyhow::Result<Arc<Prometheus>> {
         }
         (None, Some(url)) => {
             // What does not parse is not echoed: it may hold a password.
-            let url = base_url(url)
-                .map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+            let url =
+                base_url(url).map_err(|reason| anyhow!("--prometheus: {reason}; write http://HOST:PORT"))?;
             (DataSourceConfig::at(url), Limits::default())
         }
         (None, None) => bail!("expected --prometheus or --datasource-config"),

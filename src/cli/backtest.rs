@@ -28,7 +28,7 @@ use crate::units::{Span, Time};
 /// Strategies side by side over real history.
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {
-    /// Trace to read: CSV with timestamp,value or a saved Prometheus range query; gzipped or not. Repeatable.
+    /// A trace to read: CSV with timestamp,value, or a saved Prometheus range query; may be gzipped. Repeatable.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     trace: Vec<PathBuf>,
     /// Generated load: business-hours, bursty, level-shift, flash-crowd, basic, stress or soak. Repeatable.
@@ -43,27 +43,28 @@ pub(super) struct BacktestArgs {
     /// How much history to read from Prometheus.
     #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Several, comma-separated,
-    /// are tried one after another, each as a workload of its own
+    /// Load per replica: a number, or a percentile of the load divided by a number of replicas, such as p99.9/20.
+    /// Several, comma-separated, are tried one after another, each as a separate workload.
     #[arg(long, value_name = "X", value_delimiter = ',', value_parser = Level::parse)]
     threshold: Vec<Level>,
-    /// What one replica really holds, by which every threshold is judged; the threshold itself by default. A rollout
-    /// changes it: 100,50@2026-03-04T10:00:00Z.
+    /// The real capacity of one replica, by which every threshold is judged; by default, the threshold itself. A
+    /// rollout can change it: 100,50@2026-03-04T10:00:00Z.
     #[arg(long, value_name = "X[@T]", value_delimiter = ',', value_parser = workload::parse_part)]
     capacity: Vec<workload::Part>,
-    /// Policy to follow, or a file with a ScaledObject; the twin's HPA then has its behavior.
+    /// A policy, or a file with a ScaledObject, whose behavior the twin's HPA then uses.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// One key of the policy, such as underProvisionTarget=1%. Repeatable; wins over the file.
+    /// Set one key of the policy, such as underProvisionTarget=1%. Repeatable; overrides the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Scored from here (RFC 3339). A third of the load lies before by default, at most 28 days.
+    /// Start of the scored period (RFC 3339). By default, the first third of the load, but at most 28 days, is not
+    /// scored.
     #[arg(long, value_name = "T", value_parser = Time::parse, conflicts_with = "last")]
     from: Option<Time>,
-    /// Scored until here; the end of the load by default.
+    /// End of the scored period; by default, the end of the load.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     to: Option<Time>,
-    /// Scored over this much before the end.
+    /// Length of the scored period before the end, in place of --from.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     last: Option<Span>,
     /// Strategies to compare, comma-separated.
@@ -75,23 +76,23 @@ pub(super) struct BacktestArgs {
         value_parser = contest::parse_entrant
     )]
     strategies: Vec<contest::Entrant>,
-    /// What really ran: a trace of replicas, or PromQL for the Prometheus given.
+    /// The replicas that really ran: a trace, or PromQL for --prometheus.
     #[arg(long, value_name = "FILE|PROMQL")]
     actual_replicas: Option<String>,
-    /// From a decision to a ready pod; the policy's leadTime by default.
+    /// Lead time, from a decision to a ready pod; by default, the policy's leadTime.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     lead: Option<Span>,
-    /// Ready pods lost at an instant, as with a zone or spot nodes: SHARE@INSTANT, such as
+    /// Ready pods lost at an instant, as when a zone or spot nodes fail: SHARE@INSTANT, such as
     /// 34%@2026-10-05T12:00:00Z. Repeatable.
     #[arg(long, value_name = "LOSS", value_parser = workload::parse_loss)]
     lose: Vec<(Time, f64)>,
-    /// Money for one hour of one replica.
+    /// Price of one replica-hour.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
     price: f64,
-    /// Compare at the given settings only, without the sweep to equal under-provisioning.
+    /// Compare at the given settings only: no sweep to equal under-provisioning.
     #[arg(long)]
     no_sweep: bool,
-    /// Something that must hold, such as 'predictive.tau_u <= 0.5'. Repeatable; exit code 1 where it does not.
+    /// A condition to check, such as 'predictive.tau_u <= 0.5'. Repeatable; exit code 1 if one fails.
     #[arg(long = "assert", value_name = "CONDITION", value_parser = Gate::parse)]
     gates: Vec<Gate>,
     /// Folder for summary.json, steps.csv, changes.csv, frontier.csv and report.html.

@@ -22,18 +22,18 @@ use crate::policy::Learning;
 use crate::units::{Span, Threshold};
 use asked::{Kind, Objective, Quantity};
 
-/// What one replica carries, with its uncertainty, or why that cannot be told.
+/// Estimates what one replica carries, with its uncertainty, or says why it cannot.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("seen_in").required(true).args(["csv", "prometheus"])))]
 pub(super) struct CapacityArgs {
     /// A table: timestamp,load,replicas and any of cpu, latency_mean, latency_p50, latency_p95, latency_p99, errors,
-    /// demand, backlog, throttled, generation. Of all replicas together; gzipped or not.
+    /// demand, backlog, throttled, generation. Totals over all replicas; may be gzipped.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// A Prometheus server to read the history from.
     #[arg(long, value_name = "URL", requires = "query")]
     prometheus: Option<String>,
-    /// PromQL of the load, one series.
+    /// PromQL of the load; must yield one series.
     #[arg(long, value_name = "PROMQL")]
     query: Option<String>,
     /// Namespace of the workload.
@@ -42,7 +42,7 @@ pub(super) struct CapacityArgs {
     /// Name of the workload.
     #[arg(long, value_name = "NAME", default_value = "")]
     workload: String,
-    /// What the workload is.
+    /// The kind of the workload.
     #[arg(long, value_enum, default_value = "deployment")]
     kind: Kind,
     /// How much history to read from Prometheus.
@@ -50,20 +50,20 @@ pub(super) struct CapacityArgs {
     history: Span,
     #[command(flatten)]
     queries: live::Queries,
-    /// How much of its request a replica may use: 70, 70% or 0.7.
+    /// The share of its CPU request that a replica may use: 70, 70% or 0.7.
     #[arg(long, value_name = "SHARE", default_value = "70%", value_parser = asked::share)]
     utilization: f64,
-    /// CPU that one replica requests: 0.5 or 500m; from Prometheus by default.
+    /// CPU that one replica requests: 0.5 or 500m; by default, read from Prometheus.
     #[arg(long, value_name = "CORES", value_parser = asked::cores)]
     request: Option<f64>,
-    /// What must hold: p95<500ms, mean<, p50<, p99<, or errors<1%. Twice the latency of quiet times where neither this
-    /// nor a request is known.
+    /// The objective that must hold: p95<500ms, mean<, p50<, p99<, or errors<1%. If neither this nor a request is
+    /// known, twice the latency of quiet times.
     #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse)]
     objective: Option<Objective>,
-    /// A file for the report, self-contained HTML.
+    /// A file for the report, as self-contained HTML.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Words for people, or a document for programs.
+    /// Text for people, or a document for programs.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }

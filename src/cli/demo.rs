@@ -35,19 +35,20 @@ use crate::units::{Span, Threshold, Time};
 /// The whole loop on a built-in workload: server, calls, twin; nothing to install.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// How long it shows; half a minute is a day of the workload.
+    /// How long the demo runs; half a minute is one day of the workload.
     #[arg(long = "for", value_name = "D", default_value = "30s", value_parser = Span::parse)]
     duration: Span,
-    /// A generated fleet in place of one workload, as `forescale assess` judges it: who profits, by how much.
+    /// Run `forescale assess` on a generated fleet in place of one workload: which workloads benefit, and by how
+    /// much.
     #[arg(long, conflicts_with = "duration")]
     fleet: bool,
     /// The folder for the fleet's report.
     #[arg(long, value_name = "DIR", default_value = "fleet-demo", requires = "fleet")]
     out: PathBuf,
-    /// Prints the address of the server's page, which is there while the demo runs.
+    /// Print the address of the server's page, which is available while the demo runs.
     #[arg(long, conflicts_with = "fleet")]
     open: bool,
-    /// Lines or a picture for people, or one JSON document at the end.
+    /// A chart or lines for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]
     format: super::Format,
 }

@@ -66,7 +66,7 @@ fn trigger(objects: &[ScaledObject<'_>], name: Option<&str>) -> anyhow::Result<D
     if let Some((other, _)) = found.next() {
         let more = 2 + found.count();
         bail!(
-            "found {more} ScaledObjects ('{}', '{}', …), expected one; say which by --name",
+            "found {more} ScaledObjects ('{}', '{}', …), expected one; choose it with --name",
             object.name,
             other.name
         );
@@ -112,7 +112,7 @@ mod tests {
             (
                 two.as_str(),
                 None,
-                "found 2 ScaledObjects ('web', 'api', …), expected one; say which by --name",
+                "found 2 ScaledObjects ('web', 'api', …), expected one; choose it with --name",
             ),
             (
                 &two,

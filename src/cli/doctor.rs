@@ -22,7 +22,7 @@ use crate::source::{Backend, open};
 use crate::units::Span;
 use finding::{Check, Finding};
 
-/// Walks from the query to the pods of one workload and says where it breaks and what to do.
+/// Checks one workload from the query to the pods, and says what is broken and what to do.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// The workload: NAMESPACE/NAME of its ScaledObject.
@@ -34,28 +34,28 @@ pub(super) struct DoctorArgs {
     /// The Prometheus that holds the load and the series of kube-state-metrics.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// The server's configuration, whose data source is asked in place of --prometheus, with its credentials.
+    /// The server's configuration, in place of --prometheus: queries its data source, with its credentials.
     #[arg(long, value_name = "FILE", conflicts_with = "prometheus")]
     config: Option<PathBuf>,
     /// Which data source of --config.
     #[arg(long, value_name = "NAME", default_value = "default", requires = "config")]
     datasource: String,
-    /// PromQL of the workload's load, to see that it yields one series.
+    /// PromQL of the workload's load, to check that it yields one series.
     #[arg(long, value_name = "Q")]
     query: Option<String>,
-    /// Which metric of the workload, where it has several.
+    /// Which metric of the workload, if it has several.
     #[arg(long, value_name = "M")]
     metric: Option<String>,
-    /// The HorizontalPodAutoscaler; KEDA names it keda-hpa-NAME.
+    /// The HorizontalPodAutoscaler; by default keda-hpa-NAME, as KEDA names it.
     #[arg(long, value_name = "NAME")]
     hpa: Option<String>,
-    /// The Deployment that is scaled; named as the ScaledObject unless given.
+    /// The Deployment that is scaled; by default, the name of the ScaledObject.
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
-    /// How far back to look for flapping, lag and spare pods.
+    /// How far back to look for flapping, scaling lag and spare pods.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     over: Span,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, default_value = "text")]
     format: Format,
 }

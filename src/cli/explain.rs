@@ -18,35 +18,35 @@ use clap::{ArgGroup, Args};
 use super::{Format, Outcome};
 use crate::units::Time;
 
-/// Why a workload is, was or will be at so many replicas.
+/// Explains why a workload has, had or will have its number of replicas.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("from").required(true).args(["server", "trace", "prometheus"])))]
 pub(super) struct ExplainArgs {
-    /// NAMESPACE/NAME of the workload's ScaledObject: at a running server, or for a policy with `capacity: auto`.
+    /// NAMESPACE/NAME of the workload's ScaledObject: on a running server, or whose replicas a policy learns from.
     #[arg(value_name = "NAMESPACE/NAME", conflicts_with = "trace")]
     workload: Option<String>,
     /// The HTTP address of a running server, such as http://forescale:8080.
     #[arg(long, value_name = "URL", requires = "workload")]
     server: Option<String>,
-    /// Which metric of the workload, where it has several.
+    /// Which metric of the workload, if it has several.
     #[arg(long, value_name = "M", requires = "server")]
     metric: Option<String>,
     /// A policy, or a file with a ScaledObject.
     #[arg(long, value_name = "FILE", required_unless_present = "server")]
     policy: Option<PathBuf>,
-    /// A trace of the load of the policy's first signal.
+    /// A trace of the load, for the policy's first signal.
     #[arg(long, value_name = "FILE", requires = "policy")]
     trace: Option<PathBuf>,
-    /// A Prometheus server that answers the policy's queries.
+    /// A Prometheus server for the policy's queries.
     #[arg(long, value_name = "URL", requires = "policy")]
     prometheus: Option<String>,
-    /// PromQL of the load, in place of the policy's.
+    /// PromQL of the load, in place of the policy's query.
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
-    /// The instant to decide for (RFC 3339), past or future; the end of the trace, or now, by default.
+    /// The instant to decide for (RFC 3339), past or future; by default, the end of the trace, or now.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, default_value = "text")]
     format: Format,
 }

@@ -26,10 +26,10 @@ use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
 use crate::units::{Quantile, Span, Step, Time, UnitError};
 
-/// Quantile forecasts from a trace or a live Prometheus.
+/// Forecasts quantiles of the load from a trace or a live Prometheus.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ForecastArgs {
-    /// Trace to read: CSV with timestamp,value or a saved Prometheus range query; gzipped or not.
+    /// A trace to read: CSV with timestamp,value, or a saved Prometheus range query; may be gzipped.
     #[arg(long, value_name = "FILE", required_unless_present = "prometheus", conflicts_with = "prometheus")]
     trace: Option<PathBuf>,
     /// A live Prometheus to read in place of a trace.
@@ -38,52 +38,53 @@ pub(super) struct ForecastArgs {
     /// PromQL that yields one series.
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
-    /// Distance of the samples that are asked of Prometheus.
+    /// Step between the samples requested from Prometheus.
     #[arg(long, value_name = "D", default_value = "1m", value_parser = parse_step)]
     step: Step,
-    /// First origin (RFC 3339). The last sample by default.
+    /// First origin (RFC 3339); by default, the last sample.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     from: Option<Time>,
-    /// Distance between origins.
+    /// Step between origins.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     every: Span,
     /// Number of origins.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "to")]
     count: usize,
-    /// Last instant an origin may have, in place of their number.
+    /// Latest possible origin, in place of --count.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     to: Option<Time>,
-    /// How far ahead, comma-separated: multiples of the step. By default 5m,15m,30m,1h as far as they are.
+    /// How far ahead to forecast, comma-separated; multiples of the step. By default, those of 5m,15m,30m,1h that are
+    /// multiples, else one step.
     #[arg(long, value_delimiter = ',', value_parser = Span::parse)]
     horizons: Vec<Span>,
-    /// Probabilities, comma-separated.
+    /// Quantiles to forecast, as probabilities, comma-separated.
     #[arg(long, default_value = PUBLISHED, value_delimiter = ',', value_parser = parse_quantile)]
     quantiles: Vec<Quantile>,
     /// How much history each origin sees.
     #[arg(long, default_value = "28d", value_parser = Span::parse)]
     history: Span,
-    /// Where to write; standard output by default or for '-'.
+    /// Where to write; by default, or for '-', standard output.
     #[arg(long, value_name = "F")]
     out: Option<PathBuf>,
-    /// Forecast the largest sample within each horizon in place of the sample at it.
+    /// Forecast the largest sample within each horizon, in place of the sample at its end.
     #[arg(long)]
     peak: bool,
-    /// Time zone of the people who make the load.
+    /// Time zone of the people who cause the load.
     #[arg(long, default_value = "UTC", value_parser = parse_zone)]
     timezone: chrono_tz::Tz,
     /// An iCalendar file whose days count as Sundays.
     #[arg(long, value_name = "FILE")]
     calendar: Option<PathBuf>,
-    /// Tell how the forecast of each origin and horizon comes about, in place of the rows.
+    /// Explain how each forecast comes about, per origin and horizon, in place of the rows.
     #[arg(long)]
     explain: bool,
-    /// The lead time whose window the verdict of --explain is about, as the policy's leadTime.
+    /// The lead time for the verdict of --explain, like the policy's leadTime.
     #[arg(long, value_name = "D", default_value = "2m", value_parser = Span::parse)]
     lead: Span,
-    /// The insured quantile that it is about, as the policy's objective or quantile.
+    /// The insured quantile for the verdict of --explain, like the policy's objective or quantile.
     #[arg(long, value_name = "Q", default_value = "0.95", value_parser = parse_quantile)]
     insured: Quantile,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, default_value = "csv")]
     format: Format,
 }

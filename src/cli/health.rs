@@ -18,7 +18,7 @@ pub(super) struct HealthArgs {
     /// The HTTP address of a running server, such as http://forescale:8080.
     #[arg(long, value_name = "URL")]
     server: String,
-    /// How long to go on asking; it is asked once at least.
+    /// How long to keep trying; it tries at least once.
     #[arg(long, value_name = "D", default_value = "0s", value_parser = Span::parse)]
     within: Span,
 }

@@ -33,50 +33,52 @@ pub(super) struct InitArgs {
     /// A Prometheus server to read the history from.
     #[arg(long, value_name = "URL", requires = "query")]
     prometheus: Option<String>,
-    /// A trace in its place: CSV with timestamp,value or a saved Prometheus range query; gzipped or not.
+    /// A trace, in place of --prometheus: CSV with timestamp,value, or a saved Prometheus range query; may be
+    /// gzipped.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// PromQL of the load, one series.
+    /// PromQL of the load; must yield one series.
     #[arg(long, value_name = "PROMQL")]
     query: Option<String>,
     /// How much history to read from Prometheus.
     #[arg(long, value_name = "D", default_value = "28d", value_parser = Span::parse)]
     history: Span,
-    /// Name of the ScaledObject and of the Deployment that it scales.
+    /// Name of the ScaledObject, and of the Deployment that it scales.
     #[arg(long, value_name = "NAME", default_value = "web")]
     name: String,
     /// Its namespace.
     #[arg(long, value_name = "NAME", default_value = "default")]
     namespace: String,
-    /// Where the scaler listens in the cluster.
+    /// The scaler's address in the cluster.
     #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
     scaler: String,
-    /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what `forescale
-    /// capacity` learns from Prometheus, else what a replica is seen to carry (--actual-replicas), else a guess.
+    /// Load per replica: a number, or a percentile of the load divided by a number of replicas, such as p99.9/20. By
+    /// default, what `forescale capacity` learns from Prometheus; else the load that replicas were seen to carry
+    /// (--actual-replicas); else a guess.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
     threshold: Option<Level>,
-    /// What ran: a trace of replicas, or PromQL for the Prometheus given.
+    /// The replicas that ran: a trace, or PromQL for --prometheus.
     #[arg(long, value_name = "FILE|PROMQL")]
     actual_replicas: Option<String>,
-    /// From a decision to a ready pod.
+    /// Lead time, from a decision to a ready pod.
     #[arg(long, value_name = "D", default_value = "2m", value_parser = Span::parse)]
     lead: Span,
-    /// Fewest replicas.
+    /// Minimum number of replicas.
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_replicas: u32,
-    /// Most replicas; half as many again as were ever needed by default.
+    /// Maximum number of replicas; by default, one and a half times the most that were ever needed.
     #[arg(long, value_name = "N")]
     max_replicas: Option<u32>,
-    /// Percent of the time that may be short of replicas.
+    /// Percent of the time that the workload may be short of replicas.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
     short: f64,
-    /// Time zone of the people who make the load.
+    /// Time zone of the people who cause the load.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: chrono_tz::Tz,
-    /// Money for one hour of one replica.
+    /// Price of one replica-hour.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0)]
     price: f64,
-    /// A file for the manifest; standard output by default.
+    /// A file for the manifest; by default, standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// A report for people, or a document for programs.
@@ -212,7 +214,7 @@ fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow:
         let threshold = Threshold::new(carried).context("--actual-replicas: no replica carried any load")?;
         return Ok(Carried {
             threshold,
-            because: "what a replica carried at most for nine tenths of the time".into(),
+            because: "the load that a replica did not exceed for nine tenths of the time".into(),
         });
     }
     let level = Level::parse("p99.9/20").map_err(anyhow::Error::msg)?;

@@ -15,13 +15,13 @@ use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, Doubt, doubts};
 use crate::units::{Span, Time};
 
-/// ScaledObjects, policies and server configuration checked before they are applied.
+/// Checks ScaledObjects, policies and the server's configuration before you apply them.
 #[derive(Debug, Args)]
 pub(super) struct LintArgs {
-    /// Files, or folders with .yaml and .yml files; '-' for standard input.
+    /// Files, or folders with .yaml and .yml files; '-' is standard input.
     #[arg(value_name = "FILES", required = true)]
     files: Vec<PathBuf>,
-    /// The server's configuration: its policies and calendars may be named, and others may not.
+    /// The server's configuration: only its policies and calendars may be named.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A folder of policies that may be named.
@@ -30,16 +30,16 @@ pub(super) struct LintArgs {
     /// How often Prometheus scrapes.
     #[arg(long, value_name = "D", default_value = "15s", value_parser = Span::parse)]
     scrape_interval: Span,
-    /// How far back Prometheus remembers; what --prometheus tells by default.
+    /// How long Prometheus keeps samples; by default, what --prometheus reports.
     #[arg(long, value_name = "D", value_parser = Span::parse)]
     retention: Option<Span>,
-    /// A Prometheus that is asked about the queries: whether they match, and whether a rate is taken of counters alone.
+    /// A Prometheus in which to check the queries: whether they match, and whether rates are of counters only.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// Judge as of this instant (RFC 3339), in place of now.
+    /// Judge as of this instant (RFC 3339); by default, now.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, default_value = "text")]
     format: LintFormat,
 }

@@ -73,7 +73,6 @@ pub(super) fn about(url: &str, query: &str) -> About {
 /// The Prometheus at the address that `--prometheus` names.
 pub(super) fn open(url: &str) -> anyhow::Result<Arc<dyn Backend>> {
     // What does not parse is not echoed: it may hold a password.
-    let url =
-        base_url(url).map_err(|reason| anyhow!("--prometheus: found {reason}, expected an http URL"))?;
+    let url = base_url(url).map_err(|reason| anyhow!("--prometheus: {reason}; write http://HOST:PORT"))?;
     Ok(source::open("default", DataSourceConfig::at(url), &Limits::default()))
 }

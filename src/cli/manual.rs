@@ -29,7 +29,7 @@ fn section(out: &mut String, command: &Command, level: &str) {
     let _ = write!(out, "\n{level} `{name}`\n\n{}.\n\n    {usage}\n", about.trim().trim_end_matches('.'));
     let mut arguments = command.get_arguments().filter(|arg| is_told(arg)).peekable();
     if arguments.peek().is_some() {
-        out.push_str("\n| option | unless given | what it does |\n| --- | --- | --- |\n");
+        out.push_str("\n| option | default | what it does |\n| --- | --- | --- |\n");
     }
     for argument in arguments {
         let _ = writeln!(out, "| {} | {} | {} |", spelling(argument), default(argument), meaning(argument));

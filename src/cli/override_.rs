@@ -20,52 +20,52 @@ use crate::source::manifest::{ScaledObject, Trigger, scaled_objects};
 use crate::source::yaml::documents;
 use crate::units::{Replicas, Span, Time};
 
-/// The JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
+/// Prints the JSON Patch that sets or lifts an override, with the kubectl command and a snippet for Git.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["replicas", "lift"])))]
 #[command(group(ArgGroup::new("end").args(["for_", "until"])))]
 pub(super) struct OverrideArgs {
-    /// The ScaledObject; the namespace is taken from the file where it is left out.
+    /// The ScaledObject; if the namespace is left out, it is read from --file.
     #[arg(value_name = "NAMESPACE/NAME")]
     object: String,
-    /// So many replicas; 0 sends the workload to sleep.
+    /// The number of replicas; 0 puts the workload to sleep.
     #[arg(long, value_name = "N", requires = "end")]
     replicas: Option<u32>,
-    /// Take the override away.
+    /// Remove the override.
     #[arg(long, conflicts_with = "end")]
     lift: bool,
-    /// How long it holds, from its beginning: 2h, 90m.
+    /// How long it holds, from its start: 2h, 90m.
     #[arg(long = "for", value_name = "D", value_parser = Span::parse)]
     for_: Option<Span>,
-    /// When it ends: 23:00, 2026-12-01T18:00, or RFC 3339. Local times are those of the workload's time zone.
+    /// When it ends: 23:00, 2026-12-01T18:00, or RFC 3339. Local times are in the workload's time zone.
     #[arg(long, value_name = "T")]
     until: Option<String>,
-    /// When it begins, as for --until; at once unless given.
+    /// When it starts, in the forms of --until; by default, at once.
     #[arg(long, value_name = "T", requires = "replicas")]
     from: Option<String>,
-    /// The time zone of local times; read from --file, else UTC.
+    /// The time zone of local times; by default, read from --file, else UTC.
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Tz>,
-    /// Why, for whoever wonders; repeated in every decision.
+    /// The reason; shown with every decision.
     #[arg(long, value_name = "WORDS", default_value = "")]
     reason: String,
-    /// Which trigger of the ScaledObject, from 0; found by itself with --file.
+    /// Which trigger of the ScaledObject, counted from 0; with --file, found automatically.
     #[arg(long, value_name = "I")]
     trigger: Option<usize>,
-    /// The ScaledObject's file: finds the trigger and its address.
+    /// The ScaledObject's file, to find the trigger and its address.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The trigger's type, tested by the patch; read from --file.
+    /// The trigger's type, which the patch tests; with --file, read from it.
     #[arg(long = "type", value_name = "TYPE", default_value = "external", conflicts_with = "file",
           value_parser = ["external", "external-push"])]
     kind: String,
-    /// The trigger's scalerAddress, tested by the patch; read from --file.
+    /// The trigger's scalerAddress, which the patch tests; with --file, read from it.
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "file")]
     scaler_address: Option<String>,
-    /// The trigger's metricName, tested by the patch; read from --file.
+    /// The trigger's metricName, which the patch tests; with --file, read from it.
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     metric_name: Option<String>,
-    /// Form of the output; json is the patch alone.
+    /// Output format; json prints only the patch.
     #[arg(long, default_value = "text")]
     format: Format,
 }
@@ -121,8 +121,8 @@ fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
         (None, Some(text)) => instant("--until", text, zone, begins)?,
         (None, None) => bail!("--for or --until: found neither; an override must end by itself"),
     };
-    ensure!(until > now, "--until {until}: it is {now} already; expected an instant to come");
-    ensure!(until > begins, "--until {until}: it begins at {begins}; expected an end after that");
+    ensure!(until > now, "--until {until}: it is already {now}; expected a future instant");
+    ensure!(until > begins, "--until {until}: the override begins at {begins}; expected an end after that");
     let replicas = Replicas::new(count).with_context(|| format!("--replicas {count}"))?;
     let word = Override { replicas, from, until, reason: args.reason.trim().to_owned() };
     // What is printed must be what the scaler reads.
@@ -138,17 +138,15 @@ fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
 
 fn from_arguments(args: &OverrideArgs, warnings: &mut Vec<String>) -> anyhow::Result<Target> {
     let Some((namespace, name)) = args.object.split_once('/') else {
-        bail!("'{}': expected NAMESPACE/NAME, or --file with a file that says the namespace", args.object)
+        bail!("'{}': expected NAMESPACE/NAME, or --file with a file that names the namespace", args.object)
     };
     if args.scaler_address.is_none() && args.metric_name.is_none() {
-        warnings.push(
-            format!(
-                "the patch takes the trigger to be number {} and of type {}, and fails where it is of another type; \
-                 --file finds both, --type and --trigger say them",
-                args.trigger.unwrap_or(0),
-                args.kind
-            ),
-        );
+        warnings.push(format!(
+            "the patch assumes that the trigger is number {} and of type {}, and fails if it is of \
+             another type; --file finds both, --trigger and --type set them",
+            args.trigger.unwrap_or(0),
+            args.kind
+        ));
     }
     Ok(Target {
         namespace: namespace.to_owned(),
@@ -204,7 +202,7 @@ fn from_file(
             [] => bail!("{}: no trigger of '{name}' asks Forescale", path.display()),
             several => {
                 let list: Vec<_> = several.iter().map(|t| t.index.to_string()).collect();
-                bail!("'{name}' asks Forescale in triggers {}: expected --trigger", list.join(", "))
+                bail!("'{name}' asks Forescale in triggers {}: choose one with --trigger", list.join(", "))
             }
         },
     };
@@ -216,13 +214,13 @@ fn from_file(
     );
     let action = action(args, zone(args, trigger), now)?;
     if matches!(action, Action::Lift) && !trigger.metadata.contains_key("override") {
-        warnings.push(format!("{} has no override: this lifts what was set by kubectl", path.display()));
+        warnings.push(format!("{} has no override: the patch lifts one set by kubectl", path.display()));
     }
     warnings.extend(limits::of(object, trigger, &action));
     let namespace = namespace.map(str::to_owned).or_else(|| object.namespace.clone());
     let target = Target {
         namespace: namespace
-            .with_context(|| format!("{}: it says no namespace; expected NAMESPACE/NAME", path.display()))?,
+            .with_context(|| format!("{}: it has no namespace; expected NAMESPACE/NAME", path.display()))?,
         name: name.to_owned(),
         trigger: trigger.index,
         kind: trigger.kind.clone(),
@@ -274,7 +272,7 @@ mod tests {
         assert_eq!(later.from.map(|from| from.to_string()).as_deref(), Some("2026-11-27T22:00:00Z"));
         for (more, told) in [
             (&["--until", "soon"][..], "a time of day such as 23:00"),
-            (&["--until", "2026-11-27T20:00:00Z"], "expected an instant to come"),
+            (&["--until", "2026-11-27T20:00:00Z"], "expected a future instant"),
             (&["--from", "2026-12-01T18:00", "--until", "2026-12-01T17:00"], "expected an end after that"),
         ] {
             let error = set("UTC", more).expect_err("refused");

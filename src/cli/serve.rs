@@ -18,16 +18,16 @@ use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::{Catalogue, DataSources, ServerConfig};
 
-/// Serve KEDA: the scaler itself.
+/// Runs the scaler: the server that KEDA calls.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The server's configuration (YAML): data sources with their credentials, listeners, limits.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Check the configuration, the policies, the calendars and the certificates, and end.
+    /// Check the configuration, the policies, the calendars and the certificates, then exit.
     #[arg(long)]
     check: bool,
-    /// Show queries and metadata on the page and in the API to everybody who can reach them.
+    /// Show queries and metadata on the page and in the API to everyone who can reach them.
     #[arg(long)]
     expose_queries: bool,
 }
@@ -134,7 +134,7 @@ async fn reload_on_change(
             }
             Err(error) => tracing::error!(
                 error = format!("{error:#}"),
-                "changed policies, calendars or events are faulty; the old ones stay"
+                "changed policies, calendars or events are invalid; the old ones stay in use"
             ),
         }
     }

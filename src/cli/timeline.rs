@@ -20,40 +20,40 @@ use crate::serve::{Clock, SystemClock};
 use crate::units::{Span, Time};
 use outlook::Outlook;
 
-/// Schedules, calendars and forecast of the coming days.
+/// Shows schedules, calendars and the forecast of the coming days.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("history_from").args(["trace", "prometheus"])))]
 pub(super) struct TimelineArgs {
     /// A file with a ScaledObject, or a policy.
     file: PathBuf,
-    /// Which ScaledObject of the file, where it holds several.
+    /// Which ScaledObject of the file, if it contains several.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The server's configuration: its policies and calendars may be named.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A calendar that rules may name; may be repeated.
+    /// A calendar that rules may name. Repeatable.
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_named)]
     calendar: Vec<(String, PathBuf)>,
     /// How many days to show.
     #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=370))]
     days: u16,
-    /// Where to begin (RFC 3339): now, or the last sample of --trace.
+    /// Where to start (RFC 3339); by default now, or the last sample of --trace.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     from: Option<Time>,
-    /// A trace of the load to forecast from: CSV with timestamp,value or a saved range query.
+    /// A trace of the load to forecast from: CSV with timestamp,value, or a saved Prometheus range query.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// A Prometheus server to read the load from.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// PromQL of the load; the workload's own where not given.
+    /// PromQL of the load; by default, the workload's own query.
     #[arg(long, value_name = "Q", requires = "prometheus")]
     query: Option<String>,
-    /// Draw it too.
+    /// A file for a drawing of the timeline, as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Form of the output.
+    /// Output format.
     #[arg(long, default_value = "text")]
     format: Format,
 }

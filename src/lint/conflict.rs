@@ -52,7 +52,7 @@ fn check_hpa(document: &Node, objects: &[(Target, String)], findings: &mut Findi
     let Some(target) = spec.get("scaleTargetRef").and_then(|r| target_of(document, r)) else { return };
     if let Some((_, name)) = objects.iter().find(|(other, _)| same(other, &target)) {
         let message = format!("this HPA and the ScaledObject '{name}' both scale '{}'", target.2);
-        let mend = "take the HPA away: KEDA makes its own";
+        let mend = "remove the HPA: KEDA creates its own";
         findings.add(&rules::SHARED_TARGET, key_of(spec, "scaleTargetRef"), message, mend);
     }
 }
@@ -80,7 +80,8 @@ fn check_vpa(
     if let Some(kind) = kinds.first() {
         let at = spec.get("updatePolicy").map_or(key_of(document, "spec"), |p| key_of(p, "updateMode"));
         let message = format!("this VPA ({mode}) changes the {kind} that a trigger of '{name}' scales by");
-        let mend = "write updateMode: 'Off', take the trigger away, or leave the resource out of controlledResources";
+        let mend = "write updateMode: 'Off', remove the trigger, or leave the resource out of \
+                    controlledResources";
         findings.add(&rules::VPA_CONFLICT, at, message, mend);
     }
 }
@@ -105,7 +106,7 @@ fn check_zone(
     });
     if spares {
         let message = format!("'{owner}' keeps spare replicas, and all of them run in zone {zone}");
-        let mend = "spread the pods over zones, or take spareReplicas away";
+        let mend = "spread the pods over zones, or remove spareReplicas";
         findings.add(&rules::SPARE_IN_ONE_ZONE, key_of(selector, ZONE), message, mend);
     }
 }

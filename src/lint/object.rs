@@ -59,7 +59,7 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
             &rules::IDLE_REPLICA_COUNT,
             key_of(spec, "idleReplicaCount"),
             message,
-            "write 0, or take it away",
+            "write 0, or remove it",
         );
     }
     let annotations = object.node.at(&["metadata", "annotations"]);
@@ -68,7 +68,7 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
             && entry.value.text().as_deref() != Some("false")
         {
             let message = format!("{}: neither forecast nor schedule counts", entry.key);
-            let mend = "take it away, or write an override with an end";
+            let mend = "remove it, or write an override with an end";
             findings.add(&rules::PAUSED, (entry.line, entry.column), message, mend);
         }
     }
@@ -99,8 +99,8 @@ pub(super) fn check_kind(document: &Node, findings: &mut Findings<'_>) -> bool {
 fn check_types(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     for trigger in &object.triggers {
         if !trigger.is_external() && trigger.metadata.contains_key("scalerAddress") {
-            let message = format!("a trigger with scalerAddress is of type {}", quoted(&trigger.kind));
-            let mend = "write external, or external-push for what wakes from zero";
+            let message = format!("a trigger with scalerAddress has type {}", quoted(&trigger.kind));
+            let mend = "write external, or external-push to wake it from zero";
             findings.add(&rules::TRIGGER_TYPE, key_of(trigger.node, "type"), message, mend);
         }
     }
@@ -133,7 +133,7 @@ fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Finding
     unknown_fields(fallback, &FALLBACK, "fallback", findings);
     let behavior = fallback.text_of("behavior").unwrap_or_else(|| "static".to_owned());
     if !matches!(behavior.as_str(), "currentReplicasIfHigher" | "scalingModifiers") {
-        let message = format!("fallback.behavior is {behavior}: an outage in a peak scales down");
+        let message = format!("fallback.behavior is {behavior}: an outage during a peak scales down");
         let at = if fallback.get("behavior").is_some() {
             key_of(fallback, "behavior")
         } else {
@@ -144,17 +144,16 @@ fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Finding
     let replicas = fallback.count_of("replicas").unwrap_or(0);
     if replicas == 0 {
         let message = "fallback.replicas is 0: an error of the scaler scales to zero, whatever behavior says";
-        let mend =
-            "write the replicas that carry the business without a scaler, 1 at least; none is safer than 0";
+        let mend = "write the replicas that your business needs without a scaler, at least 1; no fallback is \
+                    safer than 0";
         findings.add(&rules::FALLBACK_ZERO, key_of(fallback, "replicas"), message, mend);
         return;
     }
     let floors = object.ours().filter_map(|t| t.metadata.get("minReplicas")?.trim().parse::<i64>().ok());
     let least = floors.chain(spec.count_of("minReplicaCount")).max().unwrap_or(0);
     if replicas < least.max(1) {
-        let message =
-            format!("fallback.replicas is {replicas}, and the least that is allowed is {}", least.max(1));
-        let mend = "write the replicas that carry the business without a scaler";
+        let message = format!("fallback.replicas is {replicas}, below the minimum of {}", least.max(1));
+        let mend = "write the replicas that your business needs without a scaler";
         findings.add(&rules::FALLBACK_BELOW_FLOOR, key_of(fallback, "replicas"), message, mend);
     }
 }
@@ -164,16 +163,18 @@ fn check_behavior(spec: &Node, findings: &mut Findings<'_>) {
     for direction in ["scaleUp", "scaleDown"] {
         let policies = behavior.at(&[direction, "policies"]).map_or(&[][..], Node::items);
         for misplaced in policies.iter().filter_map(|policy| policy.entry("tolerance")) {
-            let message = format!("tolerance stands inside a policy of {direction}");
-            let mend = "move it beside policies";
+            let message = format!("tolerance is inside a policy of {direction}");
+            let mend = "move it next to policies";
             findings.add(&rules::TOLERANCE_MISPLACED, (misplaced.line, misplaced.column), message, mend);
         }
     }
     let window =
         behavior.get("scaleUp").and_then(|up| Some((up, up.count_of("stabilizationWindowSeconds")?)));
     if let Some((up, seconds)) = window.filter(|(_, seconds)| *seconds > 0) {
-        let message =
-            format!("the HPA takes the least of the last {seconds} s: what was forecast comes so much later");
+        let message = format!(
+            "the HPA takes the lowest value of the last {seconds} s, so the forecast takes effect \
+             that much later"
+        );
         let at = key_of(up, "stabilizationWindowSeconds");
         findings.add(&rules::SCALE_UP_STABILIZATION, at, message, "write 0, or add it to leadTime");
     }
@@ -216,11 +217,11 @@ fn check_mixture(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     kinds.dedup();
     let kinds = kinds.join(" and ");
     let message = format!(
-        "{kinds} beside Forescale: a KEDA that restarts while Forescale is away scales down by {kinds} alone, until \
-         the spec is changed"
+        "{kinds} next to Forescale: if KEDA restarts while Forescale is away, it scales down by {kinds} \
+         alone until the spec is changed"
     );
-    let mend = "make it a further signal of a policy (signals: with mode: reactive), and minReplicaCount the floor of \
-                the business";
+    let mend = "make it a further signal of a policy (signals: with mode: reactive), and set \
+                minReplicaCount to what your business needs";
     findings.add(&rules::MIXED_TRIGGERS, key_of(first.node, "type"), message, mend);
 }
 
@@ -235,8 +236,8 @@ fn check_names(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
                 None => key_of(trigger.node, "type"),
             });
         if let Some(first) = seen.insert(name, trigger.index) {
-            let message = format!("metricName '{name}' is that of trigger {first} too");
-            findings.add(&rules::DUPLICATE_METRIC_NAME, at, message, "write a metricName of its own");
+            let message = format!("trigger {first} has the same metricName '{name}'");
+            findings.add(&rules::DUPLICATE_METRIC_NAME, at, message, "write a different metricName");
         }
     }
 }

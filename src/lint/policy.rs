@@ -118,7 +118,7 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
             findings.add(&rules::QUERY_PLACEHOLDER, at, format!("{path}: {PLACEHOLDER}"), mend);
         }
         if let Some(why) = unclosed(text) {
-            let mend = "ask the query in Prometheus, and mend it there";
+            let mend = "run the query in Prometheus, and fix it there";
             findings.add(&rules::QUERY_UNCLOSED, at, format!("{path}: {why}"), mend);
             continue;
         }
@@ -135,7 +135,7 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
             findings.add(
                 &rules::QUERY_MANY_SERIES,
                 at,
-                format!("{path}: nothing in it joins several series into one"),
+                format!("{path}: the query does not join several series into one"),
                 "wrap it in sum(…), or in max(…)",
             );
         }
@@ -157,8 +157,8 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
 fn check_exporters(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
     let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     if policy.lead_time == LeadTime::Auto && settings.told.sees_pods == Some(false) {
-        let message = "leadTime: auto learns nothing: Prometheus has no series of kube_pod_status_ready_time";
-        let mend = "let Prometheus scrape kube-state-metrics, or write what a pod takes";
+        let message = "leadTime: auto cannot learn: Prometheus has no series of kube_pod_status_ready_time";
+        let mend = "let Prometheus scrape kube-state-metrics, or write how long a pod takes to be ready";
         findings.add(&rules::LEAD_TIME_UNSEEN, at(findings, "leadTime"), message, mend);
     }
     let learns_unseen = policy.capacity.as_ref().is_some_and(|learning| {
@@ -166,7 +166,7 @@ fn check_exporters(subject: &Subject<'_>, policy: &Policy, settings: &Settings, 
     });
     if learns_unseen && settings.told.sees_cpu == Some(false) {
         let message =
-            "capacity: auto learns nothing: Prometheus has no series of container_cpu_usage_seconds_total";
+            "capacity: auto cannot learn: Prometheus has no series of container_cpu_usage_seconds_total";
         let mend = "let Prometheus scrape cAdvisor, or write cpuQuery or latencyQuery";
         findings.add(&rules::CAPACITY_UNSEEN, at(findings, "capacity"), message, mend);
     }
@@ -178,7 +178,8 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
     for (i, signal) in policy.signals.iter().enumerate() {
         if let Some(retention) = settings.retention.filter(|kept| signal.window > *kept) {
             let place = at(findings, "historyTimeWindow");
-            let message = format!("{} of history are asked for, {retention} are kept", signal.window);
+            let message =
+                format!("{} of history are requested, but Prometheus keeps only {retention}", signal.window);
             let mend = format!("write historyTimeWindow: {retention}, or keep more");
             findings.add(&rules::HISTORY_EXCEEDS_RETENTION, place, message, mend);
         }
@@ -186,8 +187,9 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
         if signal.activation >= one {
             let path = format!("signals[{i}].activationThreshold");
             let place = locate(subject.node, &path, &findings.lines, at(findings, "activationThreshold"));
-            let message = format!("wakes above {}, while {one} is a whole replica's load", signal.activation);
-            findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write less than threshold");
+            let message =
+                format!("it wakes above {}, but {one} is already a whole replica's load", signal.activation);
+            findings.add(&rules::ACTIVATION_ABOVE_THRESHOLD, place, message, "write a value below threshold");
         }
     }
     let lead = policy.lead();
@@ -200,7 +202,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
     if let Some(wake) =
         policy.zero.wake_ahead.filter(|wake| *wake < lead && policy.limits.min == Replicas::ZERO)
     {
-        let message = format!("wakeAhead is {wake}, and a pod takes {lead}");
+        let message = format!("wakeAhead is {wake}, but a pod takes {lead}");
         findings.add(
             &rules::WAKE_TOO_LATE,
             at(findings, "wakeAhead"),
@@ -211,26 +213,21 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
     let least = policy.limits.min.max(Replicas::ONE);
     if policy.spare.on(least) > policy.limits.max {
         let message = format!(
-            "beside a need of {least} {} are kept, and maxReplicas is {}",
+            "with a need of {least}, {} replicas are kept, but maxReplicas is {}",
             policy.spare.on(least),
             policy.limits.max
         );
-        let mend = "raise maxReplicas, or keep fewer to spare";
+        let mend = "raise maxReplicas, or keep fewer spare replicas";
         findings.add(&rules::SPARE_CANNOT_HOLD, at(findings, "spareReplicas"), message, mend);
     }
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
         if word.until <= settings.now {
             let message = format!("the override ended at {}", word.until);
-            findings.add(&rules::OVERRIDE_EXPIRED, place, message, "take the key away");
+            findings.add(&rules::OVERRIDE_EXPIRED, place, message, "remove the key");
         } else if word.until.since(settings.now) > LONG_OVERRIDE {
             let message = format!("the override holds until {}", word.until);
-            findings.add(
-                &rules::OVERRIDE_LONG,
-                place,
-                message,
-                "write a schedule rule, or an end that is near",
-            );
+            findings.add(&rules::OVERRIDE_LONG, place, message, "write a schedule rule, or an earlier end");
         }
     }
     check_floors(subject, policy, findings);
@@ -250,7 +247,8 @@ fn check_floors(subject: &Subject<'_>, policy: &Policy, findings: &mut Findings<
                 &findings.lines,
                 at(findings, "desiredReplicas"),
             );
-            let message = format!("a floor of {floor} above maxReplicas, which is {}", policy.limits.max);
+            let message =
+                format!("the floor of {floor} is above maxReplicas, which is {}", policy.limits.max);
             findings.add(&rules::FLOOR_ABOVE_MAX, place, message, "raise maxReplicas, or lower the floor");
         }
     }

@@ -36,7 +36,7 @@ fn check_source(name: &str, source: &Node, findings: &mut Findings<'_>) {
         let Some(holder) = holder else { continue };
         let Some(text) = holder.text_of(key) else { continue };
         if !text.contains("${") {
-            let message = format!("datasources.{name}: {key} stands in the file");
+            let message = format!("datasources.{name}: {key} is in the file itself");
             let mend = format!("write {key}File, or ${{VARIABLE}} from a Secret");
             findings.add(&rules::CONFIG_PLAIN_SECRET, key_of(holder, key), message, mend);
         }
@@ -58,7 +58,7 @@ fn check_source(name: &str, source: &Node, findings: &mut Findings<'_>) {
             &rules::CONFIG_SKIPS_VERIFY,
             key_of(tls, "insecureSkipVerify"),
             message,
-            "write ca: with its authority",
+            "write ca: with its CA certificate",
         );
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn check_trigger(
 
 fn check_fields(trigger: &Trigger<'_>, findings: &mut Findings<'_>) {
     if let Some(kind) = trigger.node.text_of("metricType").filter(|kind| kind != "AverageValue") {
-        let message = format!("metricType: {kind} scales the answer by the pods that are ready");
+        let message = format!("metricType: {kind} multiplies the answer by the number of ready pods");
         let mend = "write metricType: AverageValue, or leave it out";
         findings.add(&rules::METRIC_TYPE_VALUE, key_of(trigger.node, "metricType"), message, mend);
     }
@@ -62,8 +62,8 @@ fn check_types(metadata: &Node, findings: &mut Findings<'_>) {
         let (found, mend) = match &entry.value.content {
             Content::Text(_) => continue,
             Content::Number(text) => (format!("the number {text}"), format!("quote it: '{text}'")),
-            Content::Bool(truth) => (format!("the truth value {truth}"), format!("quote it: '{truth}'")),
-            Content::Null => ("nothing".to_owned(), "write a value, or take the key away".to_owned()),
+            Content::Bool(truth) => (format!("the boolean {truth}"), format!("quote it: '{truth}'")),
+            Content::Null => ("nothing".to_owned(), "write a value, or remove the key".to_owned()),
             Content::List(_) | Content::Map(_) => {
                 ("a block of YAML".to_owned(), format!("make it a text: '{}: |'", entry.key))
             }
@@ -98,8 +98,8 @@ fn check_address(object: &ScaledObject<'_>, trigger: &Trigger<'_>, at: Place, fi
         && theirs != ours
         && !is_encrypted
     {
-        let message = format!("metadata and answers cross from KEDA to '{theirs}' unencrypted");
-        let mend = "write enableTLS: 'true', or admit KEDA alone by a NetworkPolicy";
+        let message = format!("metadata and answers travel between KEDA and '{theirs}' unencrypted");
+        let mend = "write enableTLS: 'true', or let only KEDA connect, with a NetworkPolicy";
         findings.add(&rules::PLAINTEXT, place, message, mend);
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
             findings.add(&rules::SECRET_FROM_ENV, at, message, mend);
         } else if is_telling || in_url || is_token {
             let message = format!("{}: looks like a secret", entry.key);
-            let mend = "take it away and put it into the server's configuration";
+            let mend = "move it into the server's configuration";
             findings.add(&rules::SECRET_IN_METADATA, at, message, mend);
         }
     }
@@ -185,7 +185,7 @@ impl Both<'_> {
         // A formula makes another number of the answer: its limits are not the HPA's.
         let is_answer = !self.has_formula();
         if is_answer && max > most && (!self.is_partial || given("maxReplicas")) {
-            let message = format!("planned up to {max} replicas, and the HPA goes to {most}");
+            let message = format!("Forescale plans up to {max} replicas, but the HPA allows only {most}");
             let mend = format!("write maxReplicas: '{most}', or raise maxReplicaCount");
             let at = if given("maxReplicas") {
                 self.of_key("maxReplicas", findings)
@@ -205,7 +205,7 @@ impl Both<'_> {
         // A schedule alone goes to zero outside its windows unless told otherwise.
         let asks_zero = min == 0 && (given("minReplicas") || self.policy.is_schedule_only());
         if least > 0 && (asks_zero || self.commands_zero()) {
-            let message = format!("zero is asked for, and minReplicaCount is {least}");
+            let message = format!("the trigger asks for zero, but minReplicaCount is {least}");
             findings.add(&rules::ZERO_UNREACHABLE, at(findings), message, "write minReplicaCount: 0");
         } else if min_count == Some(0) && min > 0 && !self.is_partial {
             let message = format!("minReplicaCount is 0, and minReplicas is {min}: it never goes to zero");
@@ -222,8 +222,8 @@ impl Both<'_> {
             && cooldown > 0
             && self.object.spec().is_some_and(|s| s.get("cooldownPeriod").is_some())
         {
-            let message = format!("zero comes {after} and then {cooldown} s after the last load");
-            let mend = "leave one of the two: cooldownPeriod: 0, or no scaleToZeroAfter";
+            let message = format!("zero comes only {after} plus {cooldown} s after the last load");
+            let mend = "keep only one of the two: write cooldownPeriod: 0, or leave scaleToZeroAfter out";
             findings.add(&rules::COOLDOWN_ADDS_UP, self.of_key("scaleToZeroAfter", findings), message, mend);
         }
         if self.trigger.kind == "external-push" && least > 0 {
@@ -236,12 +236,12 @@ impl Both<'_> {
         let others: Vec<&Trigger<'_>> =
             self.object.triggers.iter().filter(|t| t.index != self.trigger.index).collect();
         let Some(other) = others.first().filter(|_| !self.has_formula()) else { return };
-        let mend = "move the ceiling to maxReplicaCount, or join the triggers by scalingModifiers";
+        let mend = "move the ceiling to maxReplicaCount, or combine the triggers with scalingModifiers";
         for (i, rule) in self.policy.schedule.rules().iter().enumerate() {
             if rule.effects().iter().any(|e| matches!(e, Effect::Max(_) | Effect::Exactly(_))) {
                 let at = self.of_key(&format!("schedule[{i}]"), findings);
                 let message = format!(
-                    "the ceiling of '{}' holds in this trigger only; '{}' asks too",
+                    "the ceiling of '{}' holds in this trigger only; the HPA follows '{}' too",
                     rule.label(),
                     other.kind
                 );
@@ -256,7 +256,7 @@ impl Both<'_> {
         let from_zero = self.count("minReplicaCount").unwrap_or(MIN_COUNT) == 0;
         if from_zero && Span::seconds(polling) > lead {
             let message =
-                format!("KEDA looks every {} while at zero, and a pod takes {lead}", Span::seconds(polling));
+                format!("at zero, KEDA asks every {}, but a pod takes {lead}", Span::seconds(polling));
             let mend = format!("write pollingInterval: {POLLING}, or type: external-push");
             findings.add(&rules::POLLING_TOO_SLOW, self.of_spec("pollingInterval"), message, mend);
         }
@@ -276,8 +276,8 @@ impl Both<'_> {
             let reckoned = self.policy.tolerance;
             let actual = up.unwrap_or(0.1);
             if (actual - reckoned).abs() > 1e-9 {
-                let message = format!("tolerance is {reckoned}, and the HPA scales up beyond {actual}");
-                let mend = "write the HPA's own in both places";
+                let message = format!("tolerance is {reckoned}, but the HPA's for scaling up is {actual}");
+                let mend = "write the HPA's tolerance in both places";
                 findings.add(&rules::TOLERANCE_DISAGREES, self.of_key("tolerance", findings), message, mend);
             }
             return;
@@ -289,8 +289,9 @@ impl Both<'_> {
             && self.policy.queries.replicas.is_none()
             && self.object.triggers.len() == 1
         {
-            let message =
-                format!("from {TELLS_FROM} replicas on (up to {most}), the HPA ignores changes by a tenth");
+            let message = format!(
+                "from {TELLS_FROM} replicas (up to {most}), the HPA ignores changes of up to a tenth"
+            );
             let mend = "write advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.tolerance: 0 and scaleDown's too, \
                         or replicasQuery";
             findings.add(&rules::TOLERANCE_SWALLOWS, self.at, message, mend);

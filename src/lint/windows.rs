@@ -56,13 +56,12 @@ pub(super) fn check(subject: &Subject<'_>, keys: &Keys, settings: &Settings, fin
         let rule = bounds.floor.map_or(0, |floor| floor.rule);
         let label = schedule.rules().get(rule).map_or("", |rule| rule.label());
         let place = locate(subject.node, &format!("schedule[{rule}]"), &findings.lines, subject.at);
-        let message =
-            format!("from {at} on, the floor of '{label}' stands above the ceiling of another rule");
+        let message = format!("from {at}, the floor of '{label}' is above the ceiling of another rule");
         findings.add(
             &rules::CROSSING_RULES,
             place,
             message,
-            "keep the windows apart, or lower the floor; it wins",
+            "keep the windows apart, or lower the floor: the floor wins",
         );
     }
 }
@@ -87,10 +86,10 @@ fn check_lone(
         let today = now.to_utc().date_naive().to_string();
         let past = !raw.on.is_empty() && raw.on.iter().all(|date| date.trim() < today.as_str());
         if ended || past {
-            findings.add(&rules::RULE_IS_OVER, at, format!("'{label}' is over"), "take the rule away");
+            findings.add(&rules::RULE_IS_OVER, at, format!("'{label}' is over"), "remove the rule");
         } else {
-            let message = format!("'{label}' is not open within the coming {AHEAD}");
-            findings.add(&rules::WINDOW_NEVER_OPENS, at, message, "look at days, on, except and calendar");
+            let message = format!("'{label}' does not open within the next {AHEAD}");
+            findings.add(&rules::WINDOW_NEVER_OPENS, at, message, "check days, on, except and calendar");
         }
     }
     if lone.start.is_some_and(|start| start.trim().contains(' ')) {
@@ -147,7 +146,7 @@ fn check_clock(
                 continue;
             }
             let message = format!(
-                "{text} does not exist on the day of {}: it comes when the clock has leapt",
+                "{text} does not exist on the day of {}: it comes once the clock has moved forward",
                 change.at
             );
             (message, format!("write a time outside of {} to {}", clock(before), clock(before + moved)))
@@ -157,7 +156,7 @@ fn check_clock(
             if !twice || !edges.iter().any(|edge| *edge >= first && *edge < change.at) {
                 continue;
             }
-            let message = format!("{text} comes twice on the day of {}: the first time counts", change.at);
+            let message = format!("{text} occurs twice on the day of {}: the first time counts", change.at);
             (message, format!("write a time outside of {} to {}", clock(before + moved), clock(before)))
         };
         findings.add(&rules::DST_SURPRISE, at, message, mend);

@@ -16,13 +16,13 @@ pub fn base_url(text: &str) -> Result<Url, &'static str> {
         return Err("the scheme is neither http nor https");
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("it has no host");
+        return Err("the URL has no host");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL with credentials; they belong in basic or bearerToken");
+        return Err("the URL contains credentials; they belong in basic or bearerToken");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("it has a query or fragment; parameters belong in queryParameters");
+        return Err("the URL has a query or fragment; parameters belong in queryParameters");
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);

@@ -62,7 +62,7 @@ impl DataSources {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
             admitted: match known.as_slice() {
-                [] => "and no other".to_owned(),
+                [] => "nor any other".to_owned(),
                 known => format!("only {}", known.join(", ")),
             },
         })
@@ -124,7 +124,7 @@ serverAddressAllow: ['http://prom:9090']",
         // Who may not use it does not learn that it is there.
         for name in ["private", "nowhere"] {
             let error = sources.get(name, "any").err().expect("refused");
-            let told = format!("namespace 'any' may use no datasource '{name}', only default");
+            let told = format!("namespace 'any' may not use datasource '{name}', only default");
             assert!(error.to_string() == told && !error.is_transient(), "{error}");
         }
         let (one, two) = (sources.for_address("http://prom:9090"), sources.for_address("http://prom:9090/"));

@@ -178,13 +178,13 @@ impl Doubt {
             Doubt::RateOfGauge { metric, .. } => format!("read it as it is, such as sum({metric})"),
             Doubt::NoMetric { nearest: Some(nearest), .. } => format!("write {nearest}, if that is meant"),
             Doubt::NoMetric { nearest: None, .. } => {
-                "see that its exporter is scraped (/targets in Prometheus), and that the name is right"
+                "check that its exporter is scraped (/targets in Prometheus) and that the name is right"
                     .to_owned()
             }
             Doubt::NoSeries { values, .. } if values.is_empty() => {
-                "ask the selector in Prometheus with fewer labels, and see which series there are".to_owned()
+                "query the selector in Prometheus with fewer labels, and see which series exist".to_owned()
             }
-            Doubt::NoSeries { .. } => "write one of those that are there".to_owned(),
+            Doubt::NoSeries { .. } => "write one of those values".to_owned(),
         }
     }
 }
@@ -194,10 +194,10 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Doubt::CounterWithoutRate { metric } => {
-                write!(f, "{metric} is a counter: its value only grows, and no rate is taken of it")
+                write!(f, "{metric} is a counter: its value only grows, but the query takes no rate of it")
             }
             Doubt::RateOfGauge { metric, function } => {
-                write!(f, "{metric} is a gauge: {function}() of it takes every fall for a restart")
+                write!(f, "{metric} is a gauge: {function}() treats every decrease as a restart")
             }
             Doubt::NoMetric { metric, nearest } => {
                 write!(f, "there is no metric {metric}")?;
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_counter_wants_a_rate_and_a_gauge_does_not() {
         use MetricKind::{Counter, Gauge, Other};
-        let grows = Some("a is a counter: its value only grows, and no rate is taken of it");
+        let grows = Some("a is a counter: its value only grows, but the query takes no rate of it");
         for (query, kind, want) in [
             ("sum(a)", Counter, grows),
             ("max_over_time(a[5m])", Counter, grows),
@@ -256,7 +256,7 @@ mod tests {
             ("sum(increase(a[2m]))", Counter, None),
             ("rate(a[1h:1m])", Counter, None),
             ("count(a)", Counter, None),
-            ("sum(rate(a[2m]))", Gauge, Some("a is a gauge: rate() of it takes every fall for a restart")),
+            ("sum(rate(a[2m]))", Gauge, Some("a is a gauge: rate() treats every decrease as a restart")),
             ("sum(a)", Gauge, None),
             ("sum(deriv(a[5m]))", Gauge, None),
             ("rate(sum(a)[5m:])", Gauge, None),

@@ -12,7 +12,7 @@ use crate::history::HistoryError;
 #[non_exhaustive]
 pub enum SourceError {
     /// No data source of that name that the namespace may use: whether there is one for others is nobody's business.
-    #[error("namespace '{namespace}' may use no datasource '{name}', {admitted}")]
+    #[error("namespace '{namespace}' may not use datasource '{name}', {admitted}")]
     DatasourceRefused {
         /// The name asked for.
         name: String,
@@ -28,7 +28,7 @@ pub enum SourceError {
         address: String,
     },
     /// So many distinct addresses are in use that another one is refused.
-    #[error("{limit} distinct server addresses are in use already, expected fewer")]
+    #[error("{limit} different server addresses are already in use, the most that are allowed")]
     TooManyAddresses {
         /// The most that are accepted.
         limit: usize,

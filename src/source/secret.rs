@@ -65,8 +65,8 @@ impl SecretSource {
             SecretSource::Inline(secret) => Ok(secret.clone()),
             SecretSource::File(path) => {
                 let bytes = read_small(path)?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| format!("{} holds no UTF-8 text", path.display()))?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", path.display()))?;
                 // Editors and `echo` end a file with a line break that is no part of the secret.
                 let text = text.trim_end_matches(['\n', '\r']);
                 if text.is_empty() {

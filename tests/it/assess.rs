@@ -274,8 +274,8 @@ fn what_cannot_be_asked_is_one_clear_error() {
     let url = format!("http://{closed}");
     for (args, word) in [
         (vec!["--prometheus", &url, "--manifests", &manifests], "Prometheus does not answer"),
-        (vec!["--prometheus", "p:9090", "--manifests", &manifests], "expected an http URL"),
-        (vec!["--prometheus", &url, "--manifests", &manifests, "--selector", "team=b"], "that were chosen"),
+        (vec!["--prometheus", "p:9090", "--manifests", &manifests], "write http://HOST:PORT"),
+        (vec!["--prometheus", &url, "--manifests", &manifests, "--selector", "team=b"], "--selector"),
         (vec!["--prometheus", &url, "--manifests", "/nowhere.yaml"], "cannot read /nowhere.yaml"),
         (vec!["--prometheus", &url, "--manifests", &manifests, "--assert", "x < 1"], "FIGURE <= NUMBER"),
         (vec!["merge", "/nowhere", "--out", "/nowhere"], "run.json"),

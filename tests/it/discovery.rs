@@ -81,12 +81,12 @@ async fn types_and_labels_of_a_real_prometheus_tell_what_is_wrong_with_a_query()
     assert_eq!(about.retention().await.expect("answered"), Some(Span::days(3_650)));
     assert_eq!(about.kind("http_requests_total").await.expect("answered"), Some(MetricKind::Counter));
     assert_eq!(about.kind("unheard_of").await.expect("answered"), None);
-    let grows = "http_requests_total is a counter: its value only grows, and no rate is taken of it";
+    let grows = "http_requests_total is a counter: its value only grows, but the query takes no rate of it";
     let table = [
         ("sum(rate(http_requests_total{service=\"cart\"}[2m]))", ""),
         ("sum(queue_depth) + sum(rate(http_requests_total{service=~'c.*', job!=\"x\"}[2m]))", ""),
         ("sum(http_requests_total)", grows),
-        ("sum(rate(queue_depth[2m]))", "queue_depth is a gauge: rate() of it takes every fall for a restart"),
+        ("sum(rate(queue_depth[2m]))", "queue_depth is a gauge: rate() treats every decrease as a restart"),
         (
             "sum(rate(http_requests_total{service=\"chekout\"}[2m]))",
             "no series of http_requests_total has service=\"chekout\"; there are: cart, checkout",

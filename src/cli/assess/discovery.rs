@@ -225,14 +225,14 @@ fn of_hpa(key: &Key, scaled: Option<&str>, hpa: &Hpa) -> Candidate {
             cpu(&key.0, target, *percent, PodRequests::default())
         }
         _ if scaled.is_some() => {
-            Err("its HPA is KEDA's, and keda_scaler_metrics_value has no value of it; scrape KEDA's \
-                                      operator, or give its ScaledObject by --manifests"
+            Err("its HPA belongs to KEDA, but keda_scaler_metrics_value has no value for it; scrape KEDA's \
+                 operator, or give its ScaledObject by --manifests"
                 .to_owned())
         }
         _ => {
             let found: Vec<&str> = hpa.targets.keys().map(String::as_str).collect();
             let found = if found.is_empty() { "no metric".to_owned() } else { found.join(" and ") };
-            Err(format!("its HPA scales by {found}; a query for its load can stand in a ScaledObject"))
+            Err(format!("its HPA scales by {found}; put a query for its load into a ScaledObject"))
         }
     };
     candidate(key, scaled.unwrap_or(&key.1), Some(hpa), load)

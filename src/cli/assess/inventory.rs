@@ -89,7 +89,8 @@ pub(super) fn read(paths: &[PathBuf], chosen: &Chosen) -> anyhow::Result<Vec<Can
         let kinds = all.iter().filter_map(|d| d.text_of("kind")).take(5).collect::<Vec<_>>().join(", ");
         let held = if kinds.is_empty() { "no Kubernetes objects".to_owned() } else { kinds };
         bail!(
-            "--manifests: found {held}, expected ScaledObjects or HorizontalPodAutoscalers that were chosen"
+            "--manifests: found {held}, expected ScaledObjects or HorizontalPodAutoscalers that match \
+             --namespace and --selector"
         );
     }
     Ok(found)

@@ -23,8 +23,8 @@ pub(super) fn merge(parts: &[PathBuf], out: &Path, format: Format) -> anyhow::Re
         })?;
         if let Some(run) = run.as_ref().filter(|run| **run != theirs) {
             bail!(
-                "{}: is of another run (until {}), expected one until {} with the same settings; give every shard the \
-                 same --until",
+                "{}: belongs to another run (until {}), expected one until {} with the same settings; give \
+                 every shard the same --until",
                 part.display(),
                 theirs.until,
                 run.until

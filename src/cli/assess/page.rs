@@ -83,10 +83,10 @@ fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Predictive => {
             "A forecast needs fewer replicas at the same risk, or is the only safe way. Commit its manifest."
         }
-        Verdict::Schedule => "Fixed busy hours. A schedule is enough; the manifest holds it.",
+        Verdict::Schedule => "Fixed busy hours. A schedule is enough; the manifest contains it.",
         Verdict::Reactive => "A trigger on the load now is enough. Leave it as it is.",
         Verdict::OverProvisioned => {
-            "Far more runs than the load needs. Lower the limit that the reason names."
+            "Far more replicas run than the load needs. Lower the limit that the reason names."
         }
         Verdict::AtRisk => {
             "Short of replicas today, whatever scales it. Look at pod start time and maxReplicas."

@@ -7,13 +7,13 @@ use super::inventory::PodRequests;
 /// Prices of an hour.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct Prices {
-    /// Money for one hour of one replica.
+    /// Price of one replica-hour.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0, value_parser = money)]
     price: f64,
-    /// Money for one hour of one core that a pod requests, in place of --price.
+    /// Price per hour of one core that a pod requests, in place of --price.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0, value_parser = money, conflicts_with = "price")]
     price_cpu: f64,
-    /// Money for one hour of one GiB of memory that a pod requests, in place of --price.
+    /// Price per hour of one GiB of memory that a pod requests, in place of --price.
     #[arg(long, value_name = "MONEY", default_value_t = 0.0, value_parser = money, conflicts_with = "price")]
     price_memory: f64,
 }

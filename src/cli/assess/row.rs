@@ -184,19 +184,20 @@ fn reason(finding: &Finding) -> String {
         ),
         Finding::OnlySafe { level } => {
             format!(
-                "a forecast is short of replicas for at most {level} % of the time; no trigger on the load now is, and \
-                 no rule for busy hours"
+                "only a forecast is short of replicas for at most {level} % of the time; neither a trigger \
+                 on the load now nor a rule for busy hours is"
             )
         }
         Finding::BusyHours(busy) => format!(
-            "the load has fixed busy hours, {:02}:00 to {:02}:00 {}; a schedule beside the trigger is enough",
+            "the load has fixed busy hours, {:02}:00 to {:02}:00 {}; a schedule next to the trigger is \
+             enough",
             busy.start,
             busy.end % 24,
             if busy.weekends_too { "every day" } else { "on weekdays" }
         ),
         Finding::LittleToGain { share } if share > 0.0 => {
             format!(
-                "a forecast would save {:.0} % at most; a trigger on the load now is enough",
+                "a forecast would save at most {:.0} %; a trigger on the load now is enough",
                 100.0 * share
             )
         }
@@ -208,11 +209,11 @@ fn reason(finding: &Finding) -> String {
              95 % of the time"
         ),
         Finding::RanMore { ratio } => format!(
-            "{ratio:.1} times the replicas ran that the threshold asks for, at every load; another trigger or a fixed \
-             count holds them"
+            "{ratio:.1} times as many replicas ran as the threshold asks for, at every load; another \
+             trigger or a fixed count keeps them"
         ),
         Finding::NeverSafe { least } => {
-            format!("short of replicas for {least:.2} % of the time at the least, whatever scales it")
+            format!("short of replicas for at least {least:.2} % of the time, whatever scales it")
         }
     }
 }

@@ -275,7 +275,7 @@ fn watch(interrupted: &Arc<AtomicBool>) {
         runtime.block_on(async {
             if tokio::signal::ctrl_c().await.is_ok() {
                 interrupted.store(true, Ordering::Relaxed);
-                let word = "interrupted: what runs is finished and kept; once more ends it at once";
+                let word = "interrupted: running work is finished and kept; interrupt again to stop at once";
                 let _ = writeln!(std::io::stderr(), "{word}");
             }
             if tokio::signal::ctrl_c().await.is_ok() {

@@ -61,8 +61,8 @@ fn little_history(workload: &Workload) -> Option<String> {
     let before = target.measure(load).from.since(load.start());
     (before < WEEK).then(|| {
         format!(
-            "{before} of the load lie before the scored time: until a week was seen, the forecast knows days alone. A \
-             longer trace gives it more, or a later --from."
+            "Only {before} of the load are before the scored period: until it has seen a week, the forecast \
+             knows only the daily pattern. A longer trace or a later --from gives it more."
         )
     })
 }
@@ -149,7 +149,7 @@ mod tests {
     fn little_history_and_a_limit_that_binds_are_told() {
         assert_eq!(doubts(20, 5), Vec::<String>::new());
         let told = doubts(5, 4);
-        assert!(told[0].starts_with("4d of the load lie before"), "{told:?}");
+        assert!(told[0].starts_with("Only 4d of the load are before"), "{told:?}");
         assert!(
             told[1].starts_with(
                 "maxReplicas 4 binds: for 4.17 % of the time the load needs more, up to 5 replicas"

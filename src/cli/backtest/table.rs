@@ -69,20 +69,20 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
     writeln!(out, "short: time with fewer pods ready than needed; late: requests that met a queue;")?;
     writeln!(
         out,
-        "x demand: replica-hours by the fewest possible; x at 1 %: the same where short is 1 %, at the"
+        "x demand: replica-hours relative to the fewest possible; x at 1 %: the same if short is 1 %, at the"
     )?;
     writeln!(
         out,
-        "insurance that a sweep finds (underProvisionTarget: 1% finds it by itself), the greatest being {DEAREST} x"
+        "insurance that a sweep finds (underProvisionTarget: 1% finds it automatically), at most {DEAREST} x"
     )?;
-    writeln!(out, "demand for every strategy; -: not that safe within it.")?;
+    writeln!(out, "demand for every strategy; -: not that safe within that limit.")?;
     writeln!(
         out,
         "flaps: changes undone within 10 min. In JSON and --assert: short tau_u, late slo_violations,"
     )?;
     writeln!(out, "x demand rh_ratio, x at 1 % matched.rh_ratio, flaps reversals.")?;
     if interrupted {
-        writeln!(out, "Interrupted: what was finished until then is shown and kept.")?;
+        writeln!(out, "Interrupted: the results so far are shown and kept.")?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ fn sentence(mine: &Scorecard, name: &str, other: &Scorecard) -> String {
 pub(super) fn meaning(name: &str) -> &'static str {
     match name {
         PREDICTIVE => "Forescale as configured, with its forecast",
-        "shadow" => "Forescale whose forecast only watches: what it answers is the reactive need",
+        "shadow" => "Forescale whose forecast only watches: it answers the reactive need",
         "forescale-reactive" => "Forescale without a forecast: its schedule, limits and hold remain",
         "reactive" => "a Prometheus trigger on the load now",
         "headroom" => "the same with a quarter more at all times",

@@ -166,7 +166,7 @@ fn workload(
 pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<Target> {
     let signal = policy.signals.first().context("the policy has no query to forecast")?;
     if policy.lead_time == LeadTime::Auto {
-        bail!("leadTime: found auto, expected a length of time: --lead gives it");
+        bail!("leadTime: found auto, expected a duration; set one with --lead");
     }
     Ok(Target { twin: TwinConfig::of(policy), price, ..Target::new(signal.threshold) })
 }
@@ -186,7 +186,7 @@ fn policy(
         let (key, value) =
             pair.split_once('=').with_context(|| format!("--set {pair}: expected KEY=VALUE"))?;
         if key.trim() == "threshold" && level.is_some() {
-            bail!("--set {pair}: found --threshold beside it, expected one of the two");
+            bail!("--set {pair}: --threshold is set as well; use one of the two");
         }
         keys.insert(key.trim().to_owned(), value.trim().to_owned());
     }

@@ -20,28 +20,28 @@ use crate::units::{Span, Step};
 /// Queries in place of the usual ones.
 #[derive(Debug, Default, Args)]
 pub(super) struct Queries {
-    /// PromQL of ready replicas.
+    /// PromQL of the ready replicas.
     #[arg(long, value_name = "PROMQL")]
     replicas_query: Option<String>,
-    /// PromQL of the CPU cores that all replicas use together.
+    /// PromQL of the CPU cores that all replicas together use.
     #[arg(long, value_name = "PROMQL")]
     cpu_query: Option<String>,
     /// PromQL of the CPU cores that one replica requests.
     #[arg(long, value_name = "PROMQL")]
     request_query: Option<String>,
-    /// PromQL of a number that grows with each new pod template.
+    /// PromQL of a number that increases with each new pod template.
     #[arg(long, value_name = "PROMQL")]
     generation_query: Option<String>,
-    /// PromQL of the latency that the objective speaks of, in seconds.
+    /// PromQL of the latency in the objective, in seconds.
     #[arg(long, value_name = "PROMQL")]
     latency_query: Option<String>,
-    /// PromQL of failed requests per second.
+    /// PromQL of the failed requests per second.
     #[arg(long, value_name = "PROMQL")]
     errors_query: Option<String>,
-    /// PromQL of the work that waits; the load is then what is completed.
+    /// PromQL of the waiting work; the load is then the completed work.
     #[arg(long, value_name = "PROMQL")]
     backlog_query: Option<String>,
-    /// PromQL of the load that was offered, where the load is what was served.
+    /// PromQL of the offered load, if the load is only what was served.
     #[arg(long, value_name = "PROMQL")]
     demand_query: Option<String>,
 }
@@ -181,7 +181,7 @@ impl Wanted {
     fn missed(&self) -> String {
         let what = if self.what.is_empty() { "a query that was given" } else { self.what };
         let exporter = if self.exporter.is_empty() { "the service" } else { self.exporter };
-        format!("{what}: {exporter} has it, and nothing was found")
+        format!("{what}: {exporter} has it, but nothing was found")
     }
 }
 

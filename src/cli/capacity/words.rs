@@ -25,9 +25,7 @@ pub(super) fn sentence(findings: &Findings) -> String {
                 short(known.carried.high)
             )
         }
-        Verdict::CannotTell(_) => {
-            "It cannot be told from these observations what one replica carries.".to_owned()
-        }
+        Verdict::CannotTell(_) => "These observations do not show what one replica carries.".to_owned(),
     }
 }
 
@@ -55,9 +53,11 @@ fn reasons(question: &Question, findings: &Findings, known: &Known) -> String {
             )
         }
         Bound::Latency => format!("the objective binds: {} is missed beyond it", objective(findings)),
-        Bound::Throughput => "throughput binds: replicas complete no more however much waits".to_owned(),
+        Bound::Throughput => {
+            "throughput binds: replicas complete no more, however much work waits".to_owned()
+        }
         Bound::Demonstrated => format!(
-            "what was carried for a quarter of an hour with the objective met ({}) binds",
+            "the load carried for a quarter of an hour with the objective met ({}) binds",
             short(answers.demonstrated.unwrap_or(known.carried.value))
         ),
     };
@@ -77,7 +77,7 @@ fn reasons(question: &Question, findings: &Findings, known: &Known) -> String {
         told += &format!("; it is not linear in replicas: {}", by.join(", "));
     }
     if let Some(ceiling) = findings.ceiling {
-        told += &format!("; more replicas hardly raise the whole, a shared ceiling of {}", short(ceiling));
+        told += &format!("; more replicas hardly raise the total: a shared ceiling of {}", short(ceiling));
     }
     told
 }
@@ -177,7 +177,7 @@ pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec
         told.push("Pods start so often that the minutes after a start were kept.".to_owned());
     }
     if question.request.is_none() && seen.evidence.has(Column::Cpu) {
-        told.push("CPU is there, and its request is not known: name --request.".to_owned());
+        told.push("The CPU use is known, but the CPU request is not: set --request.".to_owned());
     }
     told.extend(seen.missing.iter().map(|missing| format!("Missing: {missing}.")));
     told

@@ -241,7 +241,7 @@ impl<'a> Look<'a> {
             matches!(error, SourceError::Timeout { .. } | SourceError::Unreachable { .. })
         };
         if let Some(error) = answer.as_ref().err().filter(|error| is_over(error)) {
-            self.trouble.borrow_mut().get_or_insert_with(|| format!("{error}; it was asked nothing more"));
+            self.trouble.borrow_mut().get_or_insert_with(|| format!("{error}; no further queries were sent"));
         }
         answer
     }

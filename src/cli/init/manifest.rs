@@ -68,8 +68,8 @@ impl Proposal {
                 hours.0, hours.1
             );
             let why = format!(
-                "schedule: from {:02}:00 to {:02}:00 every {every} the load needs {floor} replicas three quarters of \
-                 the time; a floor costs little and stands without any history.",
+                "schedule: from {:02}:00 to {:02}:00 every {every} the load needs {floor} replicas three \
+                 quarters of the time; a floor costs little and works without any history.",
                 hours.0, hours.1
             );
             (floor > min).then_some((rule, why))
@@ -132,7 +132,7 @@ impl Proposal {
             told.push(format!("maxReplicas {} binds: the load needed up to {}.", self.max, self.needed));
         }
         if self.is_placeholder {
-            told.push(format!("query: not known from a trace; put yours in the place of {PLACEHOLDER}."));
+            told.push(format!("query: a trace does not contain it; replace {PLACEHOLDER} with yours."));
         }
         told
     }
@@ -155,8 +155,8 @@ impl Proposal {
             (string_literal(&self.name), string_literal(&self.namespace), string_literal(&self.scaler));
         let target = self.target_reference();
         let mut text = format!(
-            "# One trigger, one metric: CPU and memory belong in a policy, as further signals. With another trigger
-# beside this one, a KEDA that restarts while Forescale is away scales down by the other alone.
+            "# One trigger, one metric: CPU and memory belong in a policy, as further signals. If there is
+# another trigger and KEDA restarts while Forescale cannot be reached, KEDA scales down by the other alone.
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata:
@@ -164,7 +164,7 @@ metadata:
   namespace: {namespace}
 spec:
   scaleTargetRef:
-{target}  # The floor that holds whatever else fails: what the business needs at any time.
+{target}  # The floor that holds whatever else fails: what your business needs at any time.
   minReplicaCount: {min}
   maxReplicaCount: {max}
   fallback:

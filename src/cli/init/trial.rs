@@ -116,7 +116,11 @@ impl Trial {
         let why = if forescale.tau_u <= *wanted {
             format!("the least of those tried ({}) that is short at most {wanted} % of the time", tried())
         } else {
-            format!("short least of those tried ({}); none is short at most {wanted} % of the time", tried())
+            format!(
+                "the one that is short the least of those tried ({}); none is short at most {wanted} % \
+                 of the time",
+                tried()
+            )
         };
         let mut told = vec![
             format!("quantile {quantile}: {why} over the last {days:.1} days."),
@@ -136,10 +140,10 @@ impl Trial {
             format!("  {word} {:.0} % against {what} ({hours:.0} replica-hours){}", share.abs(), month(saved))
         };
         told.push(match self.reactive {
-            Some(hours) => beside("a reactive trigger with the margin that is short as little", hours),
+            Some(hours) => beside("a reactive trigger with a margin that is equally safe", hours),
             None => "  a reactive trigger is short for longer with any margin up to three times".to_owned(),
         });
-        told.push(beside("a fixed number that is short as little", self.fixed));
+        told.push(beside("a fixed number of replicas that is equally safe", self.fixed));
         told.extend(self.actual.map(|actual| {
             beside(&format!("what ran, short {:.2} % of the time", actual.tau_u), actual.replica_hours)
         }));
@@ -154,14 +158,14 @@ impl Trial {
         const WORTH: f64 = 0.03;
         match self.reactive.map(|hours| self.saved(hours)) {
             Some(saved) if saved < WORTH => {
-                "Worth: on this load no better than a reactive trigger with a margin; what it saves is the work of \
-                 finding that margin."
+                "Worth: on this load no better than a reactive trigger with a margin; it saves only the \
+                 work of finding that margin."
                     .to_owned()
             }
             Some(saved) => {
-                format!("Worth: {:.0} % fewer replica-hours where both are as safe.", 100.0 * saved)
+                format!("Worth: {:.0} % fewer replica-hours at equal safety.", 100.0 * saved)
             }
-            None => "Worth: as safe as no margin of a reactive trigger is.".to_owned(),
+            None => "Worth: safer than a reactive trigger with any margin.".to_owned(),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Outlook {
             self.events.push(Event { at: word.until, kind: "override_ends", text });
         }
         for stretch in self.stretches.iter().filter(|stretch| stretch.bounds.crossed) {
-            let text = "a floor stands above a ceiling; the floor wins".to_owned();
+            let text = "a floor is above a ceiling; the floor wins".to_owned();
             self.events.push(Event { at: stretch.from, kind: "crossing_rules", text });
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn read_learning(reader: &mut KeyReader<'_>, first: Option<&Signal>) 
         latency(t).filter(|seconds| *seconds > 0.0)
     });
     if reader.has("latencyObjective") && !reader.has("latencyQuery") {
-        reader.fault("latencyQuery", "", "PromQL of the latency in seconds that latencyObjective speaks of");
+        reader.fault("latencyQuery", "", "PromQL of the latency of latencyObjective, in seconds");
     }
     let wanted = KEYS.iter().find(|key| reader.has(key));
     if let (Some(None), Some(key)) = (given, wanted) {
@@ -42,7 +42,7 @@ pub(super) fn read_learning(reader: &mut KeyReader<'_>, first: Option<&Signal>) 
             reader.fault(
                 "capacity",
                 found,
-                "a query beside it: a schedule says nothing of the load of a replica",
+                "a query beside it: a schedule does not show the load of a replica",
             );
         }
         return None;

@@ -57,7 +57,7 @@ pub(super) fn read_signal(reader: &mut KeyReader<'_>, may_be_absent: bool) -> Op
 /// Reads an entry of `signals`, which may say `mode: reactive` of itself.
 pub(super) fn read_further_signal(reader: &mut KeyReader<'_>) -> Option<Signal> {
     let mode =
-        reader.parsed("mode", "predictive or reactive; shadow is said of the whole policy", |t| match t {
+        reader.parsed("mode", "predictive or reactive; shadow applies to the whole policy", |t| match t {
             "predictive" => Some(true),
             "reactive" => Some(false),
             _ => None,

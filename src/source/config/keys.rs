@@ -230,7 +230,12 @@ fn text_of(context: &Context<'_>, path: &str, value: &Value) -> Option<Text> {
             None
         }
         Err(None) => {
-            note(context, path, "a '${' that begins no variable", "${NAME}, or $${ for the characters ${");
+            note(
+                context,
+                path,
+                "a '${' that does not start a variable",
+                "${NAME}, or $${ for the characters ${",
+            );
             None
         }
     }

@@ -109,7 +109,7 @@ impl Decoder {
             return Err(malformed(format!("it breaks off after {} bytes", self.read)));
         }
         let mut state = self.state;
-        state.answer.success = state.status.ok_or_else(|| malformed("no status in it"))?;
+        state.answer.success = state.status.ok_or_else(|| malformed("it has no status"))?;
         if state.answer.success && state.result_type == "string" {
             return Err(DecodeError::NotNumeric("a string"));
         }
@@ -153,7 +153,7 @@ impl Collector {
     fn begin(&mut self, place: Option<Position>, object: bool) -> Result<(), DecodeError> {
         let next = match (place, object, self.key.as_str()) {
             (None, true, _) => Position::Root,
-            (None, false, _) => return Err(malformed("a list at the top")),
+            (None, false, _) => return Err(malformed("the top level is a list")),
             (Some(Position::Root), true, "data") => Position::Data,
             (Some(Position::Root), false, "warnings" | "infos") => Position::Notes,
             (Some(Position::Data), false, "result") => Position::Result,
@@ -180,7 +180,7 @@ impl Collector {
 
     fn scalar(&mut self, place: Option<Position>, text: &str, quoted: bool) -> Result<(), DecodeError> {
         match (place, self.key.as_str()) {
-            (None, _) => return Err(malformed("no object at the top")),
+            (None, _) => return Err(malformed("the top level is not an object")),
             (Some(Position::Root), "status") => self.status = Some(text == "success"),
             (Some(Position::Root), "errorType") => self.answer.error_type = text.to_owned(),
             (Some(Position::Root), "error") => self.answer.error = text.to_owned(),
@@ -202,7 +202,7 @@ impl Collector {
         match (&self.pair, quoted) {
             (Pair { time: None, .. }, false) => {
                 let seconds = number.ok().filter(|s| s.abs() < 1e12);
-                let seconds = seconds.ok_or_else(|| malformed("a time that is no number of seconds"))?;
+                let seconds = seconds.ok_or_else(|| malformed("a time is not a number of seconds"))?;
                 self.pair.time = Some((seconds * 1_000.0).round() as i64);
             }
             (Pair { time: Some(_), value: None }, _) => {

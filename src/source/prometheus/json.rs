@@ -257,7 +257,7 @@ fn bare(text: &[u8]) -> Result<&str, String> {
     }
     // Rust also reads "inf" and "nan", which are no JSON; the first letter rules them out.
     let number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
-    if number { Ok(word) } else { Err("a word that is no JSON value".to_owned()) }
+    if number { Ok(word) } else { Err("a word that is not a JSON value".to_owned()) }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Flaws {
         let Flaws { gaps, twice, negative, unreal } = self;
         let sentences = [
             negative.map(|found| format!("{} below zero, {found}: no load, left out.", samples(found))),
-            unreal.map(|found| format!("{} that is no number, {found}: no load, left out.", samples(found))),
+            unreal.map(|found| format!("{} not a number, {found}: no load, left out.", samples(found))),
             twice.map(|found| {
                 format!("{} at an instant that has one already, {found}: the later row counts.", samples(found))
             }),
@@ -141,7 +141,7 @@ mod tests {
             flaws.told(),
             [
                 "2 samples below zero, the first at 1970-01-01T00:01:00Z: no load, left out.",
-                "1 sample that is no number, at 1970-01-01T00:05:00Z: no load, left out.",
+                "1 sample not a number, at 1970-01-01T00:05:00Z: no load, left out.",
                 "2 samples at an instant that has one already, the first at 1970-01-01T00:02:00Z: the later row counts.",
                 "5 samples missing in 2 gaps, the first at 1970-01-01T00:01:00Z, the longest 4m: the sample before is \
                  held, and gaps are not scored."

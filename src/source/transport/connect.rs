@@ -92,7 +92,7 @@ impl Connector {
                 (blank.basic_auth(username, Some(password.reveal())), password)
             }
         };
-        let request = request.build().map_err(|_| "a token or password with line breaks".to_owned())?;
+        let request = request.build().map_err(|_| "the token or password has line breaks".to_owned())?;
         Ok(request.headers().get(AUTHORIZATION).map(|value| (value.clone(), secret)))
     }
 
@@ -210,7 +210,7 @@ fn builder(config: &DataSourceConfig, pems: &Pems) -> Result<ClientBuilder, Stri
     if let Some(pem) = &pems.ca {
         let authorities = Certificate::from_pem_bundle(pem).map_err(|e| cause(&e))?;
         if authorities.is_empty() {
-            return Err("the file of tls.ca holds no certificate".to_owned());
+            return Err("the file of tls.ca contains no certificate".to_owned());
         }
         builder = builder.tls_certs_only(authorities);
     } else if config.url.scheme() == "http" {

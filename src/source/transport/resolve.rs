@@ -34,7 +34,7 @@ impl<L: Lookup> Resolve for Guarded<L> {
             let found = lookup.addresses(name.as_str()).await?;
             let admitted: Vec<SocketAddr> = found.into_iter().filter(|at| may_be_source(at.ip())).collect();
             if admitted.is_empty() {
-                return Err("the name leads to no address that a data source may have".into());
+                return Err("the name resolves to no address that a data source may have".into());
             }
             Ok(Box::new(admitted.into_iter()) as Addrs)
         })

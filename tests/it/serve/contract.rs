@@ -85,7 +85,7 @@ async fn sources_are_guarded(keda: &Keda, url: &str) {
     let of = |key, value| [("query", "sum(load)"), ("threshold", "10"), (key, value)];
     let status = keda.like("p", &of("datasource", "private")).replicas().await.expect_err("refused");
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert!(status.message().contains("namespace 'shop' may use no datasource 'private'"), "{status}");
+    assert!(status.message().contains("namespace 'shop' may not use datasource 'private'"), "{status}");
     let mut finance = keda.like("p", &of("datasource", "private")).in_namespace("finance");
     finance.first_number(PATIENCE).await;
     let status = keda.like("d", &of("datasource", "defualt")).replicas().await.expect_err("unknown");

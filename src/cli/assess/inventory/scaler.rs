@@ -110,7 +110,7 @@ fn trigger_load(
     }
     if kind == "cpu" {
         if trigger.node.text_of("metricType").as_deref().is_some_and(|metric| metric != "Utilization") {
-            return Err("its cpu trigger is no Utilization; only that is known here".to_owned());
+            return Err("its cpu trigger is not of type Utilization, the only one supported here".to_owned());
         }
         let percent = number("value").ok_or_else(|| "its cpu trigger has no value".to_owned())?;
         return cpu(namespace, target, percent, requests).map(|load| (2, load));
@@ -140,7 +140,7 @@ fn hpa_utilization(spec: Option<&Node>) -> Result<f64, String> {
     let metric = metrics.iter().find(of_cpu).ok_or_else(|| {
         let kinds: Vec<_> = metrics.iter().filter_map(|metric| metric.text_of("type")).collect();
         let found = if kinds.is_empty() { "no metric".to_owned() } else { kinds.join(" and ") };
-        format!("its HPA scales by {found}; a query for its load can stand in a ScaledObject")
+        format!("its HPA scales by {found}; put a query for its load into a ScaledObject")
     })?;
     let target = metric.get("resource").or_else(|| metric.get("containerResource"));
     let percent = target.and_then(|target| target.at(&["target", "averageUtilization"])).and_then(number);

@@ -198,7 +198,7 @@ fn frontier(entries: &[&Entry]) -> Option<Figure> {
         svg: plane.svg(&title),
         title,
         caption:
-            "Up: time short. Right: replica-hours by the fewest possible. Nearer to the lower left is better."
+            "Up: time short. Right: replica-hours relative to the fewest possible. Lower left is better."
                 .to_owned(),
         keys,
         is_wide: false,

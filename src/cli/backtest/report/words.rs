@@ -27,7 +27,7 @@ pub(super) fn settings(out: &mut String, workload: &Workload) -> std::fmt::Resul
     let insurance = match policy.insurance {
         Insurance::Quantile(q) => format!("the {q} quantile of the peak of the lead window"),
         Insurance::Target(share) => {
-            format!("at most {} % of the time short, price found by replay", number(share * 100.0))
+            format!("short at most {} % of the time, price found by replay", number(share * 100.0))
         }
     };
     let rows = [

@@ -23,7 +23,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
     let names = &facts.names;
     let hpa = &names.hpa;
     let Some(replicas) = facts.hpa else {
-        return skipped(format!("kube-state-metrics tells of no HPA {hpa}; name it by --hpa"));
+        return skipped(format!("kube-state-metrics reports no HPA {hpa}; name it with --hpa"));
     };
     match facts.hpa_metrics.unwrap_or(0.0) {
         0.0 => {
@@ -31,9 +31,9 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
                 format!("{hpa} has no metric of ours"),
                 "a metric sN-forescale (or the trigger's metricName)",
                 format!(
-                    "a KEDA that restarted while Forescale was away leaves it out until the spec changes: {}. Otherwise: \
-                     is the trigger there, is the KEDA metrics server well (kubectl get apiservice \
-                     v1beta1.external.metrics.k8s.io)?",
+                    "if KEDA restarted while Forescale was away, it leaves the metric out until the spec \
+                     changes: {}. Otherwise: is the trigger there, is the KEDA metrics server healthy \
+                     (kubectl get apiservice v1beta1.external.metrics.k8s.io)?",
                     cure(facts)
                 ),
             );
@@ -41,9 +41,10 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         one if one <= 1.0 => {}
         several => {
             return fail(
-                format!("{hpa} has {} metrics under the name of ours", number(several)),
+                format!("{hpa} has {} metrics under Forescale's name", number(several)),
                 "one: two triggers under one metricName are one workload with two sets of keys",
-                "write a metricName of its own into each trigger, or one trigger whose policy has both as signals",
+                "write a different metricName into each trigger, or use one trigger whose policy has both \
+                 as signals",
             );
         }
     }
@@ -65,8 +66,9 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         return warn(
             format!("it does, and {} of other triggers", number(others)),
             "ours alone",
-            "a KEDA that restarts while Forescale is away scales down by the others alone: make them signals of the \
-             workload's policy (mode: reactive), and minReplicaCount the floor of the business",
+            "if KEDA restarts while Forescale is away, it scales down by the others alone: make them \
+             signals of the workload's policy (mode: reactive), and set minReplicaCount to what your \
+             business needs",
         );
     }
     ok("it does")
@@ -78,14 +80,14 @@ fn asleep(facts: &Facts) -> Finding {
         facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
     match answer(facts) {
         Some(answer) if answer >= 1.0 && slept => fail(
-            format!("no replicas while {} are answered", number(answer)),
+            format!("no replicas, while the answer is {}", number(answer)),
             "KEDA wakes it at its next poll",
             format!(
                 "kubectl describe scaledobject {} -n {}: is it paused, and ready? Does its maxReplicaCount allow one?",
                 facts.names.object, facts.names.namespace
             ),
         ),
-        _ => ok("it sleeps: without replicas KEDA watches and the HPA is switched off (ScalingDisabled)"),
+        _ => ok("it sleeps: at zero replicas, KEDA watches and the HPA is off (ScalingDisabled)"),
     }
 }
 
@@ -102,7 +104,7 @@ fn cure(facts: &Facts) -> String {
 
 pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     let (Some(answer), Some(desired)) = (answer(facts), &facts.desired) else {
-        return skipped("the answer or the HPA's wish is not seen");
+        return skipped("the answer or the HPA's desired replicas are not known");
     };
     // The smallest difference of the last minutes: what is just changing is no trouble.
     let lately: Vec<f64> = last(desired, facts.now - SETTLED).collect();
@@ -112,7 +114,7 @@ pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     }
     let limit = facts.hpa_max.filter(|max| *max <= most);
     fail(
-        format!("the HPA wants {} for {SETTLED} while {} are answered", number(most), number(answer)),
+        format!("the HPA wants {} for {SETTLED}, while the answer is {}", number(most), number(answer)),
         "the HPA wants at least the answer",
         match limit {
             Some(max) => format!("its maxReplicas is {}: raise maxReplicaCount of the ScaledObject", number(max)),
@@ -126,7 +128,7 @@ pub(super) fn hpa_scales(facts: &Facts) -> Finding {
 pub(super) fn replicas_follow(facts: &Facts) -> Finding {
     let (Some(desired), Some(ready)) = (&facts.desired, &facts.ready) else {
         return skipped(
-            "kube-state-metrics does not tell of the HPA and the Deployment; name it by --deployment",
+            "kube-state-metrics does not report the HPA and the Deployment; name it with --deployment",
         );
     };
     let mut since: Option<Time> = None;
@@ -158,9 +160,10 @@ pub(super) fn replicas_follow(facts: &Facts) -> Finding {
 
 pub(super) fn pending_pods(facts: &Facts) -> Finding {
     match facts.pending {
-        None => {
-            skipped("kube-state-metrics tells of no pods of this name; name the Deployment by --deployment")
-        }
+        None => skipped(
+            "kube-state-metrics reports no pods with this name; name the Deployment with \
+             --deployment",
+        ),
         Some(0.0) => ok("none"),
         Some(count) => fail(
             format!("{} pods are pending", number(count)),
@@ -172,7 +175,7 @@ pub(super) fn pending_pods(facts: &Facts) -> Finding {
 }
 
 pub(super) fn flapping(facts: &Facts) -> Finding {
-    let Some(desired) = &facts.desired else { return skipped("the HPA's wish is not seen") };
+    let Some(desired) = &facts.desired else { return skipped("the HPA's desired replicas are not known") };
     let mut turns = 0u32;
     let mut before: Option<(Time, bool)> = None;
     let values: Vec<(Time, f64)> =
@@ -196,14 +199,14 @@ pub(super) fn flapping(facts: &Facts) -> Finding {
     fail(
         found,
         format!("at most {REVERSALS} an hour"),
-        "lengthen behavior.scaleDown.stabilizationWindowSeconds (300 is the default), smooth the query with a longer \
-         rate window, and see that no other HPA or trigger scales the same Deployment",
+        "lengthen behavior.scaleDown.stabilizationWindowSeconds (300 is the default), smooth the query with \
+         a longer rate window, and check that no other HPA or trigger scales the same Deployment",
     )
 }
 
 pub(super) fn over_scaling(facts: &Facts) -> Finding {
     let (Some(answer), Some(ready)) = (answer(facts), &facts.ready) else {
-        return skipped("the answer or the ready pods are not seen");
+        return skipped("the answer or the ready pods are not known");
     };
     // The fewest that were ready at any time beside the most that were needed at any: what is being scaled down after
     // a peak is no trouble, nor what a limit holds below the need.
@@ -214,14 +217,14 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     }
     warn(
         format!(
-            "at least {} pods ready for {} while {} are needed at most",
+            "at least {} pods ready for {}, while at most {} are needed",
             number(least),
             facts.over,
             number(needed)
         ),
         "about as many as needed",
-        "another trigger of the ScaledObject asks for more (the HPA takes the largest), minReplicaCount stands above, or \
-         scaling down is disabled by behavior.scaleDown",
+        "another trigger of the ScaledObject asks for more (the HPA takes the largest), minReplicaCount is \
+         higher, or scaling down is disabled by behavior.scaleDown",
     )
 }
 
@@ -236,8 +239,8 @@ pub(super) fn capped(facts: &Facts) -> Finding {
     let Some(row) = row(facts).filter(|row| row["decision"].is_object()) else {
         return skipped("there is no decision");
     };
-    let advice = "raise maxReplicas and maxReplicaCount, or the threshold where one replica carries more; see that the \
-                  nodes hold them";
+    let advice = "raise maxReplicas and maxReplicaCount, or the threshold if one replica carries more; \
+                  check that the nodes have room for them";
     if let Some(text) = note(facts, "capped") {
         return fail(text, "as many as needed", advice);
     }
@@ -257,7 +260,7 @@ pub(super) fn capped(facts: &Facts) -> Finding {
 
 pub(super) fn cost(facts: &Facts) -> Finding {
     let Some(ratio) = facts.cost.filter(|ratio| ratio.is_finite()) else {
-        return skipped("Prometheus does not scrape Forescale's metrics, or has no day of them");
+        return skipped("Prometheus does not scrape Forescale's metrics, or has less than a day of them");
     };
     let found = format!("{} times what the load needed, mean of a day", number(ratio));
     let expected = format!("below {}", COST.0);

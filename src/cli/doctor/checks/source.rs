@@ -18,7 +18,8 @@ pub(super) fn server(facts: &Facts) -> Finding {
         Err(error) => fail(
             error.clone(),
             "an answer of the server's HTTP API",
-            "see that its pods run (kubectl get pods), and that --server names its HTTP port, 8080 unless configured",
+            "check that its pods run (kubectl get pods), and that --server names its HTTP port, 8080 by \
+             default",
         ),
     }
 }
@@ -37,7 +38,7 @@ pub(super) fn keda_calls(facts: &Facts) -> Finding {
         Ok(Some(row)) => row,
     };
     let Some(last) = row["last_asked"].as_str().and_then(|text| Time::parse(text).ok()) else {
-        return skipped("the server does not tell when it was asked");
+        return skipped("the server does not say when KEDA asked it");
     };
     let ago = facts.now.since(last);
     if ago.as_seconds() > SILENT {
@@ -58,7 +59,7 @@ pub(super) fn metadata(facts: &Facts) -> Finding {
             text,
             "keys that forescale lint accepts",
             format!(
-                "run forescale lint on the ScaledObject; the whole text stands in its events (kubectl describe \
+                "run forescale lint on the ScaledObject; the full text is in its events (kubectl describe \
                  scaledobject {} -n {}: KEDAScalerFailed, with a formula KEDAMetricSourceFailed)",
                 facts.names.object, facts.names.namespace
             ),
@@ -74,23 +75,23 @@ pub(super) fn data_source(facts: &Facts) -> Finding {
         Some(Err(error)) => fail(
             error.clone(),
             "an answer to `vector(1)`",
-            "see that Prometheus runs and that its address, credentials and NetworkPolicy are right; Forescale follows \
-             its plan meanwhile and never scales down for it",
+            "check that Prometheus runs and that its address, credentials and NetworkPolicy are right; \
+             Forescale follows its plan meanwhile and never scales down for it",
         ),
     }
 }
 
 pub(super) fn one_series(facts: &Facts) -> Finding {
     match &facts.load {
-        None => skipped("no query was given: add --query with that of the trigger"),
+        None => skipped("no query was given: add --query with the trigger's query"),
         Some(Ok(Some(load))) => ok(format!("one, now {}", number(*load))),
         Some(Ok(None)) => match facts.doubts.iter().flatten().find(|doubt| doubt.is_empty()) {
             Some(doubt) => fail(doubt.to_string(), "one series", doubt.advice()),
             None => fail(
                 "no series, or no number",
                 "one series",
-                "is the metric scraped and named right? Ask it in Prometheus; where absence means nothing to do, add \
-                 `or vector(0)`",
+                "is the metric scraped and named right? Ask it in Prometheus; if no series means no work, \
+                 add `or vector(0)`",
             ),
         },
         Some(Err(error)) => fail(
@@ -98,7 +99,7 @@ pub(super) fn one_series(facts: &Facts) -> Finding {
             "one series",
             match error {
                 SourceError::ManySeries => "wrap the query in sum(...) or another aggregation",
-                _ => "ask the query in Prometheus and mend it",
+                _ => "run the query in Prometheus and fix it",
             },
         ),
     }
@@ -108,7 +109,7 @@ pub(super) fn metric_type(facts: &Facts) -> Finding {
     let Some(doubts) = &facts.doubts else {
         return skipped("no query was given, or Prometheus does not tell the types of its metrics");
     };
-    let expected = "the rate of a counter, and a gauge as it is";
+    let expected = "rates of counters, and gauges as they are";
     let of = |wanted: fn(&Doubt) -> bool| doubts.iter().find(|doubt| wanted(doubt));
     let counter = of(|doubt| matches!(doubt, Doubt::CounterWithoutRate { .. }));
     // An exporter may declare what it exports wrongly; a value that only grows shows itself.
@@ -116,7 +117,7 @@ pub(super) fn metric_type(facts: &Facts) -> Finding {
     match (counter, gauge) {
         (Some(doubt), _) => fail(doubt.to_string(), expected, doubt.advice()),
         (None, Some(doubt)) => warn(doubt.to_string(), expected, doubt.advice()),
-        (None, None) => ok("nothing of what its exporters declare speaks against the query"),
+        (None, None) => ok("the query fits the types that the exporters declare"),
     }
 }
 
@@ -136,7 +137,7 @@ pub(super) fn clock_skew(facts: &Facts) -> Finding {
 }
 
 const SKEW_ADVICE: &str =
-    "mend the time service of the nodes; while clocks differ, no answer of Forescale goes down";
+    "fix the time service of the nodes; while clocks differ, no answer of Forescale goes down";
 
 pub(super) fn fresh(facts: &Facts) -> Finding {
     let Some(row) = row(facts) else { return skipped("the workload is not known") };
@@ -145,20 +146,21 @@ pub(super) fn fresh(facts: &Facts) -> Finding {
         return fail(
             text,
             "a decision",
-            "warming up ends when the history was read; no data means that the query yields nothing: see one_series",
+            "warming up ends once the history has been read; no data means that the query yields nothing: \
+             see one_series",
         );
     };
     match rung {
         "held" | "stale" => fail(
             format!("{rung}: the newest sample is {} s old", row["decision"]["history_age_seconds"]),
-            "a sample each queryStep",
+            "a sample every queryStep",
             "the metric has ended or Prometheus fails: see data_source and one_series",
         ),
         _ => match note(facts, "signal_absent") {
             Some(text) => warn(
                 text,
                 "a value of each signal, now or in the past",
-                "nothing is answered for it: mend its query, or remove it from the policy's signals",
+                "it does not count: fix its query, or remove it from the policy's signals",
             ),
             None => ok(rung),
         },
@@ -169,8 +171,8 @@ pub(super) fn history(facts: &Facts) -> Finding {
     let Some(row) = row(facts).filter(|row| row["decision"].is_object()) else {
         return skipped("there is no decision");
     };
-    let advice = "keep at least two weeks in Prometheus (--storage.tsdb.retention.time), or name a data source that \
-                  does; until then the reactive need stands";
+    let advice = "keep at least two weeks in Prometheus (--storage.tsdb.retention.time), or name a data \
+                  source that does; until then, the answer is reactive";
     let kept = |text: String| match facts.retention {
         Some(kept) => format!("{text}; Prometheus keeps samples for {kept}"),
         None => text,
@@ -197,8 +199,8 @@ pub(super) fn forecast(facts: &Facts) -> Finding {
         None => trust.to_owned(),
     };
     let expected = "a forecast about as good as the plain rules, or better";
-    let changed = "nothing is broken: what the load did of late is new, or too little of it was judged; trust comes back \
-                   by itself, and forescale backtest shows what each rule would have done";
+    let changed = "nothing is broken: the load's recent course is new, or too little of it has been judged; \
+                   trust comes back by itself, and forescale backtest shows what each rule would have done";
     match (trust, told["verdict"]["rule"].as_str()) {
         // A seasonal rule predicts: there is nothing to do.
         (_, Some("naive_day" | "naive_week")) => ok(found),
@@ -206,8 +208,8 @@ pub(super) fn forecast(facts: &Facts) -> Finding {
         ("distrusted", _) => fail(
             found,
             expected,
-            "the load changed, or does not repeat by day or week: forescale backtest shows it; the load now and the \
-             schedule decide meanwhile, and trust comes back by itself",
+            "the load changed, or does not repeat by day or week: forescale backtest shows it; meanwhile, \
+             the current load and the schedule decide, and trust comes back by itself",
         ),
         _ => ok(found),
     }
@@ -236,7 +238,7 @@ pub(super) fn capacity(facts: &Facts) -> Finding {
     warn(
         told,
         "a threshold within 15 % of what a replica carries",
-        "change the threshold, or let it follow with capacity: auto; forescale backtest with --threshold and --capacity \
-         says what each would have come to",
+        "change the threshold, or let it follow with capacity: auto; forescale backtest with --threshold \
+         and --capacity shows what each would have done",
     )
 }
