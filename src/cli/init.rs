@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::backtest::workload::{Level, read_live};
 use super::live::{self, About};
+use super::scaler::Scaler;
 use super::{Format, Outcome};
 use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
@@ -48,9 +49,8 @@ pub(super) struct InitArgs {
     /// Its namespace.
     #[arg(long, value_name = "NAME", default_value = "default")]
     namespace: String,
-    /// Where the scaler listens in the cluster.
-    #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
-    scaler: String,
+    #[command(flatten)]
+    scaler: Scaler,
     /// Load per replica: a number, or a percentile of the load by replicas such as p99.9/20. Without it, what `forescale
     /// capacity` learns from Prometheus, else what a replica is seen to carry (--actual-replicas), else a guess.
     #[arg(long, value_name = "X", value_parser = Level::parse)]
@@ -92,6 +92,7 @@ struct Carried {
 
 /// Runs the command.
 pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
+    args.scaler.check()?;
     let series = history(args)?;
     let calendar = Calendar::new(args.timezone, std::collections::BTreeSet::new());
     let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
@@ -101,11 +102,13 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let actual = actual.transpose()?;
     let carried = carried(args, &series, actual.as_ref())?;
     let survey = Survey::of(&series, &calendar);
+    let scaler = args.scaler.of(&args.namespace, &args.name)?;
+    let shard = args.scaler.shard_of(&args.namespace, &args.name);
     let given = Given {
         name: &args.name,
         target: ("Deployment", &args.name),
         namespace: &args.namespace,
-        scaler: &args.scaler,
+        scaler: &scaler,
         query: args.query.as_deref(),
         lead: args.lead,
         timezone: args.timezone,
@@ -120,6 +123,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
         scrape_interval: Span::seconds(15),
         retention: None,
         catalogue: None,
+        shards: args.scaler.shards(),
         env: std::env::vars().collect(),
         told: lint::Told::default(),
     };
@@ -136,6 +140,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
                 "schema": 1, "seasonality": survey.json(), "threshold": carried.threshold.get(),
                 "threshold_because": carried.because, "proposal": proposal.json(), "backtest": trial.json(),
                 "noticed": noticed, "lint": lint::json(&report)["findings"], "manifest": text,
+                "scaler": scaler, "shard": shard.map(|shard| shard.index()),
             });
             writeln!(out, "{document:#}")?;
         }
@@ -144,6 +149,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
             told.extend(noticed);
             told.push(format!("threshold {:.4} per replica: {}", carried.threshold.get(), carried.because));
             told.extend(proposal.told());
+            told.extend(shard.map(|shard| format!("scalerAddress {scaler}: {shard}.")));
             told.extend(trial.told(args.price));
             for line in &told {
                 writeln!(out, "# {line}")?;

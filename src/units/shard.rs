@@ -17,7 +17,8 @@ pub struct Shard {
 
 const COUNT: &str = "a whole number from 1 to 64";
 const PART: &str = "I/N such as 0/4, with I from 0 to N - 1";
-const NAMED: &str = "a host by its name, such as forescale.forescale:6000, which a shard's number can be added to";
+const NAMED: &str =
+    "a host by its name, such as forescale.forescale:6000, which a shard's number can be added to";
 
 // === impl Shards ===
 
@@ -72,6 +73,11 @@ impl Shard {
     /// Its number, from 0.
     pub fn index(self) -> u32 {
         self.index
+    }
+
+    /// How many parts there are.
+    pub fn of(self) -> Shards {
+        self.of
     }
 
     /// Whether the workload belongs to it.
