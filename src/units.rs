@@ -2,8 +2,7 @@
 //!
 //! Each type has one checked constructor, so that a value that exists is a value that is right; code behind it
 //! does not check again. Beside them stand what is chance and must be the same everywhere: a seeded stream, a hash,
-//! the shard of a name.
-//! Nothing here reads a clock: instants come in from outside.
+//! the shard of a name. Nothing here reads a clock: instants come in from outside.
 
 mod dice;
 mod hash;

@@ -118,18 +118,8 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let mut proposal = Proposal::new(&given, &survey, carried.threshold);
     let trial = Trial::run(&mut proposal, &series, actual.as_ref(), args)?;
     let text = proposal.manifest();
-    let settings = lint::Settings {
-        now: SystemClock.now(),
-        scrape_interval: Span::seconds(15),
-        retention: None,
-        catalogue: None,
-        shards: args.scaler.shards(),
-        env: std::env::vars().collect(),
-        told: lint::Told::default(),
-    };
     let noticed = noticed(args, &series);
-    let input = Input { name: format!("{}.yaml", args.name), text: text.clone() };
-    let report = lint::lint(&[input], &settings);
+    let report = linted(args, &text);
     if let Some(path) = &args.out {
         std::fs::write(path, &text).with_context(|| path.display().to_string())?;
     }
@@ -165,6 +155,21 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
         write!(std::io::stderr().lock(), "{}", lint::text(&report))?;
     }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+/// What `forescale lint` says of the manifest.
+fn linted(args: &InitArgs, text: &str) -> lint::Report {
+    let settings = lint::Settings {
+        now: SystemClock.now(),
+        scrape_interval: Span::seconds(15),
+        retention: None,
+        catalogue: None,
+        shards: args.scaler.shards(),
+        env: std::env::vars().collect(),
+        told: lint::Told::default(),
+    };
+    let input = Input { name: format!("{}.yaml", args.name), text: text.to_owned() };
+    lint::lint(&[input], &settings)
 }
 
 /// What the server tells of the query and of how long it keeps samples, in sentences; nothing of a trace.

@@ -36,8 +36,8 @@ pub(super) struct LintArgs {
     /// A Prometheus that is asked about the queries: whether they match, and whether a rate is taken of counters alone.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// Among how many shards the chart divides the workloads (its value `shards`): each scalerAddress has to be the one of
-    /// its workload's shard.
+    /// Among how many shards the chart divides the workloads (its value `shards`): each scalerAddress has to be the one
+    /// of its workload's shard.
     #[arg(long, value_name = "N", default_value = "1", value_parser = Shards::parse)]
     shards: Shards,
     /// Judge as of this instant (RFC 3339), in place of now.

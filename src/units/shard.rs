@@ -1,4 +1,4 @@
-//! Which of several servers carries a workload: told by its name alone, the same on every machine and in every release.
+//! Which of several servers carries a workload: told by its name alone, the same on every machine in every release.
 
 use std::fmt;
 
@@ -85,8 +85,8 @@ impl Shard {
         self.of.shard_of(namespace, name) == self
     }
 
-    /// Where it is served, from the address of the whole: `forescale.keda:6000` becomes `forescale-2.keda:6000`. What is
-    /// not divided keeps its address.
+    /// Where it is served, from the address of the whole: `forescale.keda:6000` becomes `forescale-2.keda:6000`. What
+    /// is not divided keeps its address.
     ///
     /// # Errors
     /// [`UnitError`] where the host is no name.
@@ -101,8 +101,8 @@ impl Shard {
         Ok(format!("{label}-{}{rest}", self.index))
     }
 
-    /// Where it is served, from an address that may be another part's: `forescale-1.keda:6000` and `forescale.keda:6000`
-    /// both become `forescale-2.keda:6000`.
+    /// Where it is served, from an address that may be another part's: `forescale-1.keda:6000` and
+    /// `forescale.keda:6000` both become `forescale-2.keda:6000`.
     ///
     /// # Errors
     /// [`UnitError`] where the host is no name.
@@ -129,8 +129,8 @@ fn first_label(address: &str) -> (&str, &str) {
     address.split_at(address.find(['.', ':']).unwrap_or(address.len()))
 }
 
-/// Every bit depends on all others (the finalizer of MurmurHash3). In the hash itself what stands twice in a text falls
-/// out of the lowest bits, and by those `web/web` and `api/api` would share one half.
+/// Every bit depends on all others (the finalizer of MurmurHash3). In the hash itself what stands twice in a text
+/// falls out of the lowest bits, and by those `web/web` and `api/api` would share one half.
 fn stirred(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);

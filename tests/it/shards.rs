@@ -19,12 +19,12 @@ fn forescale(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_forescale")).args(args).output().expect("the binary runs")
 }
 
-/// A workload that follows the clock alone, whose trigger points to this address.
+/// Of a workload that follows the clock alone, whose trigger points to this address.
 fn keys(address: &str) -> [(&'static str, &str); 5] {
     [
         ("scalerAddress", address),
         ("start", "0 0 * * *"),
-        ("end", "0 0 * * *"),
+        ("end", "0 12 * * *"),
         ("timezone", "UTC"),
         ("desiredReplicas", "2"),
     ]
