@@ -37,7 +37,7 @@ pub use decision::{Blind, Decision, DegradationLevel, ForecastView, Need, State}
 pub use followed::{FitId, Followed};
 pub use insured::trust;
 pub use load_distribution::LoadDistribution;
-pub use phase::{Phase, hashed, series_phase};
+pub use phase::{Phase, series_phase};
 pub use precedence::decide;
 pub use prepared::{
     Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,

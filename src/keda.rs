@@ -35,6 +35,9 @@ pub enum Refusal {
     /// Two different sets of metadata have claimed the same identity for longer than a patch takes.
     #[error("{0}")]
     Conflict(String),
+    /// The workload belongs to another shard, and this one is strict.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A limit of the server is reached.
     #[error("{0}")]
     Full(String),

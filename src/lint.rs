@@ -22,7 +22,7 @@ use crate::policy::KNOWN_KEYS;
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Content, Node, Place, documents};
 use crate::source::{Catalogue, Doubt};
-use crate::units::{Span, Time};
+use crate::units::{Shards, Span, Time};
 
 /// Stands in a proposal where the query is not known: a name that no Prometheus has, so that what is forgotten is seen.
 pub const PLACEHOLDER: &str = "REPLACE_WITH_YOUR_QUERY";
@@ -47,6 +47,8 @@ pub struct Settings {
     pub retention: Option<Span>,
     /// Policies and calendars that may be named; without one, names are taken on trust.
     pub catalogue: Option<Catalogue>,
+    /// Among how many shards the workloads are divided.
+    pub shards: Shards,
     /// The environment that a server's configuration is filled in from.
     pub env: BTreeMap<String, String>,
     /// What a Prometheus was asked before.

@@ -1,17 +1,19 @@
 //! The quantities everything else is written in: instants, spans, steps, quantiles, replicas.
 //!
 //! Each type has one checked constructor, so that a value that exists is a value that is right; code behind it
-//! does not check again. Beside them stand what is chance and must be the same everywhere: a seeded stream, a hash.
-//! Nothing here reads a clock: instants come in from outside.
+//! does not check again. Beside them stand what is chance and must be the same everywhere: a seeded stream, a hash,
+//! the shard of a name. Nothing here reads a clock: instants come in from outside.
 
 mod dice;
 mod hash;
 mod quantities;
+mod shard;
 mod time;
 
 pub use dice::Dice;
 pub use hash::stable_hash;
 pub use quantities::{Quantile, Replicas, Threshold, exceeds};
+pub use shard::{Shard, Shards};
 pub use time::{Span, Step, Time};
 
 /// A count with its noun: `1 replica`, `3 replicas`.

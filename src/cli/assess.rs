@@ -37,15 +37,15 @@ use self::history::Reader;
 use self::inventory::{Candidate, Chosen};
 use self::prices::Prices;
 use self::row::Kept;
-use self::shard::Shard;
 use self::work::Keeping;
+use super::scaler::Scaler;
 use super::{Format, Outcome, files};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::Verdict;
 use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::prometheus::Prometheus;
 use crate::source::{Backend, base_url};
-use crate::units::{Span, Time};
+use crate::units::{Shard, Span, Time};
 
 /// Which workloads of a fleet profit from prediction, a schedule, or neither.
 #[derive(Debug, Args)]
@@ -91,11 +91,10 @@ pub(super) struct AssessArgs {
     jobs: Option<u32>,
     /// Only every Nth workload, by a hash of its name: I/N, or job/N in a pod of an Indexed Job. Shards may share
     /// --out: its report covers all shards that have finished.
-    #[arg(long, value_name = "I/N", value_parser = Shard::parse, default_value = "1/1")]
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, default_value = "1/1")]
     shard: Shard,
-    /// The scaler's address in the cluster, for the manifests.
-    #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
-    scaler: String,
+    #[command(flatten)]
+    scaler: Scaler,
     /// Folder for fleet.json, fleet.csv, fleet.html, reports/, manifests/ and the finished part of an interrupted
     /// run.
     #[arg(long, value_name = "DIR")]
@@ -131,7 +130,7 @@ enum Part {
 struct Settings {
     pub lead: Span,
     pub timezone: chrono_tz::Tz,
-    pub scaler: String,
+    pub scaler: Scaler,
     pub prices: Prices,
 }
 
@@ -140,6 +139,7 @@ pub(super) fn run(args: &AssessArgs) -> anyhow::Result<Outcome> {
     if let Some(Part::Merge { parts, out, format }) = &args.merge {
         return merge::merge(parts, out, *format);
     }
+    args.scaler.check()?;
     let gates = args.gates.iter().map(|text| Gate::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
     let chosen =
         Chosen { namespace: args.namespace.clone(), labels: args.selector.clone().unwrap_or_default() };
@@ -182,7 +182,8 @@ fn this_run(args: &AssessArgs) -> Run {
         ("history", args.history.to_string()),
         ("lead", args.lead.to_string()),
         ("timezone", args.timezone.name().to_owned()),
-        ("scaler", args.scaler.clone()),
+        ("scaler", args.scaler.whole().to_owned()),
+        ("shards", args.scaler.shards().to_string()),
     ]);
     settings.extend(args.prices.given());
     Run {
@@ -210,7 +211,7 @@ fn assessed(
         Some(given) => given,
         None => runtime.block_on(discovery::find(&source, until, chosen))?,
     };
-    candidates.retain(|candidate| args.shard.takes(candidate));
+    candidates.retain(|candidate| args.shard.takes(&candidate.namespace, &candidate.name));
     let settings = Settings {
         lead: args.lead,
         timezone: args.timezone,

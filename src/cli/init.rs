@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::backtest::workload::{Level, read_live};
 use super::live::{self, About};
+use super::scaler::Scaler;
 use super::{Format, Outcome};
 use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
@@ -49,9 +50,8 @@ pub(super) struct InitArgs {
     /// Its namespace.
     #[arg(long, value_name = "NAME", default_value = "default")]
     namespace: String,
-    /// The scaler's address in the cluster.
-    #[arg(long, value_name = "HOST:PORT", default_value = "forescale.forescale:6000")]
-    scaler: String,
+    #[command(flatten)]
+    scaler: Scaler,
     /// Load per replica: a number, or a percentile of the load divided by a number of replicas, such as p99.9/20. By
     /// default, what `forescale capacity` learns from Prometheus; else the load that replicas were seen to carry
     /// (--actual-replicas); else a guess.
@@ -94,6 +94,7 @@ struct Carried {
 
 /// Runs the command.
 pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
+    args.scaler.check()?;
     let series = history(args)?;
     let calendar = Calendar::new(args.timezone, std::collections::BTreeSet::new());
     let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
@@ -103,11 +104,13 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let actual = actual.transpose()?;
     let carried = carried(args, &series, actual.as_ref())?;
     let survey = Survey::of(&series, &calendar);
+    let scaler = args.scaler.of(&args.namespace, &args.name)?;
+    let shard = args.scaler.shard_of(&args.namespace, &args.name);
     let given = Given {
         name: &args.name,
         target: ("Deployment", &args.name),
         namespace: &args.namespace,
-        scaler: &args.scaler,
+        scaler: &scaler,
         query: args.query.as_deref(),
         lead: args.lead,
         timezone: args.timezone,
@@ -117,17 +120,8 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let mut proposal = Proposal::new(&given, &survey, carried.threshold);
     let trial = Trial::run(&mut proposal, &series, actual.as_ref(), args)?;
     let text = proposal.manifest();
-    let settings = lint::Settings {
-        now: SystemClock.now(),
-        scrape_interval: Span::seconds(15),
-        retention: None,
-        catalogue: None,
-        env: std::env::vars().collect(),
-        told: lint::Told::default(),
-    };
     let noticed = noticed(args, &series);
-    let input = Input { name: format!("{}.yaml", args.name), text: text.clone() };
-    let report = lint::lint(&[input], &settings);
+    let report = linted(args, &text);
     if let Some(path) = &args.out {
         std::fs::write(path, &text).with_context(|| path.display().to_string())?;
     }
@@ -138,6 +132,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
                 "schema": 1, "seasonality": survey.json(), "threshold": carried.threshold.get(),
                 "threshold_because": carried.because, "proposal": proposal.json(), "backtest": trial.json(),
                 "noticed": noticed, "lint": lint::json(&report)["findings"], "manifest": text,
+                "scaler": scaler, "shard": shard.map(|shard| shard.index()),
             });
             writeln!(out, "{document:#}")?;
         }
@@ -146,6 +141,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
             told.extend(noticed);
             told.push(format!("threshold {:.4} per replica: {}", carried.threshold.get(), carried.because));
             told.extend(proposal.told());
+            told.extend(shard.map(|shard| format!("scalerAddress {scaler}: {shard}.")));
             told.extend(trial.told(args.price));
             for line in &told {
                 writeln!(out, "# {line}")?;
@@ -161,6 +157,21 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
         write!(std::io::stderr().lock(), "{}", lint::text(&report))?;
     }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
+}
+
+/// What `forescale lint` says of the manifest.
+fn linted(args: &InitArgs, text: &str) -> lint::Report {
+    let settings = lint::Settings {
+        now: SystemClock.now(),
+        scrape_interval: Span::seconds(15),
+        retention: None,
+        catalogue: None,
+        shards: args.scaler.shards(),
+        env: std::env::vars().collect(),
+        told: lint::Told::default(),
+    };
+    let input = Input { name: format!("{}.yaml", args.name), text: text.to_owned() };
+    lint::lint(&[input], &settings)
 }
 
 /// What the server tells of the query and of how long it keeps samples, in sentences; nothing of a trace.

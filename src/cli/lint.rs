@@ -13,7 +13,7 @@ use super::{Outcome, files, live};
 use crate::lint::{self, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, Doubt, doubts};
-use crate::units::{Span, Time};
+use crate::units::{Shards, Span, Time};
 
 /// Checks ScaledObjects, policies and the server's configuration before you apply them.
 #[derive(Debug, Args)]
@@ -36,6 +36,10 @@ pub(super) struct LintArgs {
     /// A Prometheus in which to check the queries: whether they match, and whether rates are of counters only.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
+    /// Among how many shards the chart divides the workloads (its value `shards`): each scalerAddress has to be the one
+    /// of its workload's shard.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = Shards::parse)]
+    shards: Shards,
     /// Judge as of this instant (RFC 3339); by default, now.
     #[arg(long, value_name = "T", value_parser = Time::parse)]
     at: Option<Time>,
@@ -135,6 +139,7 @@ fn settings(args: &LintArgs) -> anyhow::Result<Settings> {
         scrape_interval: args.scrape_interval,
         retention: args.retention,
         catalogue,
+        shards: args.shards,
         env,
         told: lint::Told::default(),
     })

@@ -17,6 +17,7 @@ use super::{Outcome, files};
 use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
 use crate::source::{Catalogue, DataSources, ServerConfig};
+use crate::units::Shard;
 
 /// Runs the scaler: the server that KEDA calls.
 #[derive(Debug, Args)]
@@ -30,6 +31,9 @@ pub struct ServeArgs {
     /// Show queries and metadata on the page and in the API to everyone who can reach them.
     #[arg(long)]
     expose_queries: bool,
+    /// Serve the workloads of this shard alone, I from 0 to N - 1, and refuse the others with the address of theirs.
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    shard: Option<Shard>,
 }
 
 /// How often policies are looked at for a change: a mounted ConfigMap takes about a minute to change anyway.
@@ -39,6 +43,7 @@ const RELOAD: Duration = Duration::from_secs(10);
 pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     let mut config = files::config(&args.config)?;
     config.expose_queries = args.expose_queries;
+    config.shard = args.shard.unwrap_or(Shard::WHOLE);
     let catalogue = load_catalogue(&config)?;
     if let Some(files) = &config.grpc.tls {
         serve::check_tls(files).map_err(anyhow::Error::msg)?;

@@ -41,7 +41,7 @@ pub fn series_phase(query: &str, step: Step, window: Span) -> Span {
 }
 
 /// A span of whole minutes below 6 h; the same text gives the same span on every machine.
-pub fn hashed(text: &str) -> Span {
+fn hashed(text: &str) -> Span {
     let minutes = FIT_GRID.as_seconds().unsigned_abs() / 60;
     Span::minutes(i64::try_from(stable_hash(text) % minutes).unwrap_or(0))
 }

@@ -173,7 +173,7 @@ fn spec(reference: &ScaledObjectRef) -> GetMetricSpecResponse {
 fn refused(refusal: Refusal) -> Status {
     match refusal {
         Refusal::Faulty(faults) => Status::invalid_argument(message(&faults)),
-        Refusal::Conflict(text) => Status::failed_precondition(text),
+        Refusal::Conflict(text) | Refusal::Elsewhere(text) => Status::failed_precondition(text),
         Refusal::Full(text) => Status::resource_exhausted(text),
     }
 }

@@ -88,6 +88,7 @@ rules! {
     TLS_IN_METADATA Error "tls-in-metadata" "KEDA reads certificates from a TriggerAuthentication only."
     MISSING_ADDRESS Error "missing-address" "KEDA does not know whom to ask."
     ADDRESS_MALFORMED Error "address-malformed" "KEDA needs host:port, without a scheme."
+    WRONG_SHARD Error "wrong-shard" "A strict shard refuses the workloads of the others."
     METADATA_NOT_STRING Error "metadata-not-string" "The API server rejects metadata that is not a string."
     DUPLICATE_METRIC_NAME Error "duplicate-metric-name" "Two triggers with the same name are one workload."
     CACHED_METRICS Warning "cached-metrics" "The HPA sees an answer that is a pollingInterval old."

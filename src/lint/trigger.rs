@@ -7,7 +7,7 @@ use crate::policy::schedule::Effect;
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};
-use crate::units::{Replicas, Span};
+use crate::units::{Replicas, Shards, Span};
 
 /// KEDA's own defaults where a ScaledObject says nothing.
 const POLLING: i64 = 30;
@@ -26,7 +26,9 @@ pub(super) fn check_trigger(
     let empty = Node { line: at.0, column: at.1, content: Content::Map(Vec::new()) };
     let node = trigger.metadata_node().unwrap_or(&empty);
     check_types(node, findings);
-    check_address(object, trigger, at, findings);
+    if let Some((address, place)) = check_address(object, trigger, at, findings) {
+        check_shard(object, address, place, settings, findings);
+    }
     check_secrets(node, findings);
     let mut metadata = trigger.metadata.clone();
     let is_trusting = settings.catalogue.is_none();
@@ -73,14 +75,20 @@ fn check_types(metadata: &Node, findings: &mut Findings<'_>) {
     }
 }
 
-fn check_address(object: &ScaledObject<'_>, trigger: &Trigger<'_>, at: Place, findings: &mut Findings<'_>) {
+/// The address and where it stands, if it can be one.
+fn check_address<'a>(
+    object: &ScaledObject<'_>,
+    trigger: &'a Trigger<'_>,
+    at: Place,
+    findings: &mut Findings<'_>,
+) -> Option<(&'a str, Place)> {
     let node = trigger.metadata_node();
     let place = node.map_or(at, |node| node.entry("scalerAddress").map_or(at, |e| (e.line, e.column)));
     let Some(address) = trigger.metadata.get("scalerAddress").map(|a| a.trim()).filter(|a| !a.is_empty())
     else {
         let mend = "write scalerAddress: forescale.<namespace>:6000";
         findings.add(&rules::MISSING_ADDRESS, place, "scalerAddress: found nothing", mend);
-        return;
+        return None;
     };
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let has_port = port.parse::<u16>().is_ok_and(|port| port > 0);
@@ -88,7 +96,7 @@ fn check_address(object: &ScaledObject<'_>, trigger: &Trigger<'_>, at: Place, fi
         let message = format!("scalerAddress: found '{address}'");
         let mend = "expected host:port such as forescale.keda:6000, without a scheme";
         findings.add(&rules::ADDRESS_MALFORMED, place, message, mend);
-        return;
+        return None;
     }
     // The parts of an address are no names.
     let theirs = host.split('.').nth(1).filter(|_| host.parse::<std::net::IpAddr>().is_err());
@@ -101,6 +109,35 @@ fn check_address(object: &ScaledObject<'_>, trigger: &Trigger<'_>, at: Place, fi
         let message = format!("metadata and answers travel between KEDA and '{theirs}' unencrypted");
         let mend = "write enableTLS: 'true', or let only KEDA connect, with a NetworkPolicy";
         findings.add(&rules::PLAINTEXT, place, message, mend);
+    }
+    Some((address, place))
+}
+
+/// Whether the address is the one of the workload's shard.
+fn check_shard(
+    object: &ScaledObject<'_>,
+    address: &str,
+    place: Place,
+    settings: &Settings,
+    findings: &mut Findings<'_>,
+) {
+    if settings.shards == Shards::ONE {
+        return;
+    }
+    let Some(namespace) = object.namespace.as_deref() else {
+        let message = "without metadata.namespace the workload's shard cannot be told";
+        findings.add(&rules::WRONG_SHARD, place, message, "write metadata.namespace");
+        return;
+    };
+    let shard = settings.shards.shard_of(namespace, &object.name);
+    let (right, mend) = match shard.instead(address) {
+        Ok(right) => (right == address, format!("write scalerAddress: {right}")),
+        Err(error) => (false, error.to_string()),
+    };
+    if !right {
+        let message =
+            format!("scalerAddress: found '{address}', and {namespace}/{} is of {shard}", object.name);
+        findings.add(&rules::WRONG_SHARD, place, message, mend);
     }
 }
 

@@ -33,7 +33,7 @@ use crate::http::{Metrics, Settings};
 use crate::keda::{DecisionProvider, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
 use crate::source::{Backends, Catalogue};
-use crate::units::{Span, Time};
+use crate::units::{Shard, Span, Time};
 
 /// What all workloads' loops share.
 pub(super) struct Shared {
@@ -63,6 +63,8 @@ pub struct Registry {
     shutdown: CancellationToken,
     metadata_bytes: usize,
     most: usize,
+    /// Whose workloads alone are served.
+    shard: Shard,
     store: Option<Arc<Store>>,
     /// Whether the workloads have changed since they were last written.
     changed: AtomicBool,
@@ -121,6 +123,7 @@ impl Registry {
             shutdown: parts.shutdown.clone(),
             metadata_bytes: parts.config.limits.metadata_bytes,
             most: parts.config.limits.workloads,
+            shard: parts.config.shard,
             store,
             changed: AtomicBool::new(false),
             warming: AtomicBool::new(false),
@@ -209,6 +212,9 @@ impl Registry {
 
 impl DecisionProvider for Registry {
     fn state(&self, id: &WorkloadId, metadata: &HashMap<String, String>) -> Result<Served, Refusal> {
+        if !self.shard.takes(id.namespace(), id.name()) {
+            return Err(Refusal::Elsewhere(elsewhere(self.shard, id, metadata)));
+        }
         let (now, fingerprint) = (self.shared.clock.now(), fingerprint(metadata));
         loop {
             if let Some(answer) = self.known(id, fingerprint, now) {
@@ -301,6 +307,17 @@ fn served(id: &WorkloadId, sets: &[Set], fingerprint: u64) -> Result<Served, Ref
             Ok(Served { state: workload.state(), most_age: workload.most_age() })
         }
     }
+}
+
+/// Which shard serves a workload, and where: the address that its caller used, with the number of that shard.
+fn elsewhere(own: Shard, id: &WorkloadId, metadata: &HashMap<String, String>) -> String {
+    /// A host's name has 253 characters at most.
+    const LONGEST: usize = 260;
+    let theirs = own.of().shard_of(id.namespace(), id.name());
+    let used = metadata.get("scalerAddress").map(|a| a.trim()).filter(|a| a.len() <= LONGEST);
+    let address = used.and_then(|used| theirs.instead(used).ok()).map(|a| format!(" at {a}"));
+    let workload = format!("{}/{}", id.namespace(), id.name());
+    format!("{workload} is of {theirs}, and this is {own}: ask that one{}", address.unwrap_or_default())
 }
 
 fn starting() -> Blind {

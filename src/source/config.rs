@@ -18,7 +18,7 @@ use super::AllowedAddress;
 use super::secret::{Secret, SecretSource};
 use super::yaml::{Place, locate};
 use crate::policy::{Event, Fault};
-use crate::units::{Span, counted};
+use crate::units::{Shard, Span, counted};
 
 /// The whole configuration, with a default for everything but the data sources.
 #[derive(Debug, Clone)]
@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub page: PageConfig,
     /// Whether queries and metadata are shown over HTTP; said on the command line alone.
     pub expose_queries: bool,
+    /// Whose workloads alone are served; said on the command line alone.
+    pub shard: Shard,
 }
 
 /// What the page is told beside what the server knows.

@@ -157,8 +157,9 @@ fn judged(json: &Value, folder: &Path) {
     }
     for name in ["steep", "office"] {
         let manifest = folder.join(row(name)["manifest"].as_str().expect("a proposal"));
-        let linted =
-            Command::new(env!("CARGO_BIN_EXE_forescale")).arg("lint").arg(&manifest).output().expect("runs");
+        let mut lint = Command::new(env!("CARGO_BIN_EXE_forescale"));
+        // Its trigger points to its shard.
+        let linted = lint.args(["lint", "--shards", "4"]).arg(&manifest).output().expect("runs");
         assert_eq!(linted.status.code(), Some(0), "{}", String::from_utf8_lossy(&linted.stdout));
     }
     let page = read(&folder.join("fleet.html"));
@@ -184,7 +185,7 @@ fn kill_half_way(url: &str, manifests: &str, out: &str, more: &[&str]) {
         ["assess", "--prometheus", url, "--manifests", manifests, "--out", out, "--history", "9d", "--price"];
     let mut child = Command::new(env!("CARGO_BIN_EXE_forescale"))
         .args(args)
-        .arg("0.1")
+        .args(["0.1", "--shards", "4"])
         .args(more)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -210,7 +211,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let asked = |out: &str, more: &[&str]| {
         let mut args = vec!["--prometheus", &url, "--manifests", &manifests, "--out", out];
-        args.extend(["--history", "9d", "--max-per-second", "100", "--price", "0.1"]);
+        args.extend(["--history", "9d", "--max-per-second", "100", "--price", "0.1", "--shards", "4"]);
         args.extend(more);
         let told = assess(&args);
         assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
@@ -246,6 +247,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
             vec!["--prometheus", url.as_str(), "--manifests", &manifests, "--out", part, "--history", "9d"];
         let shard = format!("{}/4", i + 1);
         args.extend(["--shard", &shard, "--until", &until, "--max-per-second", "100", "--price", "0.1"]);
+        args.extend(["--shards", "4"]);
         // A part that holds nobody who can be judged is joined like the others.
         let told = assess(&args);
         assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));

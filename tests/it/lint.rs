@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use forescale::lint::{Finding, Input, Report, Settings, Told, github, json, lint, rules, sarif};
 use forescale::source::Doubt;
-use forescale::units::{Span, Time};
+use forescale::units::{Shards, Span, Time};
 
 use crate::support::{self, root};
 
@@ -16,9 +16,17 @@ fn settings() -> Settings {
         scrape_interval: Span::seconds(15),
         retention: Some(Span::days(30)),
         catalogue: None,
+        shards: Shards::ONE,
         env: Default::default(),
         told: told(),
     }
+}
+
+/// The settings that a file is judged by: `# shards: N` divides the workloads.
+fn settings_of(input: &Input) -> Settings {
+    let said = input.text.lines().find_map(|line| line.strip_prefix("# shards: "));
+    let shards = said.map_or(Shards::ONE, |count| Shards::parse(count).expect("a number"));
+    Settings { shards, ..settings() }
 }
 
 /// What a Prometheus was asked of the queries in one of the files; it scrapes neither kube-state-metrics nor cAdvisor.
@@ -63,7 +71,7 @@ fn every_planted_mistake_is_found_at_its_line_and_nothing_else() {
     let mut wrong = String::new();
     let mut rules_met = BTreeSet::new();
     for input in &bad {
-        let report = lint(std::slice::from_ref(input), &settings());
+        let report = lint(std::slice::from_ref(input), &settings_of(input));
         let (want, got) = (expected(input), found(&report));
         assert!(!want.is_empty(), "{}: no expectation", input.name);
         if want != got || !report.unreadable.is_empty() {
@@ -81,8 +89,8 @@ fn every_planted_mistake_is_found_at_its_line_and_nothing_else() {
 
 #[test]
 fn good_files_have_no_findings() {
-    let settings = Settings { told: Told::default(), ..settings() };
     for input in files("tests/lint/good") {
+        let settings = Settings { told: Told::default(), ..settings_of(&input) };
         let report = lint(std::slice::from_ref(&input), &settings);
         assert!(report.findings.is_empty(), "{}", shown(&report.findings));
         assert_eq!(report.judged, 1, "{}", input.name);

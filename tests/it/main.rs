@@ -30,6 +30,7 @@ mod replay;
 mod scenarios;
 mod security;
 mod serve;
+mod shards;
 mod shipped;
 mod simulation;
 mod soak;

@@ -10,7 +10,7 @@ use std::process::Command;
 use chrono::{Datelike, Timelike};
 use chrono_tz::Tz;
 use forescale::lint::{Input, Settings, lint};
-use forescale::units::{Span, Time};
+use forescale::units::{Shards, Span, Time};
 use serde_json::Value;
 
 const DAYS: i64 = 60;
@@ -82,6 +82,7 @@ fn nothing_is_found_in_what_people_are_told_to_write() {
             scrape_interval: Span::seconds(15),
             retention: Some(Span::days(30)),
             catalogue: None,
+            shards: Shards::ONE,
             env: Default::default(),
             told: Default::default(),
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use forescale::lint::{Input, Settings, Severity, lint};
 use forescale::source::{Catalogue, yaml};
-use forescale::units::{Span, Time};
+use forescale::units::{Shards, Span, Time};
 use serde_json::Value;
 
 use crate::support::{files, root};
@@ -26,6 +26,7 @@ fn judged(inputs: &[Input]) -> usize {
         scrape_interval: Span::seconds(15),
         retention: Some(Span::days(30)),
         catalogue: Some(catalogue),
+        shards: Shards::ONE,
         env: Default::default(),
         told: Default::default(),
     };
@@ -119,7 +120,7 @@ fn every_manifest_and_policy_has_no_warning() {
 #[test]
 fn what_the_chart_renders_has_no_warning() {
     let mut count = 0;
-    for shape in ["default", "full"] {
+    for shape in ["default", "full", "shards"] {
         let rendered = text(&root(format!("tests/deploy/{shape}.snapshot.yaml")));
         for document in rendered.split("\n---\n") {
             let document: Value = yaml::from_str(document).expect("YAML");
@@ -134,7 +135,7 @@ fn what_the_chart_renders_has_no_warning() {
     let begin = notes.find("  - type:").expect("a trigger");
     let end = begin + notes[begin..].find("\n{{-").expect("its end");
     let filled = notes[begin..end]
-        .replace("{{ include \"forescale.fullname\" . }}", "forescale")
+        .replace("{{ $name }}", "forescale")
         .replace("{{ .Release.Namespace }}", "forescale")
         .replace("{{ .Values.service.port }}", "6000");
     assert!(!filled.contains("{{"), "{filled}");

@@ -13,6 +13,7 @@ use super::history::Reader;
 use super::inventory::{Candidate, Level, LoadQuery, PodRequests, TargetRef};
 use super::prices::Prices;
 use super::{Settings, finish, questions, report, work};
+use crate::cli::scaler::Scaler;
 use crate::cli::{Format, Outcome};
 use crate::history::Series;
 use crate::source::{Backend, RangeQuery, Reading, SourceError};
@@ -164,7 +165,7 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
     let settings = Settings {
         lead: Span::minutes(2),
         timezone: chrono_tz::UTC,
-        scaler: "forescale.forescale:6000".to_owned(),
+        scaler: Scaler::default(),
         prices: Prices::by_cpu(PRICE),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -17,11 +17,12 @@ pub(super) fn add(kept: &mut Kept, candidate: &Candidate, survey: &Survey, setti
         return;
     };
     let Ok(threshold) = Threshold::new(load.per_replica().unwrap_or_default()) else { return };
+    let Ok(scaler) = settings.scaler.of(&candidate.namespace, &candidate.name) else { return };
     let given = Given {
         name: &candidate.name,
         target: (&candidate.target.kind, &candidate.target.name),
         namespace: &candidate.namespace,
-        scaler: &settings.scaler,
+        scaler: &scaler,
         query: Some(&load.query),
         lead: settings.lead,
         timezone: settings.timezone,

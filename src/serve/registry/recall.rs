@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Registry, Serving, newest};
 use crate::decide::{Blind, State};
+use crate::policy::WorkloadId;
 use crate::units::{Span, Time};
 
 /// How often changed registrations are written: a replacement of this process rarely starts sooner.
@@ -19,7 +20,8 @@ impl Registry {
         let Some(store) = &self.store else { return };
         let edition = Arc::clone(&self.catalogue.borrow());
         let mut entries = self.lock();
-        for known in store.workloads().into_iter().take(self.most) {
+        let ours = |id: &WorkloadId| self.shard.takes(id.namespace(), id.name());
+        for known in store.workloads().into_iter().filter(|known| ours(&known.id)).take(self.most) {
             let set = self.set(&known.id, &known.metadata, &edition, now);
             // Keys that have become faulty are reported when they are used in a call.
             if matches!(set.serving, Serving::Running { .. }) {

@@ -14,7 +14,7 @@ use super::keys::{Context, Section, note};
 use super::{GrpcConfig, GrpcTls, Limits, Listen, LogConfig, LogFormat, PageConfig, ServerConfig};
 use crate::policy::{Fault, quoted};
 use crate::source::AllowedAddress;
-use crate::units::Span;
+use crate::units::{Shard, Span};
 
 /// No limit may be set beyond this: a count of more is a slip of the pen.
 const MOST: usize = 100_000_000;
@@ -37,6 +37,7 @@ pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<Se
         log: log(&top.section("log")),
         page: page(&top.section("page")),
         expose_queries: false,
+        shard: Shard::WHOLE,
     };
     top.finish();
     let faults = context.faults.into_inner();

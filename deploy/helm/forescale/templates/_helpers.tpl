@@ -17,6 +17,39 @@ app.kubernetes.io/name: {{ include "forescale.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* The number of shards, where there is more than one. */}}
+{{- define "forescale.isSharded" -}}
+{{- if gt (int .Values.shards) 1 }}true{{ end }}
+{{- end }}
+
+{{/*
+What the release and one of its shards are called, from a list of the root and the number. Two digits must fit behind the
+name; whoever makes manifests (--scaler) only adds the number.
+*/}}
+{{- define "forescale.whole" -}}
+{{- $name := include "forescale.fullname" . }}
+{{- if include "forescale.isSharded" . }}{{ $name | trunc 60 | trimSuffix "-" }}{{ else }}{{ $name }}{{ end }}
+{{- end }}
+
+{{- define "forescale.shardName" -}}
+{{- include "forescale.whole" (index . 0) }}
+{{- if include "forescale.isSharded" (index . 0) }}-{{ index . 1 }}{{ end }}
+{{- end }}
+
+{{- define "forescale.shardSelector" -}}
+{{- include "forescale.selector" (index . 0) }}
+{{- if include "forescale.isSharded" (index . 0) }}
+forescale.io/shard: {{ index . 1 | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "forescale.shardLabels" -}}
+{{- include "forescale.labels" (index . 0) }}
+{{- if include "forescale.isSharded" (index . 0) }}
+forescale.io/shard: {{ index . 1 | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "forescale.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "forescale.selector" . }}
