@@ -123,7 +123,7 @@ fn the_conditions_of_a_scaled_object_are_told_each_by_its_check() {
         "numberOfFailures: 0\n        status: Happy",
         "numberOfFailures: 2\n        status: Failing",
     );
-    let annotated = |what: &str| one("  metadata:\n    annotations:\n", "    annotations:\n", what);
+    let annotated = |what: &str| with(&[("  metadata:\n    annotations:\n", "    annotations:\n", what)]);
     let paused = annotated("    annotations:\n      autoscaling.keda.sh/paused-replicas: \"3\"\n");
     let halved = annotated("    annotations:\n      autoscaling.keda.sh/paused-scale-in: \"true\"\n");
     let unpaused = annotated("    annotations:\n      autoscaling.keda.sh/paused: \"false\"\n");
@@ -158,7 +158,7 @@ fn the_conditions_of_a_scaled_object_are_told_each_by_its_check() {
             "s0-forescale failed 7 times in a row",
             "forescale doctor shop/web --server",
         ),
-        (stale, "fallback", "warn", "no metric fails now", "kubectl patch scaledobject web -n shop"),
+        (stale, "fallback", "warn", "no metric fails now", "kubectl describe scaledobject web -n shop"),
         (
             counting,
             "fallback",
