@@ -69,7 +69,8 @@ enum Command {
         /// Which one.
         shell: clap_complete::Shell,
     },
-    /// Walks from the query to the pods of one workload and says where it breaks and what to do.
+    /// Walks from the query to the pods of one workload, or reads what kubectl prints of all, and says what is broken
+    /// and what to do.
     Doctor(doctor::DoctorArgs),
     /// Why a workload is, was or will be at so many replicas.
     Explain(explain::ExplainArgs),

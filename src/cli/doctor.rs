@@ -24,8 +24,8 @@ use crate::source::{Backend, open};
 use crate::units::{Span, Time};
 use finding::{Check, Finding};
 
-/// Walks from the query to the pods of one workload and says where it breaks and what to do; or judges what kubectl
-/// prints of all.
+/// Walks from the query to the pods of one workload, or reads what kubectl prints of all, and says what is broken
+/// and what to do.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// The workload: NAMESPACE/NAME of its ScaledObject. May be left out with --manifests: all of them.

@@ -100,186 +100,120 @@ fn what_is_well_is_green_and_what_is_not_ours_is_not_judged() {
     assert!(said.out.contains("0 broken"), "{}", said.out);
 }
 
+/// The printed text in which a condition, by its reason and status, has become another.
+fn turned(at: &str, from: &str, to: &str) -> String {
+    let written = |condition: &str| {
+        let (reason, status) = condition.split_once(' ').expect("a reason and a status");
+        format!("reason: {reason}\n      status: \"{status}\"")
+    };
+    with(&[(at, &written(from), &written(to))])
+}
+
 #[test]
-fn the_conditions_of_a_scaled_object_are_told_each_by_its_check() {
-    let one = |at, old, new| with(&[(at, old, new)]);
-    let ready = "reason: ScaledObjectReady\n      status: \"True\"";
-    let refused = "reason: ScaledObjectCheckFailed\n      status: \"False\"";
-    let failing = with(&[
-        (
-            WEB,
-            "reason: NoFallbackFound\n      status: \"False\"",
-            "reason: FallbackExists\n      status: \"True\"",
-        ),
-        (WEB, "numberOfFailures: 0\n        status: Happy", "numberOfFailures: 7\n        status: Failing"),
-    ]);
-    let stale = one(
-        WEB,
-        "reason: NoFallbackFound\n      status: \"False\"",
-        "reason: FallbackExists\n      status: \"True\"",
-    );
-    let counting = one(
-        WEB,
-        "numberOfFailures: 0\n        status: Happy",
-        "numberOfFailures: 2\n        status: Failing",
-    );
-    let annotated = |what: &str| with(&[("  metadata:\n    annotations:\n", "    annotations:\n", what)]);
-    let paused = annotated("    annotations:\n      autoscaling.keda.sh/paused-replicas: \"3\"\n");
-    let halved = annotated("    annotations:\n      autoscaling.keda.sh/paused-scale-in: \"true\"\n");
-    let unpaused = annotated("    annotations:\n      autoscaling.keda.sh/paused: \"false\"\n");
+fn a_scaled_object_that_is_not_ready_says_what_to_do() {
     let described = "kubectl describe scaledobject web -n shop";
-    for (text, check, status, words, advice) in [
-        (one(WEB, ready, refused), "ready", "fail", "ScaledObjectCheckFailed", described),
-        (
-            one(WEB, ready, "reason: TriggerError\n      status: \"False\""),
-            "ready",
-            "fail",
-            "TriggerError",
-            "forescale doctor shop/web --server",
-        ),
-        (
-            one(WEB, ready, "reason: PartialTriggerError\n      status: Unknown"),
-            "ready",
-            "warn",
-            "PartialTriggerError",
-            described,
-        ),
-        (
-            one(WEB, ready, "reason: HPAMetricsUnavailable\n      status: \"False\""),
-            "ready",
-            "fail",
-            "HPAMetricsUnavailable",
-            "hpa_active",
-        ),
-        (
-            failing,
-            "fallback",
-            "fail",
-            "s0-forescale failed 7 times in a row",
-            "forescale doctor shop/web --server",
-        ),
-        (stale, "fallback", "warn", "no metric fails now", "kubectl describe scaledobject web -n shop"),
-        (
-            counting,
-            "fallback",
-            "warn",
-            "s0-forescale failed 2 times in a row",
-            "forescale doctor shop/web --server",
-        ),
-        (
-            paused,
-            "paused",
-            "warn",
-            "autoscaling.keda.sh/paused-replicas: 3",
-            "kubectl annotate scaledobject web -n shop autoscaling.keda.sh/paused-replicas-",
-        ),
-        (
-            halved,
-            "paused",
-            "warn",
-            "paused-scale-in",
-            "kubectl annotate scaledobject web -n shop autoscaling.keda.sh/paused-scale-in-",
-        ),
-        (unpaused, "paused", "ok", "", ""),
-        (
-            one(
-                WEB,
-                "    - status: Unknown\n      type: Paused",
-                "    - status: \"True\"\n      type: Paused",
-            ),
-            "paused",
-            "warn",
-            "",
-            described,
-        ),
+    let walk_on = "forescale doctor shop/web --server";
+    for (reason, status, advice) in [
+        ("ScaledObjectCheckFailed False", "fail", described),
+        ("TriggerError False", "fail", walk_on),
+        ("ErrorGettingCurrentReplicas False", "fail", "scaleTargetRef"),
+        ("PartialTriggerError Unknown", "warn", described),
+        // KEDA 2.20.0 and 2.20.1 say of the ScaledObject what is of its HPA.
+        ("HPAMetricsUnavailable False", "fail", "hpa_active"),
     ] {
-        alone(&text, "shop/web", check, status, words, advice);
+        let text = turned(WEB, "ScaledObjectReady True", reason);
+        let word = reason.split(' ').next().expect("a reason");
+        alone(&text, "shop/web", "ready", status, word, advice);
     }
     // KEDA sees it active and it has no replicas: it should be awake.
-    let active = one(MAIL, "status: \"False\"\n      type: Active", "status: \"True\"\n      type: Active");
-    alone(
-        &active,
-        "night/mail",
-        "active",
-        "warn",
-        "no replicas",
-        "kubectl describe scaledobject mail -n night",
-    );
+    let active = turned(MAIL, "ScalerNotActive False", "ScalerActive True");
+    let described = "kubectl describe scaledobject mail -n night";
+    alone(&active, "night/mail", "active", "warn", "no replicas", described);
+    let cooling = turned(MAIL, "ScalerNotActive False", "ScalerCooldown False");
+    alone(&cooling, "night/mail", "active", "ok", "cools down", "");
+}
+
+#[test]
+fn a_fallback_is_told_with_its_count_of_failures() {
+    let walk_on = "forescale doctor shop/web --server";
+    let failed = |text: &str, metric: &str, count: &str| {
+        let happy = "s0-forescale:\n        numberOfFailures: 0\n        status: Happy";
+        assert!(text.contains(happy));
+        let failing = format!("{metric}:\n        numberOfFailures: {count}\n        status: Failing");
+        text.replacen(happy, &failing, 1)
+    };
+    let told = "s0-forescale failed 7 times in a row";
+    let stale = turned(WEB, "NoFallbackFound False", "FallbackExists True");
+    alone(&failed(&stale, "s0-forescale", "7"), "shop/web", "fallback", "fail", told, walk_on);
+    let described = "kubectl describe scaledobject web -n shop";
+    alone(&failed(&stale, "s1-else", "7"), "shop/web", "fallback", "fail", "s1-else", "another trigger");
+    alone(&stale, "shop/web", "fallback", "warn", "no metric fails now", described);
+    let counting = failed(PRINTED, "s0-forescale", "2");
+    alone(&counting, "shop/web", "fallback", "warn", "s0-forescale failed 2 times in a row", walk_on);
+}
+
+#[test]
+fn a_pause_is_told_with_the_command_that_ends_it() {
+    let annotated = |what: &str| {
+        let annotations = format!("    annotations:\n      autoscaling.keda.sh/{what}\n");
+        with(&[("  metadata:\n    annotations:\n", "    annotations:\n", &annotations)])
+    };
+    let ends = "kubectl annotate scaledobject web -n shop autoscaling.keda.sh/paused";
+    for (annotation, status, words, advice) in [
+        ("paused-replicas: \"3\"", "warn", "paused by autoscaling.keda.sh/paused-replicas: 3", "-replicas-"),
+        ("paused: \"true\"", "warn", "paused by autoscaling.keda.sh/paused: true", "-"),
+        ("paused-scale-in: \"true\"", "warn", "in one direction", "-scale-in-"),
+        ("paused: \"false\"", "ok", "", ""),
+    ] {
+        let advice = if advice.is_empty() { String::new() } else { format!("{ends}{advice}") };
+        alone(&annotated(annotation), "shop/web", "paused", status, words, &advice);
+    }
+    let old = "    - status: Unknown\n      type: Paused";
+    let without = with(&[(WEB, old, "    - status: \"True\"\n      type: Paused")]);
+    let described = "kubectl describe scaledobject web -n shop";
+    alone(&without, "shop/web", "paused", "warn", "Paused is True", described);
 }
 
 #[test]
 fn the_conditions_of_an_hpa_are_told_each_by_its_check() {
-    let one = |old, new| with(&[(WEB_HPA, old, new)]);
-    let able = "reason: ReadyForNewScale\n      status: \"True\"";
-    let computed = "reason: ValidMetricFound\n      status: \"True\"";
-    let within = "reason: DesiredWithinRange\n      status: \"False\"";
     let described = "kubectl describe hpa keda-hpa-web -n shop";
-    for (text, check, status, words, advice) in [
+    let (able, computed, within) =
+        ("ReadyForNewScale True", "ValidMetricFound True", "DesiredWithinRange False");
+    for (from, to, check, status, words, advice) in [
+        (able, "FailedGetScale False", "hpa_able", "fail", "FailedGetScale", "scaleTargetRef"),
+        (able, "FailedUpdateScale False", "hpa_able", "fail", "FailedUpdateScale", described),
         (
-            one(able, "reason: FailedGetScale\n      status: \"False\""),
-            "hpa_able",
-            "fail",
-            "FailedGetScale",
-            "scaleTargetRef",
-        ),
-        (
-            one(able, "reason: FailedUpdateScale\n      status: \"False\""),
-            "hpa_able",
-            "fail",
-            "FailedUpdateScale",
-            described,
-        ),
-        (
-            one(computed, "reason: FailedGetExternalMetric\n      status: \"False\""),
+            computed,
+            "FailedGetExternalMetric False",
             "hpa_active",
             "fail",
             "is False for 9m: FailedGetExternalMetric",
             "v1beta1.external.metrics.k8s.io",
         ),
-        (
-            one(computed, "reason: AmbiguousSelector\n      status: \"False\""),
-            "hpa_active",
-            "fail",
-            "",
-            "kubectl get hpa -n shop",
-        ),
-        (
-            one(within, "reason: TooManyReplicas\n      status: \"True\""),
-            "hpa_limited",
-            "fail",
-            "maxReplicas 40",
-            "maxReplicaCount",
-        ),
-        (
-            one(within, "reason: TooFewReplicas\n      status: \"True\""),
-            "hpa_limited",
-            "ok",
-            "minReplicas 2",
-            "",
-        ),
-        (
-            one(within, "reason: ScaleUpLimit\n      status: \"True\""),
-            "hpa_limited",
-            "warn",
-            "ScaleUpLimit",
-            "behavior.scaleUp",
-        ),
-        (
-            one(
-                "currentReplicas: 12\n    desiredReplicas: 12",
-                "currentReplicas: 12\n    desiredReplicas: 20",
-            ),
-            "hpa_follows",
-            "fail",
-            "wants 20 and the target is set to 12 for 8m",
-            "spec.replicas",
-        ),
+        (computed, "AmbiguousSelector False", "hpa_active", "fail", "", "kubectl get hpa -n shop"),
+        (within, "TooManyReplicas True", "hpa_limited", "fail", "maxReplicas 40", "maxReplicaCount"),
+        (within, "TooFewReplicas True", "hpa_limited", "ok", "minReplicas 2", ""),
+        (within, "ScaleUpLimit True", "hpa_limited", "warn", "ScaleUpLimit", "behavior.scaleUp"),
+        (within, "ScaleDownLimit True", "hpa_limited", "ok", "ScaleDownLimit", ""),
     ] {
-        alone(&text, "shop/web", check, status, words, advice);
+        alone(&turned(WEB_HPA, from, to), "shop/web", check, status, words, advice);
     }
-    // By hand at zero where two are asked for: nobody sleeps here.
+    let replicas = "currentReplicas: 12\n    desiredReplicas: 12";
+    let wants = "currentReplicas: 12\n    desiredReplicas: 20";
+    let behind = with(&[(WEB_HPA, replicas, wants)]);
+    let told = "wants 20 and the target is set to 12 for 8m";
+    alone(&behind, "shop/web", "hpa_follows", "fail", told, "spec.replicas");
+    let just = behind.replacen("2026-11-27T09:52:00Z", "2026-11-27T09:59:50Z", 1);
+    alone(&just, "shop/web", "hpa_follows", "ok", "it has just scaled", "");
+}
+
+#[test]
+fn an_hpa_at_zero_sleeps_where_it_may() {
+    let disabled = "reason: ScalingDisabled\n      status: \"False\"";
+    let computed = "reason: ValidMetricFound\n      status: \"True\"";
+    // By hand at zero where two are asked for.
     let by_hand = with(&[
-        (WEB_HPA, computed, "reason: ScalingDisabled\n      status: \"False\""),
+        (WEB_HPA, computed, disabled),
         (
             WEB_HPA,
             "currentReplicas: 12\n    desiredReplicas: 12",
@@ -287,21 +221,11 @@ fn the_conditions_of_an_hpa_are_told_each_by_its_check() {
         ),
         (WEB, "status: \"True\"\n      type: Active", "status: \"False\"\n      type: Active"),
     ]);
-    alone(
-        &by_hand,
-        "shop/web",
-        "hpa_active",
-        "warn",
-        "minReplicaCount is 2",
-        "kubectl describe scaledobject",
-    );
+    let described = "kubectl describe scaledobject web -n shop";
+    alone(&by_hand, "shop/web", "hpa_active", "warn", "minReplicaCount is 2", described);
     // Kubernetes 1.37: the HPA itself scaled to zero, and goes on computing.
     let by_hpa = with(&[
-        (
-            MAIL_HPA,
-            "reason: ScalingDisabled\n      status: \"False\"",
-            "reason: ValidMetricFound\n      status: \"True\"",
-        ),
+        (MAIL_HPA, disabled, computed),
         (
             MAIL_HPA,
             "reason: NotScaledToZero\n      status: \"False\"",
@@ -314,8 +238,9 @@ fn the_conditions_of_an_hpa_are_told_each_by_its_check() {
 #[test]
 fn a_metric_that_the_hpa_lost_comes_with_its_cure() {
     let spec = "    metrics:\n    - external:\n        metric:\n          name: s0-forescale\n";
-    let cpu = "    metrics:\n    - resource:\n        name: cpu\n        target:\n          averageUtilization: 70\n          \
-               type: Utilization\n      type: Resource\n    - external:\n        metric:\n          name: s9-else\n";
+    let cpu = "    metrics:\n    - resource:\n        name: cpu\n        target:\n          \
+               averageUtilization: 70\n          type: Utilization\n      type: Resource\n    - external:\n        \
+               metric:\n          name: s9-else\n";
     let cure =
         "kubectl patch scaledobject web -n shop --type merge -p '{\"spec\":{\"initialCooldownPeriod\":";
     // KEDA restarted while Forescale was away, and wrote the HPA without it.
@@ -341,10 +266,17 @@ fn what_is_not_there_is_said() {
     let hpa = seen.iter().find(|row| row.check == "hpa_found").expect("a check");
     assert!(hpa.status == "skipped" && hpa.found.contains("kubectl get scaledobject,hpa"), "{}", hpa.found);
     assert!(seen.iter().all(|row| row.workload == "shop/web"));
+    // KEDA repeats what the HPA says.
+    let repeated = objects.replacen(
+        "reason: HPAActive\n      status: \"True\"",
+        "reason: FailedGetExternalMetric\n      status: \"False\"",
+        1,
+    );
+    let words = "shop/web: HPAActive is False: FailedGetExternalMetric";
+    alone(&repeated, "shop/web", "hpa_active", "fail", words, "v1beta1.external.metrics.k8s.io");
 
-    let other = PRINTED.find("- apiVersion: autoscaling/v2").expect("HPAs");
-    let next = other + 2 + PRINTED[other + 2..].find("- apiVersion: autoscaling/v2").expect("a second");
-    let without = format!("{}{}", &PRINTED[..other], &PRINTED[next..]);
+    let next = begin + 2 + PRINTED[begin + 2..].find("- apiVersion: autoscaling/v2").expect("a second");
+    let without = format!("{}{}", &PRINTED[..begin], &PRINTED[next..]);
     alone(
         &without,
         "shop/web",

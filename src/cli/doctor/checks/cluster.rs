@@ -101,11 +101,12 @@ pub(super) fn left_out(cure: &str) -> String {
 pub(super) const METRICS_SERVER: &str =
     "is the KEDA metrics server well (kubectl get apiservice v1beta1.external.metrics.k8s.io)";
 /// What to do about other triggers beside ours.
-pub(super) const ALONE: &str = "a KEDA that restarts while Forescale is away scales down by the others alone: make them signals of the workload's \
-     policy (mode: reactive), and minReplicaCount the floor of the business";
+pub(super) const ALONE: &str = "a KEDA that restarts while Forescale is away scales down by the others alone: make \
+                                them signals of the workload's policy (mode: reactive), and minReplicaCount the \
+                                floor of the business";
 /// What to do at a limit.
-pub(super) const ROOM: &str = "raise maxReplicas and maxReplicaCount, or the threshold where one replica carries more; see that the nodes hold \
-     them";
+pub(super) const ROOM: &str = "raise maxReplicas and maxReplicaCount, or the threshold where one replica carries \
+                               more; see that the nodes hold them";
 
 pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     let (Some(answer), Some(desired)) = (answer(facts), &facts.desired) else {
