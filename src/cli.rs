@@ -70,7 +70,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Checks one workload from the query to the pods, and says what is broken and what to do.
+    /// Checks one workload from the query to the pods, or what kubectl prints of all, and says what is broken and what to
+    /// do.
     Doctor(doctor::DoctorArgs),
     /// Explains why a workload has, had or will have its number of replicas.
     Explain(explain::ExplainArgs),

@@ -1,11 +1,13 @@
 //! `forescale doctor`: walks the chain of one workload from the query to the pods, and says where it breaks.
 //!
 //! It only reads: the JSON API of a running Forescale, Prometheus, and in Prometheus the series of
-//! kube-state-metrics. What cannot be seen is skipped with the reason, never taken for well.
+//! kube-state-metrics; and what `kubectl` printed of ScaledObjects and HPAs, of one workload or of all. What cannot be
+//! seen is skipped with the reason, never taken for well.
 
 mod checks;
 mod facts;
 mod finding;
+mod printed;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,72 +21,111 @@ use super::api::{Api, WorkloadRef};
 use super::{Format, Outcome, files, live};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Backend, open};
-use crate::units::Span;
+use crate::units::{Span, Time};
 use finding::{Check, Finding};
 
-/// Checks one workload from the query to the pods, and says what is broken and what to do.
+/// Checks one workload from the query to the pods, or what kubectl prints of all, and says what is broken and what to do.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// The workload: NAMESPACE/NAME of its ScaledObject.
-    #[arg(value_name = "NAMESPACE/NAME")]
-    workload: String,
+    /// The workload: NAMESPACE/NAME of its ScaledObject. May be left out with --manifests: all of them.
+    #[arg(value_name = "NAMESPACE/NAME", required_unless_present = "manifests")]
+    workload: Option<String>,
     /// The HTTP address of a running server, such as http://forescale:8080.
-    #[arg(long, value_name = "URL")]
-    server: String,
+    #[arg(long, value_name = "URL", required_unless_present = "manifests", requires = "workload")]
+    server: Option<String>,
     /// The Prometheus that holds the load and the series of kube-state-metrics.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "server")]
     prometheus: Option<String>,
     /// The server's configuration, in place of --prometheus: queries its data source, with its credentials.
-    #[arg(long, value_name = "FILE", conflicts_with = "prometheus")]
+    #[arg(long, value_name = "FILE", conflicts_with = "prometheus", requires = "server")]
     config: Option<PathBuf>,
     /// Which data source of --config.
     #[arg(long, value_name = "NAME", default_value = "default", requires = "config")]
     datasource: String,
     /// PromQL of the workload's load, to check that it yields one series.
-    #[arg(long, value_name = "Q")]
+    #[arg(long, value_name = "Q", requires = "server")]
     query: Option<String>,
     /// Which metric of the workload, if it has several.
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", requires = "server")]
     metric: Option<String>,
     /// The HorizontalPodAutoscaler; by default keda-hpa-NAME, as KEDA names it.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "server")]
     hpa: Option<String>,
     /// The Deployment that is scaled; by default, the name of the ScaledObject.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "server")]
     deployment: Option<String>,
     /// How far back to look for flapping, scaling lag and spare pods.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     over: Span,
+    /// What `kubectl get scaledobject,hpa -A -o yaml` prints: checks its conditions, with or without a server. A file or a
+    /// folder; `-` is standard input. Repeatable.
+    #[arg(long, value_name = "PATH")]
+    manifests: Vec<PathBuf>,
+    /// When the manifests were printed (RFC 3339), if not just now.
+    #[arg(long, value_name = "T", value_parser = Time::parse, requires = "manifests")]
+    at: Option<Time>,
     /// Output format.
     #[arg(long, default_value = "text")]
     format: Format,
 }
 
+/// What was found of one workload.
+struct Judged {
+    workload: String,
+    checks: Vec<Check>,
+}
+
 /// Runs the command.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
-    let place = WorkloadRef::parse(&args.workload, args.metric.as_deref())?;
-    let api = Api::new(&args.server)?;
+    let place = args.workload.as_deref().map(|text| WorkloadRef::parse(text, args.metric.as_deref()));
+    let place = place.transpose()?;
+    let now = SystemClock.now();
+    // What needs no server is read first, so that its faults are told at once.
+    let printed = printed::read(&args.manifests, place.as_ref())?;
+    let mut all = Vec::new();
+    if let (Some(place), Some(server)) = (&place, &args.server) {
+        let workload = format!("{}/{}", place.namespace, place.name);
+        all.push(Judged { workload, checks: chain(args, place, server, now)? });
+    }
+    all.extend(printed.iter().map(|scaled| Judged {
+        workload: scaled.place.to_string(),
+        checks: checks::of_printed(scaled, args.at.unwrap_or(now)),
+    }));
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => writeln!(out, "{}", document(args.workload.as_deref(), &all))?,
+        Format::Text => write!(out, "{}", text(&title(args, printed.len()), &all))?,
+    }
+    out.flush()?;
+    let mut checks = all.iter().flat_map(|judged| &judged.checks);
+    let fails = checks.any(|check| matches!(check.finding, Finding::Fail(_)));
+    Ok(if fails { Outcome::Failed } else { Outcome::Fine })
+}
+
+fn title(args: &DoctorArgs, printed: usize) -> String {
+    match &args.workload {
+        Some(workload) => workload.clone(),
+        None if printed == 1 => "1 ScaledObject asks Forescale".to_owned(),
+        None => format!("{printed} ScaledObjects ask Forescale"),
+    }
+}
+
+/// The links of a workload's chain, as its server and Prometheus tell of them.
+fn chain(args: &DoctorArgs, place: &WorkloadRef, server: &str, now: Time) -> anyhow::Result<Vec<Check>> {
+    let api = Api::new(server)?;
     let prometheus = prometheus(args)?;
-    let names = facts::Names::of(&place, args.hpa.as_deref(), args.deployment.as_deref())?;
+    let names = facts::Names::of(place, args.hpa.as_deref(), args.deployment.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let facts = runtime.block_on(facts::gather(&facts::Asked {
         api: &api,
-        place: &place,
+        place,
         prometheus: prometheus.as_deref(),
         query: args.query.as_deref(),
         names: &names,
         over: args.over,
-        now: SystemClock.now(),
+        now,
     }));
-    let checks = checks::all(&facts);
-    let mut out = std::io::stdout().lock();
-    match args.format {
-        Format::Json => writeln!(out, "{}", document(&args.workload, &checks))?,
-        Format::Text => write!(out, "{}", text(&args.workload, &checks))?,
-    }
-    out.flush()?;
-    let fails = checks.iter().any(|check| matches!(check.finding, Finding::Fail(_)));
-    Ok(if fails { Outcome::Failed } else { Outcome::Fine })
+    Ok(checks::all(&facts))
 }
 
 fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Arc<dyn Backend>>> {
@@ -99,10 +140,12 @@ fn prometheus(args: &DoctorArgs) -> anyhow::Result<Option<Arc<dyn Backend>>> {
     args.prometheus.as_deref().map(live::open).transpose()
 }
 
-fn document(workload: &str, checks: &[Check]) -> serde_json::Value {
-    let rows = checks.iter().map(|check| {
+fn document(workload: Option<&str>, all: &[Judged]) -> serde_json::Value {
+    let each = all.iter().flat_map(|judged| judged.checks.iter().map(move |check| (judged, check)));
+    let rows = each.map(|(judged, check)| {
         let trouble = check.finding.trouble();
         json!({
+            "workload": judged.workload,
             "check": check.name,
             "asks": check.asks,
             "status": check.finding.as_str(),
@@ -114,14 +157,14 @@ fn document(workload: &str, checks: &[Check]) -> serde_json::Value {
     json!({ "schema": 1, "workload": workload, "checks": rows.collect::<Vec<_>>() })
 }
 
-fn text(workload: &str, checks: &[Check]) -> String {
-    let mut out = format!("{workload}\n\n");
+fn text(title: &str, all: &[Judged]) -> String {
+    let mut out = format!("{title}\n\n");
+    // What is well, or not seen, for one reason is said once.
     let is_same = |a: &Check, b: &Check| match (&a.finding, &b.finding) {
-        // What is not seen for one reason is said once.
-        (Finding::Skipped(a), Finding::Skipped(b)) => a == b,
+        (Finding::Skipped(a), Finding::Skipped(b)) | (Finding::Ok(a), Finding::Ok(b)) => a == b,
         _ => false,
     };
-    for alike in checks.chunk_by(is_same) {
+    for alike in all.iter().flat_map(|judged| judged.checks.chunk_by(is_same)) {
         let Some((check, others)) = alike.split_first() else { continue };
         let more = others.iter().map(|other| other.name).collect::<Vec<_>>().join(", ");
         let more = if more.is_empty() { more } else { format!("; the same of {more}") };
@@ -131,7 +174,8 @@ fn text(workload: &str, checks: &[Check]) -> String {
             out += &format!("{:<8} {:<17} do: {}\n", "", "", trouble.advice);
         }
     }
-    let count = |status: &str| checks.iter().filter(|check| check.finding.as_str() == status).count();
+    let checks = || all.iter().flat_map(|judged| &judged.checks);
+    let count = |status: &str| checks().filter(|check| check.finding.as_str() == status).count();
     out += &format!(
         "\n{} ok, {} to look at, {} broken, {} not seen\n",
         count("ok"),

@@ -4,7 +4,7 @@
 //! distribution: its value and the quantiles of its own past errors. A rule has a record only of the truths at which
 //! its lag existed, beside the forecast's loss at those same truths; what stood in for it earns it nothing.
 
-use super::bins::{Past, Window};
+use super::bins::Past;
 use super::pool::{EPSILON, L, LEVELS, pinball};
 use super::tasks::DAY;
 use super::transform::unstabilise32;
@@ -37,14 +37,14 @@ pub(super) fn point_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     })
 }
 
-/// The same of the largest load until then.
+/// The same of the largest load until then: the largest of all bins that the same window touched. A rule knows the time
+/// of day no better than to a bin, and is rather early than late at a ramp.
 pub(super) fn peak_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     [DAY, 7 * DAY].map(|period| {
         let from = now - back(ahead, period);
-        let parts = Window::new((past.step, past.bin), from, from + ahead).bins();
+        let bins = (from + past.step).div_euclid(past.bin)..=(from + ahead).div_euclid(past.bin);
         // One that is missing may have been the highest.
-        let peaks = parts.map(|part| past.part_peak(part, i64::MAX));
-        let highest = peaks.reduce(|a, b| Some(a?.max(b?))).flatten();
+        let highest = bins.map(|bin| past.peak(bin)).reduce(|a, b| Some(a?.max(b?))).flatten();
         highest.map_or(f32::NAN, |z| z as f32)
     })
 }

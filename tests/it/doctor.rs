@@ -1,6 +1,8 @@
 //! `forescale doctor` on a real server and a real Prometheus: a healthy chain is green, and of planted faults each is
 //! found by its own check.
 
+mod manifests;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;

@@ -8,11 +8,11 @@ mod scaler;
 pub(super) use scaler::cpu;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use crate::cli::files;
 use crate::source::manifest::{of_kind, scaled_objects};
 use crate::source::promql::string_literal;
 use crate::source::yaml::{Node, documents};
@@ -80,7 +80,7 @@ pub(super) struct Chosen {
 pub(super) fn read(paths: &[PathBuf], chosen: &Chosen) -> anyhow::Result<Vec<Candidate>> {
     let mut all = Vec::new();
     for path in paths {
-        for (name, text) in texts(path)? {
+        for (name, text) in files::manifests(path)? {
             all.extend(documents(&text).map_err(anyhow::Error::msg).with_context(|| name)?);
         }
     }
@@ -92,30 +92,6 @@ pub(super) fn read(paths: &[PathBuf], chosen: &Chosen) -> anyhow::Result<Vec<Can
             "--manifests: found {held}, expected ScaledObjects or HorizontalPodAutoscalers that match \
              --namespace and --selector"
         );
-    }
-    Ok(found)
-}
-
-fn texts(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).context("standard input")?;
-        return Ok(vec![("standard input".to_owned(), text)]);
-    }
-    if !path.is_dir() {
-        return Ok(vec![(path.display().to_string(), crate::cli::files::text(path)?)]);
-    }
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
-        .with_context(|| format!("cannot read {}", path.display()))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .collect();
-    entries.sort();
-    let mut found = Vec::new();
-    for entry in entries {
-        let is_yaml = entry.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
-        if entry.is_dir() || is_yaml {
-            found.extend(texts(&entry)?);
-        }
     }
     Ok(found)
 }

@@ -5,12 +5,15 @@
 //! (oscillation), `replicas_follow` (replicas lag) and `cost` (more is spent than the load needs).
 
 mod cluster;
+mod hpa;
+mod scaled;
 mod source;
 
 use serde_json::Value;
 
 use super::facts::Facts;
 use super::finding::{Check, Finding, skipped};
+use super::printed::Scaled;
 use crate::history::Series;
 use crate::units::Time;
 
@@ -64,6 +67,27 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         Check { name, asks, finding }
     };
     LINKS.iter().map(judged).collect()
+}
+
+type Told = (&'static str, &'static str, fn(&Scaled, Time) -> Finding);
+
+/// What is judged of a ScaledObject and its HPA as `kubectl` prints them.
+const TOLD: [Told; 10] = [
+    ("ready", "is the ScaledObject ready?", scaled::ready),
+    ("active", "does it run where KEDA sees it active?", scaled::active),
+    ("fallback", "does Forescale answer, and not KEDA's fallback?", scaled::fallback),
+    ("paused", "is it free to scale?", scaled::paused),
+    ("hpa_found", "is there an HPA?", hpa::found),
+    ("hpa_able", "can the HPA scale its target?", hpa::able),
+    ("hpa_active", "can the HPA compute its metrics?", hpa::active),
+    ("hpa_limited", "is a limit of the HPA in the way?", hpa::limited),
+    ("hpa_sees", "does the HPA hold our metric, with a value?", hpa::sees),
+    ("hpa_follows", "does the target follow what the HPA wants?", hpa::follows),
+];
+
+/// Judges what was printed of a workload at that instant.
+pub(super) fn of_printed(scaled: &Scaled, at: Time) -> Vec<Check> {
+    TOLD.iter().map(|&(name, asks, judge)| Check { name, asks, finding: judge(scaled, at) }).collect()
 }
 
 fn row(facts: &Facts) -> Option<&Value> {

@@ -88,6 +88,12 @@ const ALIVE: &str = "vector(1)";
 /// The grid of what is looked back at.
 const STEP: Step = Step::MINUTE;
 
+/// Whether Kubernetes may have named an object so.
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
 // === impl Names ===
 
 impl Names {
@@ -104,9 +110,8 @@ impl Names {
         };
         // They become part of PromQL.
         for name in [&names.namespace, &names.object, &names.hpa, &names.deployment] {
-            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
             ensure!(
-                !name.is_empty() && name.bytes().all(allowed),
+                is_name(name),
                 "found '{}', expected a name of Kubernetes (a-z, 0-9, '-', '.')",
                 name.escape_debug()
             );

@@ -53,6 +53,12 @@ pub struct Entry {
 pub fn documents(text: &str) -> Result<Vec<Node>, String> {
     let mut options = serde_saphyr::Options::default();
     options.with_snippet = false;
+    if let Some(budget) = &mut options.budget {
+        // What `kubectl` prints of a whole cluster is long. As many nodes as bytes are no more than the text itself; what
+        // aliases multiply has bounds of its own.
+        budget.max_nodes = budget.max_nodes.max(text.len());
+        budget.max_events = budget.max_events.max(text.len());
+    }
     let documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|e| e.to_string().replace('\n', " "))?;
     Ok(documents.into_iter().filter(|node| node.content != Content::Null).collect())
@@ -220,5 +226,17 @@ mod tests {
     fn faults_name_their_place_and_show_no_content() {
         let fault = documents("a: 1\nb: {c: hunter2\n").expect_err("broken off");
         assert!(fault.contains("line") && !fault.contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_whole_cluster_is_read_and_a_few_aliases_do_not_make_one() {
+        let long = "- {a: 1, b: [2]}\n".repeat(60_000);
+        assert_eq!(documents(&long).map(|all| all.iter().map(|d| d.items().len()).sum()), Ok(60_000));
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, of) in ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
+        {
+            bomb += &format!("{name}: &{name} [{}]\n", [format!("*{of}").as_str(); 10].join(", "));
+        }
+        assert!(documents(&bomb).is_err(), "ten million nodes of a few lines");
     }
 }

@@ -7,7 +7,7 @@ use crate::draw::number;
 use crate::units::{Span, Time};
 
 /// The HPA acts within its sync of 15 s and KEDA's poll; five minutes of difference are no accident.
-const SETTLED: Span = Span::minutes(5);
+pub(super) const SETTLED: Span = Span::minutes(5);
 /// Longer than this a new pod should not take, unless its lead time says so.
 const FOLLOWED: Span = Span::minutes(10);
 /// Two changes of direction within so long make a reversal.
@@ -30,12 +30,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
             return fail(
                 format!("{hpa} has no metric of ours"),
                 "a metric sN-forescale (or the trigger's metricName)",
-                format!(
-                    "if KEDA restarted while Forescale was away, it leaves the metric out until the spec \
-                     changes: {}. Otherwise: is the trigger there, is the KEDA metrics server healthy \
-                     (kubectl get apiservice v1beta1.external.metrics.k8s.io)?",
-                    cure(facts)
-                ),
+                left_out(&cure(&names.namespace, &names.object, facts.now)),
             );
         }
         one if one <= 1.0 => {}
@@ -63,13 +58,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         );
     }
     if let Some(others) = facts.hpa_others.filter(|others| *others > 0.0) {
-        return warn(
-            format!("it does, and {} of other triggers", number(others)),
-            "ours alone",
-            "if KEDA restarts while Forescale is away, it scales down by the others alone: make them \
-             signals of the workload's policy (mode: reactive), and set minReplicaCount to what your \
-             business needs",
-        );
+        return warn(format!("it does, and {} of other triggers", number(others)), "ours alone", ALONE);
     }
     ok("it does")
 }
@@ -92,15 +81,33 @@ fn asleep(facts: &Facts) -> Finding {
 }
 
 /// A change of the spec, which makes KEDA write the HPA anew. An annotation does not.
-fn cure(facts: &Facts) -> String {
+pub(super) fn cure(namespace: &str, object: &str, now: Time) -> String {
     format!(
-        "kubectl patch scaledobject {} -n {} --type merge -p '{{\"spec\":{{\"initialCooldownPeriod\":{}}}}}'",
-        facts.names.object,
-        facts.names.namespace,
+        "kubectl patch scaledobject {object} -n {namespace} --type merge -p \
+         '{{\"spec\":{{\"initialCooldownPeriod\":{}}}}}'",
         // Another number each time, or there would be no change.
-        1 + facts.now.epoch().rem_euclid(60)
+        1 + now.epoch().rem_euclid(60)
     )
 }
+
+/// What to do about an HPA that was written without our metric.
+pub(super) fn left_out(cure: &str) -> String {
+    format!(
+        "if KEDA restarted while Forescale was away, it leaves the metric out until the spec changes: {cure}. \
+         Otherwise: is the trigger there, {METRICS_SERVER}?"
+    )
+}
+
+/// Whom to look at where the HPA gets no metric.
+pub(super) const METRICS_SERVER: &str =
+    "is the KEDA metrics server healthy (kubectl get apiservice v1beta1.external.metrics.k8s.io)";
+/// What to do about other triggers beside ours.
+pub(super) const ALONE: &str = "if KEDA restarts while Forescale is away, it scales down by the others alone: make \
+                                them signals of the workload's policy (mode: reactive), and set minReplicaCount to \
+                                what your business needs";
+/// What to do at a limit.
+pub(super) const ROOM: &str = "raise maxReplicas and maxReplicaCount, or the threshold if one replica carries more; \
+                               check that the nodes have room for them";
 
 pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     let (Some(answer), Some(desired)) = (answer(facts), &facts.desired) else {
@@ -239,20 +246,18 @@ pub(super) fn capped(facts: &Facts) -> Finding {
     let Some(row) = row(facts).filter(|row| row["decision"].is_object()) else {
         return skipped("there is no decision");
     };
-    let advice = "raise maxReplicas and maxReplicaCount, or the threshold if one replica carries more; \
-                  check that the nodes have room for them";
     if let Some(text) = note(facts, "capped") {
-        return fail(text, "as many as needed", advice);
+        return fail(text, "as many as needed", ROOM);
     }
     let states = row["states"].as_array().into_iter().flatten();
     if let Some(full) = states.into_iter().find(|state| state["state"] == "at_limit") {
-        return fail(full["text"].as_str().unwrap_or("at its limit"), "room for more", advice);
+        return fail(full["text"].as_str().unwrap_or("at its limit"), "room for more", ROOM);
     }
     match row["decision"]["capped_in_seconds"].as_i64() {
         Some(seconds) => warn(
             format!("likely to be capped in {}", Span::seconds(seconds)),
             "room for what is forecast",
-            advice,
+            ROOM,
         ),
         None => ok("no limit is near"),
     }
