@@ -166,7 +166,7 @@ fn midnight_itself_may_be_leapt_over_or_come_twice() {
             "2026-04-26T00:00:00Z",
             &["2026-04-22T00:00:00Z -", "2026-04-23T22:00:00Z 1", "2026-04-24T21:00:00Z -"],
         ),
-        // St John's went back from 00:01 to 23:01 on Sunday 2010-11-07: that Sunday began twice.
+        // St John's went back from 00:01 to 23:01 on Sunday 2010-11-07: that Sunday started twice.
         (
             Tz::America__St_Johns,
             "start=0 0 * * 0;end=0 6 * * 0;min=1",
