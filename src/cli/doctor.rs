@@ -1,7 +1,7 @@
-//! `forescale doctor`: walks the chain of one workload from the query to the pods, and says where it breaks.
+//! `forescale doctor`: checks the chain of one workload from the query to the pods, and says where it breaks.
 //!
 //! It only reads: the JSON API of a running Forescale, Prometheus, and in Prometheus the series of
-//! kube-state-metrics. What cannot be seen is skipped with the reason, never taken for well.
+//! kube-state-metrics. What cannot be seen is skipped with the reason, and never reported as healthy.
 
 mod checks;
 mod facts;
@@ -117,7 +117,7 @@ fn document(workload: &str, checks: &[Check]) -> serde_json::Value {
 fn text(workload: &str, checks: &[Check]) -> String {
     let mut out = format!("{workload}\n\n");
     let is_same = |a: &Check, b: &Check| match (&a.finding, &b.finding) {
-        // What is not seen for one reason is said once.
+        // Links that cannot be seen for the same reason are reported once.
         (Finding::Skipped(a), Finding::Skipped(b)) => a == b,
         _ => false,
     };

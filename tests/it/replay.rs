@@ -74,8 +74,8 @@ fn a_week_replayed_on_open_traces() {
     }
 }
 
-/// Two weeks of five-minute samples that repeat daily, with noise: the forecast is short for less than half as long as
-/// the reactive rule, and hardly ever with enough insurance.
+/// Two weeks of five-minute samples that repeat daily, with noise: the forecast is short for less than half as long
+/// as the reactive rule, and hardly ever with enough insurance.
 fn generated() {
     let value = |slot: i64| {
         let day = (slot as f64 / 288.0 * std::f64::consts::TAU).sin();

@@ -1,27 +1,27 @@
-//! Every Nth workload by a stable hash of its name: how a fleet is divided among jobs that do not know each other.
+//! Every Nth workload by a stable hash of its name: divides a fleet among jobs that do not know each other.
 
 use super::inventory::Candidate;
 use crate::decide::hashed;
 
-/// One part of a fleet, `I/N`, counted from 1.
+/// One shard of a fleet, `I/N`, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shard {
     number: u32,
     of: u32,
 }
 
-/// More parts than a fleet has workloads are a mistake.
+/// The most shards accepted; more are a mistake.
 const MOST: u32 = 64;
-/// Where Kubernetes tells a pod of an Indexed Job its number.
+/// The variable in which Kubernetes gives a pod of an Indexed Job its index.
 const INDEX: &str = "JOB_COMPLETION_INDEX";
 
 // === impl Shard ===
 
 impl Shard {
-    /// All of it.
+    /// The whole fleet.
     pub(super) const WHOLE: Shard = Shard { number: 1, of: 1 };
 
-    /// Reads `I/N`, or `job/N` in a pod of an Indexed Job.
+    /// Parses `I/N`, or `job/N` in a pod of an Indexed Job.
     #[expect(
         clippy::disallowed_methods,
         reason = "Kubernetes tells a pod its number by the environment alone"
@@ -47,9 +47,9 @@ impl Shard {
             .ok_or_else(|| format!("found '{text}', expected I/N such as 1/4, with I from 1 to N"))
     }
 
-    /// Whether the workload is of this part.
+    /// Whether the workload belongs to this shard.
     pub(super) fn takes(self, candidate: &Candidate) -> bool {
-        // The hash that spreads fits: fixed for good, the same on every machine.
+        // The same hash that spreads fits: it never changes and is equal on every machine.
         let hash = hashed(&format!("{}/{}", candidate.namespace, candidate.name)).as_seconds() / 60;
         hash.rem_euclid(i64::from(self.of)) == i64::from(self.number - 1)
     }

@@ -1,4 +1,4 @@
-//! The decision of any instant, made again from what was known then.
+//! Recomputes the decision for any instant from what was known then.
 
 use anyhow::Context;
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
 
-/// Decides for the instant that the arguments name.
+/// Decides for the instant given by the arguments.
 pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let now = SystemClock.now();
     let trace = args.trace.as_deref().map(trace::read).transpose()?;
@@ -78,7 +78,7 @@ fn told(
     text
 }
 
-/// How the forecast of each signal comes about, at the end of the window that was decided for.
+/// How the forecast of each signal is composed, at the end of the window of the decision.
 fn forecasts(session: &Session, policy: &Policy, lead: Span, at: Time) -> Vec<Explanation> {
     let plans = session.prepared().signals.iter().zip(&policy.signals);
     plans
@@ -93,7 +93,7 @@ fn forecasts(session: &Session, policy: &Policy, lead: Span, at: Time) -> Vec<Ex
         .collect()
 }
 
-/// The policy of the file; without a grid of its own it takes that of the trace.
+/// The policy from the file; unless it sets a grid, it uses that of the trace.
 fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Result<Policy> {
     let path = args.policy.as_ref().context("expected --policy")?;
     let shown = path.display().to_string();
@@ -110,19 +110,19 @@ fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Resu
     }
     let mut policy = Policy::from_keys(&keys).context(shown)?;
     if trace.is_some() {
-        // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+        // A trace is the load of the first signal, in its unit; nothing is known about further signals.
         policy.signals.truncate(1);
     }
     Ok(policy)
 }
 
-/// Every series that the policy asks for, as long as its history.
+/// Every series that the policy queries, for the length of its history.
 fn from_prometheus(url: &str, policy: &Policy, to: Time) -> anyhow::Result<Traces> {
     let Some(first) = policy.signals.first() else { return Ok(Traces::default()) };
     let read = |query: &str, window: Span| live::read(url, query, first.step, to - window, to);
     let mut traces = Traces::default();
     for signal in &policy.signals {
-        // A fit belongs to a point up to six hours before, and sees a whole window before it.
+        // A fit belongs to a grid point up to six hours earlier, and sees a whole window before that.
         let window = signal.window + Span::hours(7);
         let ask = |query: &str| live::read(url, query, signal.step, to - window, to);
         let mut seen = SignalTraces { load: Some(ask(&signal.query)?), ..SignalTraces::default() };

@@ -1,4 +1,4 @@
-//! The links behind the answer: the HPA, the pods that follow it, limits and cost.
+//! The links after the answer: the HPA, the pods that follow it, limits and cost.
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
@@ -6,17 +6,17 @@ use super::{answer, last, note, row};
 use crate::draw::number;
 use crate::units::{Span, Time};
 
-/// The HPA acts within its sync of 15 s and KEDA's poll; five minutes of difference are no accident.
+/// The HPA reacts within its sync of 15 s and KEDA's poll; a difference that lasts five minutes is a problem.
 const SETTLED: Span = Span::minutes(5);
-/// Longer than this a new pod should not take, unless its lead time says so.
+/// A new pod should not take longer than this, unless its lead time says so.
 const FOLLOWED: Span = Span::minutes(10);
-/// Two changes of direction within so long make a reversal.
+/// Two changes in opposite directions within this time are a reversal.
 const REVERSAL: Span = Span::minutes(10);
-/// More reversals an hour than this are flapping.
+/// More reversals per hour than this are flapping.
 const REVERSALS: f64 = 3.0;
-/// Running over asked for, from which on pods are spare.
+/// The ratio of running to desired replicas from which on pods are spare.
 const SPARE: f64 = 1.3;
-/// Answered over needed by the load, mean of a day, from which on it is worth a look, and too much.
+/// The ratio of the answer to the need of the load, as the mean of a day: worth a look, and too much.
 const COST: (f64, f64) = (1.5, 3.0);
 
 pub(super) fn hpa_metric(facts: &Facts) -> Finding {
@@ -48,7 +48,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         }
     }
     if facts.hpa_active == Some(0.0) {
-        // KEDA alone wakes from zero, and switches the HPA off until then.
+        // Only KEDA wakes from zero; until then it disables the HPA.
         if replicas == 0.0 {
             return asleep(facts);
         }
@@ -72,7 +72,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
     ok("it does")
 }
 
-/// The HPA of a workload without replicas: `ScalingDisabled`, which is as it should be.
+/// The HPA of a workload without replicas: `ScalingDisabled` is correct.
 fn asleep(facts: &Facts) -> Finding {
     let slept =
         facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
@@ -89,13 +89,13 @@ fn asleep(facts: &Facts) -> Finding {
     }
 }
 
-/// A change of the spec, which makes KEDA write the HPA anew. An annotation does not.
+/// A change of the spec, which makes KEDA rewrite the HPA. A change of an annotation does not.
 fn cure(facts: &Facts) -> String {
     format!(
         "kubectl patch scaledobject {} -n {} --type merge -p '{{\"spec\":{{\"initialCooldownPeriod\":{}}}}}'",
         facts.names.object,
         facts.names.namespace,
-        // Another number each time, or there would be no change.
+        // A different number each time, or the spec would not change.
         1 + facts.now.epoch().rem_euclid(60)
     )
 }
@@ -104,7 +104,7 @@ pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     let (Some(answer), Some(desired)) = (answer(facts), &facts.desired) else {
         return skipped("the answer or the HPA's wish is not seen");
     };
-    // The smallest difference of the last minutes: what is just changing is no trouble.
+    // The smallest difference of the last minutes: a change in progress is not a problem.
     let lately: Vec<f64> = last(desired, facts.now - SETTLED).collect();
     let most = lately.iter().copied().fold(f64::MIN, f64::max);
     if lately.is_empty() || most >= answer {
@@ -205,8 +205,8 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     let (Some(answer), Some(ready)) = (answer(facts), &facts.ready) else {
         return skipped("the answer or the ready pods are not seen");
     };
-    // The fewest that were ready at any time beside the most that were needed at any: what is being scaled down after
-    // a peak is no trouble, nor what a limit holds below the need.
+    // Compares the fewest that were ready at any time with the most that were needed at any time: scaling down after
+    // a peak is not a problem, and neither is a limit below the need.
     let needed = facts.needed.unwrap_or(0.0).max(answer).max(counted(facts));
     let least = last(ready, facts.now - facts.over).fold(f64::MAX, f64::min);
     if least == f64::MAX || least <= (needed.max(1.0) * SPARE).ceil() {
@@ -225,7 +225,7 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     )
 }
 
-/// The largest need of the decision that counts, before any limit.
+/// The largest need in the decision that counts, before any limit.
 fn counted(facts: &Facts) -> f64 {
     let needs = row(facts).and_then(|row| row["decision"]["needs"].as_array());
     let counted = needs.into_iter().flatten().filter(|need| need["counts"] == true);
