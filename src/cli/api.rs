@@ -1,4 +1,6 @@
 //! A client for the read-only JSON API of a running server, for commands that end after one answer.
+//!
+//! It only reads, and never changes anything on the server.
 
 use std::time::Duration;
 

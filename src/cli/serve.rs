@@ -1,4 +1,7 @@
-//! `forescale serve`: the scaler.
+//! `forescale serve`: runs the scaler until SIGTERM or SIGINT.
+//!
+//! It reads the configuration, starts the runtimes, and reloads changed policies and calendars. It decides nothing
+//! itself.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,4 +1,6 @@
 //! Conflicts between documents, across all files given: other autoscalers of the same workload.
+//!
+//! Only the files are compared; the cluster is never asked what else runs in it.
 
 use super::{Findings, Input, rules};
 use crate::policy::TargetKind;

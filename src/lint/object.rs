@@ -1,4 +1,6 @@
 //! Checks of a whole ScaledObject: its fields, its fallback, its behaviour, its formula.
+//!
+//! An object that does not use Forescale is checked only for mistakes that may hide a trigger of ours.
 
 use std::collections::BTreeMap;
 

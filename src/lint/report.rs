@@ -1,4 +1,6 @@
-//! Prints findings as text, JSON, SARIF, and GitHub annotations.
+//! Formats findings as text, JSON, SARIF, and GitHub annotations.
+//!
+//! The texts are returned; only the command prints them.
 
 use std::fmt::Write;
 

@@ -1,4 +1,6 @@
 //! Checks of the server's configuration: what prevents it from starting, and what it exposes.
+//!
+//! The files that a configuration names are never opened.
 
 use std::collections::BTreeMap;
 

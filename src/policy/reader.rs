@@ -1,4 +1,6 @@
 //! Typed reading of keys whose values are all strings; it collects faults instead of stopping at the first.
+//!
+//! A missing key is not a fault here: whether it is required is decided by the caller.
 
 use std::collections::BTreeMap;
 

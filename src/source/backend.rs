@@ -1,4 +1,7 @@
 //! The interface to a data source: a Prometheus server, or a recorded series that stands in for one.
+//!
+//! All callers use the traits [`Backend`] and [`Backends`], so a simulation or a test can replace the server. Nothing
+//! here opens a connection.
 
 use std::sync::Arc;
 

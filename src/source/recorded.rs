@@ -1,4 +1,6 @@
-//! The smallest backend: one series that is known in advance. Replays and tests use it in place of a server.
+//! The smallest backend: one series that is known in advance.
+//!
+//! The demo and tests use it in place of a server. It never returns a sample from after the instant of a query.
 
 use std::sync::Arc;
 

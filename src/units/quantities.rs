@@ -1,4 +1,6 @@
 //! Numbers with a limited range: quantiles, replica counts, load per replica.
+//!
+//! Each has a checked constructor, so later code never checks a range again.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Instants, spans and steps in whole seconds: the grid of history, of plans and of KEDA's polls.
+//!
+//! Nothing here reads a clock; every instant comes from a caller.
 
 use std::fmt;
 use std::ops::{Add, Sub};

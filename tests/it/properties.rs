@@ -12,7 +12,7 @@ use forescale::policy::{Keys, Policy};
 use forescale::units::{Quantile, Replicas, Span, Step, Time};
 use proptest::prelude::*;
 
-/// A Monday.
+/// 2026-10-03T00:00:00Z, a Saturday.
 const START: i64 = 1_790_985_600;
 
 fn policy(pairs: &[(&str, &str)]) -> Policy {

@@ -1,4 +1,6 @@
 //! Recomputes the decision for any instant from what was known then.
+//!
+//! It uses the same code as the server, and never sees a sample from after the instant.
 
 use anyhow::Context;
 use serde_json::json;

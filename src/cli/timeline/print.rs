@@ -1,4 +1,4 @@
-//! Prints the timeline as a table, or as one JSON document.
+//! Formats the timeline as a table, or as one JSON document.
 
 use std::fmt::Write;
 

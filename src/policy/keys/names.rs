@@ -1,4 +1,6 @@
 //! The names of all keys, which of them are read, and which names a metric may have.
+//!
+//! Keys that may hold a credential are never read, so they cannot be shown or stored.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,6 @@
-//! From keys to the types of the configuration.
+//! Converts keys to the types of the configuration.
+//!
+//! A fault in one key never hides a fault in another, and nothing here opens a file.
 
 mod datasource;
 mod events;

@@ -1,4 +1,6 @@
 //! Finds the line of a key from its path, also inside texts that contain YAML themselves.
+//!
+//! A path that leads nowhere ends at the last part that exists; nothing here checks a value.
 
 use super::{Content, Node, documents};
 

@@ -1,4 +1,6 @@
 //! The links after the answer: the HPA, the pods that follow it, limits and cost.
+//!
+//! A check judges the gathered facts only; it sends no query.
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};

@@ -1,4 +1,6 @@
 //! The links up to the forecast: the server, KEDA's calls, the keys, the data source, and what is learned from it.
+//!
+//! A check judges the gathered facts only; it sends no query.
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
