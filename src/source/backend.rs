@@ -17,7 +17,7 @@ pub(super) const PIECE: usize = 10_000;
 /// A range query on a grid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeQuery {
-    /// PromQL that yields one series.
+    /// PromQL that returns one series.
     pub query: String,
     /// The first instant, rounded up to the next multiple of the step since the epoch.
     pub from: Time,

@@ -34,7 +34,7 @@ pub struct FeedKey {
 /// The result of a refresh.
 #[derive(Debug, Clone)]
 pub struct FeedUpdate {
-    /// All samples held, from the first one on; empty where the query yielded none.
+    /// All samples held, from the first one on; empty if the query returned none.
     pub series: Arc<Series>,
     /// The last settled instant; everything up to it was read.
     pub read_until: Time,

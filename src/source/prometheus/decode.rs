@@ -24,9 +24,9 @@ pub(crate) struct Bounds {
 pub(crate) struct QueryResult {
     /// Whether `status` was `success`.
     pub(crate) success: bool,
-    /// `errorType`, where the server reports an error.
+    /// `errorType`, if the server reports an error.
     pub(crate) error_type: String,
-    /// `error`, where the server reports an error.
+    /// `error`, if the server reports an error.
     pub(crate) error: String,
     /// Instants in milliseconds since the epoch, in the order of the answer.
     pub(crate) times: Vec<i64>,
