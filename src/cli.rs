@@ -1,7 +1,7 @@
-//! The commands. The only place that prints, and the only place that ends the process.
+//! The commands. This is the only module that prints, and the only one that ends the process.
 //!
-//! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input, 141 = the reader of the result went away.
-//! Results go to standard output, progress and errors to standard error.
+//! Exit codes: 0 = fine, 1 = a check or assertion failed, 2 = bad input, 141 = the reader of the output closed the
+//! pipe. Results go to standard output, progress and errors to standard error.
 
 mod api;
 mod assess;
@@ -29,12 +29,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// What a command ends with when nothing went wrong on the way.
+/// How a command ended, if no error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Exit code 0.
     Fine,
-    /// Exit code 1: the check or assertion that was asked for failed.
+    /// Exit code 1: the requested check or assertion failed.
     Failed,
 }
 
@@ -157,17 +157,17 @@ fn finish(outcome: anyhow::Result<Outcome>) -> ExitCode {
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
-        // Whoever read the result has read enough of it; a check that comes after it was not made.
+        // The reader of the output has seen enough; a check after this point was not made.
         Err(error) if is_closed_pipe(&error) => ExitCode::from(UNREAD),
         Err(error) => {
-            // Nobody is left to be told where this fails.
+            // If this fails, too, nobody is left to tell.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-/// What a shell calls the end of a program whose reader went away: 128 and SIGPIPE's number.
+/// The exit code that a shell reports for a program killed by a closed pipe: 128 plus the number of SIGPIPE.
 const UNREAD: u8 = 141;
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

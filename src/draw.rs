@@ -1,7 +1,7 @@
-//! Pictures and words of the HTML pages: planes with axes as SVG text, escaped text, numbers as people read them.
+//! Drawing and text for the HTML pages: planes with axes as SVG, escaped text, formatted numbers.
 //!
-//! The report of a backtest and the server's page are made of the same pieces and look alike. Nothing here asks for
-//! anything, runs a script or knows what is drawn; colours come from the style by class and follow light and dark.
+//! The report of a backtest and the server's page use the same parts and look alike. Nothing here fetches anything,
+//! runs a script or knows what is drawn. The style sets colours by class, so they adapt to light and dark mode.
 
 mod picture;
 mod points;

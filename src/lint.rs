@@ -1,7 +1,7 @@
-//! Checks of ScaledObjects, policies and server configuration before they are applied.
+//! Checks ScaledObjects, policies and server configurations before they are applied.
 //!
-//! Everything that can be told from files: each finding has a rule, a place, and what to do about it. The files come
-//! in as texts and the present as an argument; nothing here reads a file, asks a cluster or prints.
+//! It checks everything that files alone can show. Each finding has a rule, a place and a remedy. The files are
+//! passed in as texts and the present as an argument; nothing here reads a file, asks a cluster or prints.
 
 mod conflict;
 mod object;
@@ -24,49 +24,50 @@ use crate::source::yaml::{Content, Node, Place, documents};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Shards, Span, Time};
 
-/// Stands in a proposal where the query is not known: a name that no Prometheus has, so that what is forgotten is seen.
+/// Placeholder for an unknown query in a proposal: no Prometheus has this name, so a forgotten placeholder is
+/// noticed.
 pub const PLACEHOLDER: &str = "REPLACE_WITH_YOUR_QUERY";
 
-/// A file to look at.
+/// A file to check.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Its name, as it is to be shown.
+    /// Its name as shown in findings.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub text: String,
 }
 
-/// What the checks reckon with.
+/// What the checks may assume.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The present: what is over, and which changes of the clock are to come.
+    /// The present: decides what is in the past, and which clock changes are to come.
     pub now: Time,
     /// How often Prometheus scrapes.
     pub scrape_interval: Span,
-    /// How far back Prometheus remembers, where it is known.
+    /// How long Prometheus keeps samples, if known.
     pub retention: Option<Span>,
-    /// Policies and calendars that may be named; without one, names are taken on trust.
+    /// Policies and calendars that may be named; without a catalogue, any name is accepted.
     pub catalogue: Option<Catalogue>,
     /// Among how many shards the workloads are divided.
     pub shards: Shards,
     /// The environment that a server's configuration is filled in from.
     pub env: BTreeMap<String, String>,
-    /// What a Prometheus was asked before.
+    /// What a Prometheus was asked in advance.
     pub told: Told,
 }
 
-/// What a Prometheus told of the queries in the files; nothing where none was asked.
+/// What a Prometheus reported about the queries in the files; empty if none was asked.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
-    /// What is odd about a query, by its text.
+    /// What is suspicious about a query, by its text.
     pub doubts: BTreeMap<String, Vec<Doubt>>,
-    /// Whether it has the series of kube-state-metrics that `leadTime: auto` learns from.
+    /// Whether it has the kube-state-metrics series from which `leadTime: auto` learns.
     pub sees_pods: Option<bool>,
-    /// Whether it has the series of cAdvisor that `capacity` learns from.
+    /// Whether it has the cAdvisor series from which `capacity` learns.
     pub sees_cpu: Option<bool>,
 }
 
-/// One thing to mend.
+/// One problem to fix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// The rule that was broken.
@@ -79,24 +80,24 @@ pub struct Finding {
     pub column: usize,
     /// What was found.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub mend: String,
 }
 
-/// What came out.
+/// The result of a lint run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     /// By file, then by line.
     pub findings: Vec<Finding>,
-    /// Files that are no YAML, with the reason.
+    /// Files that are not valid YAML, with the reason.
     pub unreadable: Vec<(String, String)>,
-    /// How many documents were judged; others are none of our business.
+    /// How many documents were checked; documents of other kinds are ignored.
     pub judged: usize,
-    /// Every query in them, to be asked of a Prometheus.
+    /// Every query in them, so that a Prometheus can be asked about it.
     pub queries: BTreeSet<String>,
 }
 
-/// Judges files together: conflicts between documents are looked for across all of them.
+/// Checks files together: conflicts between documents are found across all of them.
 pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
     let mut report = Report::default();
     let mut read = Vec::new();
@@ -133,8 +134,8 @@ pub fn lint(inputs: &[Input], settings: &Settings) -> Report {
     report
 }
 
-/// Whether a document without a kind is a server's configuration: it has a key that no policy has, or lists events, of
-/// which a policy says `none` at most.
+/// Whether a document without a `kind` is a server configuration: it has a key that no policy has, or lists events,
+/// while a policy can only say `events: none`.
 pub fn is_server(document: &Node) -> bool {
     if document.entry("events").is_some_and(|entry| matches!(entry.value.content, Content::List(_))) {
         return true;
@@ -148,7 +149,7 @@ fn is_policy(document: &Node) -> bool {
     document.entries().iter().any(|e| KNOWN_KEYS.contains(&e.key.as_str()) || e.key == "signals")
 }
 
-/// The findings of one file, as they are gathered.
+/// The findings of one file so far.
 struct Findings<'a> {
     input: &'a Input,
     lines: Vec<&'a str>,
@@ -163,7 +164,7 @@ impl<'a> Findings<'a> {
         Findings { input, lines: input.text.lines().collect(), list: Vec::new(), queries: BTreeSet::new() }
     }
 
-    /// Notes a finding, unless its line, or a comment on the line before, says `forescale: allow RULE`.
+    /// Adds a finding, unless its line, or a comment on the line before, says `forescale: allow RULE`.
     fn add(&mut self, rule: &'static Rule, at: Place, message: impl Into<String>, mend: impl Into<String>) {
         let line = |number: usize| number.checked_sub(1).and_then(|i| self.lines.get(i)).copied();
         let allows = |line: &str| {

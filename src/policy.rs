@@ -1,8 +1,8 @@
-//! What people ask for, as types that cannot be wrong.
+//! What people ask for, as types that cannot hold an invalid value.
 //!
-//! A [`Policy`] is made once, from the keys of a trigger (and of a named policy from the catalogue) by
-//! [`Policy::from_keys`], which reports every fault of the text at once. Behind it nobody parses, defaults or
-//! repairs anything. Nothing here reads a file or a clock.
+//! [`Policy::from_keys`] builds a [`Policy`] once, from the keys of a trigger and of its named policy, and reports
+//! every fault of the text at once. No code behind it parses, defaults or repairs anything. Nothing here reads a file
+//! or a clock.
 
 mod counters;
 mod event;
@@ -33,78 +33,78 @@ pub use target::{Target, TargetKind};
 use crate::history::{Calendar, Reach};
 use crate::units::{Quantile, Replicas, Span, Step, Threshold, Time};
 
-/// How one workload is to be scaled.
+/// How to scale one workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Name of the HPA metric, `[a-z0-9-]{1,63}`.
     pub metric_name: String,
-    /// What its load is measured by; empty for a workload that follows its schedule alone. The largest need wins.
+    /// The signals that measure its load; empty for a workload that only follows its schedule. The largest need wins.
     pub signals: Vec<Signal>,
     /// Limits used in planning.
     pub limits: Limits,
-    /// Floors, ceilings and factors by the clock, those of events among them.
+    /// Floors, ceilings and factors by time, including those of events.
     pub schedule: Schedule,
-    /// What happens once and concerns this workload among others.
+    /// One-off events that affect this workload.
     pub events: Vec<Event>,
     /// Local time for seasonal patterns, with the dates that count as Sundays.
     pub calendar: Calendar,
-    /// What the forecast may do.
+    /// What the forecast is used for.
     pub mode: Mode,
     /// How much to insure against the forecast being low.
     pub insurance: Insurance,
     /// Time from a decision to a ready pod; [`Policy::lead`] is the one to plan with.
     pub lead_time: LeadTime,
-    /// When there may be no replicas at all.
+    /// When the workload may have no replicas at all.
     pub zero: ZeroRule,
-    /// Age of the last sample from which a forecast is no longer followed.
+    /// The age of the last sample from which on a forecast is no longer followed.
     pub max_stale: Span,
-    /// The HPA's tolerance to reckon with, as a share: within it the HPA ignores a change.
+    /// The HPA's tolerance as a share: the HPA ignores changes within it.
     pub tolerance: f64,
-    /// The counts that there may be.
+    /// The replica counts allowed.
     pub sizes: Sizes,
     /// Replicas kept beyond the need.
     pub spare: Spare,
-    /// How long a ready pod is not yet at full capacity.
+    /// How long a ready pod takes to reach its full capacity.
     pub warm_up: Span,
-    /// A person's word that stands above everything but `maxReplicas`.
+    /// A number of replicas set by a person; only `maxReplicas` limits it.
     pub r#override: Option<Override>,
-    /// What is scaled.
+    /// The object that is scaled.
     pub target: Target,
-    /// What is learned of the load that one replica carries; `None` where nothing is.
+    /// How to learn the load that one replica carries; `None` if it is not learned.
     pub capacity: Option<Learning>,
     /// Further queries about the workload as a whole.
     pub queries: WorkloadQueries,
-    /// Spans `(from, to]` that are not learned from.
+    /// Time spans `(from, to]` that are excluded from learning.
     pub masked: Vec<(Time, Time)>,
 }
 
-/// One measure of load and how it becomes replicas.
+/// One measure of load, and how it is converted to replicas.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
     /// Where its queries are sent.
     pub source: SourceRef,
-    /// PromQL that yields one series.
+    /// PromQL that returns one series.
     pub query: String,
     /// Load per replica.
     pub threshold: Threshold,
-    /// Wakes from zero strictly above this.
+    /// The workload wakes from zero strictly above this load.
     pub activation: f64,
-    /// How load becomes replicas.
+    /// How load is converted to replicas.
     pub kind: SignalKind,
-    /// History to learn from.
+    /// The length of history to learn from.
     pub window: Span,
-    /// Grid of the history.
+    /// The step of the history grid.
     pub step: Step,
-    /// Grid of the instant values.
+    /// The step of the grid for current values.
     pub poll_step: Step,
     /// Age at which a sample counts.
     pub settle: Span,
-    /// Whether it is forecast. What is only a symptom of the present (CPU, memory, latency) follows the replicas as
-    /// much as the load: insuring its forecast would ask for replicas, and those for more.
+    /// Whether it is forecast. A symptom of the present (CPU, memory, latency) depends on the replicas as much as on
+    /// the load: insuring its forecast would add replicas, which would change the forecast again.
     pub is_forecast: bool,
     /// How far back the query looks.
     pub look_back: Span,
-    /// What tells whether the counters under the query were there.
+    /// Queries that show whether the counters under the query existed.
     pub counters: Vec<String>,
 }
 
@@ -113,16 +113,16 @@ pub struct Signal {
 pub enum SourceRef {
     /// A data source of the server configuration.
     Named(String),
-    /// A Prometheus URL; served only where the server's allow-list admits it.
+    /// A Prometheus URL; used only if the server's allow-list permits it.
     Address(String),
 }
 
-/// How load becomes replicas.
+/// How load is converted to replicas.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SignalKind {
     /// Load ÷ threshold.
     Rate,
-    /// Depth ÷ threshold, or the deadline where one is given.
+    /// Depth ÷ threshold, or the deadline if one is given.
     Queue(Option<Drain>),
 }
 
@@ -131,9 +131,9 @@ pub enum SignalKind {
 pub struct Drain {
     /// PromQL: arrivals per second.
     pub arrivals: String,
-    /// How far back that looks.
+    /// How far back the arrivals query looks.
     pub look_back: Span,
-    /// What tells whether the counters under it were there.
+    /// Queries that show whether the counters under it existed.
     pub counters: Vec<String>,
     /// Work one replica does per second.
     pub service: ServiceRate,
@@ -146,11 +146,11 @@ pub struct Drain {
 pub enum ServiceRate {
     /// Per second, as given.
     Given(f64),
-    /// PromQL: completions per second of all replicas together; divided by the replicas that ran.
+    /// PromQL: completions per second of all replicas together; divided by the replicas that were running.
     Measured(String),
 }
 
-/// Bounds on replicas that always hold.
+/// Bounds on replicas that always apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// 0 permits zero.
@@ -159,14 +159,14 @@ pub struct Limits {
     pub max: Replicas,
 }
 
-/// What the forecast may do.
+/// What the forecast is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It counts.
+    /// It counts towards the answer.
     Predictive,
-    /// It is decided and published, and the answer is the reactive one.
+    /// It is computed and published, but the answer is the reactive one.
     Shadow,
-    /// It is not asked.
+    /// It is not used.
     Reactive,
 }
 
@@ -175,7 +175,7 @@ pub enum Mode {
 pub enum Insurance {
     /// This quantile of the peak of the lead window.
     Quantile(Quantile),
-    /// The quantile that keeps the share of time short of replicas at this, found by replaying the history.
+    /// The share of time that may be short of replicas; the insurance is found by replaying the history.
     Target(f64),
 }
 
@@ -184,73 +184,73 @@ pub enum Insurance {
 pub enum LeadTime {
     /// As given.
     Given(Span),
-    /// The 90th percentile of what was observed.
+    /// The 90th percentile of the observed times.
     Auto,
 }
 
-/// When there may be no replicas at all.
+/// When the workload may have no replicas at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ZeroRule {
-    /// How long there must have been no load.
+    /// How long there must be no load first.
     pub after: Span,
-    /// How long before expected load to wake; the lead time where not given.
+    /// How long before expected load to wake; the lead time if not given.
     pub wake_ahead: Option<Span>,
     /// How long a commanded zero waits for work in flight.
     pub drain_grace: Span,
 }
 
-/// How the load that one replica carries is learned, and what becomes of it.
+/// How the load that one replica carries is learned, and how it is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learning {
-    /// What becomes of it.
+    /// How it is used.
     pub mode: CapacityMode,
     /// How much of its CPU request a replica may use, 0 to 1.
     pub utilization: f64,
     /// PromQL of the CPU cores that all replicas use, in place of cAdvisor's.
     pub cpu: Option<String>,
-    /// PromQL of the latency that the objective speaks of, in seconds.
+    /// PromQL of the latency to which the objective applies, in seconds.
     pub latency: Option<String>,
-    /// Latency that users still accept, in seconds; twice that of quiet times where there is none.
+    /// The highest acceptable latency in seconds; if not given, twice the latency of quiet times.
     pub objective: Option<f64>,
 }
 
-/// What becomes of the load that one replica was seen to carry.
+/// How the learned load per replica is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapacityMode {
-    /// It is published.
+    /// It is only published.
     Advise,
-    /// It counts in place of the first signal's threshold, within half and twice that.
+    /// It replaces the first signal's threshold, limited to between half and twice that threshold.
     Auto,
 }
 
 /// PromQL about the workload as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkloadQueries {
-    /// Replicas that run.
+    /// The running replicas.
     pub replicas: Option<String>,
-    /// Share of requests that fail, 0 to 1: the sign of an outage.
+    /// Share of failing requests, 0 to 1: the sign of an outage.
     pub errors: Option<String>,
-    /// Demand turned away, in the unit of the load.
+    /// Rejected load, in the unit of the load.
     pub rejected: Option<String>,
-    /// Work being done now.
+    /// Work in progress now.
     pub in_flight: Option<String>,
 }
 
 // === impl Policy ===
 
 impl Policy {
-    /// Whether the schedule alone decides.
+    /// Whether only the schedule decides.
     pub fn is_schedule_only(&self) -> bool {
         self.signals.is_empty()
     }
 
-    /// Whether anything looks at the forecast of that signal: of a symptom of the present nothing does, unless errors are
-    /// asked for, since they may hide its load.
+    /// Whether the forecast of that signal is used. For a symptom of the present it is not, unless an error query is
+    /// given, since errors may hide its load.
     pub fn learns(&self, signal: usize) -> bool {
         self.signals.get(signal).is_some_and(|signal| signal.is_forecast || self.queries.errors.is_some())
     }
 
-    /// From a decision to a pod that carries its whole load, before any pod was observed.
+    /// The time from a decision to a pod at full capacity, before any pod start was observed.
     pub fn lead(&self) -> Span {
         self.warm_up
             + match self.lead_time {
@@ -259,7 +259,7 @@ impl Policy {
             }
     }
 
-    /// The word of a person that holds at an instant.
+    /// The override that applies at an instant.
     pub fn override_at(&self, at: Time) -> Option<&Override> {
         self.r#override.as_ref().filter(|word| word.holds_at(at))
     }
@@ -268,7 +268,8 @@ impl Policy {
 // === impl Learning ===
 
 impl Learning {
-    /// How full a replica may be where nobody says: what is left carries a failing neighbour's load and the next minutes.
+    /// The default CPU utilization of a replica: the rest is room for a failing neighbour's load and for the next
+    /// minutes.
     pub const UTILIZATION: f64 = 0.7;
 }
 
@@ -287,7 +288,7 @@ impl CapacityMode {
 // === impl Signal ===
 
 impl Signal {
-    /// The deadline that sizes it; `None` for whatever is sized by its load alone.
+    /// The deadline that sizes it; `None` if its load alone does.
     pub fn drain(&self) -> Option<&Drain> {
         match &self.kind {
             SignalKind::Queue(drain) => drain.as_ref(),
@@ -300,12 +301,12 @@ impl Signal {
         Reach::new(self.look_back, self.step)
     }
 
-    /// The same of what its forecast is made of: the arrivals where a deadline sizes it, its load otherwise.
+    /// The same for the query that is forecast: the arrivals if a deadline sizes the signal, otherwise its load.
     pub fn learned_reach(&self) -> Reach {
         Reach::new(self.drain().map_or(self.look_back, |drain| drain.look_back), self.step)
     }
 
-    /// Every query that it takes: its own, those of its deadline, and those about their counters.
+    /// Every query it needs: its own, those of its deadline, and those about their counters.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
         let drain = self.drain();
         let arrivals = drain.map(|drain| drain.arrivals.as_str());
@@ -319,7 +320,7 @@ impl Signal {
 // === impl Drain ===
 
 impl Drain {
-    /// What is asked to measure the work of a replica, where it is not given.
+    /// The query that measures the work of a replica, if the rate is not given.
     pub fn completions(&self) -> Option<&str> {
         match &self.service {
             ServiceRate::Measured(query) => Some(query),
@@ -331,12 +332,12 @@ impl Drain {
 // === impl Insurance ===
 
 impl Insurance {
-    /// What is insured where nothing is said: `objective: balanced`, the 0.95 quantile.
+    /// The default insurance: `objective: balanced`, the 0.95 quantile.
     pub fn balanced() -> Self {
         Insurance::Quantile(Quantile::BALANCED)
     }
 
-    /// The quantile to start from; a target's own is found by replay and until then is the balanced one.
+    /// The quantile to start from. For a target it is the balanced one, since its insurance is found by replay later.
     pub fn quantile(self) -> Quantile {
         match self {
             Insurance::Quantile(q) => q,
@@ -348,6 +349,6 @@ impl Insurance {
 // === impl LeadTime ===
 
 impl LeadTime {
-    /// What is assumed where nothing is given or learned yet: an image on the node and a readiness probe.
+    /// The default before anything is given or learned: the image is on the node, and there is a readiness probe.
     pub const DEFAULT: Span = Span::minutes(2);
 }

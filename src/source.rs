@@ -1,4 +1,7 @@
-//! Where history comes from: a Prometheus server, trace files, generated workloads.
+//! Where history comes from: a Prometheus server, trace files, or generated loads.
+//!
+//! This module also reads everything else that enters the server from outside: configuration, secrets, named
+//! policies. It never follows a redirect, shows a secret, or reads an answer of unbounded size.
 
 mod address;
 mod backend;

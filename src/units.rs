@@ -1,4 +1,4 @@
-//! The quantities everything else is written in: instants, spans, steps, quantiles, replicas.
+//! The basic quantities: instants, spans, steps, quantiles, replicas.
 //!
 //! Each type has one checked constructor, so that a value that exists is a value that is right; code behind it
 //! does not check again. Beside them stand what is chance and must be the same everywhere: a seeded stream, a hash,
@@ -22,23 +22,23 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// The value at a share (0 to 1) of the values in ascending order, the nearest one; `None` where there is none.
+/// The value at a share (0 to 1) of the values in ascending order, at the nearest index; `None` if there are none.
 pub fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
     values.get(rank).copied()
 }
 
-/// A text or number that is no such quantity.
+/// A text or number that is not a valid quantity.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum UnitError {
-    /// The text is no duration in the form Prometheus and Kubernetes write.
+    /// The text is not a duration as Prometheus and Kubernetes write it.
     #[error("found '{0}', expected a duration such as 30s, 5m, 1h30m or 28d")]
     Span(String),
-    /// The text is no instant.
+    /// The text is not an instant.
     #[error("found '{0}', expected an instant such as 2026-12-01T18:00:00Z")]
     Time(String),
-    /// The number lies outside what the quantity allows.
+    /// The number is outside the allowed range.
     #[error("found {found}, expected {expected}")]
     Range {
         /// What was given.

@@ -1,4 +1,6 @@
-//! The read-only JSON API of a running server, asked by commands that end after an answer.
+//! A client for the read-only JSON API of a running server, for commands that end after one answer.
+//!
+//! It only reads, and never changes anything on the server.
 
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use serde_json::Value;
 use crate::source::base_url;
 use crate::units::Time;
 
-/// A server that takes longer is not well; its answers lie ready.
+/// Answers are ready in memory, so a server that takes longer is not healthy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server's address, and a client for it.
@@ -18,7 +20,7 @@ pub(super) struct Api {
     client: Client,
 }
 
-/// A workload as people write it.
+/// A workload as given on the command line.
 pub(super) struct WorkloadRef {
     pub namespace: String,
     pub name: String,
@@ -29,7 +31,7 @@ pub(super) struct WorkloadRef {
 
 impl Api {
     pub(super) fn new(server: &str) -> anyhow::Result<Self> {
-        // Installed already is as good; the client needs one also where it speaks plain HTTP.
+        // A provider that is already installed is fine; the client needs one even for plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let base = base_url(server).map_err(|e| {
             anyhow::anyhow!("--server: {e}; write http://HOST:PORT, such as http://forescale:8080")
@@ -42,13 +44,13 @@ impl Api {
         self.get(&["workloads"], &[]).await
     }
 
-    /// `decision`, `history` or `forecast` of one.
+    /// `decision`, `history` or `forecast` of one workload.
     pub(super) async fn of(&self, place: &WorkloadRef, what: &str) -> anyhow::Result<(StatusCode, Value)> {
         let asked = [("metric", place.metric.as_deref())];
         self.get(&["workloads", &place.namespace, &place.name, what], &asked).await
     }
 
-    /// The decision of one, the newest or that of an instant.
+    /// The newest decision of a workload, or the one at a given instant.
     pub(super) async fn decision(
         &self,
         place: &WorkloadRef,
@@ -59,16 +61,16 @@ impl Api {
         self.get(&["workloads", &place.namespace, &place.name, "decision"], &asked).await
     }
 
-    /// How it answers whether it is ready, within this time.
+    /// The status of its readiness endpoint, within this time.
     pub(super) async fn ready(&self, within: Duration) -> reqwest::Result<StatusCode> {
         let url = self.at(&["readyz"]);
         Ok(self.client.get(url).timeout(within).send().await?.status())
     }
 
-    /// The address of a path below the server's.
+    /// The URL of a path below the server's address.
     fn at(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
-        // An http URL has a path.
+        // An http URL always has a path.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -99,7 +101,7 @@ impl Api {
 // === impl WorkloadRef ===
 
 impl WorkloadRef {
-    /// Reads NAMESPACE/NAME.
+    /// Parses NAMESPACE/NAME.
     pub(super) fn parse(workload: &str, metric: Option<&str>) -> anyhow::Result<Self> {
         let (namespace, name) =
             workload.split_once('/').context("found no '/', expected the workload as NAMESPACE/NAME")?;

@@ -1,8 +1,8 @@
 //! `forescale assess`: which workloads of a fleet profit, by how much, and what to commit; from Prometheus alone.
 //!
-//! Nothing is installed and nothing is changed: the workloads come from manifests, or from kube-state-metrics and KEDA's
-//! metrics, their loads and replicas from the history that is there, and the strategies are compared in the twin. One
-//! workload's fault is its own row.
+//! It installs and changes nothing. The workloads come from manifests, or from kube-state-metrics and KEDA's metrics;
+//! their loads and replicas come from the existing history; and the strategies are compared in the twin. A fault of
+//! one workload appears only in its row.
 
 mod capacity;
 pub(super) mod demo;
@@ -126,7 +126,7 @@ enum Part {
     },
 }
 
-/// What all workloads are judged by.
+/// The settings for the assessment of all workloads.
 struct Settings {
     pub lead: Span,
     pub timezone: chrono_tz::Tz,
@@ -143,7 +143,7 @@ pub(super) fn run(args: &AssessArgs) -> anyhow::Result<Outcome> {
     let gates = args.gates.iter().map(|text| Gate::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
     let chosen =
         Chosen { namespace: args.namespace.clone(), labels: args.selector.clone().unwrap_or_default() };
-    // What needs no server is read first, so that its faults are told at once.
+    // Read first what needs no server, so that its faults are reported at once.
     let given = args.manifests.first().map(|_| inventory::read(&args.manifests, &chosen)).transpose()?;
     let source = source_of(args)?;
     let folder = args.out.as_deref().map(Folder::new);
@@ -161,14 +161,14 @@ pub(super) fn run(args: &AssessArgs) -> anyhow::Result<Outcome> {
     for gate in gates.iter().filter(|gate| !gate.holds(&all)) {
         writeln!(std::io::stderr(), "assertion failed: {}", gate.text)?;
     }
-    // One part of a fleet may hold nobody who can be judged; what is joined from all of them may not.
+    // A single shard may have no workload to judge; the merged fleet must have one.
     if args.shard == Shard::WHOLE {
         some_are_judged(&all)?;
     }
     Ok(if failed > 0 { Outcome::Failed } else { Outcome::Fine })
 }
 
-/// An error where nobody could be judged.
+/// An error if no workload could be judged.
 fn some_are_judged(all: &[Kept]) -> anyhow::Result<()> {
     if !all.is_empty() && all.iter().all(|kept| kept.verdict() == Verdict::CannotTell) {
         let why = all.first().map_or("", |kept| kept.row.reason.as_str());
@@ -194,7 +194,7 @@ fn this_run(args: &AssessArgs) -> Run {
     }
 }
 
-/// Finds the workloads, where no manifest gave them, and judges those of this part.
+/// Finds the workloads, unless manifests gave them, and judges those of this shard.
 fn assessed(
     args: &AssessArgs,
     source: Arc<Prometheus>,
@@ -247,8 +247,8 @@ fn source_of(args: &AssessArgs) -> anyhow::Result<Arc<Prometheus>> {
     Ok(Arc::new(Prometheus::new("default", config, &limits)))
 }
 
-/// The report of all that the folder keeps by now, of this part and of others that share it: whoever ends last writes the
-/// whole. What is kept meanwhile is read again.
+/// The report of all results in the folder so far, of this shard and of others that share it: the last one to end
+/// writes the complete report. Results stored in the meantime are read again.
 fn finish_together(folder: &Folder, until: &str, format: Format) -> anyhow::Result<()> {
     let mut all = folder.all()?;
     report::sort(&mut all);

@@ -1,8 +1,8 @@
-//! `forescale backtest`: what would have happened, strategies side by side over real history.
+//! `forescale backtest`: what would have happened, with several strategies over the same real history.
 //!
-//! Every strategy meets the same twin of KEDA, the HPA and the pods; the predictive one is the server's own
-//! `prepare` and `decide`. Results are written as they are finished, so an interrupted run keeps what is done.
-//! A strategy never sees a sample before it could have been collected.
+//! Every strategy runs against the same twin of KEDA, the HPA and the pods; the predictive one is the server's own
+//! `prepare` and `decide`. Results are written as soon as they are finished, so an interrupted run keeps what is
+//! done. A strategy never sees a sample before it could have been collected.
 
 pub(super) mod contest;
 mod doubts;

@@ -1,7 +1,7 @@
-//! `forescale capacity`: what one replica carries, with its uncertainty, or why that cannot be told.
+//! `forescale capacity`: the load that one replica carries, with its uncertainty, or why it cannot be determined.
 //!
-//! From a table of observations or from a live Prometheus. It judges and prints; nothing is applied. That it cannot be
-//! told is an answer: the exit code tells bad input only.
+//! It reads a table of observations or a live Prometheus. It judges and prints, and never applies anything. That the
+//! capacity cannot be determined is a valid answer: only bad input gives an error exit code.
 
 mod asked;
 mod live;
@@ -68,14 +68,14 @@ pub(super) struct CapacityArgs {
     format: Format,
 }
 
-/// What was observed, and what of it is missing.
+/// The observations, and what is missing from them.
 struct Seen {
     evidence: Evidence,
-    /// CPU that one replica requests, where it could be read.
+    /// CPU that one replica requests, if it could be read.
     request: Option<f64>,
     /// Which latency was read.
     latency: Option<Quantity>,
-    /// What is not there, and who has it.
+    /// What is missing, and which exporter has it.
     missing: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn run(args: &CapacityArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// A threshold from the live history of a Deployment, and the words for it; `None` where that cannot be told.
+/// A threshold from the live history of a Deployment, and a description of it; `None` if it cannot be determined.
 pub(super) fn learned(
     url: &str,
     query: &str,
@@ -139,7 +139,7 @@ pub(super) fn learned(
     Some((threshold, format!("{} {}", words::sentence(&findings), words::why(&question, &findings))))
 }
 
-/// The document for programs. Numbers that are not known are null.
+/// The JSON document. Unknown numbers are null.
 fn document(seen: &Seen, question: &Question, findings: &Findings) -> Value {
     let known = findings.verdict.known();
     let whys = match &findings.verdict {

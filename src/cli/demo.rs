@@ -1,8 +1,8 @@
 //! `forescale demo`: the whole loop on a built-in workload, with nothing to install.
 //!
 //! The real server runs on loopback over weeks of generated history. The twin of KEDA and the HPA calls it over the
-//! socket, exactly when the real ones would, while a stepped clock makes a day pass in half a minute. Beside it
-//! the same load is served by a purely reactive trigger. Nothing is shown that was not answered or simulated here.
+//! socket exactly when the real ones would, while a stepped clock makes a day pass in half a minute. For comparison,
+//! a purely reactive trigger serves the same load. Everything shown was answered by the server or simulated.
 
 mod client;
 mod cluster;
@@ -53,26 +53,26 @@ pub struct DemoArgs {
     format: super::Format,
 }
 
-/// Seconds of the workload for each second shown: half a minute is a day.
+/// Simulated seconds per real second: half a minute is a day.
 const SPEED: i64 = 2_880;
-/// At most so long a demo makes sense; a week of the workload in three and a half minutes.
+/// The longest useful demo; it shows a week of the workload in three and a half minutes.
 const LONGEST: Span = Span::minutes(10);
-/// History before the day shown.
+/// The history before the day shown.
 const HISTORY: Span = Span::days(28);
-/// Load of the daily peak, and what one replica carries: about twenty replicas at noon.
+/// The load of the daily peak, and the load that one replica carries: about twenty replicas at noon.
 const PEAK: f64 = 1_000.0;
 const PER_REPLICA: f64 = 50.0;
-/// Where the shown part begins: a Tuesday, two hours before the morning's rise.
+/// Where the part shown starts: a Tuesday, two hours before the morning's rise.
 const BEGIN: Time = Time::from_epoch(1_773_124_200);
 
-/// What to do next: who would profit, what the forecast would have been worth, how it is set up.
+/// What to do next: who would profit, what the forecast would have saved, how to set it up.
 const NEXT: [&str; 3] = [
     "forescale assess --prometheus http://PROMETHEUS:9090",
     "forescale backtest --prometheus http://PROMETHEUS:9090 --query 'sum(rate(http_requests_total[2m]))' --threshold 50",
     "forescale init --prometheus http://PROMETHEUS:9090 --query 'sum(rate(http_requests_total[2m]))'",
 ];
 
-/// What the demo ends with.
+/// The final state of the demo.
 struct Shown {
     predictive: Run,
     reactive: Run,
@@ -110,7 +110,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
     let mut target = Target::new(Threshold::new(PER_REPLICA)?);
     target.from = Some(BEGIN);
     target.until = Some(BEGIN + length);
-    // The server reads what a scraper would have had by then, as the reactive trigger of the twin does.
+    // The server reads what a scraper would have had by then, as does the twin's reactive trigger.
     let delayed = Series::from_values(series.start() + target.metric_delay, series.step(), series.values());
     let cluster = Cluster::new(Recorded::new("demo", delayed));
     let clock = Arc::new(SteppedClock::new(BEGIN - target.warm_up));
@@ -141,7 +141,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
     )?;
     let mut caller = Caller::connect(address, clock, registry, cluster, screen, pace, &reactive).await?;
     let (load, target) = (Arc::new(load), Arc::new(target));
-    // The twin is synchronous, as it must be to be repeatable; its calls wait for the socket on a thread of their own.
+    // The twin is synchronous, to be reproducible; its calls wait for the socket on a separate thread.
     let (predictive, rows) = tokio::task::spawn_blocking(move || {
         let run = simulate(&load, &target, &mut caller);
         (run, caller.into_rows())

@@ -1,7 +1,7 @@
 //! One workload as a file describes it: a ScaledObject with its trigger, or a policy.
 //!
-//! Every command that takes such a file takes either, read by the readers of `lint` and of the server, so that a fault
-//! is told in the same words. Nothing here judges, and nothing is asked of a cluster.
+//! Every command that takes such a file accepts both, parsed by the readers of `lint` and of the server, so that
+//! faults have the same words. Nothing here judges, and nothing asks a cluster.
 
 mod behavior;
 
@@ -17,13 +17,13 @@ use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, scaled_objects};
 use crate::source::yaml::documents;
 
-/// What a file says of one workload.
+/// The description of one workload in a file.
 pub(super) struct Described {
-    /// What it is called: `NAMESPACE/NAME`, or the name of the policy's file.
+    /// Its title: `NAMESPACE/NAME`, or the name of the policy's file.
     pub title: String,
-    /// A trigger's metadata; for a policy, its name alone, under which it stands in the catalogue.
+    /// A trigger's metadata; for a policy, only the name under which it is in the catalogue.
     pub metadata: HashMap<String, String>,
-    /// `behavior` of the HPA that a ScaledObject asks for, where it has one.
+    /// The HPA `behavior` of a ScaledObject, if it has one.
     pub behavior: Option<Behavior>,
 }
 
@@ -50,7 +50,7 @@ fn of(path: &Path, text: &str, name: Option<&str>, catalogue: &mut Catalogue) ->
     Ok(Described { title, metadata, behavior: None })
 }
 
-/// The trigger that asks Forescale, of the one ScaledObject that has one.
+/// The trigger that uses Forescale, of the only ScaledObject that has one.
 fn trigger(objects: &[ScaledObject<'_>], name: Option<&str>) -> anyhow::Result<Described> {
     let fits = |object: &ScaledObject<'_>| name.is_none_or(|wanted| wanted == object.name);
     let mut found = objects

@@ -1,9 +1,9 @@
-//! `forescale explain`: why a workload is, was or will be at so many replicas.
+//! `forescale explain`: why a workload is, was or will be at a number of replicas.
 //!
-//! Live, the newest decision of a running server is shown, or with `--at` that of another instant, made again by the
-//! server from what it has read. Replayed, the decision of any instant is made again from a
-//! trace or from Prometheus by the code that serves, knowing only what was known then; beyond the last sample the
-//! forecast is followed as while a source fails, and the output says so.
+//! Live, it shows the newest decision of a running server; with `--at`, the decision for another instant, which the
+//! server recomputes from what it has read. In a replay, the decision for any instant is recomputed from a trace or
+//! from Prometheus by the server's own code, with only what was known then. Beyond the last sample the forecast is
+//! followed as while a source fails, and the output says so.
 
 mod live;
 #[cfg(test)]
@@ -64,7 +64,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
     Ok(if told.is_decision { Outcome::Fine } else { Outcome::Failed })
 }
 
-/// What is printed, and whether there was a decision.
+/// The text to print, and whether there was a decision.
 struct Output {
     text: String,
     is_decision: bool,

@@ -1,4 +1,4 @@
-//! Files as all commands read them, so that each says in the same words what it cannot read.
+//! Reads files for all commands, so that each reports read errors in the same words.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(super) fn text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// A server's configuration, filled in from the environment of this process.
+/// A server's configuration, with variables from this process's environment.
 pub(super) fn config(path: &Path) -> anyhow::Result<ServerConfig> {
     let env = std::env::vars().collect();
     ServerConfig::parse(&text(path)?, &env).with_context(|| path.display().to_string())

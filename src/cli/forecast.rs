@@ -1,8 +1,8 @@
-//! `forescale forecast`: quantile forecasts over a trace or a live server, as the running product would have made them.
+//! `forescale forecast`: quantile forecasts over a trace or a live server, as the running product would have made
+//! them.
 //!
-//! At each origin only samples at or before it are seen, and only those of the history asked for. The fit
-//! belongs to the last point of the 6-hour grid before the origin and is folded forward to it, as in the
-//! server.
+//! At each origin only samples at or before it are seen, and only those within the requested history. The fit belongs
+//! to the last point of the 6-hour grid before the origin and is then updated up to the origin, as in the server.
 
 mod origins;
 mod print;
@@ -128,7 +128,7 @@ pub(super) fn run(args: &ForecastArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// The dates of the calendar that lie where the series does, and a year around.
+/// The calendar's dates within the range of the series, and a year around it.
 fn sundays(args: &ForecastArgs, series: &Series) -> anyhow::Result<BTreeSet<NaiveDate>> {
     let Some(path) = &args.calendar else { return Ok(BTreeSet::new()) };
     let text = files::text(path)?;
@@ -138,7 +138,7 @@ fn sundays(args: &ForecastArgs, series: &Series) -> anyhow::Result<BTreeSet<Naiv
     ical::days(&text, args.timezone, &within).map_err(Faults).with_context(|| path.display().to_string())
 }
 
-/// The horizons asked for, or the usual ones that fit the step.
+/// The horizons asked for, or those of the usual ones that fit the step.
 fn horizons(args: &ForecastArgs, step: i64) -> Vec<Span> {
     if !args.horizons.is_empty() {
         return args.horizons.clone();
@@ -208,7 +208,7 @@ mod tests {
         args: ForecastArgs,
     }
 
-    /// Runs over a generated trace; gives what was written.
+    /// Runs over a generated trace; returns the output.
     fn run_with(extra: &[&str]) -> anyhow::Result<String> {
         let dir = tempfile::tempdir()?;
         let (trace, out) = (dir.path().join("t.csv"), dir.path().join("o.csv"));

@@ -1,6 +1,7 @@
-//! `forescale health`: whether a running server is ready, for `helm test`, scripts and an image without a shell.
+//! `forescale health`: whether a running server is ready, for `helm test`, scripts and images without a shell.
 //!
-//! It asks `/readyz` until the answer is yes or the time is over. It never asks about a workload; `doctor` does.
+//! It polls `/readyz` until the server is ready or the time is up. It never asks about a workload; `doctor` does
+//! that.
 
 use std::io::Write;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) struct HealthArgs {
 
 /// A ready server answers at once; one that takes longer is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two questions: short beside the start of a server, long beside an answer.
+/// The pause between two requests: short compared with a server start, long compared with an answer.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Runs the command.
@@ -45,7 +46,7 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Asks until the server is ready, or tells why it was not when last asked.
+/// Polls until the server is ready, or returns why it was not at the last attempt.
 async fn ready(api: &Api, within: Duration) -> Result<(), String> {
     let end = Instant::now() + within;
     loop {

@@ -1,7 +1,8 @@
-//! `forescale init`: a ScaledObject proposed from the history of a query.
+//! `forescale init`: proposes a ScaledObject from the history of a query.
 //!
-//! What the load does by the clock, what a replica may carry, how much to insure and what that would have saved, told
-//! with the numbers they rest on; then the whole manifest, which passes `forescale lint`. Nothing is applied.
+//! It reports the load's pattern over time, what a replica may carry, how much to insure and what that would have
+//! saved, each with the numbers behind it; then the whole manifest, which passes `forescale lint`. Nothing is
+//! applied.
 
 pub(super) mod manifest;
 pub(super) mod survey;
@@ -86,7 +87,7 @@ pub(super) struct InitArgs {
     format: Format,
 }
 
-/// What one replica may carry, and where that comes from.
+/// The load that one replica may carry, and where that number comes from.
 struct Carried {
     threshold: Threshold,
     because: String,
@@ -204,7 +205,7 @@ fn history(args: &InitArgs) -> anyhow::Result<Series> {
 }
 
 fn carried(args: &InitArgs, series: &Series, actual: Option<&Series>) -> anyhow::Result<Carried> {
-    /// A replica that carried more than this share of the time did so for a while.
+    /// The percentile of the load per replica that counts: replicas carried more only for a tenth of the time.
     const OFTEN: f64 = 0.9;
     if let Some(level) = args.threshold {
         return Ok(Carried { threshold: level.threshold(series)?, because: "as given".to_owned() });

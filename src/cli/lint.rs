@@ -1,5 +1,5 @@
-//! `forescale lint`: files checked before they are applied. Reads the files, and asks a Prometheus where one is named;
-//! the rules are the library's.
+//! `forescale lint`: checks files before they are applied. It reads the files, and asks a Prometheus if one is given;
+//! the rules themselves are in `crate::lint`.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -78,19 +78,19 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
     if !report.unreadable.is_empty() {
         anyhow::bail!("{} of {} files cannot be read as YAML", report.unreadable.len(), inputs.len());
     }
-    // Silence about files that were not meant for us would read as praise.
+    // Without this error, no findings in files of another kind would look like a pass.
     if report.judged == 0 {
         anyhow::bail!("nothing to judge: expected whole ScaledObjects, policies or a server's configuration");
     }
     Ok(if report.has_errors() { Outcome::Failed } else { Outcome::Fine })
 }
 
-/// Asks a Prometheus what files cannot tell. What it does not tell is not judged.
+/// Asks a Prometheus what files cannot show. What it does not report is not judged.
 fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow::Result<()> {
     let source = live::open(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // That it answers at all, before its silence is taken for an answer.
+        // Check that it answers at all, before an empty answer is taken as meaningful.
         source.instant("vector(1)", settings.now).await.context("--prometheus")?;
         let Some(server) = source.discovery() else { return Ok(()) };
         if settings.retention.is_none() {

@@ -1,6 +1,6 @@
-//! The Prometheus that `--prometheus` names, asked live by commands that end after one answer.
+//! Queries the Prometheus given by `--prometheus`, for commands that end after one answer.
 //!
-//! A query without a single sample is an error that says which series there are instead.
+//! A query without a single sample is an error that names the series that exist instead.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::source::config::{DataSourceConfig, Limits};
 use crate::source::{self, Backend, Doubt, RangeQuery, base_url, doubts};
 use crate::units::{Span, Step, Time};
 
-/// The series of a query from its first sample on; the range is read in as many pieces as the server allows.
+/// The series of a query from its first sample on; the range is split into as many pieces as the server requires.
 pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
     let source = open(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -27,10 +27,10 @@ pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> 
     })
 }
 
-/// The same of a load that has to be there.
+/// The same for a load that must exist.
 ///
 /// # Errors
-/// Where it cannot be read, or has no sample: then with the series that are there in its place.
+/// If it cannot be read, or has no sample; the error then names the series that exist instead.
 pub(super) fn read_load(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
     let series = read(url, query, step, from, to)?;
     if series.last().is_some() {
@@ -43,19 +43,19 @@ pub(super) fn read_load(url: &str, query: &str, step: Step, from: Time, to: Time
     }
 }
 
-/// What a server tells of itself and of the metrics of a query.
+/// What a server reports about itself and about the metrics of a query.
 #[derive(Debug, Default)]
 pub(super) struct About {
-    /// How long it keeps samples, where it tells.
+    /// How long it keeps samples, if it reports this.
     pub retention: Option<Span>,
-    /// What is odd about the query.
+    /// What is suspicious about the query.
     pub doubts: Vec<Doubt>,
 }
 
-/// Series without a sample for so long are gone.
+/// Series without a sample for this long are gone.
 pub(super) const LATELY: Span = Span::DAY;
 
-/// Asks a server about a query; what it does not tell is left out.
+/// Asks a server about a query; what it does not report is left out.
 pub(super) fn about(url: &str, query: &str) -> About {
     let asked = async |source: &dyn Backend| {
         let retention = match source.discovery() {

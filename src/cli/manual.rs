@@ -1,12 +1,12 @@
-//! Every command with its options as one page of Markdown, from the definitions that parse them.
+//! Generates one Markdown page of every command with its options, from the definitions that parse them.
 //!
-//! The book's page is this text, held equal by a test. Nothing here is written by hand but the frame.
+//! The page in the book is this text, and a test keeps them equal. Only the frame is written by hand.
 
 use std::fmt::Write;
 
 use clap::{Arg, Command};
 
-/// The page: what a command is for, how it is called, and a table of its options.
+/// The page: the purpose of a command, its usage, and a table of its options.
 pub(super) fn commands(mut root: Command) -> String {
     root.build();
     let mut out = String::from(
@@ -25,7 +25,7 @@ fn section(out: &mut String, command: &Command, level: &str) {
     let usage: Vec<_> = usage.trim_start_matches("Usage:").lines().map(str::trim).collect();
     let usage = usage.join("\n    ");
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    // A String takes whatever is written to it.
+    // Writing to a String cannot fail.
     let _ = write!(out, "\n{level} `{name}`\n\n{}.\n\n    {usage}\n", about.trim().trim_end_matches('.'));
     let mut arguments = command.get_arguments().filter(|arg| is_told(arg)).peekable();
     if arguments.peek().is_some() {
@@ -39,7 +39,7 @@ fn section(out: &mut String, command: &Command, level: &str) {
     }
 }
 
-/// What every command has alike is left out.
+/// Whether the argument is described; those that every command has are left out.
 fn is_told(argument: &Arg) -> bool {
     !argument.is_hide_set() && !["help", "version"].contains(&argument.get_id().as_str())
 }
@@ -77,7 +77,7 @@ fn meaning(argument: &Arg) -> String {
     text
 }
 
-/// A bar would end the cell.
+/// Escapes bars, which would end the table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

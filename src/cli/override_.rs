@@ -1,7 +1,7 @@
-//! `forescale override`: the patch that sets or lifts an override, printed and not applied.
+//! `forescale override`: the patch that sets or lifts an override, printed but not applied.
 //!
-//! Who may override is Kubernetes' business, so the command changes nothing: it prints a JSON Patch for `kubectl`
-//! and a snippet for Git. The patch tests what it is about to change; with a wrong index the API server refuses it.
+//! Kubernetes decides who may override, so the command changes nothing: it prints a JSON Patch for `kubectl` and a
+//! snippet for Git. The patch tests what it is about to change; with a wrong index the API server refuses it.
 
 mod limits;
 
@@ -93,13 +93,13 @@ pub(super) fn run(args: &OverrideArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// The time zone of local times: as given, else the workload's.
+/// The time zone of local times: the one given, otherwise the workload's.
 fn zone(args: &OverrideArgs, trigger: &Trigger<'_>) -> Tz {
     let of_workload = || trigger.metadata.get("timezone").and_then(|zone| zone.trim().parse().ok());
     args.timezone.or_else(of_workload).unwrap_or(Tz::UTC)
 }
 
-/// An instant, a local date and time, or the next time that the clock shows a time of day.
+/// Parses an instant, a local date and time, or a time of day, which means its next occurrence.
 fn instant(flag: &str, text: &str, zone: Tz, after: Time) -> anyhow::Result<Time> {
     next_clock_time(zone, text, after).or_else(|| instant_in(zone, text)).with_context(|| {
         format!(
@@ -125,7 +125,7 @@ fn action(args: &OverrideArgs, zone: Tz, now: Time) -> anyhow::Result<Action> {
     ensure!(until > begins, "--until {until}: the override begins at {begins}; expected an end after that");
     let replicas = Replicas::new(count).with_context(|| format!("--replicas {count}"))?;
     let word = Override { replicas, from, until, reason: args.reason.trim().to_owned() };
-    // What is printed must be what the scaler reads.
+    // What is printed must be readable by the scaler.
     let text = word.to_string();
     match Override::parse("override", &text) {
         Ok(read) if read == word => Ok(Action::Set(word)),
@@ -258,7 +258,7 @@ mod tests {
         let until = |zone: &str, more: &[&str]| set(zone, more).map(|word| word.until.to_string());
         for (zone, more, want) in [
             ("Europe/Berlin", &["--until", "23:00"][..], "2026-11-27T22:00:00Z"),
-            // It is half past nine in Berlin: nine o'clock comes tomorrow.
+            // It is half past nine in the evening in Berlin, so 21:00 means tomorrow.
             ("Europe/Berlin", &["--until", "21:00"], "2026-11-28T20:00:00Z"),
             ("America/New_York", &["--until", "2026-12-01T18:00"], "2026-12-01T23:00:00Z"),
             ("UTC", &["--until", "2026-12-01T18:00:00+01:00"], "2026-12-01T17:00:00Z"),

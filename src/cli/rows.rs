@@ -1,10 +1,10 @@
-//! The rows that `demo` and `backtest` print: one form for both.
+//! The rows that `demo` and `backtest` print, in the same form.
 
 use serde_json::{Value, json};
 
 use crate::simulate::{Scorecard, Step};
 
-/// One strategy's scorecard; `matched` is `(tau_u, rh_ratio)` at matched under-provisioning, where it was swept.
+/// One strategy's scorecard; `matched` is `(tau_u, rh_ratio)` at matched under-provisioning, if it was swept.
 pub fn scorecard_json(name: &str, score: &Scorecard, matched: Option<(f64, Option<f64>)>) -> Value {
     let mut row = json!({
         "name": name,
@@ -25,7 +25,7 @@ pub fn scorecard_json(name: &str, score: &Scorecard, matched: Option<(f64, Optio
     row
 }
 
-/// One sample of the load with what a strategy had there.
+/// One sample of the load, with a strategy's values at it.
 pub fn step_json(strategy: &str, step: &Step) -> Value {
     json!({
         "timestamp": step.timestamp.to_string(),

@@ -1,4 +1,7 @@
-//! `forescale serve`: the scaler.
+//! `forescale serve`: runs the scaler until SIGTERM or SIGINT.
+//!
+//! It reads the configuration, starts the runtimes, and reloads changed policies and calendars. It decides nothing
+//! itself.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -36,7 +39,7 @@ pub struct ServeArgs {
     shard: Option<Shard>,
 }
 
-/// How often policies are looked at for a change: a mounted ConfigMap takes about a minute to change anyway.
+/// How often policies are checked for changes: a mounted ConfigMap takes about a minute to change anyway.
 const RELOAD: Duration = Duration::from_secs(10);
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -61,11 +64,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.thread_name(name).worker_threads(count).enable_all().build()
     };
-    // Half of the cores are enough to decide on, and leave the others to answer at once.
+    // Half of the cores are enough to decide, and leave the others free to answer at once.
     let (answering, deciding) = (threads("answer", cores)?, threads("decide", cores.div_ceil(2))?);
     let path = args.config.clone();
     answering.block_on(serve_until_signal(path, config, catalogue, deciding.handle().clone()))?;
-    // What still waits for a data source is not waited for.
+    // Tasks that still wait for a data source are not waited for.
     deciding.shutdown_background();
     Ok(Outcome::Fine)
 }
@@ -81,7 +84,7 @@ async fn serve_until_signal(
     let http = TcpListener::bind(config.listen.http)
         .await
         .with_context(|| format!("http on {}", config.listen.http))?;
-    // Before a port answers: a signal that comes at once must find somebody.
+    // Install the handlers before a port answers, so that an early signal is not lost.
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(on_signal(signals, shutdown.clone()));
     let parts = Parts {
@@ -109,8 +112,8 @@ async fn on_signal((mut term, mut int): (Signal, Signal), shutdown: Cancellation
     shutdown.cancel();
 }
 
-/// Takes changed policies, calendars and events into use; a faulty change is logged and the old ones stay. Whatever else
-/// the configuration says is read at the start alone.
+/// Loads changed policies, calendars and events; a change with faults is logged and the old ones stay. The rest of
+/// the configuration is read only at the start.
 async fn reload_on_change(
     path: PathBuf,
     mut config: ServerConfig,
@@ -145,7 +148,7 @@ async fn reload_on_change(
     }
 }
 
-/// Names, sizes and times of change of everything the catalogue is read from.
+/// Names, sizes and modification times of all files from which the catalogue is read.
 fn stamp_of(path: &Path, config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Option<std::time::SystemTime>)> {
     let mut files = vec![path.to_owned()];
     files.extend(config.calendars.values().cloned());
@@ -159,7 +162,7 @@ fn stamp_of(path: &Path, config: &ServerConfig) -> BTreeSet<(PathBuf, u64, Optio
     files.into_iter().map(stamp).collect()
 }
 
-/// Reads all policies and calendars; every fault of every file at once.
+/// Reads all policies and calendars; reports every fault of every file at once.
 pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
     let mut faults = Vec::new();
     let mut catalogue = Catalogue::new(SystemClock.now());
@@ -187,7 +190,7 @@ pub fn load_catalogue(config: &ServerConfig) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-/// The YAML files below a folder, with their names as policies: `octollm/executor.yaml` is `octollm/executor`.
+/// The YAML files below a folder, with their policy names: `octollm/executor.yaml` is `octollm/executor`.
 pub(super) fn policy_files(root: &Path) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];

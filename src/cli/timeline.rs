@@ -1,7 +1,7 @@
-//! `forescale timeline`: what the coming days hold, before they come.
+//! `forescale timeline`: what will happen in the coming days.
 //!
-//! Floors, ceilings, factors, calendar days, changes of the clock and, where a history is given, the forecast band
-//! with the replicas it asks for. Read from files; nothing is asked of a cluster.
+//! It shows floors, ceilings, factors, calendar days, clock changes and, if a history is given, the forecast band
+//! with the replicas it asks for. It reads files and never asks a cluster.
 
 mod forecast;
 mod outlook;

@@ -1,6 +1,6 @@
-//! Lines, areas and axes as SVG text: a handful of shapes need no library, and stay readable in the page.
+//! Lines, areas and axes as SVG text: a few shapes need no library, and the SVG stays readable in the page.
 //!
-//! Colours come from the page's style by class, so a picture follows light and dark.
+//! The page's style sets colours by class, so a picture adapts to light and dark mode.
 
 use std::fmt::Write;
 
@@ -8,19 +8,19 @@ use super::words::{escaped, number};
 
 /// A picture with its heading.
 pub struct Figure {
-    /// Its heading, and its name for those who do not see it.
+    /// Its heading, and its name for screen readers.
     pub title: String,
-    /// What it shows, below it.
+    /// What it shows; placed below the picture.
     pub caption: String,
-    /// Class and words of each key.
+    /// Class and text of each legend entry.
     pub keys: Vec<(&'static str, String)>,
-    /// Over the whole width.
+    /// Whether it takes the whole width.
     pub is_wide: bool,
     /// The picture, from [`Plane::svg`].
     pub svg: String,
 }
 
-/// A plane with two axes, being drawn.
+/// A drawing area with two axes.
 pub struct Plane {
     width: f64,
     height: f64,
@@ -33,9 +33,9 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
-/// A picture no wider than this is seen whole on a phone.
+/// A picture up to this width fits on a phone.
 const NARROW: f64 = 500.0;
-/// Columns that answer the pointer.
+/// The number of columns that react to the pointer.
 pub const COLUMNS: usize = 96;
 
 // === impl Plane ===
@@ -55,14 +55,14 @@ impl Plane {
         (across, down)
     }
 
-    /// Lines across with their values.
+    /// Horizontal grid lines with their values.
     pub fn scale_y(&mut self, unit: &str) {
         for value in ticks(self.y) {
             let (left, y) = self.at(self.x.0, value);
             let right = self.width - RIGHT;
             let text = format!("{}{unit}", number(value));
             if self.width > NARROW {
-                // On a phone a wide picture begins at its right end: the scale must be seen there, too.
+                // On a phone a wide picture is scrolled to its right end first: the scale must be visible there, too.
                 let _ = writeln!(
                     self.body,
                     "<text class=\"right\" x=\"{right:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
@@ -79,7 +79,7 @@ impl Plane {
         }
     }
 
-    /// Words below the plane.
+    /// Labels below the plane.
     pub fn scale_x(&mut self, marks: &[(f64, String)]) {
         for (value, text) in marks {
             let (x, y) = self.at(*value, self.y.0);
@@ -100,14 +100,14 @@ impl Plane {
         let _ = writeln!(self.body, "<path class=\"line {class}\" d=\"{path}\"/>");
     }
 
-    /// The area between two lines over the same places.
+    /// The area between two lines with the same x positions.
     pub fn area(&mut self, class: &str, low: &[(f64, f64)], high: &[(f64, f64)]) {
         let back: Vec<(f64, f64)> = low.iter().rev().copied().collect();
         let path = format!("{}{}Z", self.path(high), self.path(&back).replacen('M', "L", 1));
         let _ = writeln!(self.body, "<path class=\"{class}\" d=\"{path}\"/>");
     }
 
-    /// A point that tells something.
+    /// A point with a tooltip.
     pub fn dot(&mut self, class: &str, at: (f64, f64), tip: &str) {
         let ((x, y), tip) = (self.at(at.0, at.1), escaped(tip));
         let _ = writeln!(
@@ -117,14 +117,14 @@ impl Plane {
         );
     }
 
-    /// A dashed line across at a value.
+    /// A dashed horizontal line at a value.
     pub fn mark(&mut self, y: f64) {
         let (left, at) = self.at(self.x.0, y);
         let right = self.width - RIGHT;
         let _ = writeln!(self.body, "<path class=\"mark\" d=\"M{left:.1} {at:.1}H{right:.1}\"/>");
     }
 
-    /// A dashed line upright, with a word at its top.
+    /// A dashed vertical line with a label at its top.
     pub fn upright(&mut self, x: f64, word: &str) {
         let ((at, top), (_, bottom)) = (self.at(x, self.y.1), self.at(x, self.y.0));
         let _ = writeln!(
@@ -136,7 +136,7 @@ impl Plane {
         );
     }
 
-    /// A column that tells something.
+    /// A column with a tooltip.
     pub fn column(&mut self, from: f64, to: f64, tip: &str) {
         let ((left, bottom), (right, top), tip) =
             (self.at(from, self.y.0), self.at(to, self.y.1), escaped(tip));
@@ -149,7 +149,7 @@ impl Plane {
         );
     }
 
-    /// The picture.
+    /// The picture as SVG.
     pub fn svg(&self, title: &str) -> String {
         format!(
             "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
@@ -176,7 +176,7 @@ impl Figure {
     /// Appends it as HTML.
     ///
     /// # Errors
-    /// None where `out` is a string.
+    /// Never if `out` is a string.
     pub fn write(&self, out: &mut String) -> std::fmt::Result {
         let class = if self.is_wide { " class=\"wide\"" } else { "" };
         writeln!(out, "<figure{class}><h2>{}</h2>", escaped(&self.title))?;
@@ -188,7 +188,7 @@ impl Figure {
             }
             out.push_str("</ul>\n");
         }
-        // A wide picture scrolls on a phone: the keyboard must reach it.
+        // A wide picture scrolls on a phone, so it must be reachable by keyboard.
         let reached = if self.is_wide {
             format!(" tabindex=\"0\" role=\"region\" aria-label=\"{}\"", escaped(&self.title))
         } else {
@@ -203,7 +203,7 @@ impl Figure {
     }
 }
 
-/// A handful of round values inside a range.
+/// A few round values inside a range.
 fn ticks((low, high): (f64, f64)) -> Vec<f64> {
     let rough = (high - low) / 4.0;
     let power = 10f64.powf(rough.log10().floor());

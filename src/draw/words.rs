@@ -1,13 +1,13 @@
-//! Numbers, instants and text as the pages show them.
+//! Formats numbers, instants and text for the pages.
 
 use crate::units::Time;
 
-/// Text that cannot be taken for markup.
+/// Escapes text for HTML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A number as people read it: three digits that matter.
+/// A number rounded to about three significant digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     let text = match size {
@@ -26,7 +26,7 @@ pub fn day(at: Time) -> String {
     at.to_utc().format("%a %-d %b %Y, %H:%M UTC").to_string()
 }
 
-/// An instant within a few days.
+/// An instant, for ranges of a few days.
 pub fn moment(at: Time) -> String {
     at.to_utc().format("%a %-d %b, %H:%M").to_string()
 }

@@ -1,14 +1,16 @@
-//! Conflicts between documents, across all files that were given: who else pulls at the same workload.
+//! Conflicts between documents, across all files given: other autoscalers of the same workload.
+//!
+//! Only the files are compared; the cluster is never asked what else runs in it.
 
 use super::{Findings, Input, rules};
 use crate::policy::TargetKind;
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, key_of};
 
-/// What an autoscaler points at: namespace, kind, name.
+/// The target of an autoscaler: namespace, kind, name.
 type Target = (Option<String>, String, String);
 
-/// Looks for autoscalers that share a target with a ScaledObject that asks Forescale.
+/// Looks for autoscalers that share a target with a ScaledObject that uses Forescale.
 pub(super) fn check(read: &[(&Input, Vec<Node>)], findings: &mut [Findings<'_>]) {
     let mut objects: Vec<(Target, String)> = Vec::new();
     for (place, (_, documents)) in read.iter().enumerate() {
@@ -86,7 +88,7 @@ fn check_vpa(
     }
 }
 
-/// What keeps spare replicas for the loss of a zone and runs in one zone alone.
+/// A workload that keeps spare replicas for the loss of a zone but runs in only one zone.
 fn check_zone(
     document: &Node,
     kind: &str,
@@ -111,7 +113,7 @@ fn check_zone(
     }
 }
 
-/// Whether the VPA changes this resource of some container.
+/// Whether the VPA changes this resource of any container.
 fn controls(spec: &Node, resource: &str) -> bool {
     let policies = spec.at(&["resourcePolicy", "containerPolicies"]).map_or(&[][..], Node::items);
     let lists = policies.iter().filter(|policy| policy.text_of("mode").as_deref() != Some("Off"));

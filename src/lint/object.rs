@@ -1,4 +1,6 @@
-//! Checks of a ScaledObject as a whole: its fields, its fallback, its behaviour, its formula.
+//! Checks of a whole ScaledObject: its fields, its fallback, its behaviour, its formula.
+//!
+//! An object that does not use Forescale is checked only for mistakes that may hide a trigger of ours.
 
 use std::collections::BTreeMap;
 
@@ -30,12 +32,12 @@ const ADVANCED: [&str; 3] =
     ["horizontalPodAutoscalerConfig", "restoreToOriginalReplicaCount", "scalingModifiers"];
 const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
 
-/// Checks a ScaledObject, if a trigger of it asks Forescale.
+/// Checks a ScaledObject if one of its triggers uses Forescale.
 pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
     check_types(object, findings);
     let Some(spec) = object.spec() else { return };
     let is_ours = object.ours().next().is_some();
-    // Without any trigger, the key that should hold ours may be misspelt.
+    // If there is no trigger at all, the key for the triggers may be misspelt.
     if is_ours || object.triggers.is_empty() {
         unknown_fields(spec, &SPEC, "spec", findings);
     }
@@ -77,7 +79,7 @@ pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &m
     }
 }
 
-/// A kind of KEDA's own that is misspelt; says whether it is.
+/// Reports a misspelt KEDA kind; returns whether it is one.
 pub(super) fn check_kind(document: &Node, findings: &mut Findings<'_>) -> bool {
     let is_kedas = document.text_of("apiVersion").is_some_and(|version| version.starts_with("keda.sh/"));
     let kind = document.text_of("kind").unwrap_or_default();
@@ -95,7 +97,7 @@ pub(super) fn check_kind(document: &Node, findings: &mut Findings<'_>) -> bool {
     is_misspelt
 }
 
-/// A trigger with the address of an external scaler, and of no type that asks one.
+/// Reports a trigger that has the address of an external scaler but not the type of one.
 fn check_types(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     for trigger in &object.triggers {
         if !trigger.is_external() && trigger.metadata.contains_key("scalerAddress") {
@@ -204,9 +206,9 @@ fn check_formula(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings
     }
 }
 
-/// Other triggers beside ours. When KEDA starts while Forescale cannot be reached, it writes the HPA with the metrics
-/// that it gets: the others, which then scale down alone. Without any other it writes none, and the replicas stay; a
-/// formula that lacks a value is an error, and the replicas stay as well.
+/// Triggers in addition to ours. If KEDA starts while Forescale is unreachable, it writes the HPA with the metrics
+/// that it gets: only those of the other triggers, which may then scale down. If there are no others, it writes no
+/// HPA, and the replicas stay. A formula that lacks a value is an error, so the replicas stay as well.
 fn check_mixture(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     if trigger::has_formula(object) {
         return;
@@ -225,7 +227,7 @@ fn check_mixture(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     findings.add(&rules::MIXED_TRIGGERS, key_of(first.node, "type"), message, mend);
 }
 
-/// Two triggers of one object under one metric name are one workload with two sets of keys.
+/// Two triggers of one object with the same metric name: one workload with two sets of keys.
 fn check_names(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for trigger in object.ours() {

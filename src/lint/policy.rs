@@ -1,4 +1,4 @@
-//! Checks of a workload's keys, wherever they stand: in a policy file or in a trigger's metadata.
+//! Checks of a workload's keys, in a policy file or in a trigger's metadata.
 
 use std::collections::HashMap;
 
@@ -13,24 +13,24 @@ use crate::source::yaml::{Node, Place, locate};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
 
-/// The name under which a file is looked at.
+/// The catalogue name given to a file while it is checked.
 const LINTED: &str = "this-file";
-/// A rate needs two samples in its window at any phase, also after one failed scrape.
+/// A rate needs two samples in its window whatever the phase, even after one failed scrape.
 const SCRAPES: i64 = 4;
-/// The query that the other half of a policy will say.
+/// Placeholder for the query that the other half of a policy will give.
 const COMPLETED: &str = "load";
-/// An override that holds longer is a schedule.
+/// A longer override should be a schedule.
 const LONG_OVERRIDE: Span = Span::days(14);
 
-/// Keys with the mapping that holds them.
+/// Keys and the mapping that contains them.
 pub(super) struct Subject<'a> {
-    /// Whose lines are named.
+    /// The mapping whose lines are reported.
     pub node: &'a Node,
-    /// Where a key is missing.
+    /// The place to report for a missing key.
     pub at: Place,
     /// The keys as texts.
     pub metadata: HashMap<String, String>,
-    /// Whether other keys may come from a policy that is not known, or from the trigger that names this one.
+    /// Whether other keys may come from an unknown policy, or from the trigger that names this policy.
     pub is_partial: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn check_file(document: &Node, settings: &Settings, findings: &mut Fi
     check(&subject, &catalogue, settings, findings);
 }
 
-/// Checks keys; the policy, where they make one.
+/// Checks keys; returns the policy if they are valid.
 pub(super) fn check(
     subject: &Subject<'_>,
     catalogue: &Catalogue,
@@ -77,7 +77,7 @@ pub(super) fn check(
     (policy.ok(), keys)
 }
 
-/// Calendars that only the server knows.
+/// Accepts calendars that only the server knows.
 fn trust_names(keys: &mut Keys) {
     let own = keys.values.get("calendar").map(|name| name.trim().to_owned());
     let is_name = |text: &&String| text.trim().starts_with(|c: char| c.is_alphabetic());
@@ -89,7 +89,7 @@ fn trust_names(keys: &mut Keys) {
     }
 }
 
-/// What the other half will say.
+/// Adds the keys that the other half of the policy will give.
 fn complete(keys: &mut Keys) {
     let has = |keys: &Keys, key: &str| keys.values.contains_key(key);
     let needs_query = has(keys, "threshold") || has(keys, "signal") || keys.schedule.is_empty();
@@ -153,7 +153,7 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
     }
 }
 
-/// What is to be learned from series that Prometheus does not have.
+/// Reports learning from series that Prometheus does not have.
 fn check_exporters(subject: &Subject<'_>, policy: &Policy, settings: &Settings, findings: &mut Findings<'_>) {
     let at = |findings: &Findings<'_>, key: &str| locate(subject.node, key, &findings.lines, subject.at);
     if policy.lead_time == LeadTime::Auto && settings.told.sees_pods == Some(false) {
@@ -193,7 +193,7 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
         }
     }
     let lead = policy.lead();
-    // The HPA looks every 15 s.
+    // The HPA syncs every 15 s.
     if lead < Span::seconds(15) {
         let message = format!("leadTime is {lead}");
         let mend = "write the time from a decision to a ready pod, or auto";
@@ -254,7 +254,7 @@ fn check_floors(subject: &Subject<'_>, policy: &Policy, findings: &mut Findings<
     }
 }
 
-/// Notes a fault at the line of its key.
+/// Adds a fault as a finding, at the line of its key.
 pub(super) fn add_fault(
     fault: &Fault,
     rule: &'static Rule,
@@ -267,7 +267,7 @@ pub(super) fn add_fault(
 }
 
 fn rule_of(fault: &Fault) -> &'static Rule {
-    /// How the reader of keys words that one key excludes another.
+    /// The phrases with which the reader of keys says that one key excludes another.
     const EXCLUDES: [&str; 7] = [
         "one of the two",
         "at most one of",
@@ -299,7 +299,7 @@ fn rule_of(fault: &Fault) -> &'static Rule {
     }
 }
 
-/// The zone of the keys; UTC where there is none or a faulty one.
+/// The time zone of the keys; UTC if it is missing or invalid.
 pub(super) fn zone_of(keys: &Keys) -> Tz {
     keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC)
 }

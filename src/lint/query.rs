@@ -1,9 +1,8 @@
-//! What can be told of PromQL without running it: brackets that are not closed, windows too short for the scrape
-//! interval, and several series.
+//! Checks PromQL without running it: unclosed brackets, ranges too short for the scrape interval, and several series.
 
 use crate::units::Span;
 
-/// Range selectors shorter than `least`, in the order in which they stand. Subqueries (`[1h:5m]`) are passed over.
+/// Range selectors shorter than `least`, in order. Subqueries (`[1h:5m]`) are skipped.
 pub(super) fn short_windows(query: &str, least: Span) -> Vec<Span> {
     outside_texts(query)
         .split('[')
@@ -14,7 +13,7 @@ pub(super) fn short_windows(query: &str, least: Span) -> Vec<Span> {
         .collect()
 }
 
-/// What is open at the end, or closes what is not open; `None` of a query whose brackets and quotes fit.
+/// What is left open at the end, or closed without being open; `None` if brackets and quotes match.
 pub(super) fn unclosed(query: &str) -> Option<String> {
     let (plain, quote) = split_texts(query);
     let mut open = Vec::new();
@@ -41,9 +40,9 @@ fn closing(open: char) -> char {
     }
 }
 
-/// Whether nothing in the query joins several series into one.
+/// Whether nothing in the query aggregates several series into one.
 pub(super) fn may_yield_many(query: &str) -> bool {
-    /// Functions and operators that yield one series whatever goes in, unless grouped.
+    /// Functions and operators that return one series for any input, unless grouped.
     const JOINING: [&str; 10] =
         ["sum", "max", "min", "avg", "count", "group", "quantile", "scalar", "vector", "absent"];
     let plain = outside_texts(query);
@@ -51,17 +50,17 @@ pub(super) fn may_yield_many(query: &str) -> bool {
         plain.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':').collect();
     let is_single = |word: &&str| JOINING.contains(&word.to_lowercase().as_str());
     let is_number = plain.trim().parse::<f64>().is_ok();
-    // A bare name is a recording rule or a gauge, and who wrote it knows.
+    // A bare name is a recording rule or a gauge; its author knows how many series it has.
     let is_bare = !plain.contains(['(', '{', '[']);
     !words.iter().any(is_single) && !is_number && !is_bare
 }
 
-/// The query without what stands in quotes.
+/// The query without quoted text.
 fn outside_texts(query: &str) -> String {
     split_texts(query).0
 }
 
-/// The query without what stands in quotes, and the quote that is open at its end.
+/// The query without quoted text, and the quote still open at its end.
 fn split_texts(query: &str) -> (String, Option<char>) {
     let mut quote = None;
     let mut escaped = false;

@@ -1,4 +1,6 @@
-//! The findings as people, programs, code scanners and GitHub read them.
+//! Formats findings as text, JSON, SARIF, and GitHub annotations.
+//!
+//! The texts are returned; only the command prints them.
 
 use std::fmt::Write;
 
@@ -8,7 +10,7 @@ use super::rules::{ALL, Severity};
 use super::{Finding, Report};
 use crate::units::counted;
 
-/// One line for each finding, its mend below it, and a sum.
+/// One line for each finding, its remedy below it, and a total.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
     for Finding { rule, file, line, column, message, mend } in &report.findings {
@@ -32,7 +34,7 @@ pub fn text(report: &Report) -> String {
     out
 }
 
-/// One document for programs.
+/// One JSON document.
 pub fn json(report: &Report) -> Value {
     let findings = report.findings.iter().map(|f| {
         json!({
@@ -91,7 +93,7 @@ pub fn sarif(report: &Report) -> Value {
     })
 }
 
-/// Workflow commands that GitHub shows beside the lines.
+/// Workflow commands that GitHub shows as annotations.
 pub fn github(report: &Report) -> String {
     let mut out = String::new();
     for f in &report.findings {
@@ -127,7 +129,7 @@ fn property(text: &str) -> String {
 // === impl Severity ===
 
 impl Severity {
-    /// The name in all forms.
+    /// The name in all output formats.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Error => "error",

@@ -1,24 +1,24 @@
-//! The names of the rules, how bad it is to break one, and why.
+//! The lint rules: name, severity and reason.
 //!
-//! A name never changes its meaning: it stands in comments that allow it and in the archives of code scanners.
+//! The meaning of a name never changes, because people write it in allow comments and code scanners archive it.
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth knowing.
     Info,
-    /// It will surprise somebody.
+    /// Likely to surprise somebody.
     Warning,
     /// It will be refused, or will not do what it says.
     Error,
 }
 
-/// One thing that is looked for.
+/// One lint rule.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its name.
     pub name: &'static str,
-    /// How bad it is to break it.
+    /// Its severity.
     pub severity: Severity,
     /// Why it exists.
     pub why: &'static str,

@@ -1,4 +1,6 @@
-//! Checks of the server's configuration: what keeps it from starting, and what lies open in it.
+//! Checks of the server's configuration: what prevents it from starting, and what it exposes.
+//!
+//! The files that a configuration names are never opened.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +9,10 @@ use crate::source::ServerConfig;
 use crate::source::config::{ConfigError, Placed};
 use crate::source::yaml::{Node, key_of};
 
-/// Stands for a variable that is set where the server runs: valid as a URL and as a secret.
+/// Placeholder for a variable that is set where the server runs: valid both as a URL and as a secret.
 const PLACEHOLDER: &str = "http://set-where-it-runs";
 
-/// Checks a configuration. Variables that are not set here are taken on trust.
+/// Checks a configuration. Variables that are not set here are assumed to be valid.
 pub(super) fn check(document: &Node, settings: &Settings, findings: &mut Findings<'_>) {
     let env = with_placeholders(&findings.input.text, &settings.env);
     let top = (document.line, document.column);

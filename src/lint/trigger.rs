@@ -1,4 +1,4 @@
-//! Checks of one trigger that asks Forescale: its address, its metadata, and what else its ScaledObject says.
+//! Checks of one trigger that uses Forescale: its address, its metadata, and the rest of its ScaledObject.
 
 use super::policy::{Subject, check};
 use super::{Findings, Settings, rules};
@@ -9,7 +9,7 @@ use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};
 use crate::units::{Replicas, Shards, Span};
 
-/// KEDA's own defaults where a ScaledObject says nothing.
+/// KEDA's defaults for fields that a ScaledObject does not set.
 const POLLING: i64 = 30;
 const MIN_COUNT: i64 = 0;
 const MAX_COUNT: i64 = 100;
@@ -98,7 +98,7 @@ fn check_address<'a>(
         findings.add(&rules::ADDRESS_MALFORMED, place, message, mend);
         return None;
     }
-    // The parts of an address are no names.
+    // The parts of an IP address are not DNS labels.
     let theirs = host.split('.').nth(1).filter(|_| host.parse::<std::net::IpAddr>().is_err());
     let is_encrypted = trigger.metadata.get("enableTLS").is_some_and(|t| t.trim() == "true")
         || trigger.node.get("authenticationRef").is_some();
@@ -141,7 +141,7 @@ fn check_shard(
     }
 }
 
-/// Looks for secrets among keys and values; values are not shown.
+/// Looks for secrets among keys and values; never shows the values.
 pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
     const TELLING: [&str; 8] =
         ["password", "passwd", "secret", "token", "apikey", "credential", "bearer", "privatekey"];
@@ -173,19 +173,19 @@ pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether the HPA gets one metric that a formula makes of all triggers.
+/// Whether a formula combines all triggers into one metric for the HPA.
 pub(super) fn has_formula(object: &ScaledObject<'_>) -> bool {
     object.spec().is_some_and(|spec| spec.at(&["advanced", "scalingModifiers", "formula"]).is_some())
 }
 
-/// A trigger's policy beside the ScaledObject it stands in.
+/// A trigger's policy together with its ScaledObject.
 struct Both<'a> {
     object: &'a ScaledObject<'a>,
     trigger: &'a Trigger<'a>,
     policy: &'a Policy,
     node: &'a Node,
     at: Place,
-    /// Keys may come from a policy that is not known.
+    /// Whether keys may come from an unknown policy.
     is_partial: bool,
 }
 
@@ -219,7 +219,7 @@ impl Both<'_> {
         let (min_count, max_count) = (self.count("minReplicaCount"), self.count("maxReplicaCount"));
         let given = |key: &str| self.trigger.metadata.contains_key(key);
         let most = max_count.unwrap_or(MAX_COUNT);
-        // A formula makes another number of the answer: its limits are not the HPA's.
+        // A formula changes the answer into another number, so its limits are not the HPA's.
         let is_answer = !self.has_formula();
         if is_answer && max > most && (!self.is_partial || given("maxReplicas")) {
             let message = format!("Forescale plans up to {max} replicas, but the HPA allows only {most}");
@@ -239,7 +239,7 @@ impl Both<'_> {
                 self.of_spec("minReplicaCount")
             }
         };
-        // A schedule alone goes to zero outside its windows unless told otherwise.
+        // A schedule on its own goes to zero outside its windows unless configured otherwise.
         let asks_zero = min == 0 && (given("minReplicas") || self.policy.is_schedule_only());
         if least > 0 && (asks_zero || self.commands_zero()) {
             let message = format!("the trigger asks for zero, but minReplicaCount is {least}");

@@ -1,4 +1,4 @@
-//! What the rules of a schedule will do over the coming year: never open, never close, meet a change of the clock,
+//! What the rules of a schedule will do over the coming year: never open, never close, meet a clock change, or
 //! contradict each other.
 
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::policy::{Bounds, Keys, RawRule, Schedule, clock_changes};
 use crate::source::yaml::{Place, locate};
 use crate::units::{Span, Time};
 
-/// How far ahead: a year with both changes of the clock, and a holiday that moves.
+/// How far to look ahead: a year with both clock changes, and a movable holiday.
 const AHEAD: Span = Span::days(400);
-/// A window that is open for longer at a stretch has lost its end.
+/// A window that stays open for longer has no effective end.
 const LONG: Span = Span::days(31);
 
-/// One rule by itself, with what was written of its edges.
+/// One rule on its own, with its start and end as written.
 struct Lone<'a> {
     schedule: Schedule,
     start: Option<&'a str>,
@@ -37,7 +37,7 @@ pub(super) fn check(subject: &Subject<'_>, keys: &Keys, settings: &Settings, fin
         let path = format!("schedule[{i}]");
         let paths = [path.clone(), format!("{path}.start"), format!("{path}.end")];
         let lone = Lone { schedule, start: raw.start.as_deref(), end: raw.end.as_deref(), paths };
-        // Which days a calendar has is known to the server alone.
+        // Only the server knows the days of a calendar.
         let known = raw.calendar.is_none() || settings.catalogue.is_some();
         check_lone(&lone, Some(raw).filter(|_| known), subject, settings, findings);
     }
@@ -123,7 +123,7 @@ fn check_lone(
     }
 }
 
-/// Whether an edge at this minute of the day falls into a gap or an overlap of the clock.
+/// Whether a start or end at this minute of the day falls into a gap or an overlap of the clock.
 fn check_clock(
     minute: i64,
     text: &str,
@@ -135,9 +135,9 @@ fn check_clock(
 ) {
     for change in clock_changes(zone, now, now + AHEAD) {
         let moved = change.moved / 60;
-        // The wall clock just before the change.
+        // The wall-clock time just before the change.
         let before = change.minute_before;
-        // A change at midnight belongs to the end of the day before as well.
+        // A change at midnight also belongs to the end of the previous day.
         let within =
             |span: std::ops::Range<i64>| span.contains(&minute) || span.contains(&(minute + 24 * 60));
         let (message, mend) = if moved > 0 {
@@ -164,7 +164,7 @@ fn check_clock(
     }
 }
 
-/// The minute of the day of `HH:MM`, or of a cron that fires once a day.
+/// The minute of the day for `HH:MM`, or for a cron that fires once a day.
 fn minute_of(text: &str) -> Option<i64> {
     let text = text.trim();
     let number = |text: &str| text.parse::<i64>().ok();

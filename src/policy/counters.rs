@@ -1,20 +1,20 @@
-//! What to ask so as to know whether the counters under a query were there.
+//! Builds the queries that show whether the counters under a query existed.
 //!
-//! A rate over two minutes does not become empty while its target is away for less: it decays, as if the load did. What
-//! the target itself shows is its series, which ends with the first scrape that fails, and its counter, which begins
-//! anew. Nothing here runs a query; what the answers mean is `history::Counters`'.
+//! If a target is away for less than two minutes, a rate over two minutes does not become empty: it decays, as if the
+//! load had fallen. The target's own series shows the outage: the first failed scrape ends it, and its counter
+//! restarts from zero. Nothing here runs a query; `history::Counters` interprets the answers.
 
 use super::reach::{Ranged, ranges};
 
-/// Functions of counters, which a restart of the target lowers as well.
+/// Functions of counters, whose value also drops when the target restarts.
 const OF_COUNTERS: [&str; 3] = ["rate", "increase", "irate"];
-/// Functions that yield less where samples are missing.
+/// Functions that return less if samples are missing.
 const OF_SAMPLES: [&str; 2] = ["sum_over_time", "count_over_time"];
-/// A query over more counters than that is asked about the first of them.
+/// A query may use more counters than this; only the first ones are checked.
 const MOST: usize = 4;
 
-/// The questions about the counters of a query, one for each selector: in the median series, how often it began anew
-/// within its range; no value where no series is there at all.
+/// The queries about a query's counters, one per selector: how often the median series was reset within the range; no
+/// value if no series exists.
 pub fn counter_questions(query: &str) -> Vec<String> {
     let mut questions: Vec<String> = Vec::new();
     for question in ranges(query).iter().filter_map(question) {
@@ -27,7 +27,7 @@ pub fn counter_questions(query: &str) -> Vec<String> {
 
 fn question(of: &Ranged<'_>) -> Option<String> {
     let Ranged { function, selector, range, offset, is_fixed } = *of;
-    // A dashboard's variable is no PromQL.
+    // A dashboard variable is not PromQL.
     let is_plain = !range.is_empty() && range.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
     if is_fixed || !is_plain || selector.contains('$') {
         return None;
@@ -35,7 +35,7 @@ fn question(of: &Ranged<'_>) -> Option<String> {
     let offset = if offset.is_empty() { String::new() } else { format!(" {offset}") };
     let is_there = format!("count({selector}{offset})");
     if OF_COUNTERS.contains(&function) {
-        // Of series that come and go with pods few begin anew; a median keeps those from counting.
+        // When pods come and go, only a few of the series reset; the median ignores them.
         Some(format!("quantile(0.5, resets({selector}[{range}]{offset})) and {is_there}"))
     } else {
         OF_SAMPLES.contains(&function).then(|| format!("0 * {is_there}"))
@@ -68,7 +68,7 @@ mod tests {
             ("histogram_quantile(0.9, sum by (le) (rate(b_bucket[5m])))", vec![resets("b_bucket", "5m", "")]),
             ("sum(sum_over_time(jobs[2m]))", vec!["0 * count(jobs)".to_owned()]),
             ("rate(job:requests:total[2m])", vec![resets("job:requests:total", "2m", "")]),
-            // What does not count, or does not look at the present.
+            // Functions that are not about counters, and queries that do not look at the present.
             ("sum(queue_depth)", vec![]),
             ("max_over_time(queue_depth[5m])", vec![]),
             ("rate(a[2m] @ 1609746000)", vec![]),

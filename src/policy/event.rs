@@ -1,8 +1,8 @@
-//! Events: what happens once and concerns many workloads, such as a sale or a launch.
+//! Events: one-off occasions that affect many workloads, such as a sale or a launch.
 //!
-//! They stand in the server's configuration, and the schedule of every workload whose name matches gets a rule of each.
-//! An event opens once, from one instant to another. What a factor multiplies is not learned as usual load. Nothing here
-//! reads a file or a clock.
+//! They are part of the server's configuration. Each event adds one rule to the schedule of every workload whose name
+//! matches. An event is open once, from one instant to another. Load that a factor multiplies is not learned as usual
+//! load. Nothing here reads a file or a clock.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::local::instant_in;
 use super::schedule::{Effect, RawRule, Rule, parse_zone};
 use crate::units::Time;
 
-/// Something that happens once, for all workloads whose name matches.
+/// A one-off occasion for all workloads whose name matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     rule: Rule,
@@ -22,16 +22,16 @@ pub struct Event {
     patterns: Vec<Pattern>,
 }
 
-/// `NAMESPACE/NAME` of ScaledObjects; `*` stands for any letters of one of the two.
+/// `NAMESPACE/NAME` of ScaledObjects; in either part `*` matches any characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
     namespace: String,
     name: String,
 }
 
-/// Most events of one configuration: each costs time at every decision of the workloads that it concerns.
+/// The most events of one configuration: each adds to the cost of every decision for its workloads.
 pub const MOST_EVENTS: usize = 200;
-/// Most patterns of one event.
+/// The most patterns of one event.
 const MOST_PATTERNS: usize = 100;
 const EXPECTED_INSTANT: &str =
     "a local time such as 2026-11-27T06:00, or an instant such as 2026-11-27T06:00:00Z";
@@ -44,11 +44,11 @@ impl Event {
     pub const KEYS: [&'static str; 9] =
         ["name", "start", "end", "timezone", "workloads", "min", "max", "exactly", "factor"];
 
-    /// Reads an event from its keys, each value a list of texts (a scalar is a list of one). `path` is where it stands
-    /// (`events[2]`).
+    /// Reads an event from its keys, each value a list of texts (a scalar is a list of one). `path` is the event's
+    /// position (`events[2]`).
     ///
     /// # Errors
-    /// All faults at once: unknown and missing keys, times that are none, patterns that match no name.
+    /// All faults at once: unknown and missing keys, invalid times, patterns that cannot match a name.
     pub fn from_pairs(path: &str, pairs: &BTreeMap<String, Vec<String>>) -> Result<Self, Vec<Fault>> {
         let mut faults: Vec<Fault> = pairs
             .keys()
@@ -107,32 +107,32 @@ impl Event {
         }
     }
 
-    /// What people call it.
+    /// Its name, as people wrote it.
     pub fn name(&self) -> &str {
         self.rule.label()
     }
 
-    /// Whether it holds at an instant.
+    /// Whether it is open at an instant.
     pub fn is_open(&self, at: Time) -> bool {
         self.from <= at && at < self.to
     }
 
-    /// From when on it holds, and until when.
+    /// When it starts and ends.
     pub fn span(&self) -> (Time, Time) {
         (self.from, self.to)
     }
 
-    /// Whether it concerns a workload.
+    /// Whether it affects a workload.
     pub fn concerns(&self, namespace: &str, name: &str) -> bool {
         self.patterns.iter().any(|p| matches(&p.namespace, namespace) && matches(&p.name, name))
     }
 
-    /// The rule that it is in the schedule of a workload.
+    /// The rule that it adds to a workload's schedule.
     pub(super) fn rule(&self) -> &Rule {
         &self.rule
     }
 
-    /// The time that is not learned as usual load.
+    /// The time span that is not learned as usual load.
     pub(super) fn masked(&self) -> Option<(Time, Time)> {
         let multiplies = self.rule.effects().iter().any(|effect| matches!(effect, Effect::Factor(_)));
         multiplies.then_some((self.from, self.to))
@@ -158,7 +158,7 @@ fn patterns(path: &str, texts: Option<&Vec<String>>, faults: &mut Vec<Fault>) ->
     found
 }
 
-/// Whether a text matches a pattern in which `*` stands for any letters.
+/// Whether a text matches a pattern in which `*` matches any characters.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(first) else { return false };

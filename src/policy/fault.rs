@@ -1,30 +1,29 @@
-//! What is wrong with a configuration: one value for each mistake, so that all are reported at once.
+//! Configuration errors: one value for each mistake, so that all are reported at once.
 //!
-//! A fault names the key, what was found there and what was expected. It never carries more of the text than
-//! a line of a log can show, and never a control character.
+//! A fault names the key, what was found there and what was expected. It never carries more text than fits on a log
+//! line, and never a control character.
 
 use std::fmt;
 
-/// Longest part of a faulty text that is shown, in characters: enough to recognise it, too short to flood a
-/// log.
+/// The most characters shown of a faulty text: enough to recognise it, too few to flood a log.
 const SHOWN: usize = 80;
 
 /// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Fault {
-    /// Where: the path of the key, such as `schedule[2].start`.
+    /// The path of the key, such as `schedule[2].start`.
     pub key: String,
-    /// What stands there: its text, shortened and in quotes, or what it is in words; empty where nothing does.
+    /// What was found: the text, shortened and quoted, or a description of it; empty if there is nothing.
     pub found: String,
-    /// What would be right, in words that follow "expected".
+    /// What was expected, in words that follow "expected".
     pub expected: String,
 }
 
-/// The known key that `key` was most likely meant to be: the nearest by edits (insertions, deletions,
-/// replacements and swaps of neighbours, capitals ignored), if few enough edits lead there.
+/// The known key that `key` most likely meant: the one with the fewest edits (insertions, deletions, replacements,
+/// swaps of neighbours, ignoring case), if there are few enough.
 pub fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let key: Vec<char> = key.to_lowercase().chars().take(SHOWN).collect();
-    // A third of the letters may be wrong; beyond that a guess confuses more than it helps.
+    // A third of the characters may be wrong; beyond that a guess confuses more than it helps.
     let allowed = (key.len() / 3).max(1);
     known
         .into_iter()
@@ -52,7 +51,7 @@ fn edits(a: &[char], b: &[char]) -> usize {
     last[b.len()]
 }
 
-/// A text in quotes, as a line of a log can show it.
+/// A quoted text, safe for a log line.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", shown(text))
 }
@@ -68,23 +67,23 @@ fn shown(text: &str) -> String {
 // === impl Fault ===
 
 impl Fault {
-    /// A text that is not what the key takes.
+    /// A text that the key does not accept.
     pub fn new(key: impl Into<String>, found: &str, expected: impl Into<String>) -> Self {
         let found = if found.is_empty() { String::new() } else { quoted(found) };
         Self::in_words(key, found, expected)
     }
 
-    /// Something that is not what the key takes and whose text says nothing, or must not be shown.
+    /// The same with a description in place of the text, which is meaningless or must not be shown.
     pub fn in_words(key: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Fault { key: key.into(), found: found.into(), expected: expected.into() }
     }
 
-    /// A key that is required and not there.
+    /// A required key that is missing.
     pub fn missing(key: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::in_words(key, "", expected)
     }
 
-    /// A key that nobody knows, with the nearest one that somebody does. `parent` is the path before it.
+    /// An unknown key, with the nearest known one. `parent` is the path before it.
     pub fn unknown_key<'a>(
         parent: &str,
         key: &str,
@@ -98,7 +97,7 @@ impl Fault {
         Fault::new(place, key, expected)
     }
 
-    /// Where it is and what stands there, in words that "expected" may follow.
+    /// The key and what was found, in words that "expected" may follow.
     pub fn seen(&self) -> String {
         let found = if self.found.is_empty() { "nothing" } else { &self.found };
         format!("{}: found {found}", self.key)

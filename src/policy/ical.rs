@@ -1,8 +1,8 @@
-//! Calendars as other programs write them: the days of an iCalendar file (RFC 5545).
+//! Calendars from other programs: the days of an iCalendar file (RFC 5545).
 //!
-//! Read are events: all-day or timed, single or recurring, with exceptions, moved and cancelled instances. A
-//! recurrence that is not understood is a fault with its line, never an event that is quietly left out; and
-//! every result is bounded by the dates that were asked for.
+//! It reads events: all-day or timed, single or recurring, with exceptions, moved and cancelled instances. A
+//! recurrence that is not supported is a fault with its line; an event is never silently dropped. Every result is
+//! bounded by the requested dates.
 
 mod event;
 mod lines;
@@ -22,12 +22,12 @@ use super::Fault;
 use event::Event;
 use lines::{Line, unfold};
 
-/// Most events in one file; a holiday calendar has a few hundred.
+/// The most events in one file; a holiday calendar has a few hundred.
 const MAX_EVENTS: usize = 10_000;
 
-/// The dates within `within` that the events of an iCalendar text touch, local to `zone`. Events in other
-/// zones count on the dates on which they take place in `zone`; floating times are times in `zone`. All
-/// faults are reported at once, under `line 12: RRULE` and the like.
+/// The dates within `within` that the events of an iCalendar text cover, local to `zone`. Events in other zones count
+/// on the dates on which they take place in `zone`; floating times are local to `zone`. All faults are reported at
+/// once, under `line 12: RRULE` and the like.
 pub fn days(
     text: &str,
     zone: Tz,
@@ -45,7 +45,7 @@ pub fn days(
     if faults.is_empty() { Ok(days) } else { Err(faults) }
 }
 
-/// The events of all calendars in the text. Other components, and those nested in events, are passed over.
+/// The events of all calendars in the text. Other components, and those nested in events, are skipped.
 fn events(lines: &[Line<'_>], faults: &mut Vec<Fault>) -> Vec<Event> {
     let mut events = Vec::new();
     let mut open: Vec<&Line<'_>> = Vec::new();

@@ -1,14 +1,14 @@
-//! Which trigger of which ScaledObject a policy belongs to: the one name that every edge uses.
+//! Identifies the trigger of a ScaledObject to which a policy belongs: the one name that every edge uses.
 //!
-//! Its parts are what Kubernetes would accept as names, so that they may stand in a query, a label, a path or a log
-//! line as they are, and are never longer than a name.
+//! Its parts are valid Kubernetes names, so they can appear unescaped in a query, a label, a path or a log line, and
+//! their length is bounded.
 
 use std::fmt;
 
 use super::Fault;
 use super::keys::{Faults, LABEL, is_label};
 
-/// What KEDA means by one trigger of one ScaledObject.
+/// One trigger of one ScaledObject, as KEDA identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkloadId {
     namespace: String,
@@ -22,8 +22,8 @@ impl WorkloadId {
     /// An identity from the namespace and the name of a ScaledObject and the name of a metric.
     ///
     /// # Errors
-    /// Everything that Kubernetes would refuse: a namespace is an RFC 1123 label, a name an RFC 1123 subdomain by its
-    /// letters and length.
+    /// Everything that Kubernetes would refuse: a namespace must be an RFC 1123 label, a name must have the
+    /// characters and the length of an RFC 1123 subdomain.
     pub fn new(namespace: &str, name: &str, metric: &str) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let mut check = |key: &str, text: &str, is_fine: bool, expected: &str| {
@@ -62,7 +62,7 @@ impl fmt::Display for WorkloadId {
     }
 }
 
-/// Whether Kubernetes would accept it as the name of an object, by its letters and its length.
+/// Whether Kubernetes would accept it as the name of an object, by its characters and length.
 pub(super) fn is_object_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     (1..=253).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,7 +1,7 @@
-//! From the keys of a trigger to a [`Policy`]: every default, every bound and every contradiction stands here.
+//! Turns the keys of a trigger into a [`Policy`]: every default, every bound and every contradiction is defined here.
 //!
-//! Keys are named as KEDA's prometheus, cron and predictkube scalers name theirs. All faults are gathered; a policy
-//! comes out only where there is none.
+//! Keys have the same names as in KEDA's prometheus, cron and predictkube scalers. All faults are collected; a policy
+//! is returned only if there are none.
 
 mod learning;
 mod names;
@@ -31,12 +31,12 @@ use super::{
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
 
-/// The keys of a workload as they came in, strings throughout.
+/// The raw keys of a workload, all of them strings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Keys {
-    /// Key and text.
+    /// Keys with their texts.
     pub values: BTreeMap<String, String>,
-    /// Each further signal of a policy file, as keys of its own.
+    /// The further signals of a policy file, each with its own keys.
     pub signals: Vec<BTreeMap<String, String>>,
     /// The rules of `schedule`, parsed from its YAML.
     pub schedule: Vec<RawRule>,
@@ -44,13 +44,13 @@ pub struct Keys {
     pub calendars: BTreeMap<String, BTreeSet<NaiveDate>>,
     /// The named policy's `maxReplicas`, which a trigger may not exceed.
     pub max_replicas_allowed: Option<u32>,
-    /// The events of the server configuration that concern it.
+    /// The events of the server configuration that affect it.
     pub events: Vec<Event>,
-    /// What was wrong with them already where they came from.
+    /// Faults already found where the keys were read.
     pub faults: Vec<Fault>,
 }
 
-/// What is wrong with a policy: at least one fault, sorted by key.
+/// The faults of a policy: at least one, sorted by key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Faults(pub Vec<Fault>);
@@ -58,7 +58,7 @@ pub struct Faults(pub Vec<Fault>);
 // === impl Keys ===
 
 impl Keys {
-    /// Where its signals are measured, as far as that can be told; also where other keys are faulty, so that a source
+    /// The sources of its signals, as far as they can be read. Faults of other keys do not matter here, so a source
     /// that may not be used is reported together with them.
     pub fn sources(&self) -> Vec<SourceRef> {
         let of = |values: &BTreeMap<String, String>| {
@@ -73,7 +73,7 @@ impl Keys {
 // === impl Faults ===
 
 impl Faults {
-    /// These and `more`, each once.
+    /// These and `more`, without duplicates.
     pub fn and(mut self, more: Vec<Fault>) -> Self {
         self.0.extend(more);
         self.0.sort_by(|a, b| a.key.cmp(&b.key));
@@ -85,7 +85,7 @@ impl Faults {
 // === impl Policy ===
 
 impl Policy {
-    /// Reads a policy; where anything is wrong, all faults at once.
+    /// Reads a policy; if anything is wrong, returns all faults at once.
     pub fn from_keys(keys: &Keys) -> Result<Policy, Faults> {
         let mut reader = KeyReader::new(&keys.values, "");
         let measured = reader.has("query") || !keys.signals.is_empty();
@@ -144,11 +144,12 @@ impl Policy {
         faults.append(&mut reader.faults);
         faults.extend(unknown(keys.values.keys(), ""));
         if keys.faults.iter().any(|fault| fault.key == "policy") {
-            // What is missing here may stand in the policy that was not found.
+            // What is missing here may be given in the policy that was not found.
             faults.retain(|fault| !fault.found.is_empty());
         }
         faults.extend(keys.faults.iter().cloned());
-        // A time zone is read both for the schedule and for the forecast: each key is reported once.
+        // Some keys are read twice (the time zone: for the schedule and for the forecast), so duplicate faults are
+        // removed.
         if faults.is_empty() { Ok(policy) } else { Err(Faults(faults).and(Vec::new())) }
     }
 }
@@ -162,7 +163,7 @@ fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fau
 
 fn read_limits(reader: &mut KeyReader<'_>, allowed: Option<u32>, measured: bool) -> Limits {
     let most = Replicas::MAX.get();
-    // KEDA's cron trigger asks for nothing outside its windows, and a schedule alone means the same here.
+    // KEDA's cron trigger asks for nothing outside its windows; a schedule on its own means the same here.
     let min = reader.count("minReplicas", 0, most).unwrap_or(u32::from(measured));
     let given = reader.count("maxReplicas", 1, most);
     let max = given.or(allowed).unwrap_or(100.max(min));
@@ -181,7 +182,7 @@ fn read_limits(reader: &mut KeyReader<'_>, allowed: Option<u32>, measured: bool)
     Limits { min: replicas(min), max: replicas(max) }
 }
 
-/// The counts that there may be, and the limits in terms of them.
+/// The replica counts allowed, and the limits rounded to them.
 fn read_sizes(reader: &mut KeyReader<'_>, limits: Limits) -> (Sizes, Limits) {
     let step = reader.count("replicaStep", 1, 1_000);
     let expected = "ascending whole numbers above 0 separated by commas, such as 2,4,8,16";
@@ -245,7 +246,7 @@ fn read_schedule(reader: &mut KeyReader<'_>, keys: &Keys, zone: Tz) -> Schedule 
     })
 }
 
-/// The calendars that rules may name; the workload's own makes its dates Sundays.
+/// The calendars that rules may name. The dates of the workload's own calendar count as Sundays.
 fn calendars(reader: &KeyReader<'_>, keys: &Keys) -> Calendars {
     let own = reader.text("calendar").and_then(|name| keys.calendars.get(name));
     Calendars { sundays: Arc::new(own.cloned().unwrap_or_default()), named: keys.calendars.clone() }
@@ -292,7 +293,7 @@ fn read_insurance(reader: &mut KeyReader<'_>) -> Insurance {
         "availability" => Some(0.99),
         _ => None,
     });
-    // Newsvendor: the cheapest quantile where one short replica-hour costs as much as c idle ones is c / (1 + c).
+    // Newsvendor: if one short replica-hour costs as much as c idle ones, the cheapest quantile is c / (1 + c).
     let cost = reader
         .number("underProvisionCost", "a number from 1 to 999: replica-hours", |v| (1.0..=999.0).contains(&v))
         .map(|c| c / (1.0 + c));
@@ -321,7 +322,7 @@ fn read_zero(reader: &mut KeyReader<'_>) -> ZeroRule {
     }
 }
 
-/// The events that concern the workload, unless it opts out of all.
+/// The events that affect the workload, unless it opts out of all of them.
 fn read_events(reader: &mut KeyReader<'_>, keys: &Keys) -> Vec<Event> {
     let expected = "none, to opt out of the server's events; without the key all that match hold";
     let opts_out = reader.parsed("events", expected, |text| (text == "none").then_some(())).is_some();

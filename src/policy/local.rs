@@ -1,8 +1,8 @@
-//! From the wall clock to instants: when a local minute of a local date happens in a time zone.
+//! Converts wall-clock times to instants: when a local minute of a local date happens in a time zone.
 //!
-//! Clocks are put forward and back. A fixed time that the clock leaps over happens at the first valid minute
-//! after the leap; one that the clock shows twice happens at its first showing. Zone data is bundled with the
-//! binary, so no time zone is ever unknown because an image lacks `tzdata`.
+//! Clocks are put forward and back. A fixed time that the clock skips happens at the first valid minute after the
+//! gap; one that the clock shows twice happens the first time. Zone data is bundled with the binary, so a time zone
+//! is never unknown because an image lacks `tzdata`.
 
 use chrono::{
     Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
@@ -13,25 +13,25 @@ use crate::units::{Span, Time};
 
 /// Days from 0001-01-01 (day 1 of the common era) to 1970-01-01.
 const EPOCH_DAY: i64 = 719_163;
-/// The longest leap that any zone has made (Samoa left out a whole day), in minutes.
+/// The longest gap of any zone (Samoa skipped a whole day), in minutes.
 const LONGEST_GAP: i64 = 24 * 60 + 1;
 
-/// One local date, as a function from its minutes to instants.
+/// One local date, which maps its minutes to instants.
 pub(super) struct Day {
     zone: Tz,
     date: NaiveDate,
-    /// Local midnight in seconds since the epoch, where no clock change is near.
+    /// Local midnight in seconds since the epoch; `None` if the clock changes near this date.
     plain_midnight: Option<i64>,
 }
 
-/// A change of a zone's clock.
+/// A change of a zone's clock, such as the start of daylight saving time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockChange {
     /// The first instant by the new clock, to the minute.
     pub at: Time,
     /// By how many seconds the clock is put forward (back, if negative).
     pub moved: i64,
-    /// The minute of the day at which the old clock stood then; midnight is the day's last minute, 1,440.
+    /// The minute of the day that the old clock showed then; midnight is the day's last minute, 1,440.
     pub minute_before: i64,
 }
 
@@ -59,7 +59,7 @@ pub fn clock_changes(zone: Tz, from: Time, to: Time) -> Vec<ClockChange> {
     found
 }
 
-/// An instant as people write it: RFC 3339, or date and time by the clock of a zone (`2026-11-27T06:00`).
+/// Parses an instant: RFC 3339, or date and time by the clock of a zone (`2026-11-27T06:00`).
 pub fn instant_in(zone: Tz, text: &str) -> Option<Time> {
     let text = text.trim();
     if let Ok(at) = Time::parse(text) {
@@ -72,7 +72,7 @@ pub fn instant_in(zone: Tz, text: &str) -> Option<Time> {
     Some(Day::new(zone, local.date()).fixed(seconds / 60) + Span::seconds(seconds % 60))
 }
 
-/// The next time that the clock of a zone shows this time of day (`23:00`) after `now`.
+/// The next time after `now` at which the clock of a zone shows this time of day (`23:00`).
 pub fn next_clock_time(zone: Tz, text: &str, now: Time) -> Option<Time> {
     let minute = NaiveTime::parse_from_str(text.trim(), "%H:%M").ok()?;
     let minute = minute.signed_duration_since(NaiveTime::MIN).num_minutes();
@@ -85,7 +85,7 @@ pub(super) fn date_at(zone: Tz, at: Time) -> NaiveDate {
     zone.from_utc_datetime(&at.to_utc().naive_utc()).date_naive()
 }
 
-/// The date so many days later (earlier, if negative); at the ends of the calendar the date itself.
+/// The date `days` later (earlier if negative); beyond the ends of the calendar the date itself.
 pub(super) fn shifted(date: NaiveDate, days: i64) -> NaiveDate {
     let count = Days::new(days.unsigned_abs());
     if days < 0 { date.checked_sub_days(count) } else { date.checked_add_days(count) }.unwrap_or(date)
@@ -93,7 +93,7 @@ pub(super) fn shifted(date: NaiveDate, days: i64) -> NaiveDate {
 
 #[cfg(test)]
 thread_local! {
-    /// How many dates this thread has looked up: the measure of work in tests.
+    /// The number of dates this thread has looked up: how tests measure work.
     pub(super) static DAYS_LOOKED_UP: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
@@ -105,8 +105,8 @@ impl Day {
         #[cfg(test)]
         DAYS_LOOKED_UP.with(|count| count.set(count.get() + 1));
         let midnight = i64::from(date.num_days_from_ce()) - EPOCH_DAY;
-        // The minutes of a date reach to the end of the following one, and zones lie within 16 hours of UTC;
-        // no zone changes its clock twice within these four days and returns to where it was.
+        // The minutes of a date extend to the end of the next date, and zones are within 16 hours of UTC. No zone
+        // changes its clock twice within these four days and returns to the same offset.
         let utc_midnight = date.and_time(NaiveTime::MIN);
         let offset = |hours: i64| {
             zone.offset_from_utc_datetime(&moved(utc_midnight, hours * 60)).fix().local_minus_utc()
@@ -116,14 +116,13 @@ impl Day {
         Day { zone, date, plain_midnight }
     }
 
-    /// The instant of local midnight, if the clock is not changed near this date: all its minutes follow
-    /// evenly.
+    /// The instant of local midnight, if the clock does not change near this date: then all its minutes are evenly
+    /// spaced.
     pub(super) fn plain_midnight(&self) -> Option<i64> {
         self.plain_midnight
     }
 
-    /// When the minute (0 = midnight; 1,440 and more belong to the next date) happens as a fixed time:
-    /// exactly once.
+    /// When the minute (0 = midnight; 1,440 and more belong to the next date) happens as a fixed time: exactly once.
     pub(super) fn fixed(&self, minute: i64) -> Time {
         if let Some(midnight) = self.plain_midnight {
             return Time::from_epoch(midnight + minute * 60);
@@ -137,7 +136,7 @@ impl Day {
             .map_or(Time::MAX, Time::from_epoch)
     }
 
-    /// Each time the clock shows the minute: not at all, once or twice.
+    /// Each time the clock shows the minute: never, once or twice.
     pub(super) fn showings(&self, minute: i64) -> impl Iterator<Item = Time> {
         let (first, second) = match self.plain_midnight {
             Some(midnight) => (Some(midnight + minute * 60), None),
@@ -182,7 +181,7 @@ mod tests {
         let lord_howe = day(Tz::Australia__Lord_Howe, 2026, 10, 4);
         assert_eq!(fixed(&lord_howe, (2, 15)), "2026-10-03T15:30:00Z");
         assert_eq!(fixed(&lord_howe, (2, 30)), "2026-10-03T15:30:00Z");
-        // Samoa had no 2011-12-30 at all.
+        // Samoa had no 2011-12-30.
         assert_eq!(fixed(&day(Tz::Pacific__Apia, 2011, 12, 30), (9, 0)), "2011-12-30T10:00:00Z");
     }
 

@@ -1,38 +1,38 @@
-//! An override: so many replicas until an instant, for a reason; from now on, or from a later instant.
+//! An override: a fixed number of replicas until an instant, with a reason; it starts at once or at a later instant.
 //!
-//! `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, with `from=2026-12-01T09:00:00Z` where it begins later.
-//! It stands in the metadata of a ScaledObject, so it must end by itself: without an end it is a fault, for nobody
-//! remembers to take it away.
+//! It is written as `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, with `from=2026-12-01T09:00:00Z` if it
+//! starts later. It is part of a ScaledObject's metadata, where nobody remembers to remove it. So it must end by
+//! itself: an override without an end is a fault.
 
 use std::fmt;
 
 use super::Fault;
 use crate::units::{Replicas, Time};
 
-/// A number of replicas that somebody set by hand.
+/// A number of replicas set by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
-    /// How many replicas; 0 sends the workload to sleep.
+    /// How many replicas; 0 scales the workload to zero.
     pub replicas: Replicas,
-    /// The first instant at which it holds; at once where none is given.
+    /// The first instant at which it applies; at once if not given.
     pub from: Option<Time>,
-    /// The first instant at which it no longer holds.
+    /// The first instant at which it no longer applies.
     pub until: Time,
-    /// Why, in the words of whoever set it; may be empty.
+    /// Why it was set, in free text; may be empty.
     pub reason: String,
 }
 
 const KEYS: [&str; 4] = ["replicas", "from", "until", "reason"];
 const EXPECTED: &str = "replicas=<count> until=<instant> reason=<words>";
-/// Longest reason, in characters: it is repeated in each Decision.
+/// The longest reason, in characters: every Decision repeats it.
 const MAX_REASON: usize = 200;
 
 // === impl Override ===
 
 impl Override {
-    /// Reads `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, in any order. A reason of several words
-    /// stands in single or double quotes, or reaches to the end or to the next `replicas=` or `until=`. All
-    /// faults are reported at once, under `override.until` and the like (`key` is `override`).
+    /// Parses `replicas=3 until=2026-12-01T18:00:00Z reason=launch`, in any order. A reason of several words is in
+    /// single or double quotes, or extends to the end of the text or to the next `replicas=`, `from=` or `until=`.
+    /// All faults are reported at once, under `override.until` and the like (`key` is `override`).
     pub fn parse(key: &str, text: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let (mut replicas, mut from, mut until, mut reason) = (None, None, None, None);
@@ -78,13 +78,13 @@ impl Override {
         }
     }
 
-    /// It holds at this instant.
+    /// Whether it applies at this instant.
     pub fn holds_at(&self, now: Time) -> bool {
         self.from.is_none_or(|from| from <= now) && now < self.until
     }
 }
 
-/// Prints what [`Override::parse`] reads.
+/// Prints the form that [`Override::parse`] reads.
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "replicas={}", self.replicas)?;
@@ -96,7 +96,7 @@ impl fmt::Display for Override {
             "" => Ok(()),
             reason if !reason.contains('"') => write!(f, " reason=\"{reason}\""),
             reason if !reason.contains('\'') => write!(f, " reason='{reason}'"),
-            // Last and unquoted: it reaches to the end.
+            // Last and unquoted: it extends to the end.
             reason => write!(f, " reason={reason}"),
         }
     }
@@ -122,7 +122,7 @@ fn required<T>(
     value
 }
 
-/// Splits the text into `name=value`, in the order in which they stand.
+/// Splits the text into `name=value` pairs, in their order.
 fn pairs<'a>(text: &'a str, key: &str, faults: &mut Vec<Fault>) -> Vec<(&'a str, &'a str)> {
     let mut pairs = Vec::new();
     let mut rest = text.trim();
@@ -154,7 +154,7 @@ fn pairs<'a>(text: &'a str, key: &str, faults: &mut Vec<Fault>) -> Vec<(&'a str,
     pairs
 }
 
-/// Where an unquoted reason ends: before the next `replicas=`, `from=` or `until=` that begins a word.
+/// Where an unquoted reason ends: before the next `replicas=`, `from=` or `until=` at the start of a word.
 fn end_of_reason(text: &str) -> usize {
     let begins_word = |at: usize| text[..at].ends_with(char::is_whitespace);
     ["replicas=", "from=", "until="]
@@ -244,8 +244,7 @@ mod tests {
             reason in "[ -~]{0,60}",
         ) {
             let reason = reason.trim().to_owned();
-            // All three troubles in one reason cannot be written down; whoever asks for it is told by the
-            // parser.
+            // A reason with both kinds of quotes cannot be written in every case; the parser reports it.
             prop_assume!(!(reason.contains('"') && reason.contains('\'')));
             let set = Override {
                 replicas: Replicas::new(count).expect("in range"),

@@ -1,41 +1,41 @@
-//! How far back a query looks: until its ranges have filled with samples again, its answers may be too low.
+//! How far back a query looks: until its ranges have filled with samples again, its values may be too low.
 //!
-//! Read from the text alone, without knowing PromQL's functions: what stands in square brackets looks back, and so does
-//! an offset. What cannot be read counts as the usual five minutes. The ranges that were found are handed on to
-//! `counters`. Nothing here runs a query or judges it.
+//! This is read from the text alone, without knowing PromQL's functions: ranges in square brackets look back, and so
+//! do offsets. What cannot be read counts as the usual five minutes. `counters` uses the ranges found here. Nothing
+//! here runs or judges a query.
 
 use crate::units::Span;
 
-/// What a recording rule, or a range that cannot be read (a dashboard's variable), is taken to look back.
+/// The assumed range of a recording rule, and of a range that cannot be read (a dashboard variable).
 const UNKNOWN: Span = Span::minutes(5);
-/// No query is taken to look back further: a day's range is hardly lowered by a gap of minutes, and an offset of a week
-/// would hold an answer for a week.
+/// The longest range assumed for any query: a gap of minutes hardly lowers the value over a day, and an offset of a
+/// week would hold the answer for a week.
 const MOST: Span = Span::HOUR;
 
-/// How far back the value of a query looks, at most an hour: its widest range selector or subquery, those within
-/// subqueries added up, with positive offsets. Zero for a query that looks at the present alone; five minutes for a
-/// recording rule (a metric with `:` in its name).
+/// How far back the value of a query looks, at most an hour: its widest range selector or subquery, plus positive
+/// offsets; nested ranges add up. Zero for a query that only looks at the present; five minutes for a recording rule
+/// (a metric with `:` in its name).
 pub fn look_back(query: &str) -> Span {
     let reader = RangeScanner::read_all(query);
     reader.widest.max(reader.term).min(MOST)
 }
 
-/// A range of samples that a query hands to a function.
+/// A range of samples that a query passes to a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ranged<'a> {
-    /// The function, as `rate`; empty where none stands directly before.
+    /// The function, such as `rate`; empty if there is none directly before the range.
     pub function: &'a str,
-    /// What is selected, as `requests_total{shop="a"}`.
+    /// The selector, such as `requests_total{shop="a"}`.
     pub selector: &'a str,
-    /// How far back, as it is written.
+    /// How far back, as written.
     pub range: &'a str,
-    /// `offset 5m` where there is one.
+    /// `offset 5m` if there is one.
     pub offset: &'a str,
     /// Whether it looks at a fixed instant.
     pub is_fixed: bool,
 }
 
-/// Every range of samples in a query, in its order; subqueries are none.
+/// Every range of samples in a query, in order, without subqueries.
 pub(super) fn ranges(query: &str) -> Vec<Ranged<'_>> {
     RangeScanner::read_all(query).ranges
 }
@@ -46,15 +46,15 @@ struct RangeScanner<'a> {
     ranges: Vec<Ranged<'a>>,
     /// Whether an offset read next would belong to the last range.
     ends_range: bool,
-    /// Where the selector begins that is being read.
+    /// Where the current selector starts.
     selector: Option<usize>,
-    /// The word that was read last, if it may be the name of a function.
+    /// The last word, if it may be the name of a function.
     name: &'a str,
-    /// The functions of the brackets that are still open.
+    /// The functions of the open brackets.
     called: Vec<&'a str>,
-    /// The widest term of each bracket that is still open.
+    /// The widest term of each open bracket.
     open: Vec<Span>,
-    /// What the term being read looks back.
+    /// How far back the current term looks.
     term: Span,
     /// The widest term at this depth.
     widest: Span,
@@ -102,7 +102,7 @@ impl<'a> RangeScanner<'a> {
                     self.skip(1);
                     self.called.pop();
                     self.end_term();
-                    // What was in brackets is the term now, so that a subquery of it adds up.
+                    // The content of the brackets is now the term, so that a subquery of it adds up.
                     self.term = std::mem::take(&mut self.widest);
                     self.widest = self.open.pop().unwrap_or_default();
                 }
@@ -128,7 +128,7 @@ impl<'a> RangeScanner<'a> {
         }
     }
 
-    /// How much of the text has been read.
+    /// How much of the text has been consumed.
     fn at(&self) -> usize {
         self.text.len() - self.rest.len()
     }
@@ -150,7 +150,7 @@ impl<'a> RangeScanner<'a> {
         (self.selector, self.name, self.ends_range) = (None, "", false);
     }
 
-    /// The range that what is read next belongs to.
+    /// The range to which an offset or an instant read next would belong.
     fn last_range(&mut self) -> Option<&mut Ranged<'a>> {
         self.ranges.last_mut().filter(|_| self.ends_range)
     }
@@ -159,7 +159,7 @@ impl<'a> RangeScanner<'a> {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    /// What stands before the next `end`, which is passed.
+    /// The text before the next `end`; the `end` itself is skipped.
     fn until(&mut self, end: char) -> &'a str {
         let (before, after) = self.rest.split_once(end).unwrap_or((self.rest, ""));
         self.rest = after;
@@ -177,7 +177,7 @@ impl<'a> RangeScanner<'a> {
         self.skip(end.map_or(self.rest.len(), |end| end + 1));
     }
 
-    /// Labels belong to the term before them.
+    /// Skips labels; they belong to the term before them.
     fn pass_labels(&mut self) {
         self.skip(1);
         while let Some(c) = self.rest.chars().next() {
@@ -189,7 +189,7 @@ impl<'a> RangeScanner<'a> {
         }
     }
 
-    /// `@ 1609746000` or `@ end()`, which belongs to the term before it.
+    /// Skips `@ 1609746000` or `@ end()`, which belongs to the term before it.
     fn pass_instant(&mut self) {
         self.skip(1);
         if let Some(range) = self.last_range() {
@@ -238,7 +238,7 @@ impl<'a> RangeScanner<'a> {
         let text = text.trim();
         let seconds = text.parse::<f64>().ok().filter(|s| (0.0..1e9).contains(s));
         let span = seconds.map(|s| Span::seconds(s.ceil() as i64)).or_else(|| Span::parse(text).ok());
-        // Below a second it is still a range.
+        // A range below a second still counts as a range.
         self.term = self.term + span.unwrap_or(UNKNOWN).max(Span::seconds(1));
     }
 

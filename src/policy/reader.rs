@@ -1,11 +1,13 @@
-//! Typed reading of keys that are all strings, gathering faults instead of stopping at the first.
+//! Typed reading of keys whose values are all strings; it collects faults instead of stopping at the first.
+//!
+//! A missing key is not a fault here: whether it is required is decided by the caller.
 
 use std::collections::BTreeMap;
 
 use super::fault::Fault;
 use crate::units::{Span, Time};
 
-/// Reads one map of keys and remembers what was wrong with them.
+/// Reads one map of keys and collects the faults.
 pub(super) struct KeyReader<'a> {
     values: &'a BTreeMap<String, String>,
     prefix: String,
@@ -13,7 +15,7 @@ pub(super) struct KeyReader<'a> {
 }
 
 impl<'a> KeyReader<'a> {
-    /// Reads `values`; keys are reported with `prefix` before them (`signals[1].`, or nothing).
+    /// Reads `values`; faults name keys with `prefix` before them (`signals[1].`, or nothing).
     pub(super) fn new(values: &'a BTreeMap<String, String>, prefix: impl Into<String>) -> Self {
         KeyReader { values, prefix: prefix.into(), faults: Vec::new() }
     }
@@ -33,7 +35,7 @@ impl<'a> KeyReader<'a> {
         self.values.get(key).is_some_and(|v| !v.trim().is_empty())
     }
 
-    /// A key read by `read`; a text it refuses is a fault with what was expected.
+    /// A key parsed by `read`; a text it refuses is a fault with what was expected.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,

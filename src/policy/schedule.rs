@@ -1,8 +1,8 @@
-//! Schedules: rules that raise, cap, fix or multiply what a workload gets during windows of local time.
+//! Schedules: rules that raise, cap, fix or multiply a workload's replicas during windows of local time.
 //!
-//! A schedule is a pure function of an instant. It reads no clock, and it never depends on what it answered
-//! before: two replicas of the scaler, or one after a restart, agree. Windows are half open, so that adjacent
-//! ones leave neither a dip nor an overlap.
+//! A schedule is a pure function of an instant. It reads no clock and never depends on its previous answers, so two
+//! replicas of the scaler, or one after a restart, agree. Windows are half open, so adjacent windows leave neither a
+//! dip nor an overlap.
 
 mod bounds;
 mod cron;
@@ -30,14 +30,14 @@ use crate::units::{Span, Time};
 use dates::Dates;
 use window::{Stretch, Window};
 
-/// A time zone and the rules that hold in it.
+/// A time zone and the rules that apply in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     zone: Tz,
     rules: Vec<Rule>,
 }
 
-/// A window of local time, and what holds while it is open.
+/// A window of local time, and its effects while it is open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     label: String,
@@ -56,7 +56,7 @@ pub struct Calendars {
     pub named: BTreeMap<String, BTreeSet<NaiveDate>>,
 }
 
-/// Most rules in one schedule; more are a generator's mistake, and each costs time at every decision.
+/// The most rules in one schedule: more are a generator's mistake, and each adds to the cost of every decision.
 const MAX_RULES: usize = 200;
 
 // === impl Schedule ===
@@ -67,8 +67,8 @@ impl Schedule {
         Schedule { zone, rules: Vec::new() }
     }
 
-    /// Checks and compiles rules whose local times are those of `zone`. All faults are reported at once,
-    /// under `schedule[0].start` and the like.
+    /// Checks and compiles rules whose local times are in `zone`. All faults are reported at once, under
+    /// `schedule[0].start` and the like.
     pub fn new(zone: Tz, rules: &[RawRule], calendars: &Calendars) -> Result<Self, Vec<Fault>> {
         if rules.len() > MAX_RULES {
             let fault =
@@ -84,9 +84,9 @@ impl Schedule {
         if faults.is_empty() { Ok(Schedule { zone, rules: compiled }) } else { Err(faults) }
     }
 
-    /// The four keys of KEDA's cron trigger (`start`, `end`, `timezone`, `desiredReplicas`) as a schedule of
-    /// one rule: a floor of `desired` replicas while the last start is later than the last end. An empty text
-    /// counts as missing.
+    /// Converts the four keys of KEDA's cron trigger (`start`, `end`, `timezone`, `desiredReplicas`) to a schedule of
+    /// one rule: a floor of `desired` replicas while the last start is later than the last end. An empty text counts
+    /// as missing.
     pub fn from_keda(start: &str, end: &str, timezone: &str, desired: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let opens = reader::keda_cron("start", start, &mut faults);
@@ -112,7 +112,7 @@ impl Schedule {
         }
     }
 
-    /// With further rules behind its own.
+    /// The same schedule with more rules after its own.
     pub(super) fn with_rules<'a>(mut self, rules: impl IntoIterator<Item = &'a Rule>) -> Self {
         self.rules.extend(rules.into_iter().cloned());
         self
@@ -123,7 +123,7 @@ impl Schedule {
         self.zone
     }
 
-    /// The rules, in the order in which they were written.
+    /// The rules, in the order written.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -133,14 +133,14 @@ impl Schedule {
         self.combine(|_, rule| rule.is_open(self.zone, now))
     }
 
-    /// Answers at many instants, cheaply where they ascend.
+    /// Answers at many instants; cheap if they ascend.
     pub fn cursor(&self) -> Cursor<'_> {
         Cursor::new(self)
     }
 
-    /// What to be ready for: the bounds at `now` with the highest floor and the highest factor in
-    /// `now..=now+span`, so that replicas which take `span` to start are there when a window opens. A ceiling
-    /// of now holds to its own end, but gives way to a coming floor.
+    /// What to prepare for: the bounds at `now` with the highest floor and the highest factor in `now..=now+span`, so
+    /// that replicas which take `span` to start are ready when a window opens. A ceiling at `now` applies until its
+    /// own end, but a coming floor overrides it.
     pub fn floor_within(&self, now: Time, span: Span) -> Bounds {
         let changes = self.changes(now, now + span + Span::seconds(1));
         let mut bounds = changes.iter().map(|(_, bounds)| bounds);
@@ -189,17 +189,17 @@ impl Schedule {
 // === impl Rule ===
 
 impl Rule {
-    /// Its name, or else its window as it was written.
+    /// Its name, or its window as written.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// What it does while its window is open.
+    /// Its effects while its window is open.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }
 
-    /// From when on it does nothing.
+    /// The instant from which on it has no effect.
     pub fn until(&self) -> Option<Time> {
         self.until
     }

@@ -1,25 +1,25 @@
-//! Which counts of replicas a workload may have, and how many it keeps beyond its need.
+//! Which replica counts a workload may have, and how many replicas it keeps beyond its need.
 //!
 //! Pure arithmetic on counts; nothing here knows a load or an instant.
 
 use crate::units::Replicas;
 
-/// The counts of replicas that a workload may have. Zero is one of them always: whether there may be no replicas is
+/// The replica counts that a workload may have. Zero is always one of them: whether it may have no replicas is
 /// decided elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sizes {
-    /// Multiples of this (`replicaStep`); of 1, every count.
+    /// Multiples of this (`replicaStep`); 1 allows every count.
     Multiples(u32),
-    /// These alone (`replicaTiers`): ascending, none twice, none zero, at least one.
+    /// Only these (`replicaTiers`): at least one, ascending, no duplicates, no zero.
     Tiers(Vec<Replicas>),
 }
 
 /// Replicas kept beyond the need, for the loss of a zone or of spot nodes (`spareReplicas`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Spare {
-    /// So many more.
+    /// This many more.
     Count(Replicas),
-    /// So many more that the need still runs when this share of all replicas is lost; from 0 to [`Spare::MOST`].
+    /// Enough that the needed replicas still run if this share of all replicas is lost; from 0 to [`Spare::MOST`].
     Share(f64),
 }
 
@@ -39,7 +39,7 @@ impl Sizes {
         tiers.is_sorted_by(|a, b| a < b).then_some(Sizes::Tiers(tiers))
     }
 
-    /// The smallest count that is at least `wanted`; of tiers the largest where all are smaller.
+    /// The smallest count that is at least `wanted`; the largest tier if all tiers are smaller.
     pub fn at_least(&self, wanted: Replicas) -> Replicas {
         if wanted == Replicas::ZERO {
             return wanted;
@@ -55,8 +55,8 @@ impl Sizes {
         }
     }
 
-    /// What a ceiling leaves: of tiers the largest below it. A ceiling below all tiers stands, and so does one that is
-    /// no multiple: it is a limit, and not a need.
+    /// The largest count allowed under a ceiling: with tiers, the largest tier not above it. A ceiling below all
+    /// tiers is kept, and so is one that is not a multiple: it is a limit, not a need.
     pub fn within(&self, ceiling: Replicas) -> Replicas {
         match self {
             Sizes::Multiples(_) => ceiling,
@@ -70,7 +70,7 @@ impl Sizes {
 impl Spare {
     /// None.
     pub const NONE: Spare = Spare::Count(Replicas::ZERO);
-    /// The largest share that may be lost: beyond it, ten times the need would have to run.
+    /// The largest share that may be lost: with it, ten times the need has to run.
     pub const MOST: f64 = 0.9;
 
     /// Reads `spareReplicas`: a whole number, or a share with `%`.
@@ -84,7 +84,7 @@ impl Spare {
         }
     }
 
-    /// What is kept in all where `need` is needed. Where nothing is needed, nothing is kept.
+    /// The number of replicas to keep in total for `need`; none if nothing is needed.
     pub fn on(self, need: Replicas) -> Replicas {
         if need == Replicas::ZERO {
             return need;

@@ -1,7 +1,7 @@
-//! Addresses of data sources: what is one, how it is shown, and which ones a workload may name.
+//! Addresses of data sources: how they are read, how they are shown, and which ones a workload may use.
 //!
-//! An address never carries credentials, a query or a fragment. Whether a workload's address is admitted is
-//! decided by exact scheme, host and port and by whole segments of the path.
+//! An address never carries credentials, a query or a fragment. A workload's address is admitted only if scheme, host
+//! and port match exactly and the path matches in whole segments.
 
 use reqwest::Url;
 
@@ -9,7 +9,7 @@ use reqwest::Url;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedAddress(Url);
 
-/// Reads the address of a data source; a trailing `/` is dropped. The error says what is wrong with it.
+/// Parses the address of a data source and drops a trailing `/`. The error says what is wrong with the text.
 pub fn base_url(text: &str) -> Result<Url, &'static str> {
     let mut url = Url::parse(text.trim()).map_err(|_| "not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -29,7 +29,7 @@ pub fn base_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// The address for messages: scheme, host, port, path.
+/// The address as messages show it: scheme, host, port, path.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     // Both fail only for URLs without a host, which have no credentials.
@@ -57,7 +57,7 @@ impl AllowedAddress {
             return false;
         }
         let (prefix, path) = (self.0.path().trim_end_matches('/'), address.path());
-        // A proxy may decode %2e%2e or fold //, and so leave the prefix that was granted.
+        // A proxy may decode %2e%2e or collapse //, which would leave the allowed prefix.
         let plain = !path.contains(['%', '\\']) && !path.contains("//");
         plain && path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }

@@ -1,4 +1,7 @@
-//! Questions about load and who answers them: a Prometheus server, or a recorded series that stands in for one.
+//! The interface to a data source: a Prometheus server, or a recorded series that stands in for one.
+//!
+//! All callers use the traits [`Backend`] and [`Backends`], so a simulation or a test can replace the server. Nothing
+//! here opens a connection.
 
 use std::sync::Arc;
 
@@ -7,66 +10,67 @@ use crate::history::Series;
 use crate::policy::SourceRef;
 use crate::units::{Span, Step, Time};
 
-/// Instants that are asked for in one piece of a long range: Prometheus refuses more than 11,000 per series, and some of
-/// its kin count both ends of the range once more.
+/// The most instants in one request; a longer range is split. Prometheus refuses more than 11,000 per series, and
+/// some compatible servers count both ends of the range twice.
 pub(super) const PIECE: usize = 10_000;
 
-/// A question for a series on a grid.
+/// A range query on a grid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeQuery {
-    /// PromQL that yields one series.
+    /// PromQL that returns one series.
     pub query: String,
-    /// The first instant; moved up to the next multiple of the step since the epoch.
+    /// The first instant, rounded up to the next multiple of the step since the epoch.
     pub from: Time,
-    /// The last instant; moved down to a multiple of the step since the epoch.
+    /// The last instant, rounded down to a multiple of the step since the epoch.
     pub to: Time,
-    /// The distance of instants.
+    /// The distance between instants.
     pub step: Step,
 }
 
-/// What a question yielded.
+/// The result of a range query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// One slot for each instant of the grid, gaps where there is no sample.
+    /// One slot for each instant of the grid; a gap where there is no sample.
     pub series: Series,
-    /// What the server warned of, such as a partial answer.
+    /// Warnings from the server, such as a partial answer.
     pub warnings: Vec<String>,
 }
 
-/// Answers queries. Implementations bound their own time, bytes and concurrency.
+/// Answers queries. Implementations limit their own time, bytes and concurrency.
 #[tonic::async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// The one series of a query over a range; missing samples are gaps. The value of an instant is the newest sample at
-    /// it or shortly before it, never one after it: a store that stamps the begin of an interval moves its samples to the
-    /// end. A gap is asked for again only at the next fit, so a store that is late wants a longer `settle`.
+    /// The one series of a query over a range; missing samples are gaps. The value at an instant is the newest sample
+    /// at or shortly before it, never one after it: if a store stamps samples with the start of their interval, they
+    /// move to its end. A gap is queried again only at the next fit, so a slow store needs a longer `settle`.
     async fn range(&self, query: &RangeQuery) -> Result<Reading, SourceError>;
-    /// The one value of a query at an instant; `None` where it yields no series.
+    /// The single value of a query at an instant; `None` if it returns no series.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError>;
-    /// How far its clock and `now` differed when it last answered, either way; `None` where it told no time.
+    /// The absolute difference between the server's clock and `now` at its last answer; `None` if it sent no time.
     fn clock_skew(&self, now: Time) -> Option<Span>;
-    /// When its server started, as it tells now; `None` of one that does not tell.
+    /// When the server started, as it reports now; `None` if it does not report it.
     async fn began(&self) -> Result<Option<Time>, SourceError> {
         Ok(None)
     }
-    /// What a question about counters yields over a range; `None` of one that cannot tell.
+    /// The result of a query about counters over a range; `None` if this backend cannot answer it.
     async fn counters(&self, _question: &RangeQuery) -> Result<Option<Reading>, SourceError> {
         Ok(None)
     }
-    /// Whether it may know what exporters tell of the cluster beside the load; a recording answers every question alike.
+    /// Whether it may have exporter metrics of the cluster as well as the load. A recording gives every query the
+    /// same answer.
     fn knows_exporters(&self) -> bool {
         false
     }
-    /// What tells of its metrics and of itself, where something does.
+    /// Access to metadata about its metrics and the server, if it has any.
     fn discovery(&self) -> Option<&dyn Discovery> {
         None
     }
     /// Its name in metrics and logs; never an address with credentials.
     fn label(&self) -> &str;
-    /// Where its answers come from, without credentials: a name may be given to another server between two runs.
+    /// Where its answers come from, without credentials. A name may refer to another server after a restart.
     fn origin(&self) -> String {
         self.identity()
     }
-    /// What tells its answers from those of another backend: equal for equal ones on every replica.
+    /// Identifies the backend: equal on every replica for backends with equal answers.
     fn identity(&self) -> String {
         self.label().to_owned()
     }
@@ -77,14 +81,14 @@ pub trait Backends: Send + Sync + 'static {
     /// The backend, if `namespace` may use it.
     ///
     /// # Errors
-    /// Where there is none of that name, or it is not admitted.
+    /// If no source has that name, or the namespace may not use it.
     fn resolve(&self, source: &SourceRef, namespace: &str) -> Result<Arc<dyn Backend>, SourceError>;
 }
 
 // === impl Reading ===
 
 impl Reading {
-    /// The part of it from `begin` on.
+    /// The part from `begin` on.
     pub(super) fn from(self, begin: Time) -> Reading {
         let end = self.series.end().unwrap_or(begin);
         Reading { series: self.series.window(begin - Span::seconds(1), end), ..self }
@@ -94,7 +98,7 @@ impl Reading {
 // === impl RangeQuery ===
 
 impl RangeQuery {
-    /// The first instant of the grid, and how many there are.
+    /// The first instant of the grid, and the number of instants.
     pub fn grid(&self) -> (Time, usize) {
         let width = self.step.span();
         let floor = self.from.floor_to(width, Span::ZERO);
@@ -102,7 +106,7 @@ impl RangeQuery {
         (from, if self.to < from { 0 } else { self.step.count_in(self.to.since(from)) + 1 })
     }
 
-    /// The answer of a source that knows the value at every instant, or that there is none.
+    /// The answer of a source that knows, for every instant, the value or that there is none.
     pub fn answer(&self, value: impl Fn(Time) -> Option<f64>) -> Reading {
         let (from, points) = self.grid();
         let values = (0..points).map(|i| value(from + self.step.times(i)).unwrap_or(f64::NAN));
@@ -110,7 +114,7 @@ impl RangeQuery {
     }
 }
 
-/// One for everybody.
+/// The same backend for every workload.
 impl<B: Backend> Backends for Arc<B> {
     fn resolve(&self, _source: &SourceRef, _namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
         Ok(Arc::clone(self) as Arc<dyn Backend>)

@@ -1,14 +1,15 @@
-//! How long to wait after a failure: doubling, jittered, never shorter than what the server asked for.
+//! How long to wait after a failure: the wait doubles, has jitter, and is never shorter than what the server asked
+//! for.
 //!
-//! The jitter comes from a seed, so that a run can be repeated and no two workloads knock at the same
-//! instant. Nothing here waits.
+//! The jitter comes from a seed, so runs are reproducible and workloads do not all retry at the same instant. This
+//! module computes waits; it never waits itself.
 
 use std::time::Duration;
 
 use crate::source::SourceError;
 use crate::units::Dice;
 
-/// The wait between attempts of one caller.
+/// The waits between the attempts of one caller.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     base: Duration,
@@ -20,14 +21,14 @@ pub struct Backoff {
 // === impl Backoff ===
 
 impl Backoff {
-    /// The first wait: shorter than the step of any poll, so that a passing fault costs no sample.
+    /// The first wait: shorter than any poll step, so that a transient fault costs no sample.
     pub const BASE: Duration = Duration::from_secs(1);
-    /// The longest wait of our own: a server that comes back is noticed within a poll. What it has to
-    /// bear until then is bounded by the requests at a time.
+    /// The longest wait of our own: we notice within one poll that a server is back. Until then its load is bounded
+    /// by the limit on concurrent requests.
     pub const MOST: Duration = Duration::from_secs(15);
-    /// The longest wait that a server may ask for; a mistaken header must not silence us for days.
+    /// The longest wait that a server may ask for: a wrong header must not stop our queries for days.
     pub const MOST_ASKED: Duration = Duration::from_secs(600);
-    /// The longest wait there is: the longest that may be asked for, with its spread.
+    /// The longest possible wait: `MOST_ASKED` plus its jitter.
     pub const LONGEST: Duration = Duration::from_secs(Self::MOST_ASKED.as_secs() * 11 / 10);
 
     /// Waits of 1 s, 2 s, … 15 s, half of each jittered by the seed.
@@ -40,24 +41,24 @@ impl Backoff {
         Backoff { base, most, failures: 0, jitter: Dice::new(seed) }
     }
 
-    /// Counts one more failure and gives the wait before the next attempt.
+    /// Counts one more failure and returns the wait before the next attempt.
     pub fn after(&mut self, error: &SourceError) -> Duration {
         let doubled = self.base.saturating_mul(1_u32 << self.failures.min(16)).min(self.most);
         self.failures = self.failures.saturating_add(1);
         let wait = doubled.mul_f64(0.5 + 0.5 * self.jitter.uniform());
         match error.retry_after() {
-            // Spread over the next tenth, since every client was told the same.
+            // Spread over an extra tenth, since every client was told the same.
             Some(asked) => wait.max(asked.min(Self::MOST_ASKED).mul_f64(1.0 + 0.1 * self.jitter.uniform())),
             None => wait,
         }
     }
 
-    /// How many failures there were in a row.
+    /// The number of failures in a row.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Begins anew after a success.
+    /// Starts afresh after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,7 @@
-//! Named policies and calendars, and the way from a trigger's metadata to the keys of a policy.
+//! Named policies, calendars and events, and how they merge with a trigger's metadata into the keys of a policy.
+//!
+//! A trigger's own key wins over the same key of the policy it names. Nothing here reads a file: the texts come in as
+//! arguments.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
@@ -15,13 +18,13 @@ use crate::units::Time;
 /// The days of one calendar.
 type Dates = BTreeSet<NaiveDate>;
 
-/// What the server knows beside a trigger's own metadata.
+/// What the server knows in addition to a trigger's own metadata.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     policies: BTreeMap<String, PolicyText>,
-    /// The text of each calendar: which dates its events touch depends on the zone of the workload.
+    /// The text of each calendar: which dates its events cover depends on the time zone of the workload.
     calendars: BTreeMap<String, String>,
-    /// The days of those that were read already, by their zone: thousands of workloads share a few zones.
+    /// Calendar days already computed, by name and time zone: thousands of workloads share a few zones.
     read: Arc<Mutex<HashMap<(String, Tz), Dates>>>,
     within: Option<RangeInclusive<NaiveDate>>,
     events: Vec<Event>,
@@ -38,9 +41,9 @@ struct PolicyText {
 // === impl Catalogue ===
 
 impl Catalogue {
-    /// An empty catalogue, whose calendars are read for the years around `now`.
+    /// An empty catalogue; its calendars are read for the years around `now`.
     pub fn new(now: Time) -> Self {
-        /// The longest history that is learned from, and as much ahead as a schedule is drawn.
+        /// As far back as the longest history, and as far ahead as a schedule is drawn.
         const YEARS_AROUND: Days = Days::new(3 * 366);
         let today = now.to_utc().date_naive();
         let from = today.checked_sub_days(YEARS_AROUND).unwrap_or(NaiveDate::MIN);
@@ -48,10 +51,10 @@ impl Catalogue {
         Catalogue { within: Some(from..=to), ..Catalogue::default() }
     }
 
-    /// Adds a calendar from its iCalendar text; all faults at once.
+    /// Adds a calendar from its iCalendar text; reports all faults at once.
     pub fn add_calendar(&mut self, name: &str, text: &str) -> Result<(), Faults> {
         let days = self.days(text, Tz::UTC).map_err(Faults)?;
-        // A copy of this catalogue goes on with its own.
+        // A copy of this catalogue keeps its own cache.
         self.read = Arc::new(Mutex::new([((name.to_owned(), Tz::UTC), days)].into()));
         self.calendars.insert(name.to_owned(), text.to_owned());
         Ok(())
@@ -61,7 +64,7 @@ impl Catalogue {
         self.within.as_ref().map_or_else(|| Ok(BTreeSet::new()), |within| ical::days(text, zone, within))
     }
 
-    /// The days of one of its calendars, read once for each zone.
+    /// The days of one calendar, computed once per time zone.
     fn days_of(&self, name: &str, text: &str, zone: Tz) -> Result<BTreeSet<NaiveDate>, Vec<Fault>> {
         let place = (name.to_owned(), zone);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,19 +81,19 @@ impl Catalogue {
         self.events = events;
     }
 
-    /// The events that concern a workload, by their places.
+    /// The indices of the events that apply to a workload.
     pub fn events_of(&self, namespace: &str, name: &str) -> Vec<usize> {
         let concerning = self.events.iter().enumerate().filter(|(_, e)| e.concerns(namespace, name));
         concerning.map(|(i, _)| i).collect()
     }
 
-    /// The same as [`Catalogue::keys`], with the events at these places.
+    /// The same as [`Catalogue::keys`], with the events at these indices.
     pub fn keys_with(&self, metadata: &HashMap<String, String>, events: &[usize]) -> Keys {
         let events = events.iter().filter_map(|&i| self.events.get(i).cloned()).collect();
         Keys { events, ..self.keys(metadata) }
     }
 
-    /// Adds a policy from its YAML text; all faults at once, keys named as in the file.
+    /// Adds a policy from its YAML text; reports all faults at once, with keys named as in the file.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Faults> {
         let value: Value = yaml::from_str(text).map_err(|e| no_yaml(name, &e, "a policy"))?;
         let policy = policy_text(&value)?;
@@ -103,8 +106,8 @@ impl Catalogue {
         self.policies.keys().map(String::as_str)
     }
 
-    /// The keys of a trigger: the named policy's where the trigger has none of its own.
-    /// What is wrong with them so far goes along, to be reported with everything else.
+    /// The keys of a trigger. A key that the trigger lacks comes from its named policy. Faults found so far are
+    /// passed along, to be reported together with the rest.
     pub fn keys(&self, metadata: &HashMap<String, String>) -> Keys {
         let mut faults = Vec::new();
         let named = metadata.get("policy").map(|n| n.trim()).filter(|n| !n.is_empty());
@@ -135,7 +138,7 @@ impl Catalogue {
                 Vec::new()
             });
         }
-        // A zone that is none is a fault of its own, found when the keys are read.
+        // An invalid zone is a separate fault, found when the keys are read.
         let zone = keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC);
         for (name, text) in &self.calendars {
             match self.days_of(name, text, zone) {
@@ -160,7 +163,7 @@ impl Catalogue {
 /// KEDA's cron keys: a trigger that has them replaces the schedule of its policy.
 const CRON: [&str; 3] = ["start", "end", "desiredReplicas"];
 
-/// A trigger that says one of several alternatives replaces what the policy said of any of them.
+/// Keys can be alternatives to each other. If a trigger gives one, it replaces all of them in the policy.
 fn drop_rivals(values: &mut BTreeMap<String, String>, metadata: &HashMap<String, String>) {
     const RIVALS: [&[&str]; 5] = [
         &["objective", "quantile", "underProvisionCost", "underProvisionTarget"],
@@ -213,7 +216,7 @@ fn rule(path: &str, value: &Value, faults: &mut Vec<Fault>) -> RawRule {
     let pairs = map.iter().filter_map(|(key, value)| {
         let before = faults.len();
         let texts = texts(&format!("{path}.{key}"), value, faults);
-        // What could not be read is told once.
+        // Report only once what could not be read.
         (faults.len() == before).then_some((key.as_str(), texts))
     });
     let pairs: Vec<_> = pairs.collect();
@@ -227,7 +230,7 @@ fn rule(path: &str, value: &Value, faults: &mut Vec<Fault>) -> RawRule {
     }
 }
 
-/// The text of a scalar as people wrote it; lists and maps are faults.
+/// The text of a scalar as it was written; lists and maps are faults.
 fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -241,7 +244,7 @@ fn text(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Option<String> {
     }
 }
 
-/// A list of scalars; a scalar is a list of one, and nothing an empty one.
+/// A list of scalars; a single scalar is a list of one, and an empty one is no item.
 pub(super) fn texts(place: &str, value: &Value, faults: &mut Vec<Fault>) -> Vec<String> {
     let Value::Array(items) = value else { return text(place, value, faults).into_iter().collect() };
     let item = |(i, item): (usize, &Value)| {

@@ -1,8 +1,8 @@
 //! The server's configuration: listeners, data sources with their credentials, limits.
 //!
-//! It is read once from YAML into types that cannot be wrong; every fault is reported at once, with its key,
-//! what was found and what was expected. The environment comes in as a map. Nothing here opens a file or a
-//! socket: secrets in files, calendars and policies stay paths.
+//! It is parsed once from YAML into types that cannot hold invalid values. Every fault is reported at once, with its
+//! key, what was found and what was expected. The environment is passed in as a map. This module never opens a file
+//! or a socket: secrets in files, calendars and policies stay paths.
 
 mod keys;
 mod read;
@@ -27,74 +27,75 @@ pub struct ServerConfig {
     pub listen: Listen,
     /// The named data sources.
     pub datasources: BTreeMap<String, DataSourceConfig>,
-    /// Which addresses the metadata key `serverAddress` may name; none unless configured.
+    /// The addresses that the metadata key `serverAddress` may name; none by default.
     pub server_address_allow: Vec<AllowedAddress>,
     /// Named iCalendar files.
     pub calendars: BTreeMap<String, PathBuf>,
-    /// What happens once and concerns many workloads.
+    /// One-off events that affect many workloads.
     pub events: Vec<Event>,
     /// The directory of named policies.
     pub policies: Option<PathBuf>,
-    /// The directory in which a server keeps what it would otherwise read again after a restart.
+    /// The directory for state that a restarted server would otherwise have to query again.
     pub state: Option<PathBuf>,
-    /// How long a workload without history waits before it answers with what it needs now.
+    /// How long a workload without history waits before it is answered with its present need.
     pub startup_grace: Span,
-    /// How long open calls may take to end on shutdown.
+    /// How long open calls may take to finish on shutdown.
     pub shutdown_grace: Span,
-    /// Bounds on everything that callers and servers can make large.
+    /// Limits on everything that callers and servers can make large.
     pub limits: Limits,
     /// The gRPC transport.
     pub grpc: GrpcConfig,
     /// What is logged, and how.
     pub log: LogConfig,
-    /// What the page is told beside what the server knows.
+    /// Configured information for the page.
     pub page: PageConfig,
-    /// Whether queries and metadata are shown over HTTP; said on the command line alone.
+    /// Whether queries and metadata are shown over HTTP; can be set only on the command line.
     pub expose_queries: bool,
     /// Whose workloads alone are served; said on the command line alone.
     pub shard: Shard,
 }
 
-/// What the page is told beside what the server knows.
+/// Configured information for the page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageConfig {
-    /// What one replica costs in an hour, in whatever money.
+    /// The cost of one replica for an hour, in any currency.
     pub price: Option<f64>,
-    /// Where a workload's dashboard is, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}` (milliseconds).
+    /// The URL of a workload's dashboard, with `{namespace}`, `{name}`, `{metric}`, `{from}` and `{to}`
+    /// (milliseconds).
     pub grafana: Option<String>,
 }
 
-/// The two sockets.
+/// The two listening sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// KEDA's calls.
+    /// For KEDA's gRPC calls.
     pub grpc: SocketAddr,
-    /// Metrics, health, the page.
+    /// For metrics, health and the page.
     pub http: SocketAddr,
 }
 
 /// One Prometheus, Thanos, Mimir or VictoriaMetrics.
 #[derive(Debug, Clone)]
 pub struct DataSourceConfig {
-    /// `http` or `https`, without credentials, query and fragment; a path is kept as prefix.
+    /// `http` or `https`, without credentials, query or fragment; a path is kept as a prefix.
     pub url: reqwest::Url,
-    /// How we prove who we are.
+    /// How we authenticate.
     pub auth: Auth,
-    /// Headers sent with each request, such as the tenant of Mimir; their values are not shown.
+    /// Headers sent with each request, such as the tenant of Mimir; their values are never shown.
     pub headers: Vec<(reqwest::header::HeaderName, Secret)>,
-    /// Trust and client certificate.
+    /// Trusted authorities and client certificate.
     pub tls: TlsConfig,
-    /// The longest a request may take, answer included.
+    /// The longest time a request may take, including its answer.
     pub timeout: Span,
-    /// The most requests at a time.
+    /// The most concurrent requests.
     pub max_concurrent: usize,
-    /// The most requests a second; what is beyond waits.
+    /// The most requests per second; further ones wait.
     pub max_per_second: usize,
-    /// Whether its name may not lead to link-local addresses: where a workload chose it.
+    /// Whether its host name must not resolve to link-local addresses: set if a workload chose the address.
     pub is_guarded: bool,
-    /// The namespaces whose workloads may use it; `None` for all.
+    /// The namespaces whose workloads may use it; `None` means all.
     pub namespaces: Option<BTreeSet<String>>,
-    /// Parameters sent with each query, such as `dedup` of Thanos; their values are not shown.
+    /// Parameters sent with each query, such as `dedup` of Thanos; their values are never shown.
     pub query_parameters: Vec<(String, Secret)>,
 }
 
@@ -114,10 +115,10 @@ pub enum Auth {
     },
 }
 
-/// Trust and client certificate of a connection; files are read again when they change.
+/// Trusted authorities and client certificate of a connection; files are read again when they change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The only authorities to trust, as PEM; the system's where not given.
+    /// The only authorities to trust, as PEM; the system's if not given.
     pub ca: Option<PathBuf>,
     /// Client certificate and key, as PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -125,12 +126,12 @@ pub struct TlsConfig {
     pub insecure_skip_verify: bool,
 }
 
-/// Bounds on everything that callers and servers can make large.
+/// Limits on everything that callers and servers can make large.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a trigger's metadata.
+    /// Bytes of one trigger's metadata.
     pub metadata_bytes: usize,
-    /// Workloads at a time.
+    /// Concurrent workloads.
     pub workloads: usize,
     /// Points of one series.
     pub series_points: usize,
@@ -138,31 +139,31 @@ pub struct Limits {
     pub history_points: usize,
     /// Bytes of one answer of a data source.
     pub response_bytes: usize,
-    /// Streams at a time.
+    /// Concurrent streams.
     pub streams: usize,
-    /// Connections at a time.
+    /// Concurrent connections.
     pub connections: usize,
 }
 
 /// The gRPC transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrpcConfig {
-    /// Age at which a connection is asked to end, so that callers spread over new replicas.
+    /// The age at which a client is asked to reconnect, so that callers spread over new replicas.
     pub max_connection_age: Span,
     /// How often an idle connection is probed.
     pub keepalive: Span,
-    /// Certificates; plaintext where not given.
+    /// Certificates; plaintext if not given.
     pub tls: Option<GrpcTls>,
 }
 
 /// The server's side of TLS, all PEM; files are read again when they change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrpcTls {
-    /// The certificate, followed by those between it and its authority.
+    /// The certificate, followed by any intermediate certificates.
     pub cert: PathBuf,
-    /// The key that belongs to it.
+    /// The private key of the certificate.
     pub key: PathBuf,
-    /// The authorities of clients: with it, only those who show a certificate are served.
+    /// The authorities for client certificates. If given, only clients with a certificate are served.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -187,7 +188,7 @@ pub enum LogFormat {
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The text is no YAML.
+    /// The text is not YAML.
     #[error("the configuration is no valid YAML: {0}")]
     Syntax(String),
     /// Everything that is wrong with its content.
@@ -195,7 +196,7 @@ pub enum ConfigError {
     Faults(Vec<Placed>),
 }
 
-/// A fault with where it stands in the text.
+/// A fault with its position in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     /// Line and column, from 1.
@@ -207,7 +208,7 @@ pub struct Placed {
 // === impl ServerConfig ===
 
 impl ServerConfig {
-    /// Reads the configuration; `${NAME}` in a text is replaced from `env`, `$${` stands for `${` itself.
+    /// Parses the configuration. `${NAME}` in a text is replaced from `env`; `$${` stands for a literal `${`.
     pub fn parse(text: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let value = if text.trim().is_empty() {
             serde_json::Value::Null
@@ -221,15 +222,15 @@ impl ServerConfig {
 // === impl DataSourceConfig ===
 
 impl DataSourceConfig {
-    /// The name of every source that a workload names by its address; no configured one can be called so.
+    /// The name of every source that a workload names by its address; no configured source can have it.
     pub const BY_ADDRESS: &'static str = "serverAddress";
-    /// Time allowed for a request where nothing is configured: Prometheus needs a second or two for weeks of
-    /// a heavy query, and KEDA's view of us does not depend on it.
+    /// The default time limit of a request: Prometheus needs a second or two for weeks of a heavy query, and KEDA's
+    /// calls do not wait for it.
     pub const TIMEOUT: Span = Span::seconds(30);
-    /// Requests at a time where nothing is configured: enough for a fleet's refresh within a step, and a
-    /// fifth of what Prometheus runs at once by default (20).
+    /// The default limit on concurrent requests: enough to refresh a fleet within a step, and a fifth of the queries
+    /// that Prometheus runs at once by default (20).
     pub const MAX_CONCURRENT: usize = 4;
-    /// Requests a second where nothing is configured: three times what 2,000 queries polled each 15 s need.
+    /// The default limit on requests per second: three times what 2,000 queries polled every 15 s need.
     pub const MAX_PER_SECOND: usize = 500;
 
     /// A data source at `url` with nothing else configured.
@@ -254,15 +255,14 @@ impl DataSourceConfig {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            // KEDA's own objects are below 1.5 MB as a whole (etcd); a trigger of more than this is a
-            // mistake.
+            // etcd limits KEDA's own objects to 1.5 MB; a trigger larger than this is a mistake.
             metadata_bytes: 64 * 1024,
             workloads: 10_000,
             // Four weeks at 15 s are 161,280; a year at a minute is 525,600.
             series_points: 600_000,
-            // 600 MB at four bytes a point: twice what 2,000 queries over 28 days of minutes take.
+            // 600 MB at four bytes per point: twice the need of 2,000 queries over 28 days of minutes.
             history_points: 150_000_000,
-            // A full answer of 11,000 points has about 400 kB.
+            // A full answer of 11,000 points is about 400 kB.
             response_bytes: 16 * 1024 * 1024,
             streams: 20_000,
             connections: 1_000,

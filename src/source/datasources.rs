@@ -1,7 +1,7 @@
 //! All data sources of a server: those named in its configuration, and those that workloads name by address.
 //!
-//! A workload gets a named source only if its namespace may use it, and an address only if the allow-list
-//! admits it; such a source carries no credentials.
+//! A workload gets a named source only if its namespace may use it, and an address only if it is on the allow-list. A
+//! source named by address never carries credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,7 +12,7 @@ use super::prometheus::Prometheus;
 use super::{Backend, Backends, SourceError};
 use crate::policy::SourceRef;
 
-/// Distinct addresses in use at a time; an allowed prefix must not let callers open connections without end.
+/// The most distinct addresses in use at once: an allowed prefix must not let callers open unlimited connections.
 const MAX_ADDRESSES: usize = 256;
 
 /// The data sources of a server.
@@ -28,7 +28,7 @@ struct Named {
     namespaces: Option<BTreeSet<String>>,
 }
 
-/// One data source under the name it has in metrics; it is contacted at the first question.
+/// One data source under its name in metrics; it connects at the first query.
 pub fn open(name: &str, config: DataSourceConfig, limits: &Limits) -> Arc<dyn Backend> {
     Arc::new(Prometheus::new(name, config, limits))
 }
@@ -51,7 +51,7 @@ impl DataSources {
         }
     }
 
-    /// The source of that name, for a workload of the namespace.
+    /// The source with that name, for a workload in the namespace.
     pub fn get(&self, name: &str, namespace: &str) -> Result<Arc<dyn Backend>, SourceError> {
         let admitted = self.named.iter().filter(|(_, named)| named.admits(namespace));
         if let Some((_, named)) = admitted.clone().find(|(known, _)| *known == name) {
@@ -68,9 +68,9 @@ impl DataSources {
         })
     }
 
-    /// The source at an address that a workload names; equal addresses share one while it is in use.
+    /// The source at an address that a workload names; equal addresses share one source while it is in use.
     pub fn for_address(&self, address: &str) -> Result<Arc<dyn Backend>, SourceError> {
-        // What does not parse is not echoed: it may hold credentials.
+        // An address that does not parse is not echoed: it may hold credentials.
         let url =
             base_url(address).map_err(|reason| SourceError::AddressRefused { address: reason.to_owned() })?;
         if !self.allow.iter().any(|allowed| allowed.admits(&url)) {
@@ -121,7 +121,7 @@ serverAddressAllow: ['http://prom:9090']",
         .expect("valid");
         let sources = DataSources::new(&config);
         assert!(sources.get("default", "any").is_ok() && sources.get("private", "team").is_ok());
-        // Who may not use it does not learn that it is there.
+        // A namespace that may not use a source does not learn that it exists.
         for name in ["private", "nowhere"] {
             let error = sources.get(name, "any").err().expect("refused");
             let told = format!("namespace 'any' may not use datasource '{name}', only default");

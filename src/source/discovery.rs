@@ -1,8 +1,8 @@
-//! What a server tells of its metrics and of itself, and what follows for a query: a counter read as it is, a rate taken
-//! of a gauge, a selector that matches nothing and what it should have said.
+//! What a server reports about its metrics and itself, and what that says about a query: a counter without a rate, a
+//! rate of a gauge, a selector that matches nothing and what it should probably have been.
 //!
-//! For commands and lint, never for a decision: every answer may be missing (Thanos and Mimir have no retention flag, a
-//! recording rule no type, a proxy none of it), and what is not told is not guessed.
+//! Used by commands and lint, never for a decision. Any answer may be missing (Thanos and Mimir have no retention
+//! flag, a recording rule has no type, a proxy may report nothing), and what is missing is never guessed.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use super::{Backend, SourceError};
 use crate::policy::nearest;
 use crate::units::{Span, Time};
 
-/// What a metric is, as its exporter declares it.
+/// The type of a metric, as its exporter declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows, so its rate is the load.
+    /// It only grows; its rate is the load.
     Counter,
-    /// It is the load.
+    /// It is the load itself.
     Gauge,
-    /// Histograms, summaries, and what is not declared.
+    /// Histograms, summaries, and undeclared types.
     Other,
 }
 
 /// A server that can be asked about its metrics and about itself.
 #[tonic::async_trait]
 pub trait Discovery: Send + Sync {
-    /// How long samples are kept; `None` where that is not told, or not limited by time.
+    /// How long samples are kept; `None` if this is not reported or not limited by time.
     async fn retention(&self) -> Result<Option<Span>, SourceError>;
-    /// What a metric is; `None` where that is not told.
+    /// The type of a metric; `None` if it is not reported.
     async fn kind(&self, metric: &str) -> Result<Option<MetricKind>, SourceError>;
-    /// The values of a label among the series that match and have a sample since then; `None` where that is not told.
+    /// The values of a label among the matching series with a sample since then; `None` if they are not reported.
     async fn values(
         &self,
         label: &str,
@@ -38,15 +38,15 @@ pub trait Discovery: Send + Sync {
     ) -> Result<Option<Vec<String>>, SourceError>;
 }
 
-/// What is odd about a query.
+/// What is suspicious about a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
-    /// A counter is read as it is: the value grows for ever.
+    /// A counter is used without a rate: the value grows for ever.
     CounterWithoutRate {
         /// The metric.
         metric: String,
     },
-    /// A rate is taken of what goes up and down.
+    /// A rate is taken of a gauge.
     RateOfGauge {
         /// The metric.
         metric: String,
@@ -57,21 +57,21 @@ pub enum Doubt {
     NoMetric {
         /// The name.
         metric: String,
-        /// A name that is there and nearly the same.
+        /// An existing name that is nearly the same.
         nearest: Option<String>,
     },
-    /// The metric is there, but none of its series has a label with such a value.
+    /// The metric exists, but none of its series has a label that matches.
     NoSeries {
         /// The metric.
         metric: String,
-        /// The matcher, as it is written.
+        /// The matcher as written.
         matcher: String,
-        /// Values that the label has.
+        /// Existing values of the label.
         values: Vec<String>,
     },
 }
 
-/// Functions that take the rise of a counter, or look at its resets.
+/// Functions that take the increase of a counter, or look at its resets.
 const RISES: [&str; 4] = ["rate", "irate", "increase", "resets"];
 /// Functions whose value does not depend on that of the counter.
 const COUNTS: [&str; 9] = [
@@ -85,14 +85,15 @@ const COUNTS: [&str; 9] = [
     "present_over_time",
     "timestamp",
 ];
-/// So many values are named, and so many letters of each; more are no help.
+/// The most values named, and the most characters of each; more would not help.
 const NAMED: usize = 8;
 const LONGEST: usize = 60;
 
-/// What is odd about a query by what the server tells of its metrics; nothing where it tells nothing.
+/// What is suspicious about a query, judged by what the server reports about its metrics; empty if it reports
+/// nothing.
 ///
 /// # Errors
-/// Where the server cannot be asked.
+/// If the server cannot be reached.
 pub async fn doubts(source: &dyn Backend, query: &str, since: Time) -> Result<Vec<Doubt>, SourceError> {
     let Some(server) = source.discovery() else { return Ok(Vec::new()) };
     let mut doubts = Vec::new();
@@ -107,7 +108,7 @@ pub async fn doubts(source: &dyn Backend, query: &str, since: Time) -> Result<Ve
     Ok(doubts)
 }
 
-/// A metric that is not read as what it is.
+/// A metric that is not used according to its type.
 fn misread(one: &Selected, metric: &str, kind: Option<MetricKind>) -> Option<Doubt> {
     let has =
         |functions: &[&str]| one.within.iter().rfind(|word| functions.contains(&word.as_str())).cloned();
@@ -115,7 +116,7 @@ fn misread(one: &Selected, metric: &str, kind: Option<MetricKind>) -> Option<Dou
         MetricKind::Counter if has(&RISES).is_none() && has(&COUNTS).is_none() => {
             Some(Doubt::CounterWithoutRate { metric: metric.to_owned() })
         }
-        // Of a subquery the rise of something else is taken.
+        // With a subquery the rate is taken of something else.
         MetricKind::Gauge if one.is_range => {
             let function = one.within.last().filter(|word| RISES[..3].contains(&word.as_str()))?;
             Some(Doubt::RateOfGauge { metric: metric.to_owned(), function: function.clone() })
@@ -124,7 +125,7 @@ fn misread(one: &Selected, metric: &str, kind: Option<MetricKind>) -> Option<Dou
     }
 }
 
-/// Why a selector matches nothing; `None` of one that matches, or where that is not told.
+/// Why a selector matches nothing; `None` if it matches, or if that is not reported.
 async fn missing(
     server: &dyn Discovery,
     one: &Selected,
@@ -156,7 +157,7 @@ async fn missing(
             return Ok(Some(Doubt::NoSeries { metric: metric.to_owned(), matcher, values }));
         }
     }
-    // Each matcher fits some series, and no series fits all.
+    // Each matcher alone matches some series, but no series matches all.
     let all: Vec<_> = one.matchers.iter().map(ToString::to_string).collect();
     Ok(Some(Doubt::NoSeries { metric: metric.to_owned(), matcher: all.join(", "), values: Vec::new() }))
 }
@@ -164,7 +165,7 @@ async fn missing(
 // === impl Doubt ===
 
 impl Doubt {
-    /// Whether the query yields nothing for it.
+    /// Whether this makes the query return nothing.
     pub fn is_empty(&self) -> bool {
         matches!(self, Doubt::NoMetric { .. } | Doubt::NoSeries { .. })
     }
@@ -189,7 +190,7 @@ impl Doubt {
     }
 }
 
-/// One sentence without an end, such as `no series of a has b="c"; there are: d, e`.
+/// One sentence without a full stop, such as `no series of a has b="c"; there are: d, e`.
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -208,7 +209,7 @@ impl fmt::Display for Doubt {
                 if values.is_empty() {
                     return Ok(());
                 }
-                // As a line of a log can show them.
+                // Escaped so that a log line can show them.
                 let shown =
                     |value: &String| value.chars().take(LONGEST).flat_map(char::escape_debug).collect();
                 let named: Vec<String> = values.iter().take(NAMED).map(shown).collect();

@@ -1,7 +1,7 @@
-//! Everything that can go wrong between a question and its series.
+//! Everything that can go wrong between a query and its series.
 //!
-//! Messages name the data source's address without its query, and never a credential: they reach the events
-//! of a ScaledObject, which many may read.
+//! Messages name the data source's address without its query, and never a credential: they end up in the events of a
+//! ScaledObject, which many people may read.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum SourceError {
         name: String,
         /// The namespace of the workload.
         namespace: String,
-        /// Those that it may use, in words.
+        /// The sources it may use, in words.
         admitted: String,
     },
     /// `serverAddress` is not in the server's allow-list.
@@ -41,7 +41,7 @@ pub enum SourceError {
         /// What is wrong, and with which file.
         reason: String,
     },
-    /// No connection, or one that broke.
+    /// The connection failed or broke off.
     #[error("{target} cannot be reached: {reason}")]
     Unreachable {
         /// The data source's address.
@@ -49,7 +49,7 @@ pub enum SourceError {
         /// The innermost cause.
         reason: String,
     },
-    /// No complete answer in time.
+    /// No complete answer within the time limit.
     #[error("{target} gave no complete answer within {after:?}")]
     Timeout {
         /// The data source's address.
@@ -57,7 +57,7 @@ pub enum SourceError {
         /// The time allowed.
         after: Duration,
     },
-    /// The server sent us elsewhere, where we do not go.
+    /// The server redirected us; redirects are not followed.
     #[error(
         "{target} answered {status} with a redirect to {location}, expected the final address in the url"
     )]
@@ -66,10 +66,10 @@ pub enum SourceError {
         target: String,
         /// The HTTP status.
         status: u16,
-        /// Where to, without credentials and query.
+        /// The target of the redirect, without credentials and query.
         location: String,
     },
-    /// The server asks for fewer questions.
+    /// The server asks for fewer requests.
     #[error("{target} refuses for now ({status}, too many requests)")]
     Throttled {
         /// The data source's address.
@@ -79,7 +79,7 @@ pub enum SourceError {
         /// How long the server wants us to wait.
         retry_after: Option<Duration>,
     },
-    /// An HTTP answer that is none of the data source's API.
+    /// An HTTP answer that does not come from the data source's API.
     #[error("{target} answered {status} with {found}, expected {expected}")]
     Http {
         /// The data source's address.
@@ -88,7 +88,7 @@ pub enum SourceError {
         status: u16,
         /// The media type and the first words of the body.
         found: String,
-        /// What an answer would have been.
+        /// What was expected.
         expected: &'static str,
         /// How long the server wants us to wait.
         retry_after: Option<Duration>,
@@ -102,20 +102,20 @@ pub enum SourceError {
         status: u16,
         /// `bad_data`, `execution`, `timeout`, …
         error_type: String,
-        /// What the server says.
+        /// The server's message.
         message: String,
         /// How long the server wants us to wait.
         retry_after: Option<Duration>,
     },
-    /// JSON that breaks off or does not have the form of an answer.
+    /// JSON that is cut off or does not have the form of an answer.
     #[error("{target} gave a malformed answer: {reason}")]
     Malformed {
         /// The data source's address.
         target: String,
-        /// What was found where.
+        /// What was found, and where.
         reason: String,
     },
-    /// An answer beyond a limit of ours.
+    /// An answer above one of our limits.
     #[error("the answer of {target} is larger than {limit} {unit}")]
     TooLarge {
         /// The data source's address.
@@ -125,16 +125,16 @@ pub enum SourceError {
         /// `bytes` or `points`.
         unit: &'static str,
     },
-    /// The query yields more than one series.
+    /// The query returns more than one series.
     #[error("the query yields more than one series, expected one: aggregate it, for example with sum(...)")]
     ManySeries,
-    /// The query yields something that has no single number per instant.
+    /// The query returns something that is not one number per instant.
     #[error("the query yields {found}, expected one number per instant")]
     NotNumeric {
         /// `a string`, `native histograms`.
         found: &'static str,
     },
-    /// The question itself spans more than is accepted.
+    /// The query itself covers more points than are accepted.
     #[error(
         "the query spans {points} points, expected at most {limit}; use a shorter window or a longer step"
     )]
@@ -144,16 +144,16 @@ pub enum SourceError {
         /// The most that are accepted.
         limit: usize,
     },
-    /// Samples that make no series.
+    /// Samples that do not form a series.
     #[error("the samples do not form a series")]
     History(#[from] HistoryError),
 }
 
 impl SourceError {
-    /// Whether asking again later, without changing anything, may succeed.
+    /// Whether a later attempt may succeed without any change.
     pub fn is_transient(&self) -> bool {
         match self {
-            // A mounted secret vanishes for a moment while it is rotated.
+            // A mounted secret can be missing for a moment while it is rotated.
             SourceError::Credentials { .. }
             | SourceError::Unreachable { .. }
             | SourceError::Timeout { .. }
@@ -169,7 +169,7 @@ impl SourceError {
         }
     }
 
-    /// How long the server asked us to wait before the next question.
+    /// How long the server asked us to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             SourceError::Throttled { retry_after, .. }
@@ -202,8 +202,8 @@ impl SourceError {
         }
     }
 
-    /// Whether the same question over a shorter range may succeed: Prometheus and Thanos limit points and
-    /// loaded samples, Mimir the length of a query and its chunks, VictoriaMetrics points and samples.
+    /// Whether the same query over a shorter range may succeed. Prometheus and Thanos limit points and loaded
+    /// samples, Mimir limits the length of a query and its chunks, VictoriaMetrics limits points and samples.
     pub(crate) fn wants_shorter_range(&self) -> bool {
         const SIGNS: [&str; 9] = [
             "exceeded maximum resolution",
@@ -232,10 +232,10 @@ fn is_server_fault(status: u16) -> bool {
     status >= 500 || status == 408 || status == 429
 }
 
-/// The most letters of a server's text: a message with more is not read.
+/// The most characters kept of a server's text; nobody reads more in a message.
 pub(super) const EXCERPT: usize = 300;
 
-/// The first letters of a text, on one line.
+/// The first characters of a text, on one line.
 pub(super) fn excerpt(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= EXCERPT { line } else { line.chars().take(EXCERPT).chain(['…']).collect() }

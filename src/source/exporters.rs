@@ -1,7 +1,7 @@
-//! What cAdvisor and kube-state-metrics tell of a workload: the questions in PromQL, and who has the answer.
+//! What cAdvisor and kube-state-metrics report about a workload: the PromQL queries, and which exporter answers each.
 //!
-//! The server, `capacity`, `assess`, `doctor` and `init` ask with the same words. Names become part of the questions, as
-//! strings that they cannot break out of.
+//! The server, `capacity`, `assess`, `doctor` and `init` all use these queries. Names become part of a query only as
+//! escaped strings.
 
 mod reading;
 
@@ -10,36 +10,36 @@ pub use reading::read_service;
 use super::promql::string_literal;
 use crate::policy::TargetKind;
 
-/// The workload of a name.
+/// The workload to ask about.
 #[derive(Debug, Clone, Copy)]
 pub struct Service<'a> {
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// What it is; `None` where that was not said.
+    /// Its kind; `None` if it was not given.
     pub kind: Option<TargetKind>,
 }
 
-/// A quantity that exporters tell.
+/// A quantity that exporters report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportedMetric {
     /// Replicas that are ready.
     Ready,
     /// CPU cores that all replicas use.
     Cpu,
-    /// CPU cores that one replica requests.
+    /// CPU cores requested by one replica.
     Request,
-    /// Share of scheduling periods in which the CPU limit stopped them.
+    /// Share of scheduling periods in which the replicas were throttled by their CPU limit.
     Throttled,
-    /// A number that is another with each template of pods.
+    /// A number that changes with each pod template.
     Template,
 }
 
 // === impl Service ===
 
 impl Service<'_> {
-    /// The question for a quantity; `None` where no exporter tells it of this kind.
+    /// The query for a quantity; `None` if no exporter reports it for this kind.
     pub fn asks(&self, what: ExportedMetric) -> Option<String> {
         match what {
             ExportedMetric::Ready => Some(self.ready()),
@@ -61,7 +61,8 @@ impl Service<'_> {
         }
     }
 
-    /// Selects its pods: a Deployment's and a Rollout's end with two hashes, a `StatefulSet`'s with a number.
+    /// Selects its pods: names of a Deployment's or a Rollout's pods end with two hashes, those of a `StatefulSet`
+    /// with a number.
     fn pods(&self) -> String {
         let end = match self.kind {
             Some(TargetKind::StatefulSet) => "[0-9]+",
@@ -72,7 +73,7 @@ impl Service<'_> {
         format!("namespace={},pod=~{names}", string_literal(self.namespace))
     }
 
-    /// The same without the container that only holds a pod's network, and without the sums over containers.
+    /// The same without the pause container, which only holds a pod's network, and without the sums over containers.
     fn containers(&self) -> String {
         format!("{},container!=\"\",container!=\"POD\"", self.pods())
     }
@@ -93,7 +94,7 @@ impl Service<'_> {
         }
     }
 
-    /// The age of the newest `ReplicaSet` that runs: its number grows with each new template, and with nothing else.
+    /// The age of the newest running `ReplicaSet`: a number that changes with each new template, and only then.
     fn template(&self) -> String {
         let sets = string_literal(&format!("{}-[a-z0-9]+", self.literal()));
         let of = format!("{{namespace={},replicaset=~{sets}}}", string_literal(self.namespace));
@@ -111,7 +112,7 @@ impl Service<'_> {
 // === impl ExportedMetric ===
 
 impl ExportedMetric {
-    /// In words, with who has it: for whoever misses it.
+    /// The quantity in words, with the exporter that has it: for the message that it is missing.
     pub fn missed(self, kind: Option<TargetKind>) -> &'static str {
         match (self, kind) {
             (ExportedMetric::Ready, Some(TargetKind::Rollout)) => {

@@ -1,10 +1,9 @@
-//! One series of one query, kept current: a backfill once, then only what is new.
+//! Keeps the series of one query current: one backfill, then only new samples.
 //!
-//! Samples count once they are `settle` old. At each point of a 6-hour grid, shifted by the series' identity,
-//! everything since the hour before the last such point is read again, so that late samples do not divide two replicas
-//! of the server for longer than until the next fit, and what was missing at the front is asked for once more. A
-//! failure never loses what was read before. The present comes in as an
-//! argument; nothing here waits or reads a clock.
+//! A sample counts once it is `settle` old. At each point of a six-hour grid, shifted by the series' identity, the
+//! feed reads again everything since one hour before the previous point. So late samples divide two replicas of the
+//! server only until the next fit. It also asks again for samples missing at the front. A failure never loses what
+//! was read before. The present is an argument; nothing here waits or reads a clock.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -16,11 +15,10 @@ use crate::history::{Reach, Series};
 use crate::policy::look_back;
 use crate::units::{Span, Step, Time};
 
-/// What is read again at each point of the grid beside all that came since the point before: late samples are rarely
-/// later than this.
+/// At each grid point, how much is read again from before the previous point: samples are rarely later than this.
 const READ_AGAIN: Span = Span::HOUR;
 
-/// What makes two feeds the same one, whoever asks.
+/// Identifies a feed: callers with equal keys share one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedKey {
     /// Name or address of the data source.
@@ -33,34 +31,34 @@ pub struct FeedKey {
     pub window: Span,
 }
 
-/// What a refresh brought.
+/// The result of a refresh.
 #[derive(Debug, Clone)]
 pub struct FeedUpdate {
-    /// All samples held, from the first one on; empty where the query yielded none.
+    /// All samples held, from the first one on; empty if the query returned none.
     pub series: Arc<Series>,
-    /// The last settled instant, up to which everything was read.
+    /// The last settled instant; everything up to it was read.
     pub read_until: Time,
     /// How many samples are new or changed.
     pub new_samples: usize,
-    /// The first sample, where it is later than the window begins.
+    /// The first sample, if it is later than the start of the window.
     pub history_short: Option<HistoryShort>,
-    /// What the server warned of.
+    /// Warnings from the server.
     pub warnings: Vec<String>,
-    /// Whether the source no longer knows samples that it gave before: another server answers in its place, or it has
-    /// lost its data.
+    /// Whether the source has lost samples that it returned before: another server answers in its place, or its data
+    /// is gone.
     pub has_lost: bool,
 }
 
-/// Less history than was asked for, by retention or because the workload is young.
+/// Less history than requested, because of retention or because the workload is young.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryShort {
-    /// Where the window begins.
+    /// Where the window starts.
     pub asked: Time,
-    /// The first sample; `None` without any.
+    /// The first sample; `None` if there is none.
     pub first: Option<Time>,
 }
 
-/// A series with what is needed to keep it current.
+/// A series and the state that keeps it current.
 pub struct Feed {
     backend: Arc<dyn Backend>,
     key: FeedKey,
@@ -71,27 +69,27 @@ pub struct Feed {
 
 #[derive(Debug)]
 struct HeldSeries {
-    /// From the begin of the window on, leading gaps included, so that earlier samples still find their slot.
+    /// Starts with the window and keeps leading gaps, so that earlier samples still find their slot.
     series: Arc<Series>,
-    /// The point of the grid at which what may have come late was last read again.
+    /// The grid point at which possibly late samples were last read again.
     read_again: Time,
-    /// What was read by another process is read again from here on.
+    /// From here on, samples read by another process are read again.
     taken_up: Option<Time>,
 }
 
-/// A timestamp this far in the future means that the clock was set back: no refresh, and no turn of a workload, is late
-/// by as much.
+/// A timestamp this far in the future means that the clock was set back: no refresh and no workload update is that
+/// late.
 pub const SET_BACK: Span = Span::minutes(10);
 
 // === impl FeedKey ===
 
 impl FeedKey {
-    /// How long its query takes to refill; read from its text.
+    /// How long its query takes to refill, read from the query text.
     fn refill(&self) -> Span {
         Reach::new(look_back(&self.query), self.step).refill()
     }
 
-    /// A text that is the same for equal feeds on every replica.
+    /// A text that is the same on every replica for equal feeds.
     pub fn identity(&self) -> String {
         format!(
             "{}\n{}\n{}\n{}",
@@ -102,7 +100,7 @@ impl FeedKey {
         )
     }
 
-    /// How many points it holds at most.
+    /// The most points it holds.
     pub fn points(&self) -> usize {
         usize::try_from(self.window.as_seconds() / self.step.as_seconds()).unwrap_or(0)
     }
@@ -117,17 +115,17 @@ impl Feed {
         Feed { backend, key, settle, phase, held: None }
     }
 
-    /// What this feed is for.
+    /// The key of this feed.
     pub fn key(&self) -> &FeedKey {
         &self.key
     }
 
-    /// The phase of its 6-hour grid.
+    /// The phase of its six-hour grid.
     pub fn phase(&self) -> Span {
         self.phase
     }
 
-    /// What was read so far, leading gaps left out; `None` before the first answer.
+    /// What was read so far, without leading gaps; `None` before the first answer.
     pub fn series(&self) -> Option<Arc<Series>> {
         self.held.as_ref().map(|held| trimmed(&held.series))
     }
@@ -137,8 +135,8 @@ impl Feed {
         self.held.as_ref().map(|held| Arc::clone(&held.series))
     }
 
-    /// Takes up what another process read, where it is on the same grid and reaches back as far as is asked for;
-    /// nothing after `now` counts, and its last hour is read again. Whether it was taken.
+    /// Takes over what another process read, if it is on the same grid and reaches back far enough. Samples after
+    /// `now` are dropped, and the last hour will be read again. Returns whether it was taken.
     pub fn take_up(&mut self, series: &Series, now: Time) -> bool {
         let (begin, settled) = (self.begin(now), self.settled(now));
         let on_grid = series.start().floor_to(self.key.step.span(), Span::ZERO) == series.start();
@@ -153,14 +151,13 @@ impl Feed {
         true
     }
 
-    /// Reads what is missing up to the last instant that is settled at `now`. After an error everything read
-    /// so far is kept, and the next refresh goes on from there.
+    /// Reads what is missing up to the last instant that is settled at `now`. An error keeps everything read so far,
+    /// and the next refresh continues from there.
     pub async fn refresh(&mut self, now: Time) -> Result<FeedUpdate, SourceError> {
         let settled = self.settled(now);
         let begin = self.begin(now);
         let due = (now - self.settle).floor_to(FIT_GRID, self.phase);
-        // What is held stays in place while answers are awaited, so that a refresh given up half-way loses
-        // nothing.
+        // The held samples stay in place while answers are awaited, so that a cancelled refresh loses nothing.
         let usable = |held: &HeldSeries| {
             held.series.time(held.series.len()) >= begin && held.series.start() <= settled
         };
@@ -188,7 +185,7 @@ impl Feed {
             has_lost: news.has_lost,
         };
         if update.series.is_empty() {
-            // A metric that nobody knows yet, or that was hidden from us: asked for as a whole until it is there.
+            // A metric that does not exist yet, or is hidden from us: the whole range is queried until it appears.
             self.held = None;
         }
         Ok(update)
@@ -199,8 +196,8 @@ impl Feed {
         (now - self.settle).floor_to(self.key.step.span(), Span::ZERO)
     }
 
-    /// The first instant to hold. A fit sees the window before its own point of the grid, which lies up to a
-    /// grid width before the present; without it a restarted server would fit on less than its neighbour did.
+    /// The first instant to hold. A fit uses the window before its own grid point, which lies up to one grid width
+    /// before the present. Otherwise a restarted server would fit on less than its neighbour did.
     fn begin(&self, now: Time) -> Time {
         let from = grid_point(now, self.phase) - self.key.window;
         from.floor_to(self.key.step.span(), Span::ZERO)
@@ -210,8 +207,8 @@ impl Feed {
 // === impl HeldSeries ===
 
 impl HeldSeries {
-    /// Lets go of what lies after `settled` where any of it was read by a clock that has been set back: as gaps that
-    /// were none, or as samples that are still to come.
+    /// Drops everything after `settled` if any of it was read by a clock that has been set back since: it may hold
+    /// false gaps, or samples that are still to come.
     fn forget_after(&mut self, settled: Time, due: Time) {
         if self.series.end().is_some_and(|end| end > settled + SET_BACK) {
             let series = self.series.window(self.series.start() - Span::seconds(1), settled);
@@ -231,21 +228,21 @@ impl HeldSeries {
         let query = |from, to| RangeQuery { query: key.query.clone(), from, to, step: key.step };
         let late = (self.read_again < due).then_some(self.read_again - READ_AGAIN);
         if let Some(from) = late.into_iter().chain(self.taken_up).min() {
-            // Only what was read before; the rest is read below for the first time anyway.
+            // Only what was read before; the rest is read below for the first time.
             let last = self.series.end().map_or(due, |end| end.min(settled));
             let from = from.max(self.series.start()).max(last - key.step.times(PIECE - 1));
             let reading = backend.range(&query(from, last)).await?;
             self.absorb(reading, key, news);
             let first = first_sample(&self.series).filter(|&first| self.read_again < due && first > 0);
             if let Some(first) = first {
-                // A part of a store that could not be reached at first is not missed for ever.
+                // A part of a store that was unreachable at first must not stay missing for ever.
                 let before = query(self.series.start(), self.series.time(first - 1));
                 let reading = backend.range(&before).await?;
                 self.absorb(reading, key, news);
             }
             (self.read_again, self.taken_up) = (due.max(self.read_again), None);
         }
-        // The first question looks back as far as the query does: a server that has just begun to gather samples does
+        // The first request looks back by the query's range: a server that has just started to collect samples does
         // not know what was known before.
         let mut known = self.known_lately(key);
         loop {
@@ -258,18 +255,18 @@ impl HeldSeries {
             let reading = backend.range(&query(next - back, last)).await?;
             news.has_lost |= self.has_lost(&reading, next);
             self.absorb(reading.from(next), key, news);
-            // A source that gives fewer slots than were asked for must not be asked for them without end.
+            // A source that returns fewer slots than requested must not be asked for them endlessly.
             let value = self.at(last).unwrap_or(f64::NAN);
             Arc::make_mut(&mut self.series).put(last, value);
         }
     }
 
-    /// How many of the last slots held are asked for once more.
+    /// How many of the last slots held are requested again.
     fn known_lately(&self, key: &FeedKey) -> usize {
         key.step.cover(key.refill()).min(self.series.len())
     }
 
-    /// Whether an answer lacks a sample before `next` that is held.
+    /// Whether the answer lacks a sample before `next` that we hold.
     fn has_lost(&self, reading: &Reading, next: Time) -> bool {
         let series = &reading.series;
         let mut before = (0..series.len()).take_while(|&i| series.time(i) < next);
@@ -277,20 +274,21 @@ impl HeldSeries {
     }
 
     fn absorb(&mut self, reading: Reading, key: &FeedKey, news: &mut News) {
-        // A poll brings a sample, and hardly ever a lost one.
+        // Lazy, because a poll almost never finds a lost sample.
         let refill = LazyCell::new(|| key.refill());
         let mut lost: Option<Time> = None;
         for i in 0..reading.series.len() {
             let at = reading.series.time(i);
             let before = self.at(at);
             match reading.series.get(i) {
-                // A source that has lost samples makes less of what follows them than it did when it had them.
+                // After a source has lost samples, its values within the refill time are lower than the ones it gave
+                // before.
                 Some(_) if before.is_some() && lost.is_some_and(|lost| at <= lost + *refill) => {}
                 Some(value) => {
                     Arc::make_mut(&mut self.series).put(at, value);
                     news.samples += usize::from(before != self.at(at));
                 }
-                // A gap never erases what was seen: a server that lost its data must not take ours along.
+                // A gap never erases a sample: a server that lost its data must not make us lose ours.
                 None if before.is_none() => {
                     Arc::make_mut(&mut self.series).put(at, f64::NAN);
                 }
@@ -312,7 +310,7 @@ impl HeldSeries {
 
 fn history_short(series: &Series, begin: Time) -> Option<HistoryShort> {
     let first = first_sample(series).map(|i| series.time(i));
-    // What is held begins up to this much before the window that was asked for.
+    // The held series starts up to this much before the requested window.
     let late = first.is_none_or(|at| at > begin + FIT_GRID + FIT_DELAY);
     late.then_some(HistoryShort { asked: begin, first })
 }
@@ -328,7 +326,7 @@ fn first_sample(series: &Series) -> Option<usize> {
     (0..series.len()).find(|&i| series.get(i).is_some())
 }
 
-/// The series from its first sample on; shared where it begins with one.
+/// The series from its first sample on; shared if it already starts with one.
 fn trimmed(series: &Arc<Series>) -> Arc<Series> {
     match first_sample(series) {
         Some(0) => Arc::clone(series),

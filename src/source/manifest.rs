@@ -1,6 +1,6 @@
-//! ScaledObjects as people keep them in files: which triggers are Forescale's, and their metadata as KEDA sends it.
+//! ScaledObjects in files: which triggers are Forescale's, and their metadata as KEDA sends it.
 //!
-//! Read for the commands that look at files; the server never reads a manifest. Nothing here judges.
+//! Used by the commands that read files; the server never reads a manifest. Nothing here judges what it finds.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use crate::policy::KNOWN_KEYS;
 pub struct ScaledObject<'a> {
     /// The whole document.
     pub node: &'a Node,
-    /// Its namespace, where the file says it.
+    /// Its namespace, if the file gives it.
     pub namespace: Option<String>,
-    /// Its name; empty where the file has none.
+    /// Its name; empty if the file gives none.
     pub name: String,
     /// Its triggers, in order.
     pub triggers: Vec<Trigger<'a>>,
@@ -23,22 +23,22 @@ pub struct ScaledObject<'a> {
 /// One trigger.
 #[derive(Debug, Clone)]
 pub struct Trigger<'a> {
-    /// Its place in the list, from 0.
+    /// Its index in the list, from 0.
     pub index: usize,
     /// The trigger.
     pub node: &'a Node,
     /// `type`.
     pub kind: String,
-    /// Its metadata as the scaler receives it: texts throughout.
+    /// Its metadata as the scaler receives it: all values are texts.
     pub metadata: HashMap<String, String>,
 }
 
-/// The ScaledObjects among documents; those inside a `kind: List` too.
+/// The ScaledObjects among documents, including those inside a `kind: List`.
 pub fn scaled_objects(documents: &[Node]) -> Vec<ScaledObject<'_>> {
     of_kind(documents, "ScaledObject").into_iter().map(ScaledObject::of).collect()
 }
 
-/// The objects of that kind among documents; those inside a `kind: List` too.
+/// The objects of that kind among documents, including those inside a `kind: List`.
 pub fn of_kind<'a>(documents: &'a [Node], kind: &str) -> Vec<&'a Node> {
     let is = |node: &Node, kind: &str| node.text_of("kind").as_deref() == Some(kind);
     let listed = documents.iter().filter(|d| is(d, "List")).filter_map(|d| d.get("items"));
@@ -60,12 +60,12 @@ impl<'a> ScaledObject<'a> {
         }
     }
 
-    /// Its specification.
+    /// Its `spec`.
     pub fn spec(&self) -> Option<&'a Node> {
         self.node.get("spec")
     }
 
-    /// The triggers that ask Forescale.
+    /// The triggers that use Forescale.
     pub fn ours(&self) -> impl Iterator<Item = &Trigger<'a>> {
         self.triggers.iter().filter(|trigger| trigger.is_ours())
     }
@@ -77,7 +77,7 @@ impl<'a> Trigger<'a> {
     fn of(index: usize, node: &'a Node) -> Self {
         let entries = node.get("metadata").map_or(&[][..], Node::entries);
         let text = |node: &Node| match &node.content {
-            // A block of YAML where a text is due; what KEDA would refuse is found elsewhere.
+            // A YAML collection where a text is expected; other checks report what KEDA would refuse.
             Content::Null | Content::List(_) | Content::Map(_) => String::new(),
             _ => node.text().unwrap_or_default(),
         };
@@ -89,17 +89,17 @@ impl<'a> Trigger<'a> {
         }
     }
 
-    /// The metadata, where there is any.
+    /// The metadata, if there is any.
     pub fn metadata_node(&self) -> Option<&'a Node> {
         self.node.get("metadata")
     }
 
-    /// Whether it is of a type that asks an external scaler.
+    /// Whether its type is an external scaler.
     pub fn is_external(&self) -> bool {
         matches!(self.kind.as_str(), "external" | "external-push")
     }
 
-    /// Whether it asks Forescale: an external scaler whose address says so, or whose keys nobody else has.
+    /// Whether it uses Forescale: an external scaler whose address says so, or with keys that only Forescale has.
     pub fn is_ours(&self) -> bool {
         /// Keys that other external scalers use too.
         const COMMON: [&str; 12] = [

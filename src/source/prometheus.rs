@@ -1,8 +1,8 @@
-//! A Prometheus server, or what answers like one (Thanos, Mimir, VictoriaMetrics), as a source of series.
+//! A Prometheus server, or a compatible one (Thanos, Mimir, VictoriaMetrics), as a source of series.
 //!
-//! Questions are asked for instants of a grid that is counted from the epoch, so that two readers get the
-//! same samples. A long range is asked in pieces below the server's limit of points; bytes and points are
-//! bounded. How a request gets there and back is `transport`'s.
+//! Queries use the instants of a grid counted from the epoch, so that two readers get the same samples. A long range
+//! is split into pieces below the server's limit of points; bytes and points are bounded. Sending a request and
+//! receiving its reply is left to `transport`.
 
 mod about;
 mod answer;
@@ -26,7 +26,7 @@ use super::{Backend, Discovery, RangeQuery, Reading, SourceError};
 use crate::history::Series;
 use crate::units::{Span, Step, Time};
 
-/// The shortest piece a range is cut into when the server finds it too large.
+/// The shortest piece that a range is split into when the server finds it too large.
 const LEAST_POINTS: usize = 60;
 
 /// One data source with its connections and limits.
@@ -36,11 +36,11 @@ pub struct Prometheus {
     transport: Transport,
     points_limit: usize,
     bytes_limit: usize,
-    /// Whether the server refused POST.
+    /// Whether the server has refused POST.
     only_get: AtomicBool,
 }
 
-/// A question to the API that evaluates a query.
+/// A request to the API that evaluates a query.
 enum QueryKind<'a> {
     Range { query: &'a str, from: Time, to: Time, step: Step },
     Instant { query: &'a str, at: Time },
@@ -81,7 +81,7 @@ impl QueryKind<'_> {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// A data source under the name it has in metrics; connects at the first question.
+    /// A data source under its name in metrics; it connects at the first query.
     pub fn new(name: &str, config: DataSourceConfig, limits: &Limits) -> Self {
         Prometheus {
             name: name.to_owned(),
@@ -95,12 +95,12 @@ impl Prometheus {
     async fn piece(&self, query: &RangeQuery, from: Time, count: usize) -> Result<QueryResult, SourceError> {
         let to = from + query.step.times(count - 1);
         let question = QueryKind::Range { query: &query.query, from, to, step: query.step };
-        // Twice the grid leaves room for duplicates without giving up the bound.
+        // Twice the grid leaves room for duplicates and is still a bound.
         self.ask(&question, 2 * count).await
     }
 
-    /// Puts the samples of a piece into their slots, whatever their order; of two at one instant the later
-    /// counts.
+    /// Puts the samples of a piece into their slots, in any order; if two samples have the same instant, the later
+    /// one wins.
     fn append(
         &self,
         reading: &mut Reading,
@@ -147,7 +147,7 @@ impl Prometheus {
         question: &QueryKind<'_>,
         turn: &'t Turn<'_>,
     ) -> Result<Reply<'t>, SourceError> {
-        // A long query does not fit into an address, so POST comes first.
+        // A long query does not fit into a URL, so POST is tried first.
         let is_get = self.only_get.load(Ordering::Relaxed);
         let reply = question.ask(turn, is_get).await?;
         if reply.status() == StatusCode::METHOD_NOT_ALLOWED && !is_get {
@@ -160,7 +160,7 @@ impl Prometheus {
     /// All series of a query at an instant, with their labels.
     ///
     /// # Errors
-    /// Why there is no answer; an answer without series is none.
+    /// If there is no answer; an answer without series is no error.
     pub async fn vector(&self, query: &str, at: Time) -> Result<Vec<Labelled>, SourceError> {
         let turn = self.transport.turn().await?;
         let reply = self.reply(&QueryKind::Instant { query, at }, &turn).await?;
@@ -191,7 +191,7 @@ impl Backend for Prometheus {
         Ok(reading)
     }
 
-    /// No number that is not finite counts as one.
+    /// A value that is not finite is returned as no value.
     async fn instant(&self, query: &str, at: Time) -> Result<Option<f64>, SourceError> {
         let answer = self.ask(&QueryKind::Instant { query, at }, 1).await?;
         Ok(answer.values.first().copied().filter(|v| v.is_finite()))
@@ -227,7 +227,8 @@ impl Backend for Prometheus {
     }
 
     fn identity(&self) -> String {
-        // Sources that workloads name by address share one label, which bounds the metrics, and nothing else.
+        // All sources that workloads name by address share one label. This bounds the metrics and has no other
+        // meaning.
         if self.name == DataSourceConfig::BY_ADDRESS {
             format!("{} {}", self.name, self.transport.target())
         } else {
@@ -236,11 +237,11 @@ impl Backend for Prometheus {
     }
 }
 
-/// Decodes a saved answer as it would be from a server that sends it in pieces of so many bytes: instants in
-/// milliseconds with their values.
+/// Decodes a saved answer as if a server sent it in pieces of `piece` bytes. Returns instants in milliseconds with
+/// their values.
 ///
 /// # Errors
-/// Why it is no answer with at most so many points.
+/// If it is not an answer with at most `points` points.
 #[doc(hidden)]
 pub fn decoded(bytes: &[u8], piece: usize, points: usize) -> Result<Vec<(i64, f64)>, String> {
     let mut decoder = decode::Decoder::new(Bounds { bytes: bytes.len(), points });

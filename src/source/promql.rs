@@ -1,16 +1,17 @@
-//! What a query reads: its selectors, with the functions that stand around each.
+//! What a query reads: its selectors, and the functions around each.
 //!
-//! Read from the text alone, as far as discovery needs it: which metric, with which labels, as a rate or as it is. What
-//! cannot be read is left out, so that nothing wrong is told of it. Nothing here runs a query or judges it.
+//! This is parsed from the text alone, as far as discovery needs it: which metric, with which labels, and whether as
+//! a rate or as it is. What cannot be parsed is left out, so that no finding is wrong. Nothing here runs or judges a
+//! query.
 
 /// One selector of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
-    /// The metric; `None` of a selector by labels alone.
+    /// The metric; `None` for a selector by labels only.
     pub metric: Option<String>,
     /// Its matchers, in order.
     pub matchers: Vec<Matcher>,
-    /// Whether a range stands behind it, such as `[2m]`.
+    /// Whether a range such as `[2m]` follows it.
     pub is_range: bool,
     /// The functions and aggregations around it, the innermost last.
     pub within: Vec<String>,
@@ -23,16 +24,16 @@ pub struct Matcher {
     pub label: String,
     /// `=`, `!=`, `=~` or `!~`.
     pub operator: &'static str,
-    /// The value as it stands between double quotes.
+    /// The value as it is written between double quotes.
     pub value: String,
 }
 
-/// Words behind which labels stand in brackets, not expressions.
+/// Keywords followed by labels in brackets, not by expressions.
 const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
-/// Words that are no metric.
+/// Keywords that are not metrics.
 const WORDS: [&str; 9] = ["and", "or", "unless", "atan2", "bool", "offset", "inf", "nan", "start"];
 
-/// The selectors of a query, in order; none of a query that is broken off.
+/// The selectors of a query, in order; none if the query is incomplete.
 pub fn selected(query: &str) -> Vec<Selected> {
     let mut reader = Scanner { rest: query, within: Vec::new(), found: Vec::new() };
     match reader.read() {
@@ -41,14 +42,14 @@ pub fn selected(query: &str) -> Vec<Selected> {
     }
 }
 
-/// A string of YAML and of PromQL alike, whatever it holds: both read the escapes of JSON.
+/// A string literal for both YAML and PromQL, whatever it contains: both understand the escapes of JSON.
 pub fn string_literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 struct Scanner<'a> {
     rest: &'a str,
-    /// The word before each bracket that is open; none of a bracket that only groups.
+    /// The word before each open bracket; `None` for a bracket that only groups.
     within: Vec<Option<String>>,
     found: Vec<Selected>,
 }
@@ -68,7 +69,7 @@ impl<'a> Scanner<'a> {
                     self.within.pop()?;
                 }
                 '{' => self.selector(None)?,
-                // A subquery, whose expression was read.
+                // A subquery; its expression has been read already.
                 '[' => drop(self.until(']')?),
                 '"' | '\'' | '`' => drop(self.text()?),
                 '@' => {
@@ -96,7 +97,7 @@ impl<'a> Scanner<'a> {
             if next == Some('(') {
                 self.until(')')?;
             }
-            // `sum by (x) (...)`: the aggregation stands around what follows.
+            // `sum by (x) (...)`: the aggregation applies to what follows.
             return Some(());
         }
         if lower == "offset" {
@@ -115,7 +116,7 @@ impl<'a> Scanner<'a> {
                 Some(())
             }
             _ if self.groups() => {
-                // `by (x)` stands between the aggregation and its bracket.
+                // `by (x)` comes between the aggregation and its bracket.
                 self.named()?;
                 if self.peek() == Some('(') {
                     self.skip(1);
@@ -171,7 +172,7 @@ impl<'a> Scanner<'a> {
         Some(Matcher { label, operator, value: self.text()? })
     }
 
-    /// A text in quotes, as it would stand between double ones.
+    /// A quoted text, as it would be written between double quotes.
     fn text(&mut self) -> Option<String> {
         let quote = self.peek()?;
         self.skip(1);
@@ -184,7 +185,7 @@ impl<'a> Scanner<'a> {
             }
             match (c, quote) {
                 ('\\', '`') => out.push_str("\\\\"),
-                // Escaped already where the quotes are double.
+                // Already escaped if the quotes are double.
                 ('"', _) if !is_escaped => out.push_str("\\\""),
                 ('\'', '\'') => {
                     out.pop();
@@ -197,7 +198,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    /// The next letter that is neither space nor comment; what is before it is passed.
+    /// The next character that is neither space nor comment; anything before it is skipped.
     fn peek(&mut self) -> Option<char> {
         loop {
             self.rest = self.rest.trim_start();

@@ -1,4 +1,6 @@
-//! The smallest backend: one series that is known beforehand.
+//! The smallest backend: one series that is known in advance.
+//!
+//! The demo and tests use it in place of a server. It never returns a sample from after the instant of a query.
 
 use std::sync::Arc;
 
@@ -6,7 +8,8 @@ use super::{Backend, RangeQuery, Reading, SourceError};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
-/// A known series that answers every query as if it were being recorded: nothing after the instant asked at.
+/// A known series that answers every query as if it were still being recorded: nothing after the instant of the
+/// query.
 pub struct Recorded {
     label: String,
     series: Series,
@@ -15,7 +18,7 @@ pub struct Recorded {
 // === impl Recorded ===
 
 impl Recorded {
-    /// A backend that knows `series`; the name is its label.
+    /// A backend that returns `series`, with `label` as its name.
     pub fn new(label: &str, series: Series) -> Arc<Self> {
         Arc::new(Recorded { label: label.to_owned(), series })
     }

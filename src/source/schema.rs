@@ -3,7 +3,7 @@
 //! The structs here are documentation that compiles; nothing is parsed through them. A test holds their keys equal to
 //! those that the reader knows, and the committed `models/policy.schema.json` equal to what is generated.
 
-// The fields are read by the derive alone.
+// Only the derive macro reads the fields.
 #![allow(dead_code)]
 
 use std::borrow::Cow;
@@ -284,14 +284,14 @@ impl JsonSchema for Schedule {
     }
 }
 
-/// The schema as it is published, in one stable form.
+/// The schema as it is published, with stable formatting.
 pub fn policy_schema() -> String {
     let mut schema = schemars::schema_for!(PolicyFile);
     schema.insert("$id".to_owned(), "policy.schema.json".into());
     format!("{schema:#}\n", schema = schema.as_value())
 }
 
-/// Every key of a policy, of a schedule's rule and of the server's configuration in words, as Markdown.
+/// The description of every key of a policy, of a schedule rule and of the server's configuration, as Markdown.
 pub fn reference() -> String {
     let schema = schemars::schema_for!(PolicyFile).to_value();
     let mut out = String::from(
@@ -317,7 +317,7 @@ pub fn reference() -> String {
            - list: one text, or several\n"
 }
 
-/// The form of a value in one word, or its choices.
+/// The form of a value in one word, or the values allowed.
 fn form(value: &serde_json::Value) -> String {
     let choices = value["anyOf"].as_array().into_iter().flatten();
     let reference = choices.chain([value]).find_map(|choice| choice["$ref"].as_str());

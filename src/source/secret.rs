@@ -1,24 +1,24 @@
-//! Values that are used and never shown: tokens, passwords, header values.
+//! Values that are used but never shown: tokens, passwords, header values.
 //!
-//! A secret in a file is read again at each use, so that a rotated one counts without a restart. Nothing here
-//! prints, serialises or compares a secret, and no error holds one.
+//! A secret in a file is read again at each use, so that a rotated secret takes effect without a restart. Nothing
+//! here prints, serialises or compares a secret, and no error contains one.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The longest secret that is read from a file: a mistaken path must not fill the memory.
+/// The most bytes read of a secret file: a wrong path must not fill the memory.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A text that is never printed.
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// Where a secret stands.
+/// Where a secret comes from.
 #[derive(Debug, Clone)]
 pub enum SecretSource {
-    /// In the configuration itself, usually by way of `${ENV}`.
+    /// In the configuration itself, usually through `${ENV}`.
     Inline(Secret),
     /// In a file, read at each use.
     File(PathBuf),
@@ -27,7 +27,7 @@ pub enum SecretSource {
 // === impl Secret ===
 
 impl Secret {
-    /// Takes the text out of sight.
+    /// Wraps a text so that it is no longer shown.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
@@ -37,9 +37,9 @@ impl Secret {
         &self.0
     }
 
-    /// `text` with each occurrence of this secret replaced: a server may echo what it was sent.
+    /// `text` with each occurrence of this secret replaced, since a server may echo what it was sent.
     pub fn hide_in(&self, text: &str) -> String {
-        // Replacing a text of one or two letters would garble everything and hide nothing.
+        // Replacing one or two characters would garble the text and hide nothing.
         if self.0.len() < 3 { text.to_owned() } else { text.replace(&self.0, "***") }
     }
 }
@@ -59,7 +59,7 @@ impl fmt::Display for Secret {
 // === impl SecretSource ===
 
 impl SecretSource {
-    /// The secret as it is now; the reason, without content, where it cannot be read.
+    /// The secret as it is now; if it cannot be read, the reason without its content.
     pub fn read(&self) -> Result<Secret, String> {
         match self {
             SecretSource::Inline(secret) => Ok(secret.clone()),
@@ -78,7 +78,7 @@ impl SecretSource {
     }
 }
 
-/// The bytes of a credentials file, refused beyond 64 KiB.
+/// The bytes of a credentials file; more than 64 KiB are refused.
 pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;

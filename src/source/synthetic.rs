@@ -1,7 +1,7 @@
-//! Generated loads: workloads to try a setting on before there is history, and the load tests of the guide.
+//! Generated loads: to try a setting before there is history, and for the load tests of the guide.
 //!
-//! Pure arithmetic on a seed: the same recipe gives the same samples on every machine. They show a mechanism, and
-//! say nothing about how well a forecast does on real traffic.
+//! They are computed from a seed: the same recipe gives the same samples on every machine. They demonstrate a
+//! mechanism; they say nothing about the forecast's accuracy on real traffic.
 
 use std::f64::consts::TAU;
 
@@ -13,11 +13,11 @@ use crate::units::{Dice, Span, Step, Time};
 pub enum Profile {
     /// Working days with a peak before and after noon, quiet nights and weekends.
     BusinessHours,
-    /// A faint daily wave under bursts that come at random and fade within minutes.
+    /// A weak daily wave with random bursts on top that fade within minutes.
     Bursty,
-    /// Business hours that double for good after two thirds of the time.
+    /// Business hours whose load doubles permanently after two thirds of the time.
     LevelShift,
-    /// Business hours with one crowd, six times the usual peak, after three quarters of the time.
+    /// Business hours with one flash crowd, six times the usual peak, after three quarters of the time.
     FlashCrowd,
     /// Load test: ramps to 100 and to 200 users, 16 minutes in all.
     Basic,
@@ -27,7 +27,7 @@ pub enum Profile {
     Soak,
 }
 
-/// What is needed to generate a load.
+/// The parameters of a generated load.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     /// The shape.
@@ -36,15 +36,15 @@ pub struct Recipe {
     pub start: Time,
     /// The distance between samples.
     pub step: Step,
-    /// How long; load tests are idle before and after (see [`Profile::length`]).
+    /// The duration; load tests are idle before and after (see [`Profile::length`]).
     pub length: Span,
-    /// The usual daily peak in requests per second; of a load test, the requests per second of one user.
+    /// The usual daily peak in requests per second; for a load test, the requests per second of one user.
     pub scale: f64,
     /// Seed of the noise and of the bursts.
     pub seed: u64,
 }
 
-/// Stages of a load test: seconds, and the users at their end. Each begins where the one before ended.
+/// Stages of a load test: seconds, and the users at the end. Each stage starts where the previous one ended.
 type Stages = &'static [(f64, f64)];
 
 const BASIC: Stages = &[(120.0, 100.0), (300.0, 100.0), (120.0, 200.0), (300.0, 200.0), (120.0, 0.0)];
@@ -59,9 +59,9 @@ const STRESS: Stages = &[
 ];
 const SOAK: Stages = &[(120.0, 100.0), (10_800.0, 100.0), (120.0, 0.0)];
 
-/// Relative noise of one sample, as request rates averaged over a minute show it.
+/// Relative noise of one sample, as seen in request rates averaged over a minute.
 const NOISE: f64 = 0.04;
-/// Bursts begin this often on average.
+/// The average number of bursts.
 const BURSTS_PER_DAY: f64 = 24.0;
 
 // === impl Profile ===
@@ -91,12 +91,12 @@ impl Profile {
         }
     }
 
-    /// The shape of this name.
+    /// The shape with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Profile::ALL.into_iter().find(|profile| profile.name() == name)
     }
 
-    /// How long it usually runs: a load test by its stages, the others three weeks.
+    /// The usual duration: the sum of its stages for a load test, three weeks for the others.
     pub fn length(self) -> Span {
         match self.stages() {
             Some(stages) => Span::seconds(stages.iter().map(|stage| stage.0).sum::<f64>() as i64),
@@ -117,14 +117,14 @@ impl Profile {
 // === impl Recipe ===
 
 impl Recipe {
-    /// The usual recipe of a profile: by the minute, a load test by 15 seconds.
+    /// The usual recipe of a profile: one sample per minute, for a load test every 15 seconds.
     pub fn of(profile: Profile, start: Time, scale: f64, seed: u64) -> Self {
         let fine = Step::new(Span::seconds(15)).unwrap_or(Step::MINUTE);
         let step = if profile.stages().is_some() { fine } else { Step::MINUTE };
         Recipe { profile, start, step, length: profile.length(), scale, seed }
     }
 
-    /// The load itself.
+    /// Generates the samples.
     pub fn series(&self) -> Series {
         let count = self.step.count_in(self.length).clamp(1, Series::MAX_SLOTS);
         let mut dice = Dice::new(self.seed);
@@ -137,7 +137,7 @@ impl Recipe {
             let (coin, height, noise) = (dice.uniform(), dice.uniform(), dice.normal());
             burst *= fade;
             if self.profile == Profile::Bursty && coin < chance {
-                // Heights between a third and three times the usual peak, small ones far more often.
+                // Heights between a third and three times the usual peak; small ones are far more frequent.
                 burst += 0.33 * 9.0_f64.powf(height * height);
             }
             let level = self.level(offset) + burst;
@@ -163,13 +163,13 @@ impl Recipe {
     }
 }
 
-/// A daily wave from 0 to 1 that is highest at the given hour, UTC.
+/// A daily wave from 0 to 1 with its maximum at the given hour, UTC.
 fn wave(at: Time, peak_hour: f64) -> f64 {
     let hour = at.epoch().rem_euclid(86_400) as f64 / 3_600.0;
     0.5 + 0.5 * ((hour - peak_hour) / 24.0 * TAU).cos()
 }
 
-/// Working days: humps at 10:30 and 15:00 UTC with a dip at lunch; nights at 8 %, weekends a quarter of it.
+/// Working days: peaks at 10:30 and 15:00 UTC with a dip at lunch; nights at 8 %, weekends at a quarter.
 fn business(at: Time) -> f64 {
     let hour = at.epoch().rem_euclid(86_400) as f64 / 3_600.0;
     // 1970-01-01 was a Thursday.
@@ -179,7 +179,7 @@ fn business(at: Time) -> f64 {
     0.08 + if weekday < 5 { day } else { 0.25 * day }
 }
 
-/// A crowd: to six times the usual peak within two minutes, half of it gone every twenty.
+/// A flash crowd: it reaches six times the usual peak within two minutes, and half of it leaves every twenty minutes.
 fn crowd(seconds: f64) -> f64 {
     if seconds < 0.0 {
         0.0

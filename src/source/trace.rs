@@ -1,8 +1,7 @@
-//! Traces from files: `timestamp,value` rows or a saved Prometheus range query, either one gzipped or not.
+//! Traces from files: `timestamp,value` rows or a saved Prometheus range query, optionally gzipped.
 //!
-//! The step is found from the distances between the rows; a row that is missing is a gap. All faults up to a
-//! limit are reported at once, each with its line, what was found and what was expected. Nothing is repaired
-//! silently.
+//! The step is derived from the distances between rows; a missing row is a gap. Up to a limit, all faults are
+//! reported at once, each with its line, what was found and what was expected. Nothing is repaired silently.
 
 mod flaws;
 
@@ -25,18 +24,18 @@ pub enum TraceError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Rows that are no samples.
+    /// Rows that are not samples.
     #[error("{}: {faults}", path.display())]
     Rows {
         /// The file.
         path: PathBuf,
-        /// What is wrong with which line.
+        /// What is wrong, and on which lines.
         faults: Faults,
     },
-    /// The file is no saved answer of a range query.
+    /// The file is not a saved answer of a range query.
     #[error("{}: {found}, expected {expected}", path.display())]
     Answer {
         /// The file.
@@ -46,7 +45,7 @@ pub enum TraceError {
         /// What was expected.
         expected: &'static str,
     },
-    /// The rows form no series.
+    /// The rows do not form a series.
     #[error("{}: the samples form no series", path.display())]
     Grid {
         /// The file.
@@ -56,27 +55,27 @@ pub enum TraceError {
     },
 }
 
-/// Faults of rows, the first few of each kind in words.
+/// Faults of rows: the first few of each kind are described.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     shown: Vec<String>,
-    /// How many there are of each kind, by what was expected.
+    /// The number of faults of each kind, by what was expected.
     kinds: BTreeMap<String, usize>,
 }
 
-/// More faults of a kind than this are counted only: a file is mostly wrong in one way, on every line.
+/// Further faults of a kind are only counted: a file usually has the same fault on every line.
 const SHOWN: usize = 3;
-/// The end of the year 4999: seconds beyond it are milliseconds, or no instants at all.
+/// The end of the year 4999: a larger number is in milliseconds, or is not an instant.
 const LATEST: f64 = 95_617_584_000.0;
-/// A file that unpacks to more is no trace: eleven years of minutes are 200 MB.
+/// A file that unpacks to more is not a trace: eleven years of minutes are 200 MB.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Reads a trace. The kind of file is told by its content, not by its name.
+/// Reads a trace. The format is detected from the content, not from the file name.
 pub fn read(path: &Path) -> Result<Series, TraceError> {
     read_with_flaws(path).map(|(series, _)| series)
 }
 
-/// The same, with what is odd about the trace.
+/// The same, together with the irregularities of the trace.
 pub fn read_with_flaws(path: &Path) -> Result<(Series, Flaws), TraceError> {
     let text = text(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
     let is_answer = text.trim_start().starts_with('{');
@@ -86,7 +85,7 @@ pub fn read_with_flaws(path: &Path) -> Result<(Series, Flaws), TraceError> {
     Ok((series, flaws))
 }
 
-/// Reads `timestamp,value` rows from text; `path` is for messages only.
+/// Parses `timestamp,value` rows; `path` is only used in messages.
 pub fn rows(path: &Path, text: &str) -> Result<Series, TraceError> {
     series(path, &points_of_rows(path, text)?)
 }
@@ -147,7 +146,7 @@ fn points_of_rows(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceErro
     Ok(points)
 }
 
-/// Reads a saved answer of Prometheus' `query_range`; `path` is for messages only.
+/// Parses a saved answer of Prometheus' `query_range`; `path` is only used in messages.
 pub fn answer(path: &Path, text: &str) -> Result<Series, TraceError> {
     series(path, &points_of_answer(path, text)?)
 }
@@ -183,10 +182,10 @@ fn points_of_answer(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceEr
     Ok(points)
 }
 
-/// The text of a file, gzipped or not, up to a bound.
+/// The text of a file, gzipped or not, up to a limit.
 ///
 /// # Errors
-/// What the system said, or text that is no UTF-8.
+/// If the system reports an error, or the text is not UTF-8.
 pub fn text(path: &Path) -> std::io::Result<String> {
     let mut head = [0u8; 2];
     let mut file = File::open(path)?;
@@ -213,7 +212,7 @@ fn row(at: &str, value: &str) -> Result<Option<(Time, f64)>, (String, &'static s
     }
 }
 
-/// An instant as RFC 3339 or as seconds since 1970.
+/// Parses an instant as RFC 3339 or as seconds since 1970.
 ///
 /// # Errors
 /// What was found, and what was expected.
@@ -231,7 +230,7 @@ pub fn instant(at: &str) -> Result<Time, (String, &'static str)> {
     }
 }
 
-/// A number as Prometheus and spreadsheets write it; it may be infinite or none (NaN).
+/// Parses a number as Prometheus and spreadsheets write it; it may be infinite or NaN.
 pub fn number(text: &str) -> Option<f64> {
     match text {
         "+Inf" => Some(f64::INFINITY),
@@ -245,7 +244,7 @@ fn series(path: &Path, points: &[(Time, f64)]) -> Result<Series, TraceError> {
     Series::from_points(step, points).map_err(|source| TraceError::Grid { path: path.to_owned(), source })
 }
 
-/// The greatest length of which every distance between neighbours is a multiple.
+/// The greatest common divisor of the distances between neighbours.
 fn step(points: &[(Time, f64)]) -> Step {
     let mut times: Vec<i64> = points.iter().map(|p| p.0.epoch()).collect();
     times.sort_unstable();
@@ -260,7 +259,7 @@ fn gcd(a: i64, b: i64) -> i64 {
 // === impl Faults ===
 
 impl Faults {
-    /// Notes a fault.
+    /// Records a fault.
     pub fn add(&mut self, line: u64, found: &str, expected: &str) {
         let count = self.kinds.entry(expected.to_owned()).or_default();
         *count += 1;

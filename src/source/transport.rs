@@ -1,8 +1,8 @@
-//! The way to a data source that is asked over HTTP, whatever its API: its turn, its connection, its refusals.
+//! The HTTP connection to a data source, whatever its API: rate limits, credentials, refusals.
 //!
-//! Requests at a time and requests a second are bounded, secrets are read for each request, redirects are not
-//! followed, names that workloads chose do not lead everywhere, and the server's clock is read on the way. What an
-//! answer says is not looked at here.
+//! Concurrent requests and requests per second are bounded, secrets are read for each request, redirects are not
+//! followed, and names chosen by workloads cannot resolve to every address. The server's clock is read from each
+//! reply. The content of an answer is not looked at here.
 
 mod connect;
 mod reply;
@@ -32,14 +32,14 @@ pub(super) struct Transport {
     target: String,
     connector: Connector,
     permits: Semaphore,
-    /// The least distance of two requests, and when the next one may begin.
+    /// The shortest distance between two requests, and when the next one may start.
     pace: Duration,
     next: Mutex<Instant>,
-    /// The server's clock with the moment it was read.
+    /// The server's clock, with the moment at which it was read.
     clock: Mutex<Option<(ServerDate, Instant)>>,
 }
 
-/// The right to ask, and with what.
+/// Permission to send one request, with all that the request needs.
 pub(super) struct Turn<'a> {
     transport: &'a Transport,
     ready: Ready,
@@ -49,7 +49,7 @@ pub(super) struct Turn<'a> {
 // === impl Transport ===
 
 impl Transport {
-    /// Connects at the first request.
+    /// A transport that connects at the first request.
     pub(super) fn new(config: DataSourceConfig) -> Self {
         Transport {
             target: shown(&config.url),
@@ -66,7 +66,8 @@ impl Transport {
         &self.target
     }
 
-    /// How far the server's clock and `now` differ by the newest answer that told its time, in whole seconds.
+    /// The absolute difference between the server's clock and `now` in whole seconds, by the newest answer with a
+    /// date.
     pub(super) fn clock_skew(&self, now: Time) -> Option<Span> {
         let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let (date, read_at) = clock?;
@@ -75,7 +76,7 @@ impl Transport {
         Some(Span::seconds(ahead.saturating_abs()))
     }
 
-    /// Waits until a request may be sent beside those under way.
+    /// Waits until one more concurrent request is allowed.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, SourceError> {
         let permit = self.permits.acquire().await.map_err(|_| SourceError::Unreachable {
             target: self.target.clone(),
@@ -85,8 +86,8 @@ impl Transport {
         Ok(Turn { transport: self, ready, _permit: permit })
     }
 
-    /// Spreads requests, so that a fleet that starts does not overrun the server. Just before each is sent: a turn that
-    /// was taken before a long wait would be used at once with all others that were.
+    /// Spaces requests out, so that a starting fleet does not overload the server. It runs just before each request
+    /// is sent: turns handed out before a long wait would otherwise all be used at the same time.
     async fn wait_for_pace(&self) {
         let turn = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,13 +102,13 @@ impl Transport {
 // === impl Turn ===
 
 impl Turn<'_> {
-    /// The longest an answer may take.
+    /// The longest time an answer may take.
     pub(super) fn timeout(&self) -> Duration {
         self.ready.timeout
     }
 
-    /// Asks the API below the address of the data source: `path` without a slash at its begin; the parameters stand in
-    /// the address of a GET, and in the body of what has one.
+    /// Sends a request to the API below the data source's address. `path` has no leading slash. The parameters go
+    /// into the URL of a GET, and into the body of a request that has one.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -120,29 +121,29 @@ impl Turn<'_> {
         Ok(self.reply(response))
     }
 
-    /// A client of the Prometheus API on this turn's connections, which takes its headers and parameters with each
-    /// question. Its raw answers alone are read here: whatever it decodes by itself has no bound.
+    /// A Prometheus API client on this turn's connections; it takes its headers and parameters with each request.
+    /// Only its raw answers are used: its own decoding has no bound.
     pub(super) fn api(&self) -> Result<Api, SourceError> {
         self.ready.api().map_err(|reason| self.unreachable(reason))
     }
 
-    /// The same for the questions that take neither headers nor parameters, which it carries itself; `None` where it
+    /// The same for requests that accept neither headers nor parameters: the client carries them itself. `None` if it
     /// cannot.
     pub(super) fn discovering(&self) -> Result<Option<Api>, SourceError> {
         self.transport.connector.discovering(&self.ready).map_err(|reason| self.unreachable(reason))
     }
 
-    /// The headers of each request, with the credentials.
+    /// The headers of each request, including the credentials.
     pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         self.ready.headers.iter().cloned()
     }
 
-    /// The configured parameters of each request.
+    /// The parameters configured for each request.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.ready.parameters.iter().map(|(name, value)| (*name, value.reveal()))
     }
 
-    /// The reply to a question of that client.
+    /// The reply to a request of that client.
     pub(super) async fn answered(
         &self,
         asked: impl Future<Output = Result<reqwest::Response, prometheus_http_query::Error>>,
@@ -172,7 +173,7 @@ impl Turn<'_> {
 
     fn broken(&self, error: &reqwest::Error) -> SourceError {
         let target = self.transport.target.clone();
-        // A connection that is not made in time is one that cannot be reached.
+        // A timeout while connecting counts as unreachable.
         if error.is_timeout() && !error.is_connect() {
             return SourceError::Timeout { target, after: self.ready.timeout };
         }

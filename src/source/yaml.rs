@@ -1,7 +1,7 @@
-//! The one place that reads YAML.
+//! The only place that parses YAML.
 //!
-//! Errors carry line and column but never an excerpt of the text: the text may hold a password. Duplicate
-//! keys are refused, aliases and depth are bounded by the parser's budget.
+//! Errors carry line and column but never an excerpt of the text, which may hold a password. Duplicate keys are
+//! refused; the parser limits aliases and depth.
 
 mod marked;
 mod place;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 pub use marked::{Content, Entry, Node, documents};
 pub use place::{Place, key_of, locate};
 
-/// Reads one YAML document; the message names line and column of the first fault.
+/// Parses one YAML document; the message names line and column of the first fault.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let mut options = serde_saphyr::Options::default();
     options.with_snippet = false;

@@ -1,9 +1,10 @@
-//! Seeded randomness that is the same on every machine and in every release: splitmix64 (Steele, Lea, Flood 2014).
+//! Seeded pseudo-random numbers that are the same on every machine and in every release: splitmix64 (Steele, Lea,
+//! Flood 2014).
 //!
-//! Thirty lines of our own rather than a crate, since a crate may change its stream between versions and
-//! simulations must stay repeatable. Never for anything that must not be guessed.
+//! These are thirty lines of our own rather than a crate, since a crate may change its stream between versions and
+//! simulations must stay reproducible. Never use it where numbers must be unpredictable.
 
-/// A stream of random numbers that its seed alone decides.
+/// A stream of random numbers that depends only on its seed.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
@@ -23,12 +24,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// The next number of `[0, 1)`, evenly spread.
+    /// The next number, uniformly distributed over `[0, 1)`.
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The next number of the normal distribution with mean 0 and deviation 1 (Box and Muller).
+    /// The next number, normally distributed with mean 0 and standard deviation 1 (Box and Muller).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()

@@ -1,6 +1,7 @@
-//! A hash that is the same on every machine and in every release, which the standard library's hasher does not promise.
+//! A hash that is the same on every machine and in every release; the standard library's hasher does not promise
+//! that.
 
-/// The 64-bit FNV-1a hash of a text (Fowler, Noll, Vo): short and well spread. Not for secrets.
+/// The 64-bit FNV-1a hash of a text (Fowler, Noll, Vo): short and well distributed. Not for secrets.
 pub fn stable_hash(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)

@@ -1,4 +1,6 @@
-//! Numbers with bounds: quantiles, replica counts, load per replica.
+//! Numbers with a limited range: quantiles, replica counts, load per replica.
+//!
+//! Each has a checked constructor, so later code never checks a range again.
 
 use std::fmt;
 
@@ -12,14 +14,14 @@ pub struct Quantile(f64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Replicas(u32);
 
-/// The load that one replica is meant to carry, in the unit of the query: finite and above zero.
+/// The load that one replica should carry, in the unit of the query: finite and above zero.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Threshold(f64);
 
 // === impl Quantile ===
 
 impl Quantile {
-    /// Exceeded with three chances in four: what will likely be.
+    /// Exceeded with probability three quarters: what is likely at least.
     pub const LIKELY: Quantile = Quantile(0.25);
     /// The middle of the distribution.
     pub const MEDIAN: Quantile = Quantile(0.5);
@@ -57,10 +59,10 @@ impl Replicas {
     pub const ZERO: Replicas = Replicas(0);
     /// One replica.
     pub const ONE: Replicas = Replicas(1);
-    /// More than any cluster runs of one workload; keeps sums far from overflow.
+    /// More than any cluster runs for one workload; it keeps sums far from overflow.
     pub const MAX: Replicas = Replicas(1_000_000);
 
-    /// So many replicas, at most [`Replicas::MAX`].
+    /// A number of replicas, at most [`Replicas::MAX`].
     pub fn new(count: u32) -> Result<Self, UnitError> {
         if count <= Self::MAX.0 {
             Ok(Replicas(count))
@@ -69,10 +71,9 @@ impl Replicas {
         }
     }
 
-    /// The fewest whole replicas that are at least `count`: no fewer than none, no more than [`Replicas::MAX`];
-    /// a number that is none (NaN) asks for none.
+    /// The fewest whole replicas that are at least `count`, from 0 to [`Replicas::MAX`]; NaN gives 0.
     pub fn covering(count: f64) -> Self {
-        // The factor forgives the rounding of a division whose exact result is a whole number.
+        // The factor compensates for the rounding of a division whose exact result is a whole number.
         Replicas((count * (1.0 - 1e-12)).ceil().clamp(0.0, f64::from(Self::MAX.0)) as u32)
     }
 
@@ -110,18 +111,18 @@ impl Threshold {
         self.0
     }
 
-    /// The fewest replicas that carry `load`; a multiple of the threshold that was rounded when it was stored needs no
-    /// further one.
+    /// The fewest replicas that carry `load`. A multiple of the threshold that was rounded when stored does not need
+    /// one more.
     pub fn replicas_for(self, load: f64) -> Replicas {
         Replicas::covering(load / self.0 * (1.0 - ROUNDING))
     }
 }
 
-/// The most that a sample differs from what was measured, as a share of it: histories are stored as `f32`.
+/// The largest relative difference between a sample and the measured value: histories are stored as `f32`.
 const ROUNDING: f64 = 6e-8;
 
-/// Whether a load is above a limit. Both at the precision of stored samples, so that a load of exactly the limit is not
-/// above it for having been stored.
+/// Whether a load is above a limit, compared at the precision of stored samples: a load of exactly the limit must not
+/// be above it because it was rounded when stored.
 pub fn exceeds(load: f64, limit: f64) -> bool {
     load as f32 > limit as f32
 }

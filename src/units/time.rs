@@ -1,4 +1,6 @@
 //! Instants, spans and steps in whole seconds: the grid of history, of plans and of KEDA's polls.
+//!
+//! Nothing here reads a clock; every instant comes from a caller.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -7,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::UnitError;
 
-/// An instant: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+/// An instant: whole seconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -15,19 +17,19 @@ pub struct Time(i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(i64);
 
-/// The distance between neighbouring samples of a series: 1 s to 1 day.
+/// The distance between adjacent samples of a series: 1 s to 1 day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Step(i64);
 
 // === impl Time ===
 
 impl Time {
-    /// The first instant that is held to be real; earlier ones would overflow when a window is subtracted.
+    /// The earliest valid instant; earlier ones would overflow when a window is subtracted.
     pub const MIN: Time = Time(-62_135_596_800);
-    /// The last instant that is held to be real (year 9999).
+    /// The latest valid instant (year 9999).
     pub const MAX: Time = Time(253_402_300_799);
 
-    /// From seconds since the epoch, held within the years 1 to 9999.
+    /// From seconds since the epoch, clamped to the years 1 to 9999.
     pub const fn from_epoch(seconds: i64) -> Self {
         if seconds < Self::MIN.0 {
             Self::MIN
@@ -43,7 +45,7 @@ impl Time {
         self.0
     }
 
-    /// Reads RFC 3339 (`2026-12-01T18:00:00Z`, or with an offset); fractions of a second are cut.
+    /// Parses RFC 3339 (`2026-12-01T18:00:00Z`, or with an offset); fractions of a second are truncated.
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         DateTime::parse_from_rfc3339(text.trim())
             .map(|t| Self::from_epoch(t.timestamp()))
@@ -55,13 +57,13 @@ impl Time {
         DateTime::from_timestamp(self.0, 0).unwrap_or_default()
     }
 
-    /// The last multiple of `span` (counted from the epoch, moved by `phase`) at or before this instant.
+    /// The last multiple of `span` (counted from the epoch, shifted by `phase`) at or before this instant.
     pub fn floor_to(self, span: Span, phase: Span) -> Time {
         let width = span.0.max(1);
         Time::from_epoch((self.0 - phase.0).div_euclid(width) * width + phase.0)
     }
 
-    /// How long after `earlier` this instant lies; zero where it lies before.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     pub fn since(self, earlier: Time) -> Span {
         Span((self.0 - earlier.0).max(0))
     }
@@ -100,10 +102,10 @@ impl Span {
     pub const DAY: Span = Span(86_400);
     /// Seven days.
     pub const WEEK: Span = Span(604_800);
-    /// The longest span that is accepted: a hundred years.
+    /// The longest span allowed: a hundred years.
     const MAX_SECONDS: i64 = 36_525 * 86_400;
 
-    /// So many seconds; negative counts as none, the longest span is a hundred years.
+    /// A span of seconds, clamped to between zero and a hundred years.
     pub const fn seconds(seconds: i64) -> Self {
         if seconds < 0 {
             Span(0)
@@ -114,17 +116,17 @@ impl Span {
         }
     }
 
-    /// So many minutes.
+    /// A span of minutes.
     pub const fn minutes(minutes: i64) -> Self {
         Self::seconds(minutes.saturating_mul(60))
     }
 
-    /// So many hours.
+    /// A span of hours.
     pub const fn hours(hours: i64) -> Self {
         Self::seconds(hours.saturating_mul(3_600))
     }
 
-    /// So many days of 24 hours.
+    /// A span of days, 24 hours each.
     pub const fn days(days: i64) -> Self {
         Self::seconds(days.saturating_mul(86_400))
     }
@@ -134,13 +136,13 @@ impl Span {
         self.0
     }
 
-    /// The length in hours, fractions kept.
+    /// The length in hours, with fractions.
     pub fn as_hours(self) -> f64 {
         self.0 as f64 / 3_600.0
     }
 
-    /// Reads what Prometheus and Kubernetes users write: `30s`, `5m`, `1h30m`, `28d`, `2w`, `0`; milliseconds
-    /// (`1500ms`) are cut to whole seconds.
+    /// Parses what Prometheus and Kubernetes users write: `30s`, `5m`, `1h30m`, `28d`, `2w`, `0`; milliseconds
+    /// (`1500ms`) are truncated to whole seconds.
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let bad = || UnitError::Span(text.to_owned());
         let mut rest = text.trim();
@@ -227,7 +229,7 @@ impl Step {
         Span::seconds(self.0.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    /// How many whole steps the span holds.
+    /// The number of whole steps in the span.
     pub fn count_in(self, span: Span) -> usize {
         usize::try_from(span.0 / self.0).unwrap_or(0)
     }

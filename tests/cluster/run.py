@@ -1,8 +1,8 @@
-"""Runs the cases against a real control plane and a real KEDA: run.py [CASE...]. It is the first process of namespaces of
-its own (see tests/full/cluster), and everything it starts ends with it. Exit status 0: every case holds.
+"""Runs the cases against a real control plane and a real KEDA: run.py [CASE...]. It is the first process of its own
+namespaces (see tests/full/cluster), and everything it starts ends with it. Exit status 0: every case holds.
 
-The cases of a stage run side by side, for each has servers, a Prometheus and loads of its own. A case that breaks what
-all use, KEDA, stands in a stage that expects it."""
+The cases of a stage run in parallel, since each has its own servers, Prometheus and loads. A case that breaks KEDA,
+which all cases share, is in a stage whose cases expect that."""
 import importlib
 import json
 import os
@@ -23,8 +23,8 @@ STAGES = [
      "ramp_by_plain_rule", "asleep_and_woken", "metric_faults", "override", "tls", "headroom_held", "shipped_manifests"],
     ["crowd", "keda_restarts"],
 ]
-# From the making of the history to the ramp: what the servers and the first replicas take, and the minutes before it from
-# which nothing sees it yet.
+# From the creation of the history to the ramp: the time that the servers and the first replicas need, and the minutes
+# before the ramp in which nothing sees it yet.
 RAMP_IN = 1110
 
 
@@ -41,7 +41,7 @@ def modules(stage):
 
 
 def sites(stages):
-    """A site for each case, and the names of all servers in /etc/hosts, which is this run's own."""
+    """A site for each case, and the names of all servers in the run's own /etc/hosts."""
     made = {}
     names = ["127.0.0.1 localhost"]
     for number, name in enumerate((name for stage in stages for name in stage), 1):
@@ -54,7 +54,7 @@ def sites(stages):
 
 
 def clean(namespaces):
-    """ScaledObjects first: their finalizers need KEDA."""
+    """Deletes ScaledObjects first: their finalizers need KEDA."""
     for namespace in namespaces:
         kube.call("DELETE", f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects")
     for namespace in namespaces:
@@ -62,7 +62,7 @@ def clean(namespaces):
 
 
 def attend(case, module):
-    """A case to its end, whatever it meets."""
+    """Runs a case to its end, whatever happens."""
     begun = time.time()
     try:
         getattr(module, "prepare", lambda _: None)(case)
@@ -87,7 +87,7 @@ def report(case):
 
 
 def stage(names, made, record):
-    """The cases of one stage side by side, over one history."""
+    """Runs the cases of one stage in parallel, over one history."""
     found = modules(names)
     wanted = [load for module in found.values() for load in module.LOADS]
     loads.make_history(wanted, RAMP_IN)

@@ -1,16 +1,17 @@
-"""The judgement judged, on records made by hand: a suite whose record says "holds" whatever happened is worth nothing."""
+"""Tests the judgement itself, on records made by hand: a suite whose record says "holds" whatever happened is
+worthless."""
 import os
 import tempfile
 import unittest
 
 os.environ.setdefault("CLUSTER_RUN", tempfile.gettempdir())
-from harness.record import MOST_GAP, Record, Sample  # noqa: E402  (the folder is named first)
+from harness.record import MOST_GAP, Record, Sample  # noqa: E402  (after the path is set)
 
 KEY = "here/web"
 
 
 def judge(spec, need=10, answers=None, step=1, ready=False):
-    """Of one object, `spec` being its replicas of each second and `answers` what the scaler said in it."""
+    """A record of one object; `spec` has its replicas of each second, and `answers` what the scaler said in it."""
     record = Record()
     answers = answers or [10] * len(spec)
     record.rows = [(1000.0 + step * t, {"load": need[t] if isinstance(need, list) else need},

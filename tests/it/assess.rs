@@ -1,5 +1,5 @@
-//! `forescale assess` as its users call it, against a real Prometheus: a fleet of known kinds gets its verdicts, an
-//! interrupted run and shards come to the same `fleet.json`, and what is missing stands in its row.
+//! Tests `forescale assess` as its users call it, against a real Prometheus: each kind of workload in a fleet gets
+//! its verdict, an interrupted run and shards produce the same `fleet.json`, and missing data is reported in the row.
 
 mod found;
 mod rows;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::load::now;
 use crate::support::prometheus::{Backfill, Prometheus};
 
-/// Days of history: a third is learned from, the rest is scored.
+/// Days of history: a third is for learning, the rest is scored.
 const DAYS: i64 = 9;
 
 fn assess(args: &[&str]) -> Output {
@@ -24,9 +24,9 @@ fn assess(args: &[&str]) -> Output {
 struct Member {
     name: &'static str,
     verdict: &'static str,
-    /// Load by minute of the day and a noise from -1 to 1; `None` where there is no history.
+    /// The load by minute of the day and a noise from -1 to 1; `None` if there is no history.
     load: Option<fn(i64, f64) -> f64>,
-    /// What ran for that load; `None` where nobody knows.
+    /// The replicas that ran for that load; `None` if unknown.
     ran: Option<fn(f64) -> f64>,
     min: u32,
 }
@@ -39,7 +39,7 @@ const FLEET: [Member; 6] = [
     Member {
         name: "steep",
         verdict: "predictive",
-        // From 30 to 330 within ten minutes every two hours: no rule of busy hours holds it.
+        // From 30 to 330 within ten minutes every two hours: no rule of busy hours covers it.
         load: Some(|minute, noise| {
             let m = (minute % 120) as f64;
             30.0 + 300.0 * (m / 10.0).min(1.0).min(((60.0 - m) / 10.0).clamp(0.0, 1.0)) + 3.0 * noise
@@ -128,7 +128,7 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Each workload has its verdict, its reason and, where it profits, a manifest that passes lint.
+/// Each workload has its verdict, its reason and, if it benefits, a manifest that passes lint.
 fn judged(json: &Value, folder: &Path) {
     assert_eq!(json["schema"], 1);
     let rows = json["workloads"].as_array().expect("rows");
@@ -173,13 +173,13 @@ fn judged(json: &Value, folder: &Path) {
     assert_eq!(csv.lines().count(), rows.len() + 1);
 }
 
-/// How many results a folder keeps.
+/// How many results a folder holds.
 fn kept(folder: &str) -> usize {
     let kept = std::fs::read_dir(Path::new(folder).join("kept/shop")).into_iter().flatten().flatten();
     kept.filter(|file| file.path().extension().is_some_and(|end| end == "json")).count()
 }
 
-/// Begins a run and kills it once something is kept.
+/// Starts a run and kills it once a result is stored.
 fn kill_half_way(url: &str, manifests: &str, out: &str, more: &[&str]) {
     let args =
         ["assess", "--prometheus", url, "--manifests", manifests, "--out", out, "--history", "9d", "--price"];
@@ -224,7 +224,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     let json: Value = serde_json::from_str(&fleet).expect("JSON");
     judged(&json, Path::new(&whole));
 
-    // What an interruption left undone is done by the same command, and the result is the same to the byte.
+    // The same command completes what an interruption left undone, and the result is identical to the byte.
     for name in ["steep", "missing"] {
         std::fs::remove_file(Path::new(&whole).join(format!("kept/shop/{name}.json"))).expect("kept");
     }
@@ -232,7 +232,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     asked(&whole, &[]);
     assert_eq!(read(&Path::new(&whole).join("fleet.json")), fleet);
 
-    // Nor does it matter where a process was killed.
+    // It does not matter where a process was killed.
     let until = json["until"].as_str().expect("an instant").to_owned();
     let killed = place("killed");
     let more = ["--until", &until, "--jobs", "1"];
@@ -240,7 +240,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     asked(&killed, &more);
     assert_eq!(read(&Path::new(&killed).join("fleet.json")), fleet);
 
-    // Parts that know nothing of each other, joined.
+    // Independent shards, merged.
     let parts: Vec<String> = (1..=4).map(|i| place(&format!("part{i}"))).collect();
     for (i, part) in parts.iter().enumerate() {
         let mut args =
@@ -262,7 +262,7 @@ async fn a_fleet_gets_its_verdicts_whether_interrupted_or_in_shards() {
     let report = "reports/shop/steep.html";
     assert_eq!(read(&Path::new(&joined).join(report)), read(&Path::new(&whole).join(report)));
 
-    // Another run's folder is not mixed with this one.
+    // The folder of another run is not mixed with this one.
     let told = assess(&["--prometheus", &url, "--manifests", &manifests, "--out", &whole, "--history", "5d"]);
     let why = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(told.status.code() == Some(2) && why.contains("--history 9d"), "{why}");

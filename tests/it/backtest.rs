@@ -1,4 +1,4 @@
-//! `forescale backtest` as its users call it, on a generated load: files, exit codes, the same result twice.
+//! Tests `forescale backtest` as its users call it, on a generated load: files, exit codes, reproducible results.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -129,7 +129,8 @@ fn models_take_part_and_hours_are_long_steps() {
     }
 }
 
-/// A trace of six days with a sample every `step` seconds, from a Monday on, without the rows that `keep` drops.
+/// A trace of six days that starts on a Monday, with a sample every `step` seconds, but only the rows that `keep`
+/// accepts.
 fn trace(folder: &Path, step: i64, keep: impl Fn(i64) -> bool) -> String {
     let mut text = String::from("timestamp,value\n");
     for i in (0..6 * 86_400 / step).filter(|&i| keep(i)) {
@@ -154,7 +155,7 @@ fn run(out: &Path, more: &[&str]) -> Value {
     serde_json::from_slice(&done.stdout).expect("JSON")
 }
 
-/// The rows of a CSV that belong to a strategy, their first and their further columns.
+/// The rows of a CSV that belong to a strategy: the first column and the others.
 fn rows_of(text: &str, strategy: &str) -> Vec<(f64, Vec<f64>)> {
     let of = |line: &str| {
         let mut fields = line.split(',');
@@ -164,7 +165,8 @@ fn rows_of(text: &str, strategy: &str) -> Vec<(f64, Vec<f64>)> {
     text.lines().skip(1).filter_map(of).collect()
 }
 
-/// All figures of a strategy from its rows and changes, by the definitions of the literature; every row weighs the same.
+/// All figures of a strategy from its rows and changes, by the definitions of the literature; every row has equal
+/// weight.
 fn recomputed(out: &Path, strategy: &str, from: f64, until: f64) -> Vec<(&'static str, f64)> {
     let rows = rows_of(&read(&out.join("steps.csv")), strategy);
     let seconds = (until - from) / rows.len() as f64;
@@ -177,7 +179,7 @@ fn recomputed(out: &Path, strategy: &str, from: f64, until: f64) -> Vec<(&'stati
         under += (d - s).max(0.0) / d;
         over += (s - d).max(0.0) / d;
         (ready, demand) = (ready + s, demand + d);
-        // A pod serves a quarter more than the threshold, and a second is the longest good wait.
+        // A pod serves a quarter more than the threshold; a wait of up to one second is acceptable.
         let service = 20.0 * 1.25 * s;
         offered += load;
         late += if backlog > service || load > service { load } else { 0.0 };
@@ -215,7 +217,7 @@ fn recomputed(out: &Path, strategy: &str, from: f64, until: f64) -> Vec<(&'stati
 fn every_figure_is_recomputed_from_the_files_whatever_the_step() {
     let folder = tempfile::tempdir().expect("a folder");
     for step in [57, 60, 300, 600, 3_600] {
-        // Days of whole steps: 57 s divide 19 hours.
+        // Days of whole steps: 57 s divides 19 hours.
         let hours = if step == 57 { 19 } else { 24 };
         let trace = trace(folder.path(), step, |_| true);
         let out = folder.path().join(step.to_string());

@@ -1,5 +1,5 @@
-//! `forescale capacity` as its users call it: on tables of services whose truth is known by construction, on measured
-//! services where they are at hand, and what it says of bad input.
+//! Tests `forescale capacity` as its users call it: on tables of services whose true capacity is known by
+//! construction, on measured services if their data is available, and on invalid input.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ fn judged(table: &Path, more: &[&str]) -> Value {
     serde_json::from_slice(&done.stdout).expect("JSON")
 }
 
-/// Five hours of minutes of four replicas: 0.05 cores at rest, 0.02 for each request a second, and a latency of 0.1 s
-/// over the share of 30 requests a second that is left.
+/// Five hours of minutes of four replicas: 0.05 cores at rest and 0.02 for each request per second; the latency is
+/// 0.1 s divided by the free share of 30 requests per second.
 fn table(folder: &Path) -> PathBuf {
     let mut text = String::from("timestamp,load,replicas,cpu,latency_p95,errors\n");
     for minute in 0..300 {
@@ -109,7 +109,7 @@ fn bad_input_is_named() {
     }
 }
 
-/// Thirty hours of minutes: `init` wants a day.
+/// Thirty hours of minutes: `init` needs a day.
 const LONG: i64 = 1_800;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ async fn a_real_prometheus_is_read_by_the_exporters_names() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert_eq!(found["bound"], "cpu", "{found:#}");
-    // The counter tells of the two minutes before: within a few percent of 15.
+    // The counter covers the two minutes before: within a few percent of 15.
     assert!((number(&found["per_replica"]) - 15.0).abs() < 0.6, "{found:#}");
     assert!(found["missing"].to_string().contains("the pod template: kube-state-metrics"), "{found:#}");
     let init = Command::new(env!("CARGO_BIN_EXE_forescale"))
@@ -175,11 +175,11 @@ async fn a_real_prometheus_is_read_by_the_exporters_names() {
     assert!(done.status.code() == Some(2) && told.contains("kube-state-metrics"), "{told}");
 }
 
-/// Measured services: file, arguments, and what holds of the answer.
+/// Measured services: file, arguments, and what the answer must satisfy.
 struct Measured {
     file: &'static str,
     args: &'static [&'static str],
-    /// The range that an answer must lie in; `None` where there must be none.
+    /// The range in which the answer must be; `None` if there must be no answer.
     within: Option<(f64, f64)>,
     /// The bound, or a word of the reason.
     says: &'static str,
@@ -198,7 +198,7 @@ const fn none(file: &'static str, args: &'static [&'static str], says: &'static 
     Measured { file, args, within: None, says }
 }
 
-/// Truths by those who measured them, as their provenance has it.
+/// True capacities as measured by others, from the provenance of the data.
 const MEASURED: [Measured; 19] = [
     known("hpa_steps_4pods", &["--objective", "p95<560ms"], (10.8, 14.9), "latency"),
     known("hpa_steps_4pods", &["--request", "1"], (14.0, 17.1), "cpu"),
@@ -249,7 +249,7 @@ fn measured_services_are_told_by_their_truths() {
     let by = judged(&folder.join("nsfw_classifier.csv.gz"), &["--objective", "mean<280ms"]);
     let by: Vec<f64> =
         by["by_replicas"].as_array().expect("rows").iter().map(|at| number(&at["per_replica"])).collect();
-    // The knee of each number of replicas, to a tenth.
+    // The knee for each number of replicas, to a tenth.
     for (found, truth) in by.iter().zip([6.3, 5.3, 5.6]) {
         assert!((found / truth - 1.0).abs() < 0.1, "{by:?}");
     }

@@ -1,4 +1,4 @@
-//! The OctoLLM catalogue: every policy and every trigger is valid, they agree, and they hold the guide's values.
+//! The OctoLLM catalogue: every policy and every trigger is valid, they agree, and they have the guide's values.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::support::{files, root};
 
-/// What the guide asks of a component: limits, CPU and memory as shares of the request, load per replica, latency in
-/// seconds.
+/// What the guide requires of a component: limits, CPU and memory as shares of the request, load per replica, latency
+/// in seconds.
 struct Wanted {
     name: &'static str,
     limits: (u32, u32),
@@ -107,13 +107,13 @@ fn the_guides_values_stand_in_policies_and_objects() {
         assert_eq!(policy.limits, limits, "{}", wanted.name);
         assert_eq!(policy.signals[0].threshold.get(), wanted.load, "{}", wanted.name);
         assert_eq!(policy.tolerance, 0.0, "{}", wanted.name);
-        // One metric in the HPA: what else the guide scales by is a signal of the policy.
+        // One metric in the HPA: the guide's other metrics are further signals of the policy.
         assert_eq!(object["spec"]["triggers"].as_array().map(Vec::len), Some(1), "{}", wanted.name);
         let level = |of: &str| {
             let mut found = policy.signals.iter().enumerate().filter(|(_, signal)| signal.query.contains(of));
             let (place, signal) = found.next()?;
             assert!(found.next().is_none(), "{}: {of} twice", wanted.name);
-            // What follows the replicas as much as the load is not forecast, unless it is all there is.
+            // A metric that follows the replicas as much as the load is not forecast, unless it is the only one.
             assert_eq!(signal.is_forecast, place == 0, "{}: {of}", wanted.name);
             Some(signal.threshold.get())
         };
@@ -135,7 +135,7 @@ fn objects_and_their_policies_agree() {
         for trigger in triggers(&object, "external-push").into_iter().chain(triggers(&object, "external")) {
             let policy = policy(&catalogue, &metadata(trigger));
             let spec = &object["spec"];
-            // A formula makes another number of the answer.
+            // A formula changes the answer into another number.
             if spec["advanced"]["scalingModifiers"].is_null() {
                 assert_eq!(policy.limits.max, count(&spec["maxReplicaCount"]), "{shown}");
             }

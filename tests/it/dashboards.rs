@@ -1,5 +1,5 @@
-//! Dashboards and rules: every expression yields data in a real Prometheus that scrapes a running server, and every
-//! alert passes its unit tests.
+//! Dashboards and rules: every expression returns data from a real Prometheus that scrapes a running server, and
+//! every alert passes its unit tests.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 use crate::support::prometheus::{Backfill, Prometheus};
 use crate::support::server;
 
-/// The last series to come is the scaling lag: a step of the replicas' history after the pods are there.
+/// The last series to appear is the scaling lag: one step of the replica history after the pods are ready.
 const WITHIN: Duration = Duration::from_secs(240);
 const HISTORY: i64 = 7 * 86_400;
 const STEP: i64 = 30;
@@ -28,7 +28,7 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Writes the rule files that the manifests hold, and returns their paths.
+/// Writes the rule files contained in the manifests, and returns their paths.
 fn rule_files(dir: &Path) -> Vec<PathBuf> {
     ["forescale-rules", "octollm-rules"]
         .into_iter()
@@ -96,12 +96,12 @@ async fn every_expression_returns_data() {
     healthy_rules(&prometheus).await;
 }
 
-/// Starts the server, and asks it as KEDA does until the test ends.
+/// Starts the server, and calls it as KEDA does until the test ends.
 async fn serve(prometheus: &Prometheus, grpc: TcpListener, http: TcpListener) -> impl Drop {
     let text = format!("datasources: {{default: {{url: '{}'}}}}", prometheus.url());
     let address = grpc.local_addr().expect("bound");
     let ends = server::start(&text, grpc, http);
-    // The counters have to be seen at zero first.
+    // The counters must be scraped at zero first.
     let begun = Instant::now();
     while !returns_data(prometheus, "forescale_workloads + 1").await {
         assert!(begun.elapsed() < WITHIN, "the server is not scraped");
@@ -116,7 +116,7 @@ async fn serve(prometheus: &Prometheus, grpc: TcpListener, http: TcpListener) ->
                     scaled_object_ref: Some(object(namespace, name)),
                     metric_name: "forescale".to_owned(),
                 };
-                // Warming up at first; the metrics tell.
+                // It fails at first, while warming up; the metrics show it.
                 let _ = client.get_metrics(request).await;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -141,7 +141,7 @@ fn object(namespace: &str, name: &str) -> ScaledObjectRef {
     ScaledObjectRef { name: name.to_owned(), namespace: namespace.to_owned(), scaler_metadata }
 }
 
-/// A day that is at its lowest now: 12 replicas, with 28 to come where 20 are allowed.
+/// A day that is at its minimum now: 12 replicas, with 28 needed later where 20 are allowed.
 fn demand(at: i64, lowest: i64) -> f64 {
     let phase = (at - lowest).rem_euclid(86_400) as f64 / 86_400.0;
     1000.0 - 400.0 * (std::f64::consts::TAU * phase).cos()
@@ -152,7 +152,7 @@ fn unix_now() -> i64 {
     since.as_secs().cast_signed()
 }
 
-/// What the other exporters of a cluster publish: kube-state-metrics, cAdvisor, the scheduler, OctoLLM.
+/// What other exporters of a cluster publish: kube-state-metrics, cAdvisor, the scheduler, OctoLLM.
 async fn exporter(begun: i64) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
@@ -165,7 +165,7 @@ async fn exporter(begun: i64) -> String {
 fn cluster(age: i64, begun: i64) -> String {
     let mut text = String::new();
     let mut put = |series: &str, value: f64| writeln!(text, "{series} {value}").expect("written");
-    // A rise after a while makes a change, and the pods for it come later: a scaling lag.
+    // A rise after a while causes a change, and its pods come later: a scaling lag.
     put("demand", demand(begun + age, begun) + if age > 40 { 100.0 } else { 0.0 });
     put("running", if age > 60 { 30.0 } else { 1.0 });
     let seconds = age as f64;

@@ -1,4 +1,4 @@
-//! What a real Prometheus tells of its metrics, and what the commands make of it: types, labels, retention.
+//! What a real Prometheus reports about its metrics, and how the commands use it: types, labels, retention.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::support::load;
 use crate::support::prometheus::Prometheus;
 
-/// A scrape each second, and a loaded machine.
+/// Long enough for scrapes of one second on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const EXPOSED: &str = "\
 # TYPE http_requests_total counter
@@ -27,7 +27,7 @@ http_requests_total{service=\"cart\"} 7
 queue_depth 12
 ";
 
-/// Serves a router; its address.
+/// Serves a router; returns its address.
 async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
@@ -41,7 +41,7 @@ fn source(keys: &str) -> Arc<dyn Backend> {
     DataSources::new(&config).get("default", "any").expect("configured")
 }
 
-/// A Prometheus that has scraped the metrics above, and knows their types.
+/// A Prometheus that has scraped the metrics above and knows their types.
 async fn scraped() -> (Prometheus, Arc<dyn Backend>) {
     let exposed = || async { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], EXPOSED) };
     let target = serve(Router::new().fallback(exposed)).await;
@@ -59,7 +59,7 @@ async fn scraped() -> (Prometheus, Arc<dyn Backend>) {
             return (server, source);
         }
         assert!(begun.elapsed() < PATIENCE, "{kind:?} {value:?}");
-        // Between two questions, not in place of one.
+        // This only spaces out the polling.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -179,7 +179,7 @@ async fn discovery_carries_the_headers_of_the_data_source() {
     assert_eq!(about.retention().await.expect("admitted"), Some(Span::days(15)), "its default");
     let found = doubts(&*source, "sum(a)", now()).await.expect("admitted");
     assert_eq!(found.len(), 1, "{found:?}");
-    // Its client cannot send these; then nothing is asked, rather than without them.
+    // The client cannot send these parameters, so nothing is queried at all rather than without them.
     let source = with(", queryParameters: {dedup: 'true'}");
     assert_eq!(doubts(&*source, "sum(a)", now()).await.expect("not asked"), []);
 }

@@ -1,5 +1,5 @@
-//! `forescale doctor` on a real server and a real Prometheus: a healthy chain is green, and of planted faults each is
-//! found by its own check.
+//! Tests `forescale doctor` on a real server and a real Prometheus: a healthy setup is green, and each planted fault
+//! is found by its own check.
 
 mod manifests;
 
@@ -21,10 +21,10 @@ use crate::support::load;
 use crate::support::prometheus::{Backfill, Prometheus, client};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What every workload asks for: more than its load needs, so that the answer is known beforehand.
+/// What every workload asks for: more than its load needs, so that the answer is known in advance.
 const ANSWER: f64 = 20.0;
 
-/// One namespace of a cluster as kube-state-metrics tells of it, by the minute from two hours ago on.
+/// One namespace of a cluster as kube-state-metrics reports it, by minute from two hours ago on.
 struct Cluster {
     namespace: &'static str,
     desired: fn(i64) -> f64,
@@ -79,7 +79,7 @@ impl Cluster {
         all.push(constant(format!("forescale_desired_replicas{{{own}}}"), answered));
         let needed = format!("forescale_required_replicas{{{own},contributor=\"reactive\"}}");
         all.push(constant(needed, ANSWER - 4.0));
-        // A neighbour whose name begins alike, with pods that wait.
+        // A neighbour whose name starts the same, with pending pods.
         let worker = "pod=\"web-worker-6d4cf56db6-abcde\",phase=\"Pending\"";
         all.push(constant(format!("kube_pod_status_phase{{namespace=\"{namespace}\",{worker}}}"), 1.0));
         if has_metric {
@@ -96,7 +96,7 @@ fn by_minute(metric: String, value: impl Fn(i64) -> f64) -> Backfill {
     Backfill { metric, points }
 }
 
-/// The wave, cut to a stretch of minutes before now.
+/// The wave, restricted to a range of minutes before now.
 fn part(metric: &str, from: i64, until: i64) -> Backfill {
     let mut wave = load::going_on(metric);
     let now = load::now();
@@ -104,7 +104,7 @@ fn part(metric: &str, from: i64, until: i64) -> Backfill {
     wave
 }
 
-/// What the command says: status and text of each check, and its exit code.
+/// The output of the command: status and text of each check, and its exit code.
 fn ask(arguments: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_forescale"))
         .arg("doctor")
@@ -120,7 +120,7 @@ fn ask(arguments: &[&str]) -> Said {
     (checks.collect(), output.status.code().expect("it ended by itself"))
 }
 
-/// Prometheus as seen by a clock that is five minutes ahead.
+/// Relays Prometheus with a clock that is five minutes ahead.
 async fn relay(prometheus: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -167,9 +167,9 @@ async fn world() -> World {
     let clusters = clusters();
     let mut series: Vec<Backfill> = clusters.iter().flat_map(Cluster::series).collect();
     series.extend([load::going_on("load{pod=\"a\"}"), load::going_on("load{pod=\"b\"}")]);
-    // Younger than ten samples: whatever the hour, no point of the grid has enough before it.
+    // Younger than ten samples: whatever the hour, no grid point has enough samples before it.
     series.extend([part("ended", 30 * 1_440, 20), part("young", 9, -30)]);
-    // promtool wants the samples of one metric together.
+    // promtool requires the samples of one metric to be adjacent.
     series.sort_by(|a, b| a.metric.cmp(&b.metric));
     let prometheus = Prometheus::start(&series).await;
     let url = prometheus.url();
@@ -199,7 +199,7 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
         ask(&[&[place, "--server", &api, "--prometheus", url][..], more].concat())
     };
     let (checks, code) = of("well/web", &query);
-    // Nothing tells here of the CPU of its pods.
+    // No exporter here reports the CPU of its pods.
     let is_well = |(name, (status, _)): (&String, &(String, _))| {
         status == "ok" || name == "capacity" && status == "skipped"
     };
@@ -244,13 +244,13 @@ async fn a_healthy_chain_is_green_and_each_planted_fault_is_found_by_its_own_che
     }
 }
 
-/// The check found what was planted, and no other check is broken.
+/// Asserts that the check found what was planted, and that no other check failed.
 fn alone(name: &str, status: &str, words: &str, (checks, code): &Said) {
     let (found, text) = &checks[name];
     let is_right = found == status && text.contains(words);
     assert!(is_right, "{name}: {found} '{text}', expected {status} '{words}'");
     let broken = checks.iter().filter(|(_, (status, _))| status == "fail").map(|(name, _)| name.as_str());
-    // What is refused has no fresh decision either.
+    // A refused workload has no fresh decision either.
     let broken: Vec<&str> = broken.filter(|other| *other != "fresh" || name != "metadata").collect();
     let own: &[&str] = if status == "fail" { &[name] } else { &[] };
     assert_eq!(broken, own, "{name}: {checks:#?}");

@@ -1,6 +1,6 @@
-//! Every fault of a data source for every state of a workload: no answer goes down, none becomes a zero, all recover.
+//! Every fault of a data source in every state of a workload: no answer falls, none becomes zero, and all recover.
 //!
-//! One server and one proxy for each fault, all at once before one real Prometheus.
+//! Each fault has its own server and proxy; all run at once against one real Prometheus.
 
 mod returns;
 
@@ -17,12 +17,12 @@ use crate::support::proxy::{Fault, Proxy, samples};
 use crate::support::{load, server, until};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The load and what it needs at ten a replica.
+/// The load, and the replicas it needs at ten per replica.
 const LOAD: f64 = 95.0;
 const NEED: u32 = 10;
-/// Longer than what a decision of these settings passes for fresh.
+/// Longer than a decision counts as fresh with these settings.
 const FAULTY: Duration = Duration::from_secs(26);
-/// From the end of a fault to the next decision on fresh data: the longest backoff, and a poll.
+/// From the end of a fault to the next decision on fresh data: the longest backoff plus a poll.
 const RECOVERY: Duration = Duration::from_secs(15 + 5 + 2);
 const SETTINGS: [(&str, &str); 7] = [
     ("threshold", "10"),
@@ -39,7 +39,7 @@ const HTML: &str = "content-type: text/html\r\n";
 const PAGE: &str = "<html><body><h1>Sign in</h1><form action='/login'></form></body></html>";
 const ERROR: &str = r#"{"status":"error","errorType":"execution","error":"out of memory"}"#;
 
-/// The faults by name, and whether the load is still seen through them.
+/// The faults by name, and whether the load is still visible during each.
 const FAULTS: &[(&str, Fault, bool)] = &[
     ("refused", Fault::Refused, false),
     ("reset", Fault::Reset, false),
@@ -112,7 +112,7 @@ const FAULTS: &[(&str, Fault, bool)] = &[
     ("clock an hour behind", Fault::Clock(-3_600), true),
 ];
 
-/// What one workload was answered while something was wrong.
+/// The answers to one workload during a fault.
 #[derive(Default)]
 struct Seen {
     numbers: BTreeSet<u32>,
@@ -120,7 +120,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Asks once; an answer must say what it may.
+    /// Calls once; the answer must be an allowed one.
     async fn ask(&mut self, keda: &mut Keda, least: u32, may_be_unknown: bool, place: &str) {
         let (number, active) = (keda.replicas().await, keda.active().await);
         match number {
@@ -176,7 +176,8 @@ async fn one(name: &str, fault: Fault, sees_load: bool, upstream: &str) -> Strin
     assert_eq!(idle.first_number(PATIENCE).await.0, 0);
     until(PATIENCE, "fresh", fresh).await;
 
-    // A workload that is new, one that was fresh, one at zero; then the same fault for one that is held already.
+    // A workload that is new, one that was fresh, one at zero; then the same fault again for one that is already
+    // held.
     let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
     for (state, fault, length) in [
         ("fresh", fault, FAULTY),
@@ -206,7 +207,7 @@ async fn one(name: &str, fault: Fault, sees_load: bool, upstream: &str) -> Strin
         let numbers = (new.replicas().await.ok()?, idle.replicas().await.ok()?);
         assert!(numbers.0 >= NEED && numbers.1 == 0, "{name}: {numbers:?} after the fault");
         let rungs = (rung(&page, "busy").await?, rung(&page, "new").await?, rung(&page, "idle").await?);
-        // With five minutes of history a workload is young, and its fit is made at the next point of the grid.
+        // With five minutes of history a workload is young, and its fit is made at the next grid point.
         let young = name == "retention cut" && rungs.1 == "reactive_only";
         (rungs.0 == "fresh" && rungs.2 == "fresh" && (rungs.1 == "fresh" || young)).then_some(())
     };
@@ -225,13 +226,13 @@ async fn one(name: &str, fault: Fault, sees_load: bool, upstream: &str) -> Strin
     )
 }
 
-/// Runs on threads of its own, to tell that nothing is left when it has ended.
+/// Runs on its own runtime, to show that no task is left when it has ended.
 fn alone(run: impl Future<Output = String>) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let row = run.await;
         let handle = tokio::runtime::Handle::current();
-        // Other than by ending a runtime, a task ends by itself or not at all.
+        // Tasks are not aborted here: each must end by itself.
         let none = async || (handle.metrics().num_alive_tasks() == 0).then_some(());
         until(PATIENCE, "no task is left", none).await;
         row
@@ -246,7 +247,7 @@ async fn no_fault_lowers_an_answer_in_any_state() {
         points: minutes.clone().map(|minute| (minute * 60, value)).collect(),
     };
     let prometheus = Prometheus::start(&[steady("load", LOAD), steady("idle", 0.0)]).await;
-    // One alone, by its name.
+    // To run a single fault, by name.
     let only = std::env::var("FAULT").ok();
     let runs: Vec<_> = FAULTS
         .iter()
@@ -289,7 +290,7 @@ async fn a_counter_that_restarts_is_neither_a_dip_nor_a_peak() {
     let mut keda = Keda::connect(address, "shop", "counted", &keys).await;
     let page = format!("http://{page}");
     until(PATIENCE, "fresh", async || {
-        // Nobody asked before.
+        // The first call for this workload.
         let number = keda.replicas().await.ok()?;
         assert!((NEED..=NEED + 1).contains(&number), "{number} for a steady load");
         (rung(&page, "counted").await? == "fresh").then_some(())

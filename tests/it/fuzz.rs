@@ -1,8 +1,8 @@
-//! Everything that reads what others wrote, against corpora and what becomes of them: nothing panics, hangs or lies.
+//! Fuzzes every parser of external input, from corpora and mutations: nothing panics, hangs or gives a wrong result.
 //!
-//! The corpora (`tests/fuzz/<target>/`) are replayed and mutated for a second each; `FUZZ_SECONDS` runs longer and
-//! `FUZZ_SEED` elsewhere. An input that fails is written to the temporary folder: put it into the corpus once mended.
-//! `tests/full/fuzz` goes on from here by coverage.
+//! The corpora (`tests/fuzz/<target>/`) are replayed and mutated for a second each. `FUZZ_SECONDS` runs longer, and
+//! `FUZZ_SEED` chooses another seed. A failing input is written to the temporary folder: add it to the corpus once
+//! the bug is fixed. `tests/full/fuzz` continues from here, guided by coverage.
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use forescale::units::Dice;
 
-/// More than any single input may take, on a machine that is busy.
+/// More than any single input may take, even on a busy machine.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// Numbers of a seed, so that a run can be repeated.
+/// Seeded random numbers, so that a run can be repeated.
 struct Random(Dice);
 
 impl Random {
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// What breaks readers: bounds of numbers and dates, quoting, nesting, letters of several bytes.
+/// Tokens that break parsers: limits of numbers and dates, quotes, nesting, multi-byte characters.
 const WORDS: [&str; 32] = [
     "0",
     "-1",
@@ -61,7 +61,7 @@ const WORDS: [&str; 32] = [
     "RRULE:FREQ=DAILY;COUNT=999999999",
 ];
 
-/// One to five changes of an input, with pieces of the others.
+/// Applies one to five mutations to an input, some with pieces of other inputs.
 fn mutated(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(5) {
@@ -90,7 +90,8 @@ fn mutated(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// The inputs of a corpus file: many in one, as `tests/full/fuzz` found them, have lines of `%%%` between them.
+/// The inputs of a corpus file. A file with several inputs, as `tests/full/fuzz` writes, separates them by lines of
+/// `%%%`.
 fn inputs(text: &[u8]) -> Vec<Vec<u8>> {
     const BETWEEN: &[u8] = b"\n%%%\n";
     let ends = (0..text.len()).filter(|&i| text[i..].starts_with(BETWEEN)).chain([text.len()]);
@@ -98,7 +99,7 @@ fn inputs(text: &[u8]) -> Vec<Vec<u8>> {
     [0].into_iter().chain(begins).zip(ends).map(|(begin, end)| text[begin..end].to_vec()).collect()
 }
 
-/// Replays a corpus, then mutates it until the time is over.
+/// Replays a corpus, then mutates it until the time is up.
 fn fuzz(target: &str) {
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|t| t.parse().ok()).unwrap_or(1.0);
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|t| t.parse().ok()).unwrap_or(1);
@@ -128,7 +129,7 @@ fn fuzz(target: &str) {
         let base = random.below(corpus.len());
         let bytes = mutated(&corpus[base], &corpus, &mut random);
         try_one(&bytes);
-        // A walk away from the corpus, not only around it.
+        // Keep some mutants, to walk away from the corpus and not only around it.
         if random.below(8) == 0 && corpus.len() < 2_000 {
             corpus.push(bytes);
         }

@@ -1,8 +1,8 @@
-//! Recorded trajectories of the real HPA and a real KEDA, replayed freely by the twin.
+//! Recorded trajectories of the real HPA and a real KEDA, simulated freely by the twin.
 //!
-//! Only the ScaledObject and the scaler's timeline go in; the recorded calls and replicas never do. The folder is
-//! named by `FORESCALE_HPA_RECORDINGS`; recordings worked out by an independent script (`tests/recordings/`) are
-//! replayed in any case.
+//! The twin gets only the ScaledObject and the scaler's timeline, never the recorded calls and replicas. The folder
+//! of recordings is given by `FORESCALE_HPA_RECORDINGS`; recordings computed by an independent script
+//! (`tests/recordings/`) are always replayed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use forescale::simulate::{
 use forescale::units::Time;
 use serde::Deserialize;
 
-/// A change may come this much earlier or later than recorded.
+/// A change may come this much earlier or later than recorded, in seconds.
 const LEEWAY: f64 = 2.0;
 
-/// Recordings in which two controllers passed each other within milliseconds (its README names them).
+/// Recordings in which two controllers acted within milliseconds of each other (their README names them).
 const RACES: [&str; 2] = ["value-slow-60", "zero-poll10"];
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct ScaledObject {
     fallback: Option<RecordedFallback>,
     behavior: Option<RecordedBehavior>,
     triggers: Vec<RecordedTrigger>,
-    /// `[from, until or null, pausedReplicas or null]`; only in recordings of our own.
+    /// `[from, until or null, pausedReplicas or null]`; only in our own recordings.
     #[serde(default)]
     pauses: Vec<(f64, Option<f64>, Option<u32>)>,
 }
@@ -130,7 +130,7 @@ fn hpa_recordings() {
     assert!(failures.is_empty(), "{} of {} differ: {failures:?}", failures.len(), own.len() + recorded.len());
 }
 
-/// The recordings of a folder, by name; none where the folder is absent.
+/// The recordings of a folder, by name; none if the folder does not exist.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
@@ -155,8 +155,8 @@ fn replay(path: &Path) -> Result<(), String> {
     compare(&recording.desired(), &ours, recording.duration)
 }
 
-/// Same replicas in the same order, each change within the leeway; what falls into the leeway at the end counts
-/// on neither side.
+/// Checks for the same replicas in the same order, each change within the leeway. Changes within the leeway of the
+/// end are ignored on both sides.
 fn compare(recorded: &[(f64, u32)], ours: &[(f64, u32)], duration: f64) -> Result<(), String> {
     let late = |change: &(f64, u32)| change.0 > duration - LEEWAY;
     let show = |changes: &[(f64, u32)]| {
@@ -176,7 +176,7 @@ fn compare(recorded: &[(f64, u32)], ours: &[(f64, u32)], duration: f64) -> Resul
 }
 
 impl Recording {
-    /// The recorded changes of `spec.replicas`, first the state at the start.
+    /// The recorded changes of `spec.replicas`, starting with the initial state.
     fn desired(&self) -> Vec<(f64, u32)> {
         let mut changes: Vec<(f64, u32)> = self.replicas.iter().map(|row| (row.0, row.1)).collect();
         changes.dedup_by_key(|change| change.1);

@@ -1,4 +1,4 @@
-//! `forescale init` as its users call it: what it prints passes `forescale lint`, and it has found what was there.
+//! Tests `forescale init` as its users call it: its output passes `forescale lint`, and it has found what exists.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -39,7 +39,7 @@ fn the_manifest_passes_lint_and_follows_the_office() {
     let folder = tempfile::tempdir().expect("a folder");
     let (trace, manifest) = (trace(folder.path()), folder.path().join("web.yaml"));
     let manifest = manifest.to_string_lossy();
-    // A query with everything that could end a YAML string.
+    // A query with all characters that could end a YAML string.
     let query = "sum(rate(http_requests_total{job=\"we'b\", path=~\"/a: #.*\"}[2m]))";
     let told = forescale(&[
         "init",
@@ -107,7 +107,7 @@ async fn a_real_prometheus_is_read() {
     let series = series.map(|(metric, points)| Backfill { metric: metric.to_owned(), points });
     let prometheus = Prometheus::start(&series).await;
     let url = prometheus.url();
-    // Held over the ten minutes from sample to sample, as Prometheus' look-back alone would not.
+    // `last_over_time` holds each sample over its ten minutes; Prometheus' look-back alone would not.
     let (load, replicas) = ("last_over_time(load[10m])", "last_over_time(replicas[10m])");
     let args =
         ["init", "--prometheus", &url, "--query", load, "--actual-replicas", replicas, "--format", "json"];

@@ -1,5 +1,6 @@
-//! Planted mistakes: every file in `tests/lint/bad` says by `# expect: RULE` on a line what must be found there, and
-//! nothing else may be. The files in `tests/lint/good` have no findings; what we ship is looked at in `shipped.rs`.
+//! Planted mistakes: in every file in `tests/lint/bad`, lines with `# expect: RULE` say which findings must be there,
+//! and no other finding is allowed. The files in `tests/lint/good` have no findings; `shipped.rs` checks what we
+//! ship.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -50,7 +51,7 @@ fn files(folder: &str) -> Vec<Input> {
     support::files(&root(folder), "yaml").into_iter().map(input).collect()
 }
 
-/// What the comments of a file expect.
+/// The findings expected by the comments of a file.
 fn expected(input: &Input) -> BTreeSet<(usize, String)> {
     let marked =
         input.text.lines().enumerate().filter_map(|(i, l)| Some((i + 1, l.split_once("# expect: ")?.1)));

@@ -1,4 +1,4 @@
-//! The integration tests, as one binary: against real servers, over real sockets.
+//! The integration tests in one binary: against real servers, over real sockets.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Completions and man pages tell of every command.
+//! Completions and man pages cover every command.
 
 use std::process::Command;
 

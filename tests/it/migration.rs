@@ -1,7 +1,7 @@
-//! The pairs of `deploy/migration`: the second file of each asks for the same as the first.
+//! The pairs in `deploy/migration`: the second file of each pair asks for the same as the first.
 //!
-//! Hours are compared each five minutes: what KEDA's cron trigger says of windows within one day (open from start to
-//! end on the weekdays that both name, by the wall clock) against `forescale timeline`, over a change of the clock.
+//! Open hours are compared every five minutes, across a clock change: the windows of KEDA's cron trigger within one
+//! day (open from start to end on the weekdays that both name, by the wall clock) against `forescale timeline`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn text(name: &str, side: &str) -> String {
     std::fs::read_to_string(folder().join(format!("{name}.{side}.yaml"))).expect("readable")
 }
 
-/// Every scalar of a document by the last part of its key; keys that repeat keep all values.
+/// Every scalar of a document, by the last part of its key; repeated keys keep all values.
 fn scalars(text: &str) -> BTreeMap<String, Vec<String>> {
     fn walk(key: &str, value: &Value, into: &mut BTreeMap<String, Vec<String>>) {
         match value {
@@ -51,14 +51,14 @@ fn scalars(text: &str) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// An edge of a window: the minute of the day, and weekdays from Sunday on.
+/// The start or end of a window: the minute of the day, and weekdays starting with Sunday.
 struct Edge {
     minute: u32,
     days: Vec<u32>,
 }
 
 impl Edge {
-    /// Reads `30 7 * * 1-5`.
+    /// Parses `30 7 * * 1-5`.
     fn of(cron: &str) -> Self {
         let fields: Vec<&str> = cron.split(' ').collect();
         let number = |text: &str| text.parse::<u32>().expect("a number");
@@ -87,7 +87,7 @@ fn nothing_is_found_in_what_people_are_told_to_write() {
             told: Default::default(),
         };
         let report = lint(&[Input { name: name.clone(), text: text(name, "after") }], &settings);
-        // Whether KEDA's traffic is encrypted is a matter of the installation, not of the way here.
+        // Whether KEDA's traffic is encrypted depends on the installation, not on the migration.
         let found = report.findings.iter().filter(|f| f.rule.name != "plaintext-across-namespaces");
         let found: Vec<_> = found.map(|f| format!("{}: {}", f.rule.name, f.message)).collect();
         assert!(found.is_empty() && report.judged == 1, "{name}: {found:?}");
@@ -96,7 +96,7 @@ fn nothing_is_found_in_what_people_are_told_to_write() {
 
 #[test]
 fn query_threshold_and_limits_stay() {
-    // What others call the same: threshold, the least and the most replicas.
+    // Keys with the same meaning under another name: threshold, fewest and most replicas.
     let same = [
         ("query", &["query"][..]),
         ("threshold", &["threshold", "targetPerPod", "averageValue"]),

@@ -1,6 +1,7 @@
-//! Our own clock jumps an hour forth or back, and later comes right again: no answer goes down, and all is fresh soon.
+//! Our own clock jumps an hour forward or back, and later becomes right again: no answer falls, and all is fresh
+//! soon.
 //!
-//! The source tells the time of its own and knows no sample from its future; the server sees the clock that jumps.
+//! The source has its own correct clock and no samples from its future; only the server sees the wrong clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,10 +22,10 @@ use crate::support::until;
 const NOON: Time = Time::from_epoch(1_792_497_600);
 const JUMP: Span = Span::HOUR;
 const POLL: Span = Span::seconds(15);
-/// A loaded machine is slow, and time here stands still until it has caught up.
+/// A loaded machine is slow, but the simulated time stands still until it has caught up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The load: ten replicas' worth since an hour before noon, half of it earlier.
+/// The load: worth ten replicas since an hour before noon, half of that earlier.
 fn load(at: Time) -> f64 {
     if at < NOON - Span::minutes(55) { 45.0 } else { 95.0 }
 }
@@ -57,7 +58,7 @@ impl Backend for Truth {
     }
 }
 
-/// A server, the time that is, and the time it believes.
+/// A server, the true time, and the time that the server sees.
 struct Bench {
     registry: Arc<Registry>,
     truth: Arc<SteppedClock>,
@@ -73,7 +74,7 @@ impl Bench {
         Bench { registry: serve::registry(&parts), truth, believed, offset: 0 }
     }
 
-    /// The decision of the present poll, once it is there.
+    /// The decision of the current poll, once it exists.
     async fn decision(&self) -> Arc<Decision> {
         let id = WorkloadId::new("shop", "web", "forescale").expect("names");
         let keys = [("query", "load"), ("threshold", "10"), ("leadTime", "1m"), ("historyTimeWindow", "1d")];
@@ -87,7 +88,7 @@ impl Bench {
         until(PATIENCE, &format!("a decision for {now}"), ask).await.0
     }
 
-    /// One poll later.
+    /// Advances by one poll.
     async fn next(&mut self) -> Arc<Decision> {
         let truth = self.truth.now() + POLL;
         self.truth.set(truth);

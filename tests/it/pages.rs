@@ -1,4 +1,4 @@
-//! The pages that people read: no link leads nowhere, the README stays short, and the library's examples run.
+//! The pages that people read: no link is broken, the README stays short, and the library's examples run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ mod forecast;
 #[path = "../examples/twin.rs"]
 mod twin;
 
-/// The pages at the top level, and those of the folders that people look into.
+/// The pages at the top level, and those of the folders that people read.
 fn pages() -> Vec<PathBuf> {
     let top = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(root);
     let below = [".github", "deploy", "models", "src", "tests/cluster"];
     top.into_iter().chain(below.into_iter().flat_map(|folder| files(&root(folder), "md"))).collect()
 }
 
-/// A page without its blocks of code, in which brackets are no links.
+/// A page without its code blocks, in which brackets are not links.
 fn prose(page: &str) -> String {
     let mut fenced = false;
     let lines = page.lines().filter(|line| {
@@ -30,7 +30,7 @@ fn prose(page: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Where the links and pictures of a page lead, in the forms `[text](target)` and `[text]: target`.
+/// The targets of a page's links and pictures, in the forms `[text](target)` and `[text]: target`.
 fn targets(page: &str) -> Vec<String> {
     let text = prose(page);
     let inline = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '\n']).next());
@@ -39,7 +39,7 @@ fn targets(page: &str) -> Vec<String> {
     inline.chain(named).map(ToOwned::to_owned).collect()
 }
 
-/// The anchors of a page's headings, as forges and mdBook make them.
+/// The anchors of a page's headings, as forges and mdBook generate them.
 fn anchors(page: &str) -> Vec<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| {
@@ -51,7 +51,7 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 fn is_outside(target: &str) -> bool {
-    // The changelog's headings lead to the forge that shows it.
+    // The changelog's links are resolved by the forge that shows it.
     target.contains("://")
         || target.starts_with("mailto:")
         || target.starts_with("../../compare/")

@@ -1,4 +1,4 @@
-//! The presets: each is a valid policy, names nothing that the schema does not know, and does what its comment says.
+//! The presets: each is a valid policy, uses only keys of the schema, and does what its comment says.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,7 +46,7 @@ fn presets_do_what_they_say() {
     let at = |text: &str| Time::parse(text).expect("an instant");
     let dev = &presets["dev"].1;
     assert!(dev.is_schedule_only());
-    // A Tuesday in New York, and the Saturday after it.
+    // A Tuesday in New York, and the following Saturday.
     for (text, floor) in [
         ("2026-11-03T13:59:00Z", None),
         ("2026-11-03T14:00:00Z", Some(1)),

@@ -1,4 +1,4 @@
-//! What must hold of every decision, whatever was observed.
+//! Properties that must hold for every decision, whatever was observed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use forescale::policy::{Keys, Policy};
 use forescale::units::{Quantile, Replicas, Span, Step, Time};
 use proptest::prelude::*;
 
-/// A Monday.
+/// 2026-10-03T00:00:00Z, a Saturday.
 const START: i64 = 1_790_985_600;
 
 fn policy(pairs: &[(&str, &str)]) -> Policy {
@@ -25,7 +25,7 @@ fn minute(m: i64) -> Time {
     Time::from_epoch(START + m * 60)
 }
 
-/// Days of a daily wave with noise that belongs to the seed.
+/// Several days of a daily wave with seeded noise.
 fn wave(days: i64, seed: u64) -> Series {
     let value = |m: i64| {
         let day = (std::f64::consts::TAU * (m % 1_440) as f64 / 1_440.0).sin().max(-0.5);
@@ -42,7 +42,7 @@ fn seen(load: Series, newest: Option<f64>) -> Observations {
     Observations { signals: vec![signal], ..Observations::none(1, minute(0)) }
 }
 
-/// Any number that a broken exporter could send, and many that are fine.
+/// Any number that a broken exporter could send, and many valid ones.
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => 0.0..500.0f64,
@@ -82,7 +82,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// Observations with holes and nonsense in every series.
+/// Observations with gaps and invalid values in every series.
 fn any_observations() -> impl Strategy<Value = Observations> {
     let tail = || proptest::collection::vec(any_value(), 0..120);
     (tail(), tail(), tail(), tail(), any_value(), any_value(), any::<bool>(), 0i64..200).prop_map(
@@ -148,7 +148,7 @@ proptest! {
         let (low, high) = (ask(a.min(b))?, ask(a.max(b))?);
         let reactive = forescale::decide::Contributor::Reactive;
         prop_assert_eq!(low.need(reactive), high.need(reactive));
-        // Who predicts is fixed by the evidence of the nearest judged level, which two quantiles need not share.
+        // The rule that predicts is chosen by the nearest level with evidence, which two quantiles need not share.
         let rule = |d: &Decision| d.forecast.as_ref().map(|view| view.trust.rule);
         prop_assume!(rule(&low) == rule(&high));
         prop_assert!(low.replicas <= high.replicas);
@@ -176,7 +176,7 @@ proptest! {
         value in prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(-1.0)],
         n in 1usize..200,
     ) {
-        // Busy so far; then the exporter, or everything beside it, sends nonsense.
+        // Busy so far; then the exporter, or every other query, returns invalid values.
         let policy = policy(&[("minReplicas", "0"), ("inFlightQuery", "i"), ("errorQuery", "e")]);
         let mut load = Series::from_values(minute(0), Step::MINUTE, [80.0; 300]);
         (0..n).for_each(|_| load.push(value));
@@ -185,7 +185,7 @@ proptest! {
         let now = minute(300 + n as i64);
         let answer = decide(&prepare(&seen, &policy, minute(300)), &seen, &policy, now);
         prop_assert!(answer.is_err() || answer.is_ok_and(|d| d.active()));
-        // Without any history there is no number at all.
+        // Without any history there is no answer at all.
         let mut none = Observations::none(1, minute(0));
         none.signals[0].newest = Some(Sample { at: now, value });
         prop_assert!(decide(&prepare(&none, &policy, minute(0)), &none, &policy, now).is_err());
@@ -206,7 +206,7 @@ fn without_a_question_in_flight_or_not_an_unread_answer_is_no_zero() {
 fn a_restart_or_a_second_replica_gives_the_identical_week() {
     let policy = policy(&[("historyTimeWindow", "7d"), ("errorQuery", "e")]);
     let mut load = wave(15, 9).values();
-    // A gap, a shift of level and a burst, so that there is something to remember.
+    // A gap, a level shift and a burst, so that the adaptive state has something to remember.
     load[12 * 1_440..12 * 1_440 + 40].fill(f64::NAN);
     load[13 * 1_440..].iter_mut().for_each(|v| *v *= 1.6);
     load[10 * 1_440 + 600..10 * 1_440 + 620].fill(700.0);
@@ -223,7 +223,7 @@ fn a_restart_or_a_second_replica_gives_the_identical_week() {
     let mut second = Session::new(&policy, phase, from);
     let (mut at, mut compared, mut begun) = (from, 0, from);
     while at < to {
-        // The second process restarts every 7 h 13 min, also while nothing can be read.
+        // The second process restarts every 7 h 13 min, even while nothing can be read.
         if at.since(begun).as_seconds() >= 25_980 {
             (second, begun) = (Session::new(&policy, phase, at), at);
         }

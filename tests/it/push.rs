@@ -1,7 +1,7 @@
-//! A push trigger at zero: how soon the sample that wakes the workload reaches the stream that KEDA holds open.
+//! A push trigger at zero: how soon the sample that wakes the workload reaches the stream that KEDA keeps open.
 //!
-//! The real server over a socket, with a recorded load and a clock that the test moves, so that the instant of the
-//! sample is known exactly; what is measured is real time.
+//! It runs the real server over a socket, with a recorded load and a clock that the test moves, so that the instant
+//! of the sample is known exactly. What is measured is real time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use crate::support::server::parts;
 
 /// A Tuesday morning.
 const BEGIN: Time = Time::from_epoch(1_792_483_200);
-/// What the contract allows.
+/// The limit of the contract.
 const WITHIN: Duration = Duration::from_secs(1);
-/// Wakes and sleeps that are measured.
+/// How many times the workload wakes and sleeps.
 const ROUNDS: usize = 20;
 
-/// Three days without load, then a minute with and a minute without, again and again.
+/// Three days without load, then alternately a minute with load and a minute without.
 fn load() -> Series {
     let before = 3 * 86_400 / 15;
     let values = (0..before + 8 * ROUNDS + 8).map(|i| match i.checked_sub(before) {
@@ -54,14 +54,14 @@ async fn a_sample_that_wakes_reaches_a_waiting_stream_within_a_second() {
     assert!(!said().await, "asleep on open");
     let mut slowest = Duration::ZERO;
     for round in 0..ROUNDS {
-        // KEDA polls beside the stream; a workload that nobody asks for is forgotten.
+        // KEDA polls in addition to the stream; a workload that is never polled is forgotten.
         keda.active().await.expect("known");
         for (part, active) in [(60, true), (120, false)] {
-            // The sample of this instant is there as soon as the clock shows it.
+            // The sample for this instant exists as soon as the clock shows it.
             let at = BEGIN + Span::seconds(120 * round as i64 + part);
             let begun = Instant::now();
             clock.set(at);
-            // While active the stream repeats itself; a change is what counts.
+            // While the workload is active, the stream repeats itself; only a change matters.
             while said().await != active {}
             slowest = slowest.max(begun.elapsed());
         }

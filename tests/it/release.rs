@@ -1,5 +1,5 @@
-//! What is published agrees with itself: one version, one toolchain, pinned actions with the least rights, and `health`,
-//! which the chart's test runs.
+//! Everything published is consistent: one version, one toolchain, pinned actions with the fewest permissions, and
+//! `health`, which the chart's test runs.
 
 use std::fs;
 use std::process::Command;
@@ -21,7 +21,7 @@ fn document(path: &str) -> Value {
     yaml::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The value of a key in a file of TOML, where it stands alone on its line.
+/// The value of a key in a TOML file, if the key has a line of its own.
 fn toml(path: &str, key: &str) -> String {
     let head = format!("{key} = \"");
     let text = text(path);
@@ -29,7 +29,7 @@ fn toml(path: &str, key: &str) -> String {
     value.unwrap_or_else(|| panic!("{path}: no {key}")).to_owned()
 }
 
-/// Versions that follow `forescale:` or `forescale-` in a text, wherever they stand.
+/// Versions after `forescale:` or `forescale-` anywhere in a text.
 fn named(text: &str) -> impl Iterator<Item = String> {
     let after = text.split("forescale").skip(1).filter_map(|rest| rest.strip_prefix([':', '-']));
     after.filter_map(|rest| {
@@ -54,7 +54,7 @@ fn the_version_is_the_same_everywhere() {
             count += 1;
         }
     }
-    // The two snapshots name chart and image many times.
+    // The two snapshots contain chart and image many times.
     assert!(count > 20, "only {count} places");
 }
 
@@ -112,7 +112,7 @@ fn workflows_pin_their_actions_and_hold_the_least_rights() {
     assert_eq!(rights, ["attestations", "contents", "id-token"]);
 }
 
-/// `forescale health` on an address: how it ended and what it said.
+/// Runs `forescale health` on an address; returns its exit code and its output.
 fn health(address: &str, more: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forescale"));
     let output = command.args(["health", "--server", address]).args(more).output().expect("it runs");

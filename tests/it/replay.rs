@@ -1,9 +1,9 @@
-//! Decisions replayed over the last week of open traces, beside the simple rules, with one fixed delay.
+//! Decisions replayed over the last week of open traces, next to the simple rules, with one fixed delay.
 //!
-//! No KEDA and no HPA here: replicas wanted at an instant are ready three minutes later and are kept for the five
-//! minutes of the HPA's stabilisation. The twin judges properly; this is the quick look, and it is exact and small.
-//! With `FORESCALE_FULL=1` on the traces in `FORESCALE_DATA` (`../shared/data`), which takes long; without, and where
-//! none of them is there, on a generated load.
+//! There is no KEDA and no HPA here: replicas asked for at an instant are ready three minutes later and are kept for
+//! the five minutes of the HPA's stabilization window. The twin is the thorough test; this is a quick check that is
+//! small and exact. `FORESCALE_FULL=1` uses the traces in `FORESCALE_DATA` (`../shared/data`), which takes long.
+//! Otherwise, and if none of the traces is there, it uses a generated load.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use forescale::policy::{Keys, Policy};
 use forescale::source::trace;
 use forescale::units::{Quantile, Span, Step, Time};
 
-/// Open traces of minutes or five minutes that correlate with themselves a day before (at least 0.45).
+/// Open traces with steps of one or five minutes and an autocorrelation at one day of at least 0.45.
 const TRACES: [&str; 5] = [
     "web_ms_mongo_app01_1min",
     "web_ms_mongo_app02_1min",
@@ -24,17 +24,17 @@ const TRACES: [&str; 5] = [
     "queue_azure_vm_batches_5min",
     "gen_azure_v2_cpu_5min",
 ];
-/// Ready so long after being wanted.
+/// The time from asking for replicas until they are ready.
 const DELAY: Span = Span::minutes(3);
-/// The HPA lets go this long after the last wish.
+/// How long the HPA keeps replicas that are no longer asked for.
 const HOLD: Span = Span::minutes(5);
 /// Replicas at the 99th percentile of the load: enough that one replica more or less is a small step.
 const PEAK_REPLICAS: f64 = 40.0;
-/// Insurances tried, ascending: quantiles of ours, factors of the others.
+/// The insurances tried, ascending: quantiles for Forescale, factors for the others.
 const QUANTILES: [f64; 9] = [0.3, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.998];
 const FACTORS: [f64; 10] = [1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.45, 1.6, 1.9, 2.4];
 
-/// Share of time short, and replica-hours over the demand's.
+/// Share of time short of replicas, and replica-hours relative to the demand's.
 #[derive(Clone, Copy)]
 struct Score {
     short: f64,
@@ -48,7 +48,7 @@ fn a_week_replayed_on_open_traces() {
     println!("{:34} {:22} {:>9} {:>9} {:>12}", "trace", "strategy", "short %", "hours", "at 1 % short");
     let mut wins = 0;
     let mut played = 0;
-    // Others can be looked at by name.
+    // Other traces can be selected by name.
     let others = std::env::var("FORESCALE_ONLY").ok();
     let names = others.as_ref().map_or(TRACES.to_vec(), |names| names.split(',').collect());
     for name in names.into_iter().filter(|_| is_full) {
@@ -74,8 +74,8 @@ fn a_week_replayed_on_open_traces() {
     }
 }
 
-/// A fortnight of five minutes that repeats by the day, with noise: who foresees it is short for less of the time than
-/// who follows it, and is never so at any price.
+/// Two weeks of five-minute samples that repeat daily, with noise: the forecast is short for less than half as long
+/// as the reactive rule, and hardly ever with enough insurance.
 fn generated() {
     let value = |slot: i64| {
         let day = (slot as f64 / 288.0 * std::f64::consts::TAU).sin();
@@ -92,7 +92,7 @@ fn generated() {
     assert!(least(&ours.2) <= 1.0 && ours.2.iter().all(|score| score.ratio.is_finite() && score.ratio > 0.9));
 }
 
-/// Each strategy with its score as it is, and over all insurances.
+/// Each strategy with its default score, and its scores over all insurances.
 fn replay(load: &Series) -> Vec<(&'static str, Score, Vec<Score>)> {
     let policy = policy(load);
     let until = load.end().expect("a trace has samples");
@@ -121,7 +121,7 @@ fn replay(load: &Series) -> Vec<(&'static str, Score, Vec<Score>)> {
         FACTORS.iter().map(|&factor| judge(&by(factor))).collect()
     };
     let ours: Vec<Score> = ours(load, &policy, &slots).iter().map(|wanted| judge(wanted)).collect();
-    // Balanced is what is insured unless somebody says otherwise.
+    // Balanced is the default insurance.
     let balanced = ours[QUANTILES.iter().position(|q| *q == 0.95).unwrap_or(0)];
     let mut rows = vec![("forescale", balanced, ours)];
     for (name, curve) in [
@@ -134,7 +134,7 @@ fn replay(load: &Series) -> Vec<(&'static str, Score, Vec<Score>)> {
     rows
 }
 
-/// What is wanted at each slot, for each quantile; the sessions share one forecast.
+/// What is asked for at each slot, for each quantile; the sessions share one forecast.
 fn ours(load: &Series, policy: &Policy, slots: &[usize]) -> Vec<Vec<f64>> {
     let signal = SignalTraces { load: Some(load.clone()), ..SignalTraces::default() };
     let traces = Traces { signals: vec![signal], ..Traces::default() };
@@ -167,7 +167,7 @@ fn policy(load: &Series) -> Policy {
     values.sort_by(f64::total_cmp);
     let threshold = values[values.len() * 99 / 100] / PEAK_REPLICAS;
     let step = format!("{}s", load.step().as_seconds());
-    // Three minutes from wish to readiness are the lead and the control loop together.
+    // The three minutes until replicas are ready consist of the lead time and the control loop.
     let lead = format!("{}s", (DELAY.as_seconds() - 45).max(0));
     let pairs = [
         ("query", "load".to_owned()),
@@ -181,7 +181,7 @@ fn policy(load: &Series) -> Policy {
     Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
 }
 
-/// Ready is the largest wish of the time from `DELAY + HOLD` ago to `DELAY` ago.
+/// The ready replicas are the most asked for between `DELAY + HOLD` ago and `DELAY` ago.
 fn score(demand: &[f64], wanted: &[f64], step: i64) -> Score {
     let slots = |span: Span| (span.as_seconds() as usize).div_ceil(step as usize);
     let (delay, hold) = (slots(DELAY), slots(HOLD));
@@ -199,7 +199,8 @@ fn score(demand: &[f64], wanted: &[f64], step: i64) -> Score {
     Score { short: 100.0 * short / count, ratio: hours / needed }
 }
 
-/// The ratio at which a curve is short for so much of the time, between its points; `None` where it never is.
+/// The cost ratio at which a curve is short for this share of time, interpolated; `None` if the curve does not reach
+/// it.
 fn matched(curve: &[Score], short: f64) -> Option<f64> {
     let mut sorted = curve.to_vec();
     sorted.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));

@@ -1,7 +1,7 @@
-//! The scenarios of `tests/scenarios`: a policy, a load and what goes wrong, with the decisions that must follow.
+//! The scenarios in `tests/scenarios`: a policy, a load and what goes wrong, with the decisions that must follow.
 //!
-//! Each file is run against the same code that the server runs. `UPDATE=1` writes what was decided in place of what
-//! was expected; `SCENARIO=part-of-a-name` runs a selection. The grammar stands in `tests/scenarios/README.md`.
+//! Each file runs through the same code as in the server. `UPDATE=1` replaces the expected decisions by the actual
+//! ones; `SCENARIO=part-of-a-name` selects files. `tests/scenarios/README.md` describes the grammar.
 
 mod notation;
 mod report;
@@ -26,7 +26,7 @@ fn every_scenario_ends_as_it_is_written() {
     assert!(broken.is_empty(), "{} of {}:\n\n{}", broken.len(), chosen.len(), broken.join("\n\n"));
 }
 
-/// What differs between the file and what was decided.
+/// The differences between the file and the actual decisions.
 fn run(file: &Path, updating: bool) -> Result<(), String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let text = std::fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
@@ -41,7 +41,7 @@ fn run(file: &Path, updating: bool) -> Result<(), String> {
     Err(format!("{name}: (- written, + decided)\n{}", differences(&text, &got)))
 }
 
-/// The lines that differ; expectations are rewritten in place, so most lines keep their order.
+/// The lines that differ. Expectations are rewritten in place, so most lines keep their order.
 fn differences(written: &str, decided: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (written.lines().collect(), decided.lines().collect());
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("  - {}", line.trim_start()));

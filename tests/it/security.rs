@@ -1,4 +1,4 @@
-//! What SECURITY.md claims of a hostile caller: nothing grows without end, and what is served goes on.
+//! What SECURITY.md claims about a hostile caller: nothing grows without bound, and other callers are still served.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn workloads_are_bounded_and_what_is_no_name_is_none() {
     }
     assert_eq!((served, refused), (30, 70));
     assert!(keda.like("w-10", &OFFICE).replicas().await.is_ok(), "what is served goes on");
-    // Decisions are published by the loops, a moment later.
+    // The loops publish decisions, a moment later.
     let counted = async || {
         let text = bench.page("/metrics").await;
         let rows = text.lines().filter(|l| l.starts_with("forescale_desired_replicas{")).count();
@@ -93,7 +93,7 @@ async fn connections_are_bounded_and_slow_ones_block_nobody_on_the_other_port() 
     let bench = bench("limits: {connections: 2}").await;
     let mut keda = bench.keda().await;
     assert!(keda.replicas().await.is_ok());
-    // One place is left on this port: whoever comes after it waits, and is let in when it goes.
+    // One place is left on this port: the next caller waits, and is let in when the first one leaves.
     let mut silent = TcpStream::connect(bench.grpc).await.expect("taken by the kernel");
     silent.write_all(b"PRI * HTTP/2.0\r\n").await.expect("written");
     let waiting = TcpStream::connect(bench.grpc).await.expect("taken by the kernel");
@@ -104,7 +104,7 @@ async fn connections_are_bounded_and_slow_ones_block_nobody_on_the_other_port() 
     assert!(next.replicas().await.is_ok());
 }
 
-/// A connection that asks for every workload and reads little of them.
+/// A connection that asks for every workload but reads little of the answers.
 async fn slow_reader(address: std::net::SocketAddr) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("set");
@@ -116,7 +116,7 @@ async fn slow_reader(address: std::net::SocketAddr) -> TcpStream {
 
 #[tokio::test]
 async fn answers_that_nobody_reads_are_few_and_stop_nobody() {
-    /// What a kernel takes of an answer that is not read, as Linux is set by default.
+    /// How much of an unread answer the kernel buffers, by Linux defaults.
     const KERNEL: usize = 4 * 1_024 * 1_024;
     let workloads = 20_000;
     let bench = bench("limits: {workloads: 20001}").await;
@@ -156,7 +156,7 @@ async fn bytes_that_are_no_http_harm_nobody() {
     ] {
         for address in [bench.grpc, bench.http] {
             let mut stream = TcpStream::connect(address).await.expect("taken");
-            // The server may close before everything was written.
+            // The server may close before everything is written.
             let _ = stream.write_all(garbage).await;
             let _ = stream.shutdown().await;
             let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
@@ -171,7 +171,7 @@ async fn bytes_that_are_no_http_harm_nobody() {
 
 #[tokio::test]
 async fn addresses_of_workloads_reach_nothing_that_is_not_allowed() {
-    // Whoever connects here has been reached.
+    // A connection here would mean that the target was reached.
     let target = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = target.local_addr().expect("bound").port();
     let bench = bench(&format!("serverAddressAllow: ['http://prometheus.example:{port}/tenant']")).await;
@@ -205,7 +205,7 @@ async fn addresses_of_workloads_reach_nothing_that_is_not_allowed() {
 #[tokio::test]
 async fn histories_are_bounded_together_and_without_one_the_load_now_counts() {
     let prometheus = Prometheus::start(&[load::going_on("load")]).await;
-    // One history of 28 days by the minute, and not a second one.
+    // Room for one history of 28 days by the minute, but not for two.
     let config = format!(
         "datasources: {{default: {{url: '{}'}}}}\nlimits: {{historyPoints: 50000}}\nstartupGrace: 1s",
         prometheus.url()
@@ -214,7 +214,7 @@ async fn histories_are_bounded_together_and_without_one_the_load_now_counts() {
     let keys = |query: &'static str| [("query", query), ("threshold", "10"), ("pollStep", "5s")];
     let mut first = Keda::connect(bench.grpc, "shop", "first", &keys("sum(load)")).await;
     let (replicas, _) = first.first_number(PATIENCE).await;
-    // On a grid of 10 s its source has refilled 10 s after it started; as many points as the first has.
+    // On a grid of 10 s its source has refilled 10 s after its start; it has as many points as the first.
     let small = [("queryStep", "10s"), ("historyTimeWindow", "5d")];
     let second = first.like("second", &[&keys("sum(load) + 0")[..], &small].concat());
     let rung = async |name: &str| {
@@ -223,7 +223,8 @@ async fn histories_are_bounded_together_and_without_one_the_load_now_counts() {
         let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         Some((told["rung"].as_str()?.to_owned(), told))
     };
-    // Without a history nothing tells what was there before the source started, until samples of its own have come.
+    // Without a history nothing shows what was there before the source started, until it has collected samples of its
+    // own.
     let ((second_rung, told), _) = until(PATIENCE, "a number", async || rung("second").await).await;
     assert_eq!(second_rung, "reactive_only");
     let load = told["load"].as_f64().expect("a load");

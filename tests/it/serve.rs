@@ -1,4 +1,4 @@
-//! `forescale serve` as a process, against a real Prometheus, with KEDA's side played over a real socket.
+//! Tests `forescale serve` as a process, against a real Prometheus; the tests play KEDA's side over a real socket.
 
 mod capacity;
 mod contract;

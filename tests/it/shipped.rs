@@ -1,5 +1,5 @@
-//! Whatever we ship passes our own `lint` without a warning: manifests, policies, configurations, what the chart renders
-//! of them, and every block of the documentation that people copy. What is only worth knowing may be found.
+//! Everything we ship passes our own `lint` without a warning: manifests, policies, configurations, what the chart
+//! renders from them, and every block of the documentation that people copy. Findings of severity info are allowed.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{files, root};
 
-/// Judges texts together, by the catalogue that the image holds; tells how many documents were meant for us.
+/// Lints texts together, with the catalogue that the image contains; returns how many documents were checked.
 fn judged(inputs: &[Input]) -> usize {
     let now = Time::parse("2026-11-24T12:00:00Z").expect("an instant");
     let mut catalogue = Catalogue::new(now);
@@ -47,7 +47,7 @@ fn input(path: &Path) -> Input {
     Input { name: path.strip_prefix(root("")).unwrap_or(path).display().to_string(), text: text(path) }
 }
 
-/// A trigger as the documentation shows it, inside the ScaledObject it is meant for.
+/// A trigger as the documentation shows it, wrapped in a ScaledObject.
 fn in_an_object(trigger: &str) -> String {
     let indented: String = trigger.lines().map(|line| format!("    {line}\n")).collect();
     format!(
@@ -72,7 +72,7 @@ fn dedented(lines: &[&str]) -> String {
     lines.iter().map(|line| format!("{}\n", line.get(margin..).unwrap_or_default())).collect()
 }
 
-/// The blocks of a page in YAML: fenced, or indented by four spaces.
+/// The YAML blocks of a page: fenced, or indented by four spaces.
 fn blocks(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut block: Vec<&str> = Vec::new();
@@ -105,13 +105,13 @@ fn blocks(page: &str) -> Vec<String> {
 #[test]
 fn every_manifest_and_policy_has_no_warning() {
     let shipped = ["deploy", "models"].into_iter().flat_map(|folder| files(&root(folder), "yaml"));
-    // The chart is judged by what it renders: its values are no server's configuration.
+    // The chart is checked by what it renders: its values are not a server configuration.
     let is_chart = |path: &Path| path.starts_with(root("deploy/helm"));
     let mut count = 0;
     for path in shipped.filter(|path| !is_chart(path)) {
         count += judged(&[input(&path)]);
     }
-    // Eight ScaledObjects and eight policies of OctoLLM, and what else there is.
+    // Eight ScaledObjects and eight policies of OctoLLM, and the others.
     assert!(count >= 30, "only {count} documents");
     let together: Vec<_> = files(&root("deploy/octollm"), "yaml").iter().map(|path| input(path)).collect();
     assert_eq!(judged(&together), 9);
@@ -152,11 +152,11 @@ fn what_people_copy_from_the_documentation_has_no_warning() {
             let is_trigger = block.starts_with("- type:");
             let text = if is_trigger { in_an_object(&block) } else { block };
             let name = input(&path).name;
-            // Commands and their output are no YAML.
+            // Commands and their output are not YAML.
             let is_yaml = yaml::from_str::<Value>(&text).is_ok_and(|value| value.is_object());
             count += if is_yaml { judged(&[Input { name, text }]) } else { 0 };
         }
     }
-    // The README's two, and the ScaledObjects and policies of the book.
+    // The two in the README, and the ScaledObjects and policies of the book.
     assert!(count >= 10, "only {count} blocks");
 }

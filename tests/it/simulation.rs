@@ -1,8 +1,8 @@
-//! Whole servers through seeded days of load and trouble, by a clock that the test moves.
+//! Whole servers through seeded days of load and faults, by a clock that the test moves.
 //!
-//! Two servers ask one troubled source; the first is killed and started anew at any minute. At each minute everything
-//! that must hold is checked against the world itself, which the servers see only through the source. A seed that
-//! fails prints the command that plays it again. `FORESCALE_SEEDS=FROM..TO` chooses seeds; a few are played by default.
+//! Two servers query one faulty source; the first is killed and restarted at random minutes. At each minute every
+//! invariant is checked against the simulated world itself, which the servers see only through the source. A failing
+//! seed prints the command that replays it. `FORESCALE_SEEDS=FROM..TO` chooses seeds; by default a few are run.
 
 mod world;
 
@@ -21,11 +21,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::world::{Fault, Kind, LENGTH, RANGE, Source, Trigger, World};
 use crate::support::server::parts;
 
-/// Seeds of the plain run.
+/// The seeds of a default run.
 const SEEDS: std::ops::Range<u64> = 1..9;
-/// Seeds that found a fault once.
+/// Seeds that once found a bug.
 const FOUND: [u64; 2] = [21, 278];
-/// So long after trouble everything is as if it had not been: backoff, and the delays of samples.
+/// This long after a fault its effects are over: backoff, and the delay of samples.
 const RECOVERED: Span = Span::minutes(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,7 +49,7 @@ async fn no_trouble_makes_an_answer_unsafe() {
         totals.add(&play.totals);
     }
     println!("{} seeds: {totals:?}", seeds.len());
-    // A check that never had anything to look at would prove nothing.
+    // A check that never had anything to check would prove nothing.
     assert!(totals.decisions > 0 && totals.troubled > 0 && totals.zeros > 0 && totals.agreed > 0);
 }
 
@@ -74,7 +74,7 @@ fn story(world: &World, faults: &[String]) -> String {
     out
 }
 
-/// What was looked at.
+/// How often each check was made.
 #[derive(Debug, Default)]
 struct Totals {
     decisions: usize,
@@ -99,17 +99,17 @@ struct Process {
     registry: Arc<Registry>,
     begun: Time,
     _stop: DropGuard,
-    /// The decision before, by workload.
+    /// The previous decision, by workload.
     before: HashMap<&'static str, Arc<Decision>>,
 }
 
-/// A seed being played.
+/// The run of one seed.
 struct Play<'a> {
     world: &'a Arc<World>,
     clock: Arc<SteppedClock>,
     faults: Vec<String>,
     totals: Totals,
-    /// The first server read its history while only the last hours of it were kept.
+    /// Whether the first server read its history while only its last hours were kept.
     is_short: bool,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Play<'a> {
             Ok(decision) => decision,
             Err(blind) => {
                 self.totals.blind += 1;
-                // A process that began blind has had nothing but a person's word, and that ends.
+                // A process that started blind has had nothing but an override, and the override ends.
                 let began_blind = self.world.fault(now).is_some_and(|f| f.from <= process.begun);
                 let by_word = |d: &Decision| d.reason == Reason::Need(Contributor::Override) && began_blind;
                 if before.is_some_and(|before| !by_word(&before)) {
@@ -180,7 +180,7 @@ impl<'a> Play<'a> {
             && from <= now
             && now < until + Span::MINUTE
         {
-            // At its last instant the decision of the instant before may still stand.
+            // At the end of the override, the decision of the previous instant may still be valid.
             if now < until && answer != replicas.min(most) {
                 self.fail(trigger, now, format!("{answer} where a person said {replicas}: {decision}"));
             }
@@ -197,7 +197,7 @@ impl<'a> Play<'a> {
         self.check_trouble(trigger, now, process.begun, decision, before.as_deref());
     }
 
-    /// Never fewer than what can be seen needs, never asleep while there is something to do.
+    /// Never fewer replicas than the visible load needs, and never asleep while there is load.
     fn check_load(&mut self, trigger: &Trigger, now: Time, decision: &Decision, (least, most): (u32, u32)) {
         let answer = decision.replicas.get();
         let load = |at: Time| match trigger.is_rated() {
@@ -207,15 +207,16 @@ impl<'a> Play<'a> {
         let visible = match self.world.fault(now) {
             None if self.world.troubled_until(now) + RECOVERED <= now => load(now),
             Some(Fault { kind: Kind::Forgetful | Kind::Skewed, .. }) => load(now),
-            // What does not count does not begin anew.
+            // A query without a counter is not affected by a reset.
             Some(Fault { kind: Kind::Reset, .. }) if !trigger.is_rated() => load(now),
-            // A neighbour is believed once its ranges have filled, and what has no range at once.
+            // A neighbour is believed once its ranges have filled; without a range, at once.
             Some(Fault { kind: Kind::Neighbour, .. }) if !trigger.is_rated() => return,
             Some(Fault { kind: Kind::Neighbour, from, .. }) if from + RANGE + Span::MINUTE <= now => return,
-            // Samples come again, and are not the whole load yet.
+            // Samples are back, but do not show the whole load yet.
             None if self.world.is_refilling(now, trigger) => {
                 let last = self.world.last_fault(now);
-                // A neighbour that was there for longer than its ranges take to fill has told the load until it went.
+                // A neighbour that was there for longer than its ranges take to fill has shown the load until it went
+                // away.
                 let has_told = last.kind == Kind::Neighbour && last.from + RANGE + Span::MINUTE < last.to;
                 load(if has_told { last.to } else { last.from } - Span::MINUTE)
             }
@@ -238,7 +239,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Trouble lowers nothing, and is over soon after it ends.
+    /// A fault lowers no answer, and its effects end soon after it.
     fn check_trouble(
         &mut self,
         trigger: &Trigger,
@@ -271,7 +272,7 @@ impl<'a> Play<'a> {
             Kind::Neighbour => now < fault.from + RANGE && trigger.is_rated(),
             _ => true,
         };
-        // Once the trouble was noticed, for a rate decays before it is gone.
+        // Only once the fault was noticed, because a rate decays before it is gone.
         let decays = trigger.is_rated() && matches!(fault.kind, Kind::Restarted | Kind::Vanished);
         let unnoticed = Span::minutes(2) + if decays { RANGE } else { Span::ZERO };
         let is_noticed = fault.from + unnoticed <= now;
@@ -280,7 +281,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// By something that is not allowed to: the schedule goes on, and a fit that falls due is of what was seen before.
+    /// Lowered by something that must not lower it. The schedule goes on, and a fit that falls due uses what was seen
+    /// before.
     fn is_lowered(&self, trigger: &Trigger, now: Time, decision: &Decision, before: &Decision) -> bool {
         let is_new_fit = fit(decision) != fit(before);
         let is_scheduled = bounds(trigger, now, 100) != bounds(trigger, now - Span::MINUTE, 100);
@@ -288,7 +290,7 @@ impl<'a> Play<'a> {
         !is_new_fit && !is_scheduled && !by_word && decision.replicas < before.replicas
     }
 
-    /// Two servers say the same.
+    /// Two servers give the same answer.
     fn compare(&mut self, trigger: &Trigger, now: Time, first: &Process, (one, two): (&State, &State)) {
         let (Ok(one), Ok(two)) = (one, two) else { return };
         let is_calm = self.world.fault(now).is_none() && self.world.troubled_until(now) + RECOVERED <= now;
@@ -307,7 +309,7 @@ fn fit(decision: &Decision) -> Option<Time> {
     decision.forecast.as_ref().map(|view| view.fitted_at)
 }
 
-/// The least and the most that the keys allow at an instant, by the clock of the wall.
+/// The fewest and the most replicas that the keys allow at an instant, by the wall clock.
 fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
     let least = trigger.number("minReplicas", 1);
     if trigger.name != "office" {
@@ -318,7 +320,7 @@ fn bounds(trigger: &Trigger, now: Time, most: u32) -> (u32, u32) {
     (if is_open { 6 } else { least }, most.min(20))
 }
 
-/// KEDA asks, and the answer of this minute is waited for.
+/// Calls as KEDA does, and waits for the answer of this minute.
 async fn answer(process: &Process, trigger: &Trigger, now: Time) -> State {
     let id = WorkloadId::new("shop", trigger.name, "forescale").expect("names");
     let metadata = trigger.metadata(now);

@@ -1,7 +1,7 @@
-//! Whole servers through weeks and months of quiet days: two decide the same, and none leaves anything behind.
+//! Whole servers through weeks and months of quiet days: two of them decide the same, and none leaks memory or tasks.
 //!
-//! The clock is moved by the test, the load is a function of the instant and the query. Short by default; how long and
-//! how many is set by `SOAK_DAYS`, `SOAK_WORKLOADS`, `SOAK_QUERIES`, and `SOAK_SERVERS` (see `tests/full/soak`).
+//! The test moves the clock; the load is a function of the instant and the query. The run is short by default;
+//! `SOAK_DAYS`, `SOAK_WORKLOADS`, `SOAK_QUERIES`, and `SOAK_SERVERS` set its size (see `tests/full/soak`).
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,16 +20,16 @@ use crate::support::server::parts;
 
 /// A Monday, UTC.
 const BEGIN: Time = Time::from_epoch(1_791_763_200);
-/// As often as a workload is asked about; the longest poll step there is.
+/// How often a workload is polled; the longest poll step allowed.
 const POLL: Span = Span::minutes(5);
-/// What the memory of the last third may be by that of the second.
+/// The largest ratio allowed between the memory of the last third and that of the second.
 const FLAT: f64 = 1.02;
 
 fn count(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// A day's wave and a week's, of a height and a phase that belong to the query, with noise that repeats.
+/// A daily and a weekly wave with a height and a phase that depend on the query, and reproducible noise.
 fn load(query: &str, at: Time) -> f64 {
     let seed = query.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let minute = at.epoch() / 60;
@@ -62,7 +62,7 @@ impl Backend for Waves {
     }
 }
 
-/// One server and what KEDA holds of it.
+/// One server, and the states it has given to KEDA.
 struct Server {
     registry: Arc<Registry>,
     states: Vec<watch::Receiver<State>>,
@@ -77,7 +77,7 @@ impl Server {
         Server { registry: serve::registry(&parts), states: Vec::new(), _stop: stop.drop_guard() }
     }
 
-    /// As KEDA asks: each workload, and again what it holds.
+    /// Calls as KEDA does: for each workload, and reads the state it gets.
     async fn ask(&mut self, workloads: usize, queries: usize, now: Time) {
         let state = |i: usize| {
             let name = format!("web-{i}");
@@ -99,7 +99,7 @@ impl Server {
     }
 }
 
-/// Resident memory of this process in bytes; none where the system does not tell.
+/// Resident memory of this process in bytes; `None` if the system does not report it.
 fn resident() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -120,7 +120,7 @@ async fn servers_agree_and_leave_nothing_behind() {
         let now = BEGIN + Span::seconds(poll * POLL.as_seconds());
         clock.set(now);
         if poll == polls / 2 && servers.len() > 1 {
-            // One of them is begun anew, as a rolling upgrade does.
+            // One of them is restarted, as in a rolling upgrade.
             *servers.last_mut().expect("there are two") = Server::new(&clock);
         }
         for server in &mut servers {
@@ -129,7 +129,7 @@ async fn servers_agree_and_leave_nothing_behind() {
         for i in 0..workloads {
             let states: Vec<State> = servers.iter().map(|server| server.states[i].borrow().clone()).collect();
             let first = states[0].as_ref().unwrap_or_else(|blind| panic!("{now} web-{i}: {blind}"));
-            // A whole number of replicas stays one where a division is off by a rounding.
+            // A whole number of replicas must not be rounded up because of a rounding error in the division.
             let needed = (load(&format!("load_{}", i % queries), now) / 12.5 - 1e-9).ceil() as u32;
             assert!(first.at == now && first.replicas.get() >= needed.min(100), "{now} web-{i}: {first}");
             least_seen = least_seen.min(first.replicas.get());
@@ -148,7 +148,7 @@ async fn servers_agree_and_leave_nothing_behind() {
         "{decisions} decisions of {workloads} workloads on {queries} queries, {compared} compared, {days} days"
     );
     assert!(least_seen < u32::MAX && decisions > 0);
-    // A reading in the middle of a fit is no leak: means of a third of the time each.
+    // A peak in the middle of a fit is not a leak, so compare means over a third of the time each.
     let third = marks.len() / 3;
     let mean = |marks: &[(f64, usize)]| marks.iter().map(|mark| mark.0).sum::<f64>() / marks.len() as f64;
     let (early, late) = (&marks[third..2 * third], &marks[2 * third..]);

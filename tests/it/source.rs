@@ -1,4 +1,4 @@
-//! The Prometheus source against a real Prometheus.
+//! Tests the Prometheus source against a real Prometheus.
 
 mod tls;
 
@@ -14,7 +14,7 @@ use forescale::units::{Span, Step, Time};
 
 use crate::support::prometheus::{Backfill, Prometheus as Server};
 
-/// Midnight some days ago: the history is the same on each run but for the day it lies on.
+/// Midnight some days ago: the history is the same in each run except for its date.
 fn origin(days_ago: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     (i64::try_from(now).expect("in range") / 86_400 - days_ago) * 86_400
@@ -77,7 +77,7 @@ fn now() -> i64 {
 async fn gaps_odd_values_and_several_series_are_told_apart() {
     let start = origin(2);
     let mut holed = wave("holed", start, 0..600);
-    // An hour without samples: the first five minutes are filled by the look-back of Prometheus itself.
+    // An hour without samples: Prometheus' own look-back fills the first five minutes.
     holed.points.retain(|(t, _)| !(100..160).contains(&((t - start) / 60)));
     let odd = [1.0, f64::NAN, f64::INFINITY, -5.0, 2.0];
     let odd = odd.iter().enumerate().map(|(i, v)| (start + i as i64 * 60, *v)).collect();
@@ -141,7 +141,7 @@ async fn a_feed_outlives_the_death_of_its_server() {
     server.restart().await;
     let recovered = feed.refresh(at(minutes - 900)).await.expect("answered again");
     assert_eq!(recovered.new_samples, 100);
-    // A server that starts now reads the same history as the one that lived through it.
+    // A server that starts now reads the same history as the one that was running all the time.
     let fresh = Feed::new(source(&server), key, Span::seconds(30)).refresh(at(minutes - 900)).await;
     assert_eq!(recovered.series, fresh.expect("answered").series);
     let short = FeedKey { window: Span::days(28), ..feed.key().clone() };

@@ -1,4 +1,4 @@
-//! What several integration tests need: programs to run against, and waiting for conditions.
+//! What several integration tests share: programs to run against, and waiting for conditions.
 
 pub mod authority;
 pub mod forescale;
@@ -16,7 +16,7 @@ pub fn root(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Every file of a kind below a folder, in order; none where there is no such folder.
+/// Every file of a kind below a folder, sorted; none if the folder does not exist.
 pub fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -34,8 +34,8 @@ pub fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Asks until the answer is there, and tells how long that took. The wait between two questions is no wait in place
-/// of one.
+/// Polls until there is an answer, and returns how long that took. The short sleep only spaces out the polling; it
+/// does not replace the condition.
 pub async fn until<T>(
     within: Duration,
     what: &str,

@@ -1,4 +1,5 @@
-//! The rules of the house that no compiler knows: who may import whom, sizes, and what must not stand in the code.
+//! The project's own rules that no compiler checks: which module may import which, sizes, and what code must not
+//! contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,27 +8,27 @@ use std::process::Command;
 
 use crate::support::{self, root};
 
-/// The pure core, each importing only what stands before it.
+/// The pure core; each module imports only modules before it in this list.
 const CORE: [&str; 8] = ["units", "history", "capacity", "forecast", "policy", "plan", "decide", "simulate"];
 /// The edges, and the edges they may import. They meet in `serve` and `cli`.
 const EDGES: [(&str, &[&str]); 7] = [
     ("draw", &[]),
     ("source", &[]),
-    // Judges texts by the readers that the server uses.
+    // Parses texts with the same readers as the server.
     ("lint", &["source"]),
     ("keda", &[]),
     ("http", &["draw"]),
     ("serve", &["source", "keda", "http"]),
     ("cli", &["draw", "source", "lint", "keda", "http", "serve"]),
 ];
-/// What the core is free of: runtimes, wire forms, sockets, clocks.
+/// What the core must not contain: runtimes, wire formats, sockets, clocks.
 const NOT_IN_THE_CORE: [&str; 9] =
     ["tokio", "tonic", "serde", "reqwest", "std::net", "std::fs", "SystemTime", "Instant::now", "println!"];
 const MOST_LINES: usize = 500;
 const MOST_FUNCTION_LINES: usize = 70;
 const MOST_COLUMNS: usize = 110;
 
-/// Every file of a kind below a folder, as its path from the root, with its text.
+/// Every file of a kind below a folder: its path from the root, and its text.
 fn files(folder: &str, kind: &str) -> BTreeMap<String, String> {
     let named = |path: PathBuf| {
         let name = path.strip_prefix(root("")).expect("below the root").display().to_string();
@@ -36,19 +37,19 @@ fn files(folder: &str, kind: &str) -> BTreeMap<String, String> {
     support::files(&root(folder), kind).into_iter().map(named).collect()
 }
 
-/// The module of a file: `src/policy/keys.rs` is of `policy`.
+/// The module of a file: `src/policy/keys.rs` belongs to `policy`.
 fn module(file: &str) -> &str {
     let rest = file.strip_prefix("src/").unwrap_or(file);
     rest.split(['/', '.']).next().unwrap_or(rest)
 }
 
-/// The lines before the tests of a file, comments left out.
+/// The lines before the tests of a file, without comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().take_while(|(_, line)| *line != "#[cfg(test)]");
     lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(i, line)| (i + 1, line))
 }
 
-/// Whether a file is built for tests only: by its name, or because its parent says so.
+/// Whether a file is built only for tests: by its name, or because its parent says so.
 fn is_test(file: &str) -> bool {
     let path = Path::new(file);
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -81,7 +82,7 @@ fn modules_import_only_what_stands_before_them() {
                     faults.push(format!("{file}:{line}: {own} imports {name}"));
                 }
             }
-            // A sibling reached by `super` from the top of a module is an import too.
+            // A sibling module reached through `super` from the top of a module is an import, too.
             if Path::new(file).components().count() == 2 && text.contains("super::") {
                 faults.push(format!("{file}:{line}: write crate:: for another module"));
             }
@@ -108,7 +109,7 @@ fn the_core_has_no_runtime_no_wire_form_and_no_clock() {
     none(&faults);
 }
 
-/// The packages that the owner of the product has named; `ndarray` from when it is declared on.
+/// The packages that the product owner has required; `ndarray` counts once it is declared.
 const NAMED: [&str; 10] = [
     "tonic",
     "prost",
@@ -126,7 +127,7 @@ const NAMED: [&str; 10] = [
 fn the_named_packages_carry_a_part_of_the_product() {
     let manifest = fs::read_to_string(root("Cargo.toml")).expect("a manifest");
     let mut sources = files("src", "rs");
-    // The messages of the contract, which `keda` includes.
+    // The messages of the gRPC contract, which `keda` includes.
     sources.extend(files("proto", "rs"));
     let is_used = |package: &str| {
         let path = format!("{package}::");
@@ -153,7 +154,7 @@ fn files_say_what_they_are_and_stay_small() {
             faults.push(format!("{file}: {lines} lines, expected at most {MOST_LINES}"));
         }
         for (i, line) in text.lines().enumerate() {
-            // A link cannot be broken.
+            // A line with a link cannot be wrapped.
             if line.chars().count() > MOST_COLUMNS + 12 && !line.contains("://") {
                 faults.push(format!("{file}:{}: {} columns", i + 1, line.chars().count()));
             }
@@ -166,7 +167,7 @@ fn files_say_what_they_are_and_stay_small() {
     none(&faults);
 }
 
-/// Functions of more lines than a screen, comments and blank lines left out.
+/// Functions of more lines than a screen, not counting comments and blank lines.
 fn long_functions(text: &str) -> impl Iterator<Item = String> {
     let lines: Vec<&str> = text.lines().collect();
     let starts = (0..lines.len()).filter(|&i| {
@@ -189,7 +190,7 @@ fn long_functions(text: &str) -> impl Iterator<Item = String> {
         let end = format!("{}}}", " ".repeat(indent));
         let body = lines[start..].iter().take_while(|line| **line != end);
         let count = body.filter(|l| !l.trim().is_empty() && !l.trim_start().starts_with("//")).count();
-        // Signatures of traits have no body and no end of their own.
+        // Trait method signatures have no body and no closing line.
         let has_body =
             lines[start..].iter().find(|l| l.ends_with('{') || l.ends_with(';') || l.ends_with('}'));
         if count > MOST_FUNCTION_LINES && has_body.is_some_and(|l| l.ends_with('{')) {
@@ -204,7 +205,7 @@ fn nothing_is_left_undone_or_left_out() {
     let mut faults = Vec::new();
     let mut all = files("src", "rs");
     all.extend(files("tests", "rs"));
-    // Split, so that this file does not find itself.
+    // Split, so that this file does not match itself.
     let words = [
         concat!("#[", "ignore"),
         concat!("to", "do!("),
@@ -252,7 +253,7 @@ fn tracked_files_name_no_machine_and_no_second_toolchain() {
         [concat!("/wo", "rk/"), concat!("/tmp", "/wt"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
     let mut faults = Vec::new();
     for file in String::from_utf8_lossy(&listed.stdout).lines() {
-        // Recordings and pictures are no text; a file may be deleted and not committed yet.
+        // Recordings and pictures are not text; a file may be deleted but not committed yet.
         let Ok(text) = fs::read_to_string(root(file)) else { continue };
         faults.extend(
             places.iter().filter(|place| text.contains(**place)).map(|place| format!("{file}: {place}")),

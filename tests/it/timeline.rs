@@ -1,4 +1,5 @@
-//! `forescale timeline`: the coming days as a table, as JSON, as a picture, and with a forecast from a real Prometheus.
+//! Tests `forescale timeline`: the coming days as a table, as JSON, as a picture, and with a forecast from a real
+//! Prometheus.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::support::prometheus::Prometheus;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/timeline");
 
 /// Days around the end of summer time in Berlin: an override that ends, a night that is an hour longer, a holiday, a
-/// freeze whose ceiling crosses the floor of office hours.
+/// freeze whose ceiling conflicts with the floor of office hours.
 fn clock_change(more: &[&str]) -> String {
     let policy = format!("{GOLDEN}/clock-change.yaml");
     let calendar = format!("holidays={GOLDEN}/holidays.ics");
@@ -38,7 +39,8 @@ fn the_document_and_the_picture_tell_of_the_same_stretches() {
         assert_eq!(a["to"], b["from"], "one ends where the next begins");
     }
     assert_eq!((&stretches[0]["from"], &stretches[16]["to"]), (&document["from"], &document["to"]));
-    // 22:00 to 02:30 in the night in which the clocks go back: half past two comes twice, the first closes it.
+    // 22:00 to 02:30 in the night in which the clocks go back: 02:30 occurs twice, and the first one closes the
+    // window.
     assert_eq!(stretches[1]["from"], "2026-10-24T20:00:00Z");
     assert_eq!(stretches[1]["to"], "2026-10-25T00:30:00Z");
     let svg = std::fs::read_to_string(&picture).expect("the picture");

@@ -1,4 +1,4 @@
-//! The gRPC server behind TLS: who is served, who is not, and certificates that change under it.
+//! The gRPC server behind TLS: which clients are served, which are not, and certificates that change while it runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,7 +18,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use crate::support::authority::{Authority, Signed};
 use crate::support::server;
 
-/// The server looks at its files each 5 s; a loaded machine is late.
+/// The server checks its files every 5 s; a loaded machine may be late.
 const RENEWED_WITHIN: Duration = Duration::from_secs(60);
 
 struct Server {
@@ -26,7 +26,7 @@ struct Server {
     _ends: DropGuard,
 }
 
-/// A server with the certificate in `dir`, and with `ca.pem` there as the authority of its clients if it exists.
+/// A server with the certificate in `dir`; if `ca.pem` exists there, it is the authority for its clients.
 async fn start(dir: &Path) -> Server {
     let client_ca = if dir.join("ca.pem").exists() {
         format!(", clientCa: {}", dir.join("ca.pem").display())
@@ -51,7 +51,7 @@ async fn connect(server: &Server, trusted: &str, me: Option<&Signed>) -> Result<
     endpoint.connect().await.map_err(|e| format!("{e:?}"))
 }
 
-/// Whether the server answers; a refusal of the client's certificate may only show with the first call.
+/// Whether the server answers; a refused client certificate may only show at the first call.
 async fn ask(server: &Server, trusted: &str, me: Option<&Signed>) -> Result<(), String> {
     call(connect(server, trusted, me).await?).await
 }
@@ -175,7 +175,7 @@ fn plaintext_warns_unless_on_loopback() {
         for line in lines.map_while(Result::ok) {
             log.push_str(&line);
             if line.contains("listening") {
-                // The end of the start; the log ends with the process.
+                // Ends the server; the log ends with the process.
                 assert!(Command::new("kill").arg(&id).status().expect("kill runs").success());
             }
         }

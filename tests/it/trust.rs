@@ -1,5 +1,5 @@
-//! Whoever predicts, a ramp that comes every day is met ahead of it: neither the noise of one history nor a plain rule
-//! that beats the forecast makes the answer reactive.
+//! A daily ramp is met in time whatever rule predicts: neither the noise of one history nor a plain rule that beats
+//! the forecast makes the answer reactive.
 
 use forescale::decide::{Retold, SignalTraces, Traces};
 use forescale::forecast::Rule;
@@ -11,12 +11,12 @@ use forescale::units::{Span, Step, Threshold, Time};
 /// A Monday.
 const START: Time = Time::from_epoch(1_767_571_200);
 const DAYS: i64 = 30;
-/// The ramp begins so late in the day, and not where a bin does.
+/// The minute of the day at which the ramp starts, which is not the start of a bin.
 const RAMP: i64 = 9 * 60 + 7;
 /// Days that are scored.
 const SCORED: i64 = 3;
 
-/// The load of every day: 150/s, and from its ramp on eight minutes up to 850/s, four hours there, four hours down.
+/// The load of every day: 150/s, rising at its ramp within eight minutes to 850/s, four hours there, four hours down.
 fn shape(minutes_from_ramp: f64) -> f64 {
     match minutes_from_ramp.rem_euclid(1_440.0) {
         m if m < 8.0 => m / 8.0,
@@ -29,15 +29,15 @@ fn shape(minutes_from_ramp: f64) -> f64 {
 /// How a history repeats.
 #[derive(Debug, Clone, Copy)]
 enum Repeats {
-    /// Each minute has noise of its own; the shape alone repeats.
+    /// Each minute has its own noise; only the shape repeats.
     InShape(u32),
-    /// Every day is the copy of the day before, noise and all.
+    /// Every day is a copy of the previous day, including the noise.
     EveryDay(u32),
-    /// Every week is; its days differ in height.
+    /// Every week is a copy of the previous one; its days differ in height.
     EveryWeek(u32),
 }
 
-/// From -1 to 1, the same for the same seed and minute.
+/// A number from -1 to 1 that depends only on seed and minute.
 fn noise(seed: u32, minute: i64) -> f64 {
     let mut k = (minute as u32).wrapping_mul(7_919).wrapping_add(seed.wrapping_mul(104_729));
     for (shift, factor) in [(16, 0x27D4_EB2D_u32), (15, 0x85EB_CA6B), (13, 1)] {
@@ -59,7 +59,8 @@ fn load(repeats: Repeats) -> Series {
     Series::from_values(START, Step::MINUTE, (0..DAYS * 1_440).map(value))
 }
 
-/// Seconds with fewer pods ready than needed, in ten minutes from each scored ramp on, and who predicted meanwhile.
+/// Seconds with fewer pods ready than needed, in the ten minutes after each scored ramp starts, and which rule
+/// predicted.
 fn short_at_ramps(repeats: Repeats, more: &[(&str, &str)]) -> (f64, Vec<Rule>) {
     let keys = [("query", "q"), ("threshold", "50"), ("leadTime", "90s"), ("maxReplicas", "60")];
     let values = keys.iter().chain(more).map(|(k, v)| (String::from(*k), String::from(*v))).collect();
@@ -89,7 +90,8 @@ fn a_daily_ramp_is_met_whatever_predicts_it() {
     // Before a plain rule could predict, one in three of such histories was answered reactively.
     for seed in 0..3 {
         for repeats in [Repeats::InShape(seed), Repeats::EveryDay(seed), Repeats::EveryWeek(seed)] {
-            // A promised percent of a day is a quarter of an hour; what is insured by a quantile promises every ramp.
+            // A target of one percent allows a quarter of an hour per day; insurance by quantile must cover every
+            // ramp.
             for (more, most) in [(&[][..], 15.0), (&[("underProvisionTarget", "1%")], 120.0)] {
                 if seed > 0 && most > 15.0 {
                     continue;
@@ -105,8 +107,8 @@ fn a_daily_ramp_is_met_whatever_predicts_it() {
     assert!(fallen.is_empty(), "short at the ramp: {fallen:?}");
 }
 
-/// Answers by seconds before the last ramp, and who predicted then: days differ by up to 30 % as a whole, and the ramp
-/// begins so many seconds after nine o'clock.
+/// Answers by seconds before the last ramp, and the rule that predicted then. Days differ by up to 30 % as a whole,
+/// and the ramp starts `phase` seconds after nine o'clock.
 fn before_the_ramp(seed: u32, phase: i64) -> Vec<(i64, u32, Rule)> {
     let keys = [("query", "q"), ("threshold", "100"), ("leadTime", "90s"), ("objective", "availability")];
     let values = keys.iter().map(|(k, v)| (String::from(*k), String::from(*v))).collect();
@@ -142,12 +144,12 @@ fn where_in_the_hour_a_ramp_begins_changes_nothing() {
             within.map(|(_, replicas, _)| *replicas).max().unwrap_or(0)
         };
         let (early, late) = (most(900, 780), most(180, 0));
-        // The HPA holds for five minutes: what falls and comes back within them lets no pod go.
+        // The HPA holds replicas for five minutes: an answer that falls and rises again within them removes no pod.
         let held: Vec<u32> = (0..=600).rev().step_by(30).map(|to| most(to + 300, to)).collect();
         let falls = held.windows(2).map(|two| two[0].saturating_sub(two[1])).max().unwrap_or(0);
         let predicts = told.iter().all(|(.., rule)| *rule == Rule::Forecast);
         println!("seed {seed}, {phase} s: {early} then {late}, falls by {falls}, forecast {predicts}");
-        // Nothing sees the ramp from 13 minutes away; its top needs 9.
+        // No window sees the ramp from 13 minutes away; its top needs 9.
         if early > 5 || late < 7 || falls > 1 || !predicts {
             fallen.push((seed, phase, early, late, falls, predicts));
         }

@@ -1,6 +1,7 @@
-//! The wire contract: what stands beside `proto/externalscaler.proto` is what protox and tonic make of it.
+//! The wire contract: the generated code next to `proto/externalscaler.proto` is what protox and tonic generate from
+//! it.
 //!
-//! Generated code is kept, so that a build of the product needs no compiler of contracts; `UPDATE=1` writes it anew.
+//! The generated code is committed, so that a build needs no protobuf compiler; `UPDATE=1` regenerates it.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ fn the_generated_code_is_that_of_the_contract() {
     let made = tempfile::tempdir().expect("a directory");
     let mut compiler = protox::Compiler::new([&proto]).expect("a folder");
     compiler.open_file("externalscaler.proto").expect("valid");
-    // The same descriptors answer gRPC reflection.
+    // gRPC reflection uses the same descriptors.
     fs::write(made.path().join("externalscaler.bin"), compiler.encode_file_descriptor_set())
         .expect("written");
     tonic_prost_build::configure()

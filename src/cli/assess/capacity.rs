@@ -1,6 +1,7 @@
-//! What one replica carries, beside the threshold that is in use.
+//! The load that one replica carries, compared with the threshold in use.
 //!
-//! Learned from load, replicas and CPU as `forescale capacity` learns it. It is told; no strategy is judged by it.
+//! It is learned from load, replicas and CPU, as in `forescale capacity`. It is only reported; strategies do not use
+//! it.
 
 use super::history::History;
 use super::inventory::LoadQuery;
@@ -11,16 +12,16 @@ use crate::history::Series;
 use crate::policy::Learning;
 use crate::simulate::Verdict;
 
-/// The load of one replica at the usual utilization, with the range that holds it nine times of ten.
+/// The load of one replica at the usual utilization, with its 90 % range.
 pub(super) struct Carried {
     value: f64,
     low: f64,
 }
 
-/// A threshold is low where a replica surely carries so many times it.
+/// A threshold is too low if a replica certainly carries this many times as much.
 const FAR: f64 = 1.5;
 
-/// What the history tells, if it tells anything.
+/// What the history shows, if it shows anything.
 pub(super) fn learned(history: &History, load: &Series) -> Option<Carried> {
     let (ran, cpu) = (history.ran.as_deref()?, history.cpu.as_deref()?);
     let others = [(Column::Replicas, ran), (Column::Cpu, cpu)];
@@ -33,8 +34,8 @@ pub(super) fn learned(history: &History, load: &Series) -> Option<Carried> {
 // === impl Carried ===
 
 impl Carried {
-    /// Puts it into the result; a threshold far below it is what holds too many replicas, unless more is to be won
-    /// otherwise.
+    /// Adds it to the result. If the threshold is far below it, that is why there are too many replicas, unless more
+    /// can be saved in another way.
     pub(super) fn told(&self, kept: &mut Kept, load: &LoadQuery) {
         kept.row.capacity = Some(rounded(self.value));
         let Some(threshold) = load.per_replica().filter(|threshold| self.low >= FAR * threshold) else {

@@ -1,7 +1,7 @@
-//! `forescale demo --fleet`: a small generated fleet assessed as a real one is, with nothing to install.
+//! `forescale demo --fleet`: assesses a small generated fleet like a real one, with nothing to install.
 //!
-//! Only where histories come from differs: the loads are made from a seed. They show what the report looks like, and say
-//! nothing about how well a forecast does on real traffic.
+//! Only the source of the histories differs: the loads are generated from a seed. They show what the report looks
+//! like, and say nothing about the forecast's accuracy on real traffic.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -22,23 +22,23 @@ use crate::units::{Dice, Span, Step, Time};
 /// The end of the histories, a Monday, 00:00 UTC; any fixed instant would do.
 const UNTIL: Time = Time::from_epoch(1_773_014_400);
 const HISTORY: Span = Span::days(14);
-/// Load that one replica of every workload may carry.
+/// The load that one replica of every workload may carry.
 const THRESHOLD: f64 = 50.0;
-/// Cores that each pod requests, and money for an hour of one.
+/// The cores that each pod requests, and the price of one core for an hour.
 const CORES: f64 = 0.5;
 const PRICE: f64 = 0.04;
 
 /// The load at a minute of the day and a weekday (0 is Monday), before noise.
 type Shape = fn(minute: f64, day: i64) -> f64;
 
-/// What ran.
+/// The replicas that ran.
 #[derive(Clone, Copy)]
 enum Ran {
-    /// Nobody knows.
+    /// Not known.
     Unknown,
-    /// Always so many.
+    /// A fixed number.
     Fixed(f64),
-    /// A trigger on the load now: some minutes late, held for a while, so many times the need.
+    /// A trigger on the present load: some minutes late, held for a while, at this multiple of the need.
     Trigger(f64),
 }
 
@@ -47,15 +47,15 @@ struct Member {
     namespace: &'static str,
     name: &'static str,
     load: Shape,
-    /// Relative, of one sample.
+    /// Relative noise of one sample.
     noise: f64,
     ran: Ran,
     min: u32,
-    /// Load per second that a pod would carry at all of its request.
+    /// The load per second that a pod would carry at 100 % of its request.
     carries: f64,
 }
 
-/// Between 0 and 1, up within `ramp` minutes and down again after `hold`.
+/// Between 0 and 1: up within `ramp` minutes and down again after `hold`.
 fn bump(minute: f64, ramp: f64, hold: f64) -> f64 {
     (minute / ramp).min((ramp + hold - minute) / ramp).clamp(0.0, 1.0)
 }
@@ -154,7 +154,7 @@ const FLEET: [Member; 9] = [
     },
 ];
 
-/// Histories by the queries that ask for them.
+/// Histories by their queries.
 struct Generated(HashMap<String, Series>);
 
 /// Assesses the fleet, prints it and writes the folder.
@@ -171,7 +171,7 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let reader = Reader::new(Arc::new(Generated(histories)), (UNTIL, HISTORY), false, &candidates);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    // Nothing is kept: a demo begins anew.
+    // Nothing is resumed: a demo always starts afresh.
     let folder = Folder::new(out);
     let mut all =
         work::judge_all(candidates, reader, &runtime, &settings, work::Keeping::Reports(&folder), jobs)?;
@@ -191,7 +191,7 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
 // === impl Member ===
 
 impl Member {
-    /// Its histories by their queries, and the workload itself.
+    /// Adds its histories by their queries; returns the workload itself.
     fn add(&self, seed: u64, histories: &mut HashMap<String, Series>) -> Candidate {
         let begin = UNTIL - HISTORY;
         let mut dice = Dice::new(seed + 1);
@@ -237,7 +237,7 @@ impl Member {
 impl Ran {
     /// Ready replicas by minute.
     fn of(self, loads: &[f64]) -> Option<Vec<f64>> {
-        /// Metrics, the HPA and the start of a pod take so many minutes, and replicas are held for so many.
+        /// How many minutes metrics, the HPA and a pod start take, and for how many minutes replicas are held.
         const LATE: usize = 4;
         const HELD: usize = 10;
         let need = |load: &f64| (load / THRESHOLD).ceil().max(1.0);

@@ -1,8 +1,8 @@
-//! Which workloads there are, from Prometheus alone: kube-state-metrics knows the HPAs with their limits, targets and
-//! what they scale, KEDA's operator the value of each trigger.
+//! Finds the workloads from Prometheus alone: kube-state-metrics has the HPAs with their limits, targets and what
+//! they scale, and KEDA's operator has the value of each trigger.
 //!
-//! What they do not tell (the query behind a trigger, the CPU requests of a pod that is gone) is told as missing; nothing
-//! is guessed.
+//! What they do not have (the query behind a trigger, the CPU requests of a pod that is gone) is reported as missing;
+//! nothing is guessed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,15 +13,15 @@ use super::questions;
 use crate::source::prometheus::{Labelled, Prometheus};
 use crate::units::Time;
 
-/// Names of KEDA's HPAs begin so, unless a ScaledObject says otherwise.
+/// The prefix of the names of KEDA's HPAs, unless a ScaledObject sets another name.
 const OF_KEDA: &str = "keda-hpa-";
-/// Scalers whose value is no load.
+/// Scalers whose value is not a load.
 const NO_LOAD: [&str; 3] = ["cron", "cpu", "memory"];
 
 /// Namespace and name.
 type Key = (String, String);
 
-/// What kube-state-metrics tells of one HPA.
+/// What kube-state-metrics reports about one HPA.
 #[derive(Debug, Clone, Default)]
 struct Hpa {
     target: Option<TargetRef>,
@@ -31,17 +31,17 @@ struct Hpa {
     targets: BTreeMap<String, (String, f64)>,
 }
 
-/// One trigger as KEDA's operator names it.
+/// One trigger as KEDA's operator reports it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct TriggerSeen {
-    /// Queries before other scalers.
+    /// Queries sort before other scalers.
     is_other: bool,
     index: usize,
     scaler: String,
     metric: String,
 }
 
-/// The answers that a fleet is made from.
+/// The answers from which the fleet is built.
 #[derive(Debug, Default)]
 struct Found {
     info: Vec<Labelled>,
@@ -49,14 +49,14 @@ struct Found {
     max: Vec<Labelled>,
     targets: Vec<Labelled>,
     triggers: Vec<Labelled>,
-    /// HPAs with the labels asked for; `None` where none were.
+    /// The HPAs with the labels asked for; `None` if no labels were asked for.
     labelled: Option<Vec<Labelled>>,
 }
 
-/// The workloads that were scaled within the hour before `at`, sorted by namespace and name.
+/// The workloads that had an HPA or a trigger within the hour before `at`, sorted by namespace and name.
 pub(super) async fn find(source: &Prometheus, at: Time, chosen: &Chosen) -> anyhow::Result<Vec<Candidate>> {
     let ask = async |metric: &str, by: &str| {
-        // A scrape that honours no labels of the target renames the namespace.
+        // A scrape without `honor_labels` renames the target's namespace label.
         let query = format!("max by (namespace, exported_namespace, {by}) (last_over_time({metric}[1h]))");
         source.vector(&query, at).await.with_context(|| metric.to_owned())
     };

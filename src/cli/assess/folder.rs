@@ -1,7 +1,7 @@
-//! The folder of results: what is finished is kept at once, and the same command goes on where it ended.
+//! The folder of results: every finished result is stored at once, and the same command resumes where it ended.
 //!
-//! `run.json` says what the results were made for; a folder of another run is refused, never mixed. `kept/` holds one
-//! file a workload, written whole or not at all. The same files, wherever they were made, give the same `fleet.json`.
+//! `run.json` records what the results were made for; the folder of another run is refused, never mixed. `kept/` has
+//! one file per workload, written atomically. The same files, wherever they were made, give the same `fleet.json`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::row::Kept;
 use crate::units::Time;
 
-/// What a run was made for. Results of two runs belong together where these are equal.
+/// What a run was made for. The results of two runs belong together if these are equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
     pub schema: u32,
     /// The end of the histories.
     pub until: String,
-    /// By the names of their flags.
+    /// Settings by the names of their flags.
     pub settings: BTreeMap<String, String>,
     pub version: String,
 }
@@ -28,7 +28,7 @@ pub(super) struct Folder {
     root: PathBuf,
 }
 
-/// Kept results lie here, by namespace.
+/// The subfolder of stored results, by namespace.
 const KEPT: &str = "kept";
 
 // === impl Folder ===
@@ -51,8 +51,8 @@ impl Folder {
         }
     }
 
-    /// Begins a run, or goes on with the one that is there. Of several processes that begin at once, all go on with the
-    /// run of the first; what it says is returned.
+    /// Starts a run, or resumes the existing one. If several processes start at once, all use the run of the first;
+    /// that run is returned.
     pub(super) fn begin(&self, run: Run, is_until_given: bool) -> anyhow::Result<Run> {
         let path = self.root.join("run.json");
         if self.run()?.is_none() {
@@ -77,7 +77,7 @@ impl Folder {
         )
     }
 
-    /// The kept result of a workload, if it is whole and need not be asked for again.
+    /// The stored result of a workload, if it is complete and need not be retried.
     pub(super) fn kept(&self, namespace: &str, name: &str) -> Option<Kept> {
         let text = std::fs::read_to_string(self.place(namespace, name)).ok()?;
         serde_json::from_str(&text).ok().filter(|kept: &Kept| !kept.failed)
@@ -88,7 +88,7 @@ impl Folder {
         write(&path, &(serde_json::to_string_pretty(kept)? + "\n"))
     }
 
-    /// Everything that is kept.
+    /// All stored results.
     pub(super) fn all(&self) -> anyhow::Result<Vec<Kept>> {
         let mut found = Vec::new();
         for namespace in entries(&self.root.join(KEPT))? {
@@ -102,7 +102,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Writes a file of the results, below the folder.
+    /// Writes a file of results below the folder.
     pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         write(&self.root.join(name), text)
     }
@@ -119,7 +119,7 @@ impl Folder {
     }
 }
 
-/// A name as a part of a path: Kubernetes' names are; anything else must not lead elsewhere.
+/// A name as part of a path. Kubernetes names are safe; any other name must not lead elsewhere.
 pub(super) fn safe(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     let text: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
@@ -137,18 +137,19 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let place = || path.display().to_string();
     let beside = unfinished(path, text)?;
     std::fs::rename(&beside, path).with_context(place)
 }
 
-/// Writes a file whole, unless it is there already.
+/// Writes a file atomically, unless it exists already.
 fn write_first(path: &Path, text: &str) -> anyhow::Result<()> {
     let place = || path.display().to_string();
     let beside = unfinished(path, text)?;
-    // A link is made whole or not at all, by one of several that try; a volume without links has the last one win.
+    // A hard link is atomic, and only one of several processes succeeds; on a volume without hard links the last one
+    // wins.
     let linked = std::fs::hard_link(&beside, path);
     match linked {
         Ok(()) => std::fs::remove_file(&beside).with_context(place),
@@ -159,8 +160,8 @@ fn write_first(path: &Path, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The text beside its place, under a name that no other process takes: pods of one Job share a folder, and each of them
-/// is the first process of its host.
+/// Writes the text next to its final place, under a name that no other process uses: pods of one Job share a folder,
+/// and each has the same process id on its own host.
 #[expect(clippy::disallowed_methods, reason = "the name of the host, which no argument says")]
 fn unfinished(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
     let place = || path.display().to_string();

@@ -1,4 +1,4 @@
-//! `--assert`: a condition on the whole fleet, for CI.
+//! `--assert`: a condition on the whole fleet, for use in CI.
 
 use anyhow::Context;
 

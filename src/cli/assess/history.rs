@@ -1,7 +1,8 @@
-//! What Prometheus knows of a workload: its load, what ran, and what tells the capacity of a replica.
+//! What Prometheus has about a workload: its load, its replicas, and what is needed to learn the capacity of a
+//! replica.
 //!
-//! Each distinct query is read once, however many workloads share it. The source's own limits (pieces, bytes, requests a
-//! second) hold; a query that fails is told to everybody who needs it and is not asked again.
+//! Each distinct query is read once, however many workloads share it. The source's own limits (pieces, bytes,
+//! requests per second) apply; a failed query is reported for every workload that needs it and is not retried.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +15,14 @@ use crate::history::Series;
 use crate::source::{Backend, RangeQuery};
 use crate::units::{Span, Step, Time};
 
-/// Reads histories of one length that end at one instant.
+/// Reads histories of equal length that end at the same instant.
 pub(super) struct Reader {
     source: Arc<dyn Backend>,
     until: Time,
     length: Span,
-    /// Whether money depends on what pods request.
+    /// Whether prices depend on the requests of pods.
     is_priced_by_request: bool,
-    /// By query; only those that more than one workload asks are kept.
+    /// Series by query; only queries of more than one workload are cached.
     read: Mutex<HashMap<String, Arc<Once>>>,
     shared: Vec<String>,
 }
@@ -33,16 +34,16 @@ pub(super) struct History {
     pub candidate: Candidate,
     /// The load, or why there is none.
     pub load: Result<Arc<Series>, String>,
-    /// Ready replicas; `None` where nothing tells of them.
+    /// Ready replicas; `None` if nothing reports them.
     pub ran: Option<Arc<Series>>,
-    /// Cores used by all its pods, where the capacity of one can be learned from them.
+    /// Cores used by all its pods, if the capacity of one can be learned from them.
     pub cpu: Option<Arc<Series>>,
 }
 
 // === impl Reader ===
 
 impl Reader {
-    /// `queries` are those of all workloads, with repetitions.
+    /// `queries` are the queries of all workloads, with repetitions.
     pub(super) fn new(
         source: Arc<dyn Backend>,
         (until, length): (Time, Span),
@@ -61,7 +62,7 @@ impl Reader {
         Reader { source, until, length, is_priced_by_request, read: Mutex::default(), shared }
     }
 
-    /// All that is known of a workload.
+    /// Everything that is known about a workload.
     pub(super) async fn history(&self, candidate: &Candidate) -> History {
         let mut candidate = candidate.clone();
         let load = match &candidate.load {
@@ -80,11 +81,11 @@ impl Reader {
                 )
             })
         });
-        // A query that failed says more than a request that is missing.
+        // A failed query is the more important reason than a missing request.
         let load = load.and_then(|series| sized.as_ref().map(|_| series).map_err(Clone::clone));
         candidate.load = sized;
         let ran = match ready(&candidate).filter(|_| load.as_ref().is_ok_and(|load| load.observed() > 0)) {
-            // What ran is a comparison; the rest can be told without it.
+            // The replicas that ran are only for comparison; the rest works without them.
             Some(query) => self.series(&query).await.ok().filter(|series| series.observed() > 0),
             None => None,
         };
@@ -95,7 +96,7 @@ impl Reader {
         History { candidate, load, ran, cpu }
     }
 
-    /// What a pod requests: by its manifest, else by what kube-state-metrics says at the end of the history.
+    /// What a pod requests: from its manifest, otherwise from kube-state-metrics at the end of the history.
     async fn requests(&self, candidate: &Candidate) -> PodRequests {
         let known = candidate.requests;
         let asked = async |resource: &str| {
@@ -148,7 +149,7 @@ fn ready(candidate: &Candidate) -> Option<String> {
     questions::ready(&candidate.namespace, &candidate.target.kind, &candidate.target.name)
 }
 
-/// The CPU of its pods, where a request says how much of it is much, and the load is not CPU itself.
+/// The query for the CPU of its pods, if a request gives the scale, and the load is not CPU itself.
 fn cpu(candidate: &Candidate) -> Option<String> {
     candidate.requests.cores?;
     let target = &candidate.target;

@@ -1,7 +1,7 @@
-//! Which workloads there are, what scales them, and where their load can be read: from manifests.
+//! Finds the workloads from manifests: what scales them, and where to read their load.
 //!
-//! Reads what `kubectl get scaledobjects,hpa,deployments,statefulsets -A -o yaml` prints, and files kept in Git. A
-//! workload whose load cannot be read stays in the list with what is missing. Nothing is asked of a server here.
+//! It reads the output of `kubectl get scaledobjects,hpa,deployments,statefulsets -A -o yaml`, and files kept in Git.
+//! A workload whose load cannot be read stays in the list, with what is missing. Nothing here asks a server.
 
 mod scaler;
 
@@ -26,7 +26,7 @@ pub(super) struct Candidate {
     pub target: TargetRef,
     pub min: u32,
     pub max: u32,
-    /// What one pod of it requests, as far as that is known.
+    /// What one of its pods requests, as far as it is known.
     pub requests: PodRequests,
     /// How its load is read, or what is missing.
     pub load: Result<LoadQuery, String>,
@@ -41,21 +41,21 @@ pub(super) struct PodRequests {
     pub memory: Option<f64>,
 }
 
-/// What is scaled.
+/// The object that is scaled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TargetRef {
     pub kind: String,
     pub name: String,
 }
 
-/// How a load is read, and what one replica of it may carry.
+/// How to read a load, and how much of it one replica may carry.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LoadQuery {
     pub query: String,
     pub threshold: Level,
     /// Where the threshold comes from, in words.
     pub threshold_source: String,
-    /// The keys of our own trigger, where it is one.
+    /// The keys of our own trigger, if it is one.
     pub keys: HashMap<String, String>,
 }
 
@@ -68,7 +68,7 @@ pub(super) enum Level {
     OfRequest(f64),
 }
 
-/// Which of the workloads are looked at.
+/// Which workloads to look at.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chosen {
     pub namespace: Option<String>,
@@ -110,13 +110,13 @@ fn candidates(documents: &[Node], chosen: &Chosen) -> Vec<Candidate> {
             continue;
         }
         let candidate = scaler::of_hpa(hpa, &requests);
-        // A ScaledObject of the same target says more.
+        // A ScaledObject with the same target has more information.
         found.entry((candidate.namespace.clone(), candidate.target.name.clone())).or_insert(candidate);
     }
     found.into_values().collect()
 }
 
-/// Whether KEDA made this HPA for a ScaledObject.
+/// Whether KEDA created this HPA for a ScaledObject.
 fn is_kedas(hpa: &Node) -> bool {
     let owners = hpa.at(&["metadata", "ownerReferences"]).map_or(&[][..], Node::items);
     owners.iter().any(|owner| owner.text_of("kind").as_deref() == Some("ScaledObject"))
@@ -146,10 +146,10 @@ fn requests(documents: &[Node]) -> Requests {
     found
 }
 
-/// Bytes of a GiB.
+/// Bytes per GiB.
 pub(super) const GIB: f64 = 1_073_741_824.0;
 
-/// A quantity as Kubernetes writes it: `2`, `250m`, `512Mi`, `1G`, `1e9`.
+/// Parses a quantity as Kubernetes writes it: `2`, `250m`, `512Mi`, `1G`, `1e9`.
 fn quantity(text: &str) -> Option<f64> {
     const UNITS: [(&str, f64); 11] = [
         ("Ki", 1_024.0),
@@ -182,7 +182,7 @@ fn name_of(object: &Node) -> String {
 // === impl Chosen ===
 
 impl Chosen {
-    /// Reads a selector of labels: `app=web,tier=front`.
+    /// Parses a label selector: `app=web,tier=front`.
     pub(super) fn parse_labels(text: &str) -> Result<BTreeMap<String, String>, String> {
         let pair = |part: &str| {
             let (key, value) = part.split_once('=').filter(|(key, _)| !key.trim().is_empty())?;
@@ -196,7 +196,7 @@ impl Chosen {
         self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
     }
 
-    /// The labels as kube-state-metrics shows them, as matchers; `None` where none are asked for.
+    /// The labels as PromQL matchers, in the form of kube-state-metrics; `None` if no labels are asked for.
     pub(super) fn matchers(&self) -> Option<String> {
         let shown = |key: &str| {
             let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };

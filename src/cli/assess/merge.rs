@@ -1,4 +1,4 @@
-//! `forescale assess merge`: the folders of several shards joined into one report.
+//! `forescale assess merge`: merges the folders of several shards into one report.
 //!
 //! The same rows, wherever they were judged, give the same `fleet.json`; the reports of workloads are copied.
 
@@ -12,7 +12,7 @@ use super::row::Kept;
 use super::{finish, report, some_are_judged};
 use crate::cli::{Format, Outcome};
 
-/// Joins the parts.
+/// Merges the shards' folders.
 pub(super) fn merge(parts: &[PathBuf], out: &Path, format: Format) -> anyhow::Result<Outcome> {
     let mut run: Option<Run> = None;
     let mut all: BTreeMap<(String, String), Kept> = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! `fleet.html`: the whole fleet on one page, totals first, a row with a small picture for each workload.
+//! `fleet.html`: the whole fleet on one page: totals first, then a row with a small picture for each workload.
 //!
-//! One file with its style inside; no request leaves the reader's machine. Everything is there without JavaScript; a
-//! little of it filters and sorts.
+//! It is a single file with its style; it makes no request from the reader's machine. All content is there without
+//! JavaScript, which only filters and sorts.
 
 use std::fmt::Write;
 
@@ -66,7 +66,7 @@ fn tiles(out: &mut String, totals: &Totals) -> std::fmt::Result {
     Ok(())
 }
 
-/// What each verdict means; its button shows those workloads alone.
+/// The meaning of each verdict; its button shows only those workloads.
 fn legend(out: &mut String, totals: &Totals) -> std::fmt::Result {
     out.push_str("<section class=\"plain verdicts\"><h2>Verdicts</h2>\n<dl>\n");
     for verdict in Verdict::ALL {
@@ -95,7 +95,7 @@ fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The columns of numbers.
+/// The columns with numbers.
 const FIGURES: [&str; 6] = [
     "saving, %",
     "replica-hours saved a month",

@@ -1,4 +1,4 @@
-//! What an hour of a replica costs: a price for each replica, or by what its pod requests.
+//! The price of a replica for an hour: a fixed price, or a price by what its pod requests.
 
 use clap::Args;
 
@@ -26,12 +26,12 @@ fn money(text: &str) -> Result<f64, String> {
 // === impl Prices ===
 
 impl Prices {
-    /// So much for an hour of one core.
+    /// A price for one core for an hour.
     pub(super) fn by_cpu(price_cpu: f64) -> Self {
         Prices { price_cpu, ..Prices::default() }
     }
 
-    /// The price of one replica; `None` without a price, or where it rests on a request that is not known.
+    /// The price of one replica; `None` without a price, or if it depends on an unknown request.
     pub(super) fn of(self, requests: PodRequests) -> Option<f64> {
         let part = |price: f64, requested: Option<f64>| {
             if price > 0.0 { requested.map(|requested| price * requested) } else { Some(0.0) }
@@ -46,7 +46,7 @@ impl Prices {
         self.price_cpu > 0.0 || self.price_memory > 0.0
     }
 
-    /// Those that were given, by the names of their flags.
+    /// The prices that were given, by the names of their flags.
     pub(super) fn given(self) -> impl Iterator<Item = (&'static str, String)> {
         let all = [("price", self.price), ("price-cpu", self.price_cpu), ("price-memory", self.price_memory)];
         all.into_iter().filter(|price| price.1 > 0.0).map(|(name, price)| (name, price.to_string()))

@@ -1,4 +1,4 @@
-//! The PromQL that is asked about a workload, from names that cannot break out of it.
+//! The PromQL queries about a workload; names are escaped.
 
 use crate::policy::TargetKind;
 use crate::source::exporters::{ExportedMetric, Service};
@@ -9,8 +9,8 @@ pub(super) fn ready(namespace: &str, kind: &str, name: &str) -> Option<String> {
     Service { namespace, name, kind: Some(TargetKind::parse(kind)?) }.asks(ExportedMetric::Ready)
 }
 
-/// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape that honours no labels of the target
-/// renames the namespace.
+/// The value of a KEDA trigger, as KEDA's operator publishes it. A scrape without `honor_labels` renames the target's
+/// namespace label.
 pub(super) fn keda_value(namespace: &str, scaled_object: &str, trigger: usize) -> String {
     let of = |label: &str| {
         format!(
@@ -39,7 +39,7 @@ pub(super) fn requested(namespace: &str, kind: &str, name: &str, resource: &str)
 
 /// Selects the pods of a workload.
 fn pods(namespace: &str, kind: &str, name: &str) -> Result<String, String> {
-    // What a ReplicaSet and its pods append to the name; another workload's name may begin with this one.
+    // What a ReplicaSet and its pods append to the name; another workload's name may start with this one.
     let suffix = match kind {
         "Deployment" | "Rollout" => "-[a-z0-9]{1,10}-[a-z0-9]{5}",
         "StatefulSet" => "-[0-9]+",

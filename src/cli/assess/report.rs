@@ -1,6 +1,7 @@
-//! The fleet's results as documents: `fleet.json`, `fleet.csv`, a table for the terminal.
+//! The fleet's results as documents: `fleet.json`, `fleet.csv`, and a table for the terminal.
 //!
-//! The order is what is to be won first, and does not depend on who was finished first. Nothing is judged here.
+//! The largest saving comes first; the order does not depend on which workload was finished first. Nothing is judged
+//! here.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,20 +20,20 @@ pub(super) struct Fleet<'a> {
     totals: Totals,
 }
 
-/// The whole fleet in a few numbers; hours and money for a month of 30 days.
+/// Totals of the whole fleet; hours and money are for a month of 30 days.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Totals {
     pub workloads: usize,
     pub verdicts: BTreeMap<&'static str, usize>,
-    /// Of the workloads whose replicas are known.
+    /// Only of workloads whose replicas are known.
     pub replica_hours_a_month: f64,
     pub saved_hours_a_month: f64,
     pub saving_percent: Option<f64>,
     /// `None` without a price.
     pub saved_money_a_month: Option<f64>,
-    /// Hours of a month in which a workload was short of replicas, as it ran.
+    /// Hours per month in which a workload was short of replicas, as it ran.
     pub short_hours_a_month: f64,
-    /// The same workloads, each scaled by its verdict.
+    /// The same for these workloads, each scaled according to its verdict.
     pub short_hours_a_month_then: f64,
 }
 
@@ -62,13 +63,13 @@ const COLUMNS: [&str; 23] = [
     "manifest",
     "report",
 ];
-/// The order of the figures of a level.
+/// The order of the figures within a level.
 const STRATEGIES: [&str; 3] = ["reactive", "schedule", "predictive"];
 
 /// A month of 30 days, in hours.
 const MONTH: f64 = 720.0;
 
-/// What is to be won first; then by verdict and name.
+/// Sorts by the possible saving, then by verdict and name.
 pub(super) fn sort(all: &mut [Kept]) {
     all.sort_by(|a, b| {
         let won = |kept: &Kept| kept.saved_a_month().unwrap_or(0.0).max(0.0);
@@ -79,14 +80,14 @@ pub(super) fn sort(all: &mut [Kept]) {
     });
 }
 
-/// The document for programs.
+/// The JSON document.
 pub(super) fn json(all: &[Kept], until: &str) -> anyhow::Result<String> {
     let workloads = all.iter().map(|kept| &kept.row).collect();
     let fleet = Fleet { schema: 1, until, workloads, totals: totals(all) };
     Ok(serde_json::to_string_pretty(&fleet)? + "\n")
 }
 
-/// One line a workload, for a spreadsheet or a notebook.
+/// One line per workload, for a spreadsheet or a notebook.
 pub(super) fn csv(all: &[Kept]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let at_levels = LEVELS.iter().flat_map(|level| STRATEGIES.map(|name| format!("hours_{name}_at_{level}")));
@@ -135,7 +136,7 @@ pub(super) fn totals(all: &[Kept]) -> Totals {
         *verdicts.entry(kept.verdict().as_str()).or_default() += 1;
         let Some(hours) = kept.row.replica_hours.ran.filter(|_| kept.days > 0.0) else { continue };
         ran += hours / kept.days * 30.0;
-        // What would cost more is not done.
+        // A change that would cost more is not made.
         let won = kept.saved_a_month().unwrap_or(0.0).max(0.0);
         saved += won;
         money += won * kept.price.unwrap_or(0.0);

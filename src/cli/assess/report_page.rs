@@ -1,4 +1,4 @@
-//! The report of one workload: the page of `forescale backtest`, made from what the comparison has simulated already.
+//! The report of one workload: the page of `forescale backtest`, made from the simulations of the comparison.
 
 use crate::cli::backtest::contest::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
 use crate::cli::backtest::report;
@@ -7,7 +7,7 @@ use crate::history::Series;
 use crate::simulate::{Load, Simple, Trials};
 use crate::source::trace::Flaws;
 
-/// The page of a workload under its name.
+/// The page of the workload `name`.
 pub(super) fn page(name: &str, load: Load, trials: Trials, series: &Series) -> String {
     let with = |name, (run, frontier)| Entry { frontier, ..Entry::new(name, run) };
     let mut entries = vec![with(Simple::Reactive.name(), trials.reactive)];

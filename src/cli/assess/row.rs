@@ -1,17 +1,17 @@
-//! One workload's result: what stands in `fleet.json`, and what the report needs beside it.
+//! One workload's result: its row in `fleet.json`, and what the report needs in addition.
 //!
-//! Figures are rounded once, here, so that a result that was kept and read again prints the same.
+//! Figures are rounded once, here, so that a stored result prints the same when it is read again.
 
 use serde::{Deserialize, Serialize};
 
 use super::inventory::{Candidate, LoadQuery};
 use crate::simulate::{Assessment, Compared, Finding, Verdict};
 
-/// Shares of the time, percent, for which the replica-hours of each way of scaling stand in `fleet.csv`: what safety
-/// costs is told by them.
+/// Shares of time short, in percent, for which `fleet.csv` has the replica-hours of each way of scaling: they show
+/// what safety costs.
 pub(super) const LEVELS: [f64; 4] = [0.1, 0.5, 1.0, 5.0];
 
-/// What was found out about one workload, as it is kept.
+/// The stored result of one workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub row: Row,
@@ -19,19 +19,19 @@ pub(super) struct Kept {
     pub days: f64,
     /// Replica-hours saved over the days scored.
     pub saved_hours: Option<f64>,
-    /// Money for one hour of one replica; `None` where nothing tells what it requests.
+    /// The price of one replica for an hour; `None` if its requests are not known.
     pub price: Option<f64>,
-    /// Replica-hours at some shares of the time: reactive, schedule, predictive, for each of [`LEVELS`].
+    /// Replica-hours at some shares of time short: reactive, schedule, predictive, for each of [`LEVELS`].
     pub hours_at: Vec<[Option<f64>; 3]>,
     /// The load of the last week, thinned for a small picture.
     pub sparkline: Vec<f32>,
-    /// What reads the load.
+    /// The query that reads the load.
     pub query: Option<String>,
-    /// The proposed ScaledObject, where one is proposed.
+    /// The proposed ScaledObject, if there is one.
     pub manifest_text: Option<String>,
-    /// The file of its own report.
+    /// The file of the workload's own report.
     pub report: Option<String>,
-    /// Whether the source did not answer: the next run asks again.
+    /// Whether the source did not answer: the next run tries again.
     pub failed: bool,
 }
 
@@ -42,22 +42,22 @@ pub(super) struct Row {
     pub name: String,
     pub verdict: String,
     pub reason: String,
-    /// Of the replica-hours that ran; `None` where what ran is unknown or nothing else is as safe.
+    /// Relative to the replica-hours that ran; `None` if those are not known, or nothing else is as safe.
     pub saving_percent: Option<f64>,
     pub short_percent: Figures,
     pub replica_hours: Figures,
     pub threshold: Threshold,
-    /// What one replica was seen to carry.
+    /// The load that one replica was seen to carry.
     pub capacity: Option<f64>,
-    /// The share of the time, percent, for which each is short at most in these figures, where it can be that safe.
+    /// The largest share of time short, in percent, for each way of scaling in these figures, if it can be that safe.
     pub level_percent: Option<f64>,
-    /// The share of the hourly variation that the clock explains, percent.
+    /// The share of the hourly variation that the time of day or week explains, in percent.
     pub clock_percent: Option<f64>,
     /// The file of the proposed ScaledObject.
     pub manifest: Option<String>,
 }
 
-/// A figure of each way of scaling.
+/// One figure for each way of scaling.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Figures {
     pub ran: Option<f64>,
@@ -66,7 +66,7 @@ pub(super) struct Figures {
     pub predictive: Option<f64>,
 }
 
-/// The load per replica that was reckoned with.
+/// The load per replica used in the comparison.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Threshold {
     pub used: Option<f64>,
@@ -124,7 +124,7 @@ impl Kept {
         Verdict::ALL.into_iter().find(|v| v.as_str() == self.row.verdict).unwrap_or(Verdict::CannotTell)
     }
 
-    /// Percent of the time short of replicas once the verdict is followed; as it ran where there is nothing to follow.
+    /// Percent of time short of replicas if the verdict is followed; as it ran if there is nothing to follow.
     pub(super) fn short_then(&self) -> Option<f64> {
         let short = &self.row.short_percent;
         match self.verdict() {
@@ -135,7 +135,7 @@ impl Kept {
         }
     }
 
-    /// Replica-hours saved in a month of 30 days.
+    /// Replica-hours saved per month of 30 days.
     pub(super) fn saved_a_month(&self) -> Option<f64> {
         self.saved_hours.filter(|_| self.days > 0.0).map(|hours| hours / self.days * 30.0)
     }
@@ -170,7 +170,7 @@ impl Threshold {
     }
 }
 
-/// Four decimal places: more would pretend to know, and a figure must print as it was kept.
+/// Rounded to four decimal places: more would be false precision, and a figure must print as it was stored.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

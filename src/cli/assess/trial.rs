@@ -1,6 +1,6 @@
-//! One workload judged: its history read, its policy made, the strategies compared.
+//! Judges one workload: reads its history, builds its policy, compares the strategies.
 //!
-//! What is missing becomes the reason of its row; a fault of one workload never ends the others.
+//! Whatever is missing becomes the reason in its row; a fault of one workload never stops the others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::simulate::{Load, Subject, assess};
 use crate::source::Catalogue;
 use crate::units::Span;
 
-/// Less history tells nothing: a third of it is learned from and the rest is scored.
+/// The shortest history that is enough: a third of it is for learning, and the rest is scored.
 const LEAST: Span = Span::days(3);
-/// Points of the small picture: a week by two hours.
+/// Points of the small picture: a week in steps of two hours.
 const SPARKS: usize = 84;
 
-/// Judges one workload; with its report where that is wanted and there is something to report.
+/// Judges one workload; returns its report as well, if it is wanted and there is something to report.
 pub(super) fn judge(history: &History, settings: &Settings, wants_page: bool) -> (Kept, Option<String>) {
     let candidate = &history.candidate;
     let judged = match (&history.load, &candidate.load) {
@@ -33,7 +33,7 @@ pub(super) fn judge(history: &History, settings: &Settings, wants_page: bool) ->
     };
     let (mut kept, page) = judged.unwrap_or_else(|why| (Kept::missing(candidate, why), None));
     kept.query = candidate.load.as_ref().ok().map(|load| load.query.clone());
-    // What the source did not answer is asked again by the next run.
+    // The next run asks again for what the source did not answer.
     kept.failed = history.load.is_err() && candidate.load.is_ok();
     (kept, page)
 }
@@ -65,8 +65,8 @@ fn judged(
     let mut target = target_of(&policy, price.unwrap_or(0.0)).map_err(|error| format!("{error:#}"))?;
     let learning = Span::seconds(covers.as_seconds() / 3);
     target.from = Some(twin.start() + learning);
-    // The hours of a schedule come from all of the history, as whoever writes one looks at all of it; the load that it is
-    // sized for is that of before the scored span.
+    // The hours of a schedule come from the whole history, since whoever writes one looks at all of it. The load for
+    // which it is sized comes from before the scored span.
     let survey = Survey::of(series, &calendar);
     let subject = Subject {
         load: &twin,

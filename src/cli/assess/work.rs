@@ -1,7 +1,8 @@
-//! The work on a fleet: histories are read ahead while workloads are judged, and what is finished is kept at once.
+//! Works through a fleet: histories are read ahead while workloads are judged, and finished results are stored at
+//! once.
 //!
-//! Reading waits for the source and its pace, judging needs a processor; neither waits for the other. The order in which
-//! workloads are finished changes no result.
+//! Reading waits for the source and its rate limit, judging needs a processor; neither waits for the other. The order
+//! in which workloads are finished does not change any result.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,27 +17,27 @@ use super::row::Kept;
 use super::{Settings, trial};
 use crate::cli::backtest::progress::Progress;
 
-/// Histories that are read ahead of the workers: enough to keep them busy, few enough to stay small.
+/// How many histories are read ahead of the workers: enough to keep them busy, few enough to use little memory.
 const AHEAD: usize = 4;
 
-/// Where results go as they are finished.
+/// Where finished results are stored.
 #[derive(Clone, Copy)]
 pub(super) enum Keeping<'a> {
     /// Nowhere.
     Nothing,
-    /// The report of each workload alone.
+    /// Only the report of each workload.
     Reports(&'a Folder),
-    /// All of it, so that another run goes on from there.
+    /// Everything, so that another run can resume.
     Everything(&'a Folder),
 }
 
-/// A history that was read, with its place among those that are read ahead.
+/// A history that was read, with its slot in the read-ahead limit.
 struct Ready {
     history: History,
     _place: OwnedSemaphorePermit,
 }
 
-/// Judges all candidates, `jobs` at a time; what is kept already is not judged again.
+/// Judges all candidates, `jobs` at a time; stored results are not judged again.
 pub(super) fn judge_all(
     candidates: Vec<Candidate>,
     reader: Reader,
@@ -99,7 +100,7 @@ impl<'a> Keeping<'a> {
     }
 
     fn keep(self, kept: &Kept, page: Option<&str>) -> anyhow::Result<()> {
-        // The report first: what is kept is complete.
+        // The report is written first, so that a stored result is always complete.
         if let (Some(folder), Some(place), Some(page)) = (self.folder(), &kept.report, page) {
             folder.write(place, page)?;
         }
@@ -121,7 +122,7 @@ async fn read_ahead(candidates: Vec<Candidate>, reader: Reader, most: usize, sen
         let (reader, sender) = (Arc::clone(&reader), sender.clone());
         tokio::spawn(async move {
             let history = reader.history(&candidate).await;
-            // Nobody takes it any more where the work was given up.
+            // If the work was cancelled, nobody receives it any more.
             let _ = sender.send(Ready { history, _place: place });
         });
     }

@@ -1,7 +1,7 @@
-//! The contest: every strategy over every workload, at its own setting and over a sweep of its insurance.
+//! Runs every strategy over every workload, at its own setting and over a sweep of its insurance.
 //!
-//! Two threads share the work, strategy by strategy; what is done is handed on at once. The order of results does
-//! not depend on who was faster.
+//! Two threads share the work, strategy by strategy; results are passed on as soon as they are finished. The order of
+//! results does not depend on which thread was faster.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,52 +20,52 @@ use crate::simulate::{
 };
 use crate::units::Time;
 
-/// Who takes part.
+/// One strategy that takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entrant {
     /// A rule that learns nothing.
     Simple(Simple),
-    /// A rule for the busy hours beside a reactive trigger; as reactive where there are none.
+    /// A rule for busy hours next to a reactive trigger; the same as reactive if there are no busy hours.
     Schedule,
     /// Forescale, with its name and mode.
     Forescale(&'static str, Mode),
-    /// What really ran.
+    /// The replicas that really ran.
     Actual,
 }
 
-/// How one strategy fared on one workload.
+/// The result of one strategy on one workload.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Entry {
     pub name: &'static str,
     /// At its own setting.
     pub run: Run,
-    /// What its forecasts said, where it made any.
+    /// Its forecasts, if it made any.
     pub views: Vec<(Time, ForecastView)>,
-    /// Who predicted at the end, where it had a forecast.
+    /// The rule that predicted at the end, if there was a forecast.
     pub trust: Option<Trust>,
-    /// For how long its forecast was distrusted, where it had one.
+    /// For how long its forecast was distrusted, if there was one.
     pub distrust: Option<Distrust>,
-    /// Over the sweep; without points where nothing was swept.
+    /// The results of the sweep; without points if nothing was swept.
     pub frontier: Frontier,
 }
 
-/// What is known of one workload.
+/// The results of one workload so far.
 pub(super) struct Outcome<'a> {
     pub workload: &'a Workload,
-    /// In the order of the strategies; those not finished are left out.
+    /// In the order of the strategies, without those not finished yet.
     pub entries: Vec<Entry>,
 }
 
-/// The contest that was asked for.
+/// The strategies and workloads to run.
 pub(super) struct Contest {
     entrants: Vec<Entrant>,
     sweeps: bool,
     interrupted: Arc<AtomicBool>,
 }
 
-/// Work is shared by so many threads.
+/// The number of threads that share the work.
 const THREADS: usize = 2;
-/// The names of those that are no [`Simple`] rule, in results.
+/// The names in results of strategies that are not a [`Simple`] rule.
 pub(in crate::cli) const SCHEDULE: &str = "schedule";
 pub(in crate::cli) const PREDICTIVE: &str = "predictive";
 pub(in crate::cli) const ACTUAL: &str = "actual";
@@ -77,7 +77,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     Simple::ALL.iter().map(|s| s.name()).chain([SCHEDULE]).chain(FORESCALE.iter().map(|f| f.0))
 }
 
-/// Reads the name of a strategy.
+/// Parses the name of a strategy.
 pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
     let simple = Simple::parse(text).map(Entrant::Simple);
     let own = FORESCALE.iter().find(|f| f.0 == text).map(|f| Entrant::Forescale(f.0, f.1));
@@ -123,12 +123,12 @@ impl Contest {
         Contest { entrants, sweeps, interrupted: Arc::default() }
     }
 
-    /// Whether it was ended before everything was done.
+    /// Whether it was interrupted before everything was done.
     pub(super) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// Runs everybody over everything, writing what is done as it is done.
+    /// Runs every strategy over every workload; writes results as soon as they are finished.
     pub(super) fn run<'a>(
         &self,
         workloads: &'a [Workload],
@@ -179,7 +179,7 @@ impl Contest {
         }
         outcomes.retain(|outcome| !outcome.entries.is_empty());
         for outcome in &outcomes {
-            // A workload that an interruption left unfinished gets its report of what is there; others have theirs.
+            // A workload left unfinished by an interruption gets a report of what is there; the others have theirs.
             if outcome.entries.iter().any(|entry| !entry.run.steps.is_empty()) {
                 files.write_workload(outcome.workload, &outcome.entries.iter().collect::<Vec<_>>(), true)?;
             }
@@ -187,7 +187,7 @@ impl Contest {
         Ok(outcomes)
     }
 
-    /// Writes the results of a workload so far; once it is complete its rows are let go of.
+    /// Writes the results of a workload so far; frees its rows once it is complete.
     fn hand_on(
         &self,
         workload: &Workload,
@@ -266,10 +266,10 @@ impl Contest {
     }
 }
 
-/// From the first Ctrl-C on nothing new is begun, and what is done is kept; the second ends the process.
+/// After the first Ctrl-C no new work is started, and what is done is kept; the second ends the process.
 fn watch(interrupted: &Arc<AtomicBool>) {
     let interrupted = Arc::clone(interrupted);
-    // Ends with the process; it owns nothing but the flag.
+    // The thread ends with the process; it owns only the flag.
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
         runtime.block_on(async {

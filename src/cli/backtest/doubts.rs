@@ -1,5 +1,5 @@
-//! What makes a backtest say less than it seems to, told beside its figures: little history, a limit that binds, holes
-//! in the trace, a forecast that was not trusted.
+//! Reasons to be careful with a backtest, reported with its figures: a short history, a limit that binds, gaps in the
+//! trace, a forecast that was not trusted.
 //!
 //! Nothing here changes a figure.
 
@@ -11,10 +11,10 @@ use crate::forecast::Rule;
 use crate::simulate::Run;
 use crate::units::{Span, Time, counted};
 
-/// Before it has seen a week, the forecast knows days at most.
+/// With less than a week of history, the forecast knows at most daily patterns.
 const WEEK: Span = Span::days(7);
 
-/// What a reader should know of this workload before the figures.
+/// What a reader should know about this workload before looking at the figures.
 pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
     let known = [little_history(workload), binding_limit(workload)].into_iter().flatten();
     let distrusted = entries.into_iter().filter_map(|entry| distrusted(workload, entry));
@@ -26,12 +26,12 @@ pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a 
 pub(in crate::cli) struct Distrust {
     /// Percent of the scored time.
     pub share: f64,
-    /// Since when first.
+    /// When it was first distrusted.
     first: Option<Time>,
 }
 
 impl Distrust {
-    /// By what the forecasts of the scored time said of themselves; `None` where there was none.
+    /// From the forecasts' own statements during the scored time; `None` if there was no forecast.
     pub(super) fn of(run: &Run, views: &[(Time, ForecastView)]) -> Option<Self> {
         let scored = run.steps.first()?.timestamp..=run.steps.last()?.timestamp;
         let scored: Vec<_> = views.iter().filter(|view| scored.contains(&view.0)).collect();

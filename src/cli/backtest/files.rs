@@ -1,8 +1,9 @@
-//! What a backtest writes: `summary.json`, `steps.csv`, `changes.csv` and `frontier.csv`; a folder for each load.
+//! The files that a backtest writes: `summary.json`, `steps.csv`, `changes.csv` and `frontier.csv`; one folder per
+//! load.
 //!
-//! The rows of `steps.csv` weigh the same and give every share and every replica-hour of the summary again; the changes
-//! give events, starts and reversals, several of which may lie between two rows. Files are written whole beside their
-//! name and then moved, so that a reader never meets half of one.
+//! The rows of `steps.csv` have equal weight; every share and every replica-hour of the summary can be computed from
+//! them. Events, starts and reversals can be computed from the changes, several of which may be between two rows.
+//! Files are written under another name and then renamed, so that a reader never sees half a file.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,14 +19,14 @@ use crate::cli::rows::scorecard_json;
 use crate::http::verdict_json;
 use crate::simulate::MATCHED_TAU_U;
 
-/// Where results go, if anywhere.
+/// Where results are written, if anywhere.
 pub(super) struct Files {
     folder: Option<PathBuf>,
-    /// Whether each workload has a folder of its own.
+    /// Whether each workload has its own folder.
     many: bool,
 }
 
-/// The version of the summary's form.
+/// The version of the summary's format.
 const SCHEMA: u32 = 1;
 
 /// One strategy's row.
@@ -38,7 +39,7 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
     row
 }
 
-/// The summary of everything: of one workload its strategies, of several each one's and their means.
+/// The summary of everything: for one workload its strategies, for several the strategies of each and their means.
 pub(super) fn summary(results: &[Outcome<'_>], many: bool) -> Value {
     let single =
         |outcome: &Outcome<'_>| workload_json(outcome.workload, &outcome.entries.iter().collect::<Vec<_>>());
@@ -71,8 +72,8 @@ fn workload_json(workload: &Workload, entries: &[&Entry]) -> Value {
     })
 }
 
-/// The mean of every figure over the workloads, strategy by strategy. A matched ratio that some workload never
-/// reaches has no mean.
+/// The mean of every figure over the workloads, for each strategy. If some workload never reaches a matched ratio,
+/// that ratio has no mean.
 fn means(traces: &[Value]) -> Vec<Value> {
     let rows = |trace: &Value| trace["strategies"].as_array().cloned().unwrap_or_default();
     let Some(first) = traces.first() else { return Vec::new() };
@@ -111,7 +112,7 @@ impl Files {
         Ok(Files { folder: folder.map(Path::to_owned), many })
     }
 
-    /// Writes what is known of a workload so far; the rows and the report once it is complete.
+    /// Writes the results of a workload so far; the rows and the report only once it is complete.
     pub(super) fn write_workload(
         &self,
         workload: &Workload,
@@ -155,7 +156,7 @@ fn steps_csv(entries: &[&Entry]) -> String {
     text
 }
 
-/// Every change of `spec.replicas`; those before the scored time are there because a reversal may undo one.
+/// Every change of `spec.replicas`, including those before the scored time, since a reversal may undo one of them.
 fn changes_csv(entries: &[&Entry]) -> String {
     let mut text = String::from("timestamp,strategy,desired\n");
     for entry in entries {
@@ -197,7 +198,7 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::rename(&beside, path).with_context(|| path.display().to_string())
 }
 
-/// A name as a folder.
+/// A name as a folder name.
 fn safe(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let text: String = name.chars().map(plain).take(100).collect();

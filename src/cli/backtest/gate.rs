@@ -1,4 +1,4 @@
-//! `--assert`: what must hold for a backtest to pass in CI.
+//! `--assert`: conditions that a backtest must meet to pass in CI.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ enum Sign {
     Equal,
 }
 
-/// Signs by their text; those of two characters first.
+/// Comparison signs by their text; those of two characters come first.
 const SIGNS: [(&str, Sign); 5] = [
     ("<=", Sign::AtMost),
     (">=", Sign::AtLeast),
@@ -41,7 +41,7 @@ const SIGNS: [(&str, Sign); 5] = [
 // === impl Gate ===
 
 impl Gate {
-    /// Reads a condition.
+    /// Parses a condition.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("found '{text}', expected STRATEGY.FIGURE <= NUMBER (or >=, <, >, ==)");
         let (at, (sign_text, sign)) = SIGNS
@@ -67,10 +67,10 @@ impl Gate {
     }
 }
 
-/// Whether every condition names a strategy that takes part, and a figure that there is; before anything is run.
+/// Checks, before anything is run, that every condition names a strategy that takes part and an existing figure.
 pub(super) fn check(gates: &[Gate], strategies: &[&str]) -> anyhow::Result<()> {
     let mut row = scorecard_json("", &Scorecard::default(), Some((MATCHED_TAU_U, None)));
-    // Only strategies with a forecast have it.
+    // Only strategies with a forecast have this figure.
     row["distrusted"] = serde_json::Value::Null;
     for gate in gates {
         if !strategies.contains(&gate.strategy.as_str()) {
@@ -94,7 +94,7 @@ pub(super) fn check(gates: &[Gate], strategies: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether any condition fails on any workload; what was found is told on standard error.
+/// Whether any condition fails on any workload; the values found are printed to standard error.
 pub(super) fn judge(gates: &[Gate], results: &[Outcome<'_>]) -> anyhow::Result<bool> {
     let mut failed = false;
     let mut err = std::io::stderr().lock();

@@ -1,8 +1,8 @@
-//! How far a backtest is, on standard error; nothing where that is no terminal.
+//! The progress of a backtest, on standard error; nothing if that is not a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar with the time left.
+/// A progress bar with the remaining time.
 pub(in crate::cli) struct Progress(ProgressBar);
 
 impl Progress {
@@ -14,7 +14,7 @@ impl Progress {
         Progress(bar)
     }
 
-    /// One task more is done; `name` is the workload's.
+    /// Counts one more finished task; `name` is the workload's.
     pub(in crate::cli) fn finished(&self, name: &str) {
         self.0.inc(1);
         self.0.set_message(name.to_owned());

@@ -1,7 +1,7 @@
-//! `report.html`: what an engineer sends to their manager.
+//! `report.html`: the report that an engineer sends to their manager.
 //!
-//! One file with its style and pictures inside: no request leaves the reader's machine, and everything is there
-//! without JavaScript; a little of it only shows the numbers under the pointer. It never says more than the twin
+//! It is a single file with its style and pictures; it makes no request from the reader's machine. All content is
+//! there without JavaScript, which only shows the numbers under the pointer. It never claims more than the twin
 //! knows: settings and caveats are part of it.
 
 mod charts;
@@ -67,7 +67,7 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
     write!(out, "</main>\n<div id=\"tip\" hidden></div>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n")
 }
 
-/// The four numbers that matter, against the reactive scaler where it took part.
+/// The four most important numbers, compared with the reactive scaler if it took part.
 fn tiles(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std::fmt::Result {
     let named = |name: &str| entries.iter().find(|entry| entry.name == name).map(|entry| entry.run.scorecard);
     let Some(mine) = named("predictive").or_else(|| entries.first().map(|e| e.run.scorecard)) else {
@@ -116,7 +116,7 @@ fn tiles(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std::fmt:
     })
 }
 
-/// Share and replica-hours saved where both are short for 1 % of the time.
+/// The share and the number of replica-hours saved when both are short for 1 % of the time.
 fn saving(entries: &[&Entry]) -> Option<(f64, f64)> {
     let find = |name: &str| entries.iter().find(|entry| entry.name == name);
     let (mine, reactive) = (find("predictive")?, find("reactive")?);

@@ -1,4 +1,4 @@
-//! The result for people.
+//! The results on the terminal: tables or one JSON document.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use super::doubts;
 use super::verdict::{meaning, verdict};
 use crate::simulate::DEAREST;
 
-/// Prints the summary as one document.
+/// Prints the summary as one JSON document.
 pub(super) fn print_json(summary: &Value) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{summary:#}")?;
     Ok(())
@@ -87,7 +87,7 @@ pub(super) fn print(results: &[Outcome<'_>], interrupted: bool) -> anyhow::Resul
     Ok(())
 }
 
-/// What each strategy of the tables is, once.
+/// Explains each strategy in the tables once.
 fn strategies(results: &[Outcome<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let mut told: Vec<&str> = Vec::new();
     for entry in results.iter().flat_map(|result| &result.entries) {

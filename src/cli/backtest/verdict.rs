@@ -1,10 +1,11 @@
-//! The outcome in one sentence, and what each strategy is: the table and the report use the same words.
+//! The outcome in one sentence, and a description of each strategy; the table and the report use the same words.
 
 use super::contest::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
 use crate::draw::number;
 use crate::simulate::Scorecard;
 
-/// What the forecast came to beside the reactive trigger, or beside what ran; `None` where one of both is missing.
+/// The result of the forecast compared with the reactive trigger, or with what ran; `None` if one of the two is
+/// missing.
 pub(super) fn verdict<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Option<String> {
     let (mut mine, mut reactive, mut ran) = (None, None, None);
     for entry in entries {

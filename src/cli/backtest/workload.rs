@@ -1,7 +1,6 @@
 //! The workloads of a backtest: loads from traces, Prometheus or recipes, each with its policy and its twin.
 //!
-//! A policy is read by the very reader of the server, so a fault in it is told in the same words. Nothing is scored
-//! here.
+//! A policy is parsed by the same reader as in the server, so its faults have the same words. Nothing is scored here.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,7 @@ use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Step, Threshold, Time};
 
-/// One load with everything that is simulated around it.
+/// One load, with everything that is simulated around it.
 pub(in crate::cli) struct Workload {
     /// Its name in results, unique.
     pub name: String,
@@ -29,36 +28,36 @@ pub(in crate::cli) struct Workload {
     pub policy: Policy,
     /// What really ran.
     pub actual: Option<Series>,
-    /// The hours of a schedule written from its pattern, where it has one.
+    /// The hours of a schedule derived from its pattern, if it has one.
     pub busy: Option<BusyHours>,
-    /// What is odd about the traces, in sentences.
+    /// Irregularities of the traces, one sentence each.
     pub flaws: Vec<String>,
 }
 
-/// The load of one replica, as it was given.
+/// The load of one replica, as given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::cli) enum Level {
     /// A number.
     Given(Threshold),
-    /// This percentile of the load is carried by so many replicas.
+    /// This percentile of the load is carried by this many replicas.
     Share { percentile: f64, replicas: f64 },
 }
 
-/// A part of `--capacity`: from an instant on a replica holds so much.
+/// A part of `--capacity`: from an instant on, a replica carries this much.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Part {
     from: Time,
     level: Level,
 }
 
-/// A generated load has this daily peak, and a load test so many requests per second for each user.
+/// The daily peak of a generated load; for a load test, the requests per second of each user.
 const PEAK: f64 = 1_000.0;
-/// Generated loads end here, a Wednesday; any fixed instant would do.
+/// The day at which generated loads start, a Monday; any fixed instant would do.
 const GENERATED_FROM: Time = Time::from_epoch(1_772_409_600);
-/// The longest history that is kept out of the score to learn from, unless told otherwise.
+/// The longest history that is excluded from the score for learning, unless configured otherwise.
 const MOST_LEARNING: Span = Span::days(28);
 
-/// Reads all that the arguments name.
+/// Reads everything that the arguments name.
 pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
     let mut loads: Vec<(String, (Series, Flaws))> = Vec::new();
     for path in &args.trace {
@@ -102,19 +101,19 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
     Ok(workloads)
 }
 
-/// What a live server answered, with what can still be seen of its flaws.
+/// The series of a live server, with the flaws that are still visible in it.
 fn with_flaws(series: Series) -> (Series, Flaws) {
     let flaws = Flaws::of_series(&series);
     (series, flaws)
 }
 
-/// Reads the name of a generated load.
+/// Parses the name of a generated load.
 pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
     let names: Vec<_> = Profile::ALL.iter().map(|p| p.name()).collect();
     Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
 }
 
-/// Reads a loss of pods: `34%@2026-10-05T12:00:00Z`.
+/// Parses a loss of pods: `34%@2026-10-05T12:00:00Z`.
 pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
     let fault =
         || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
@@ -124,7 +123,7 @@ pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
     Ok((Time::parse(at.trim()).map_err(|_| fault())?, share.ok_or_else(fault)?))
 }
 
-/// Reads `100`, or `50@2026-03-04T10:00:00Z`.
+/// Parses `100`, or `50@2026-03-04T10:00:00Z`.
 pub(super) fn parse_part(text: &str) -> Result<Part, String> {
     let (level, from) = text.split_once('@').map_or((text, None), |(level, from)| (level, Some(from)));
     let from =
@@ -162,7 +161,7 @@ fn workload(
     Ok(Workload { name: name.to_owned(), load, target, policy, actual, busy, flaws: Vec::new() })
 }
 
-/// The cluster that a policy is simulated in; its pods take the lead time to start.
+/// The cluster in which a policy is simulated; its pods take the lead time to start.
 pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<Target> {
     let signal = policy.signals.first().context("the policy has no query to forecast")?;
     if policy.lead_time == LeadTime::Auto {
@@ -171,7 +170,7 @@ pub(in crate::cli) fn target_of(policy: &Policy, price: f64) -> anyhow::Result<T
     Ok(Target { twin: TwinConfig::of(policy), price, ..Target::new(signal.threshold) })
 }
 
-/// The policy of the file and the keys given beside it, for this load; with the `behavior` of its ScaledObject.
+/// The policy from the file and the keys on the command line, for this load; with the `behavior` of its ScaledObject.
 fn policy(
     args: &BacktestArgs,
     level: Option<Level>,
@@ -199,9 +198,9 @@ fn policy(
         set("leadTime", lead.to_string());
     }
     let mut policy = Policy::from_keys(&catalogue.keys(&keys))?;
-    // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+    // A trace is the load of the first signal, in its unit; nothing is known about further signals.
     policy.signals.truncate(1);
-    // The grid of the history is the trace's, whatever a server would be asked for.
+    // The grid of the history is that of the trace, whatever a server would be queried with.
     for signal in &mut policy.signals {
         signal.step = series.step();
     }
@@ -223,7 +222,7 @@ pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow
 // === impl Level ===
 
 impl Level {
-    /// Reads a number or `pPERCENTILE/REPLICAS`.
+    /// Parses a number or `pPERCENTILE/REPLICAS`.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("found '{text}', expected a number above 0, or a share such as p99.9/20");
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
@@ -247,7 +246,7 @@ impl Level {
         let mut values = series.values();
         values.retain(|v| !v.is_nan());
         values.sort_unstable_by(f64::total_cmp);
-        // Linear between ranks, as numpy's percentile.
+        // Linear interpolation between ranks, like numpy's percentile.
         let rank = percentile / 100.0 * (values.len() as f64 - 1.0);
         let at = |i: f64| values.get(i as usize).copied().unwrap_or(0.0);
         let value = at(rank.floor()) + rank.fract() * (at(rank.ceil()) - at(rank.floor()));

@@ -1,6 +1,6 @@
-//! What is asked, as people write it: objectives, shares, cores.
+//! Parses the question as people write it: objectives, shares, cores.
 //!
-//! Nothing here knows what was observed.
+//! Nothing here knows the observations.
 
 use crate::capacity::Limit;
 use crate::policy::{TargetKind, latency};
@@ -19,7 +19,7 @@ pub(super) enum Kind {
 // === impl Kind ===
 
 impl Kind {
-    /// The same for who asks the exporters.
+    /// The same kind for the queries to exporters.
     pub(super) fn target(self) -> TargetKind {
         match self {
             Kind::Deployment => TargetKind::Deployment,
@@ -29,7 +29,7 @@ impl Kind {
     }
 }
 
-/// What an objective bounds.
+/// The quantity that an objective limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
     Mean,
@@ -39,7 +39,7 @@ pub(super) enum Quantity {
     Errors,
 }
 
-/// An objective: a quantity stays below a number.
+/// An objective: a quantity must stay below a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Objective {
     pub quantity: Quantity,
@@ -52,7 +52,7 @@ const OBJECTIVES: &str = "p95<500ms, p50<, p99<, mean<, or errors<1%";
 // === impl Objective ===
 
 impl Objective {
-    /// Reads `p95<500ms`.
+    /// Parses `p95<500ms`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("found '{text}', expected {OBJECTIVES}");
         let (name, below) = text.split_once('<').ok_or_else(fault)?;
@@ -74,7 +74,7 @@ impl Objective {
 // === impl Quantity ===
 
 impl Quantity {
-    /// Latencies, the one to take first where nobody asked for one.
+    /// The latencies, in order of preference if none was asked for.
     pub(super) const LATENCIES: [Quantity; 4] = [Quantity::P95, Quantity::P99, Quantity::Mean, Quantity::P50];
 
     fn parse(name: &str) -> Option<Self> {
@@ -92,13 +92,13 @@ impl Quantity {
         }
     }
 
-    /// Its column in a table.
+    /// Its column in the input table.
     pub(super) fn column(self) -> String {
         if self == Quantity::Errors { "errors".to_owned() } else { format!("latency_{}", self.name()) }
     }
 }
 
-/// Reads a share: `70%`, `70` or `0.7`.
+/// Parses a share: `70%`, `70` or `0.7`.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let found = match text.trim().strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
@@ -109,7 +109,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("found '{text}', expected a share such as 70%"))
 }
 
-/// Reads cores as Kubernetes writes them: `0.5` or `500m`.
+/// Parses cores as Kubernetes writes them: `0.5` or `500m`.
 pub(super) fn cores(text: &str) -> Result<f64, String> {
     let found = match text.trim().strip_suffix('m') {
         Some(milli) => milli.parse::<f64>().ok().map(|milli| milli / 1_000.0),
@@ -120,7 +120,7 @@ pub(super) fn cores(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("found '{text}', expected cores such as 0.5 or 500m"))
 }
 
-/// A share of requests: `1%` or `0.01`.
+/// Parses a share of requests: `1%` or `0.01`.
 fn part(text: &str) -> Option<f64> {
     match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),

@@ -1,8 +1,8 @@
-//! What a live Prometheus knows of a workload: its load, and from cAdvisor and kube-state-metrics its CPU, requests,
+//! What a live Prometheus has about a workload: its load, and from cAdvisor and kube-state-metrics its CPU, requests,
 //! replicas and pod template.
 //!
-//! Every query can be replaced. What yields nothing is named with the exporter that has it; nothing is guessed in its
-//! place.
+//! Every query can be replaced. A query without a result is reported with the exporter that has it; nothing is
+//! guessed in its place.
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -46,7 +46,7 @@ pub(super) struct Queries {
     demand_query: Option<String>,
 }
 
-/// A question, what it is for, and who has the answer.
+/// A query, its purpose, and the exporter that answers it.
 struct Wanted {
     column: Column,
     query: Option<String>,
@@ -54,13 +54,13 @@ struct Wanted {
     exporter: &'static str,
 }
 
-/// Reads all that is there.
+/// Reads everything that is available.
 pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::Result<Seen> {
     let (Some(url), Some(query)) = (&args.prometheus, &args.query) else {
         bail!("expected --csv, or --prometheus with --query");
     };
     for name in [&args.namespace, &args.workload] {
-        // They become part of PromQL.
+        // The names become part of PromQL.
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
         ensure!(
             name.bytes().all(allowed),
@@ -122,7 +122,8 @@ async fn range(
     Ok(source.range(&question).await?.series)
 }
 
-/// The questions, with the usual queries where the workload is named. One that has no name is not missed.
+/// The queries, with the usual ones if the workload is named. A query without a description is not reported as
+/// missing.
 fn wanted(args: &CapacityArgs, quantity: Option<Quantity>) -> Vec<Wanted> {
     let Queries { replicas_query, cpu_query, generation_query, latency_query, errors_query, .. } =
         &args.queries;
@@ -185,7 +186,7 @@ impl Wanted {
     }
 }
 
-/// What an exporter is asked about the workload, where it is named.
+/// The usual query for a metric of the workload, if the workload is named.
 fn told(args: &CapacityArgs, what: ExportedMetric) -> Option<String> {
     let kind = Some(args.kind.target());
     let service = Service { namespace: &args.namespace, name: &args.workload, kind };

@@ -1,6 +1,6 @@
-//! The report: one sentence, the scatter of what was observed, the fit, and the bound.
+//! The report: one sentence, a scatter plot of the observations, the fit, and the bound.
 //!
-//! One self-contained file without JavaScript. It shows no more than the verdict rests on.
+//! It is a single self-contained file without JavaScript, and shows only what the verdict is based on.
 
 use std::fmt::Write;
 
@@ -82,7 +82,7 @@ fn figures(seen: &Seen, question: &Question, findings: &Findings) -> Vec<Figure>
     figures
 }
 
-/// A quantity against the load of a replica, evenly thinned.
+/// A quantity against the load per replica, evenly thinned.
 fn scatter(seen: &Seen, value: impl Fn(usize) -> Option<f64>) -> Vec<(f64, f64)> {
     let point = |row: usize| {
         let replicas = seen.evidence.get(row, Column::Replicas).filter(|count| *count >= 0.5)?;
@@ -108,7 +108,7 @@ fn figure(
     let most = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).fold(0.0, f64::max);
     let (right, mut top) = (most(&|p| p.0).max(answer) * 1.05, most(&|p| p.1));
     if let Some(limit) = limit {
-        // A wild minute would press everything else to the floor.
+        // One outlier would squeeze everything else to the bottom.
         top = top.min(4.0 * limit).max(1.2 * limit);
     }
     let mut plane = Plane::new(true, (0.0, right), (0.0, top));

@@ -1,6 +1,6 @@
-//! A table of observations from a file, all faults at once.
+//! Reads a table of observations from a file, and reports all faults at once.
 //!
-//! Rows may come at any instants; an empty field is not known. Columns that nobody asks for are left alone.
+//! Rows may have any instants; an empty field is unknown. Unused columns are ignored.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::units::Time;
 use super::Seen;
 use super::asked::Quantity;
 
-/// Columns with one meaning; latency is chosen by the objective.
+/// Columns with a fixed meaning; the latency column depends on the objective.
 const COLUMNS: [(&str, Column); 8] = [
     ("load", Column::Load),
     ("replicas", Column::Replicas),
@@ -23,7 +23,7 @@ const COLUMNS: [(&str, Column); 8] = [
     ("generation", Column::Generation),
 ];
 
-/// Reads a table, with the latency that is asked for, or the first that is there.
+/// Reads a table, with the latency asked for, or the first one available.
 pub(super) fn read(path: &Path, asked: Option<Quantity>) -> Result<Seen, TraceError> {
     let text = trace::text(path).map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
     parse(&text, asked).map_err(|faults| TraceError::Rows { path: path.to_owned(), faults })
@@ -91,7 +91,7 @@ fn parse(text: &str, asked: Option<Quantity>) -> Result<Seen, Faults> {
     })
 }
 
-/// One row; `None` where it is at fault.
+/// One row; `None` if it has a fault.
 fn row(
     record: &csv::StringRecord,
     head: &[String],

@@ -1,14 +1,14 @@
-//! The verdict in words: a sentence that a manager understands, then what it rests on.
+//! The verdict in words: a sentence that a manager understands, then what it is based on.
 
 use super::Seen;
 use crate::capacity::{Bound, Column, Findings, Known, Limit, Question, Verdict};
 use crate::draw::number;
 use crate::units::counted;
 
-/// An answer above what was seen by this factor is said to be beyond it.
+/// An answer above the observations by more than this factor is described as beyond them.
 pub(super) const BEYOND: f64 = 1.05;
 
-/// The sentence for whoever pays.
+/// The sentence for a manager.
 pub(super) fn sentence(findings: &Findings) -> String {
     match &findings.verdict {
         Verdict::Known(known) => {
@@ -29,7 +29,7 @@ pub(super) fn sentence(findings: &Findings) -> String {
     }
 }
 
-/// Why it is so.
+/// The reason for the verdict.
 pub(super) fn why(question: &Question, findings: &Findings) -> String {
     match &findings.verdict {
         Verdict::Known(known) => reasons(question, findings, known),
@@ -91,7 +91,7 @@ fn objective(findings: &Findings) -> String {
     }
 }
 
-/// What would tell, or tell better.
+/// What data would give an answer, or a better one.
 pub(super) fn would_tell(findings: &Findings) -> Option<String> {
     let told = experiment(findings)?;
     Some(if told.contains("squeeze") { format!("{told}; {SQUEEZE}") } else { told })
@@ -108,7 +108,7 @@ fn experiment(findings: &Findings) -> Option<String> {
     }
 }
 
-/// All that is told on a terminal.
+/// All lines printed on a terminal.
 pub(super) fn told(seen: &Seen, question: &Question, findings: &Findings) -> Vec<String> {
     let mut told = vec![sentence(findings), format!("Why: {}.", why(question, findings))];
     if let Some(would) = would_tell(findings) {
@@ -118,11 +118,11 @@ pub(super) fn told(seen: &Seen, question: &Question, findings: &Findings) -> Vec
     told
 }
 
-/// The patch of a squeeze, for a workload that Forescale serves.
+/// The command that lowers the replicas for a while, for a workload that Forescale serves.
 const SQUEEZE: &str = "`forescale override NAMESPACE/NAME --replicas N --for 1h --reason squeeze` prints the patch, \
                        where N is half of what runs then";
 
-/// What the verdict rests on.
+/// What the verdict is based on.
 pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec<String> {
     let answers = &findings.answers;
     let mut told = Vec::new();
@@ -190,7 +190,7 @@ fn plural(what: &str) -> String {
     }
 }
 
-/// Three digits that matter, also of small numbers.
+/// Three significant digits, also for small numbers.
 pub(super) fn short(value: f64) -> String {
     if value.abs() >= 1.0 || value == 0.0 {
         return number(value);

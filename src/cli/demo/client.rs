@@ -1,4 +1,4 @@
-//! The demo's KEDA: the twin's questions, put to the real server over a real socket.
+//! The demo's KEDA: makes the twin's calls to the real server over a real socket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::units::{Span, Time};
 pub struct Row {
     /// The instant of the call.
     pub at: Time,
-    /// The load by then.
+    /// The load at that time.
     pub load: f64,
     /// The forecast peak of the lead window, at the insured quantile.
     pub forecast: Option<f64>,
-    /// Replicas the load by itself asks for.
+    /// The replicas that the load alone needs.
     pub demand: u32,
     /// Replicas answered.
     pub answer: f64,
@@ -36,7 +36,7 @@ pub struct Row {
     pub reactive: u32,
 }
 
-/// Asks the server what the twin wants to know.
+/// Makes the twin's calls to the server.
 pub struct Caller {
     client: ExternalScalerClient<Channel>,
     clock: Arc<SteppedClock>,
@@ -51,14 +51,14 @@ pub struct Caller {
     failure: Option<tonic::Status>,
 }
 
-/// How the paced part of the demo lies on the wall clock.
+/// How the paced part of the demo maps to the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Wall time for the whole.
+    /// Wall time for the whole demo.
     pub wall: Duration,
     /// The first instant shown.
     pub begin: Time,
-    /// How much of the workload is shown.
+    /// How much simulated time is shown.
     pub length: Span,
 }
 
@@ -104,7 +104,7 @@ impl Caller {
         })
     }
 
-    /// What was seen; the first call that failed for good, if one did.
+    /// The rows seen, or the first call that failed permanently.
     pub fn into_rows(self) -> anyhow::Result<Vec<Row>> {
         match self.failure {
             Some(status) => {
@@ -114,7 +114,7 @@ impl Caller {
         }
     }
 
-    /// Moves the clock, lets the server decide for it, and asks.
+    /// Moves the clock, lets the server decide, and makes the call.
     async fn ask(&mut self, at: Time) -> Result<f64, tonic::Status> {
         self.clock.set(at);
         let reference = ScaledObjectRef {
@@ -125,7 +125,7 @@ impl Caller {
         let request =
             GetMetricsRequest { scaled_object_ref: Some(reference), metric_name: "forescale".to_owned() };
         if self.rows.is_empty() && self.failure.is_none() {
-            // The first call makes the workload known; its answer is that it is warming up.
+            // The first call makes the workload known; it is answered with "warming up".
             let _ = self.client.get_metrics(request.clone()).await;
         }
         self.registry.decided(at.floor_to(Span::seconds(15), Span::ZERO)).await;
@@ -150,7 +150,7 @@ impl Caller {
         self.screen.draw(&self.rows);
     }
 
-    /// Waits until the wall clock has come as far as the workload's.
+    /// Waits until the wall clock has caught up with the simulated time.
     fn keep_pace(&self, at: Time) {
         let share =
             at.since(self.pace.begin).as_seconds() as f64 / self.pace.length.as_seconds().max(1) as f64;
@@ -162,7 +162,7 @@ impl Caller {
 impl Strategy for Caller {
     fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
         self.keep_pace(now.at);
-        // Asked for at the next poll at the earliest, as what is scraped is.
+        // Visible at the next poll at the earliest, like a scraped metric.
         self.cluster.runs(now.at, now.desired);
         let handle = self.handle.clone();
         match handle.block_on(self.ask(now.at)) {

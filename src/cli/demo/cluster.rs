@@ -1,33 +1,34 @@
-//! What the demo's Prometheus would know: the load, and the replicas of the twin from the moment they run.
+//! The demo's Prometheus: the load, and the twin's replicas from the moment they run.
 //!
-//! The trigger of the demo asks for both, as every policy of the catalogue does: without `replicasQuery` the server
-//! cannot know which rises the HPA's tolerance would swallow. Nothing after the instant asked for is told.
+//! The demo's trigger queries both, like every policy of the catalogue: without `replicasQuery` the server cannot
+//! know which increases the HPA's tolerance would ignore. It never returns a sample from after the instant of the
+//! query.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::{Backend, RangeQuery, Reading, Recorded, SourceError};
 use crate::units::{Span, Time};
 
-/// The load as it was recorded, and the replicas as they are scraped.
+/// The recorded load, and the replicas as they are scraped.
 pub(super) struct Cluster {
     load: Arc<Recorded>,
-    /// From an instant on, so many.
+    /// The number of replicas from each instant on.
     replicas: Mutex<Vec<(Time, u32)>>,
 }
 
-/// The demo's query for the replicas that run.
+/// The demo's query for the running replicas.
 pub(super) const RUNNING: &str =
     "sum(kube_deployment_status_replicas{namespace=\"demo\",deployment=\"web\"})";
 
 // === impl Cluster ===
 
 impl Cluster {
-    /// A cluster under this load, in which nothing was scraped yet.
+    /// A cluster with this load, in which nothing has been scraped yet.
     pub(super) fn new(load: Arc<Recorded>) -> Arc<Self> {
         Arc::new(Cluster { load, replicas: Mutex::default() })
     }
 
-    /// So many replicas run from now on.
+    /// Sets the number of running replicas from an instant on.
     pub(super) fn runs(&self, at: Time, replicas: u32) {
         let mut known = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
         if known.last().is_none_or(|last| last.1 != replicas) {

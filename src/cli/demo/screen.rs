@@ -1,4 +1,4 @@
-//! The demo's picture: a line every half hour where the output is no terminal, else a chart that grows.
+//! The demo's output: a line every half hour if the output is not a terminal, otherwise a growing chart.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -24,18 +24,18 @@ enum Style {
 
 const COLUMNS: usize = 72;
 const ROWS: usize = 12;
-/// Distances of the times below the chart, and how many there may be.
+/// Possible distances between the times below the chart.
 const EVERY: [Span; 5] = [Span::minutes(15), Span::HOUR, Span::hours(3), Span::hours(6), Span::hours(12)];
 const MOST_TIMES: i64 = 8;
-/// Lines come at this distance of the workload's time.
+/// The distance between lines, in simulated time.
 const LINE_EVERY: Span = Span::minutes(30);
-/// The chart is drawn anew at this distance: about twenty times a second at the usual speed.
+/// The distance between redraws of the chart: about twenty per second at the usual speed.
 const CHART_EVERY: Span = Span::seconds(150);
 
 // === impl Screen ===
 
 impl Screen {
-    /// A screen for people, or one that stays empty.
+    /// A screen, which stays empty unless `visible`.
     pub fn new(visible: bool, begin: Time, length: Span) -> Self {
         let style = match (visible, std::io::stdout().is_terminal()) {
             (false, _) => Style::Silent,
@@ -59,7 +59,7 @@ impl Screen {
             _ => line(row, first),
         };
         let mut out = std::io::stdout().lock();
-        // A closed pipe ends the show, not the simulation.
+        // A closed pipe ends the output, not the simulation.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
@@ -107,7 +107,7 @@ impl Screen {
 }
 
 impl Screen {
-    /// Times of day below the columns that they belong to.
+    /// Times of day, below the columns to which they belong.
     fn axis(&self) -> String {
         let every =
             EVERY.into_iter().find(|every| self.length.as_seconds() <= MOST_TIMES * every.as_seconds());
@@ -154,7 +154,7 @@ mod tests {
             day.split_whitespace().collect::<Vec<_>>(),
             ["09:00", "12:00", "15:00", "18:00", "21:00", "00:00", "03:00"]
         );
-        // Half past six to noon is 5.5 of 24 hours.
+        // From half past six to noon is 5.5 of 24 hours.
         assert_eq!(day.find("12:00"), Some(6 + 72 * 11 / 48));
         assert!([1, 6, 24, 100, 400].iter().all(|hours| axis(*hours).len() <= 78));
     }

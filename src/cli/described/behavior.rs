@@ -1,18 +1,18 @@
-//! `behavior` of a ScaledObject's HPA, for the twin: tolerance, stabilization and policies as the file has them.
+//! The `behavior` of a ScaledObject's HPA, for the twin: tolerance, stabilization and policies as in the file.
 //!
-//! What the API server would refuse is refused, all of it at once. What is left out stays left out: the twin fills it as
-//! the API server does.
+//! What the API server would refuse is refused, all at once. Missing fields stay missing: the twin fills them as the
+//! API server does.
 
 use crate::simulate::{Amount, Behavior, Millis, Policy, Rules, Select};
 use crate::source::yaml::Node;
 
-/// Where it stands.
+/// Its path in a ScaledObject.
 const PLACE: [&str; 4] = ["spec", "advanced", "horizontalPodAutoscalerConfig", "behavior"];
 
-/// The behavior of a ScaledObject; `None` where it has none.
+/// The behavior of a ScaledObject; `None` if it has none.
 ///
 /// # Errors
-/// Everything that is wrong with it, each with its key, what was found and what was expected.
+/// All its faults, each with its key, what was found and what was expected.
 pub(super) fn of(object: &Node) -> Result<Option<Behavior>, Vec<String>> {
     let Some(node) = object.at(&PLACE) else { return Ok(None) };
     let mut faults = Vec::new();
@@ -100,7 +100,7 @@ impl Reader<'_> {
     }
 }
 
-/// A quantity of Kubernetes: a number, or thousandths.
+/// Parses a Kubernetes quantity: a number, or thousandths.
 fn quantity(text: &str) -> Option<f64> {
     let value = match text.strip_suffix('m') {
         Some(thousandths) => thousandths.parse::<f64>().ok()? / 1_000.0,

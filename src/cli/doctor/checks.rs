@@ -1,7 +1,7 @@
-//! What is judged: one function for each link of the chain, in its order.
+//! The checks: one function for each link of the chain, in order.
 //!
-//! A check says what it found; where something is wrong, also what was expected and what to do. The five troubles
-//! that operators meet most are among them: `hpa_scales` (the HPA does not scale), `pending_pods`, `flapping`
+//! A check says what it found; if something is wrong, also what was expected and what to do. They include the five
+//! most common problems of operators: `hpa_scales` (the HPA does not scale), `pending_pods`, `flapping`
 //! (oscillation), `replicas_follow` (replicas lag) and `cost` (more is spent than the load needs).
 
 mod cluster;
@@ -17,7 +17,7 @@ use super::printed::Scaled;
 use crate::history::Series;
 use crate::units::Time;
 
-/// Where a link is seen.
+/// Where a link can be observed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Anyhow,
@@ -55,7 +55,7 @@ const LINKS: [Link; 19] = [
 const NO_CLUSTER: &str =
     "Prometheus has no series of kube-state-metrics: install it, and let Prometheus scrape it";
 
-/// Judges every link.
+/// Runs every check.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
     let judged = |&(name, asks, seen, judge): &Link| {
         let finding = match &facts.prometheus {

@@ -1,4 +1,4 @@
-//! What can be seen of one workload, gathered once; nothing is judged here.
+//! Everything that can be observed about one workload, gathered once; nothing is judged here.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use crate::source::exporters::{ExportedMetric, Service};
 use crate::source::{Backend, Doubt, RangeQuery, SourceError, doubts};
 use crate::units::{Span, Step, Time};
 
-/// What is asked, and whom.
+/// What to ask, and where.
 pub(super) struct Asked<'a> {
     pub api: &'a Api,
     pub place: &'a WorkloadRef,
@@ -33,37 +33,37 @@ pub(super) struct Names {
     pub deployment: String,
 }
 
-/// What was seen. `Err` says why something was not.
+/// The observations. `Err` says why one is missing.
 pub(super) struct Facts {
     pub names: Names,
     pub over: Span,
     pub now: Time,
-    /// The row of the workload in the server's list; `Ok(None)` where KEDA never asked for it.
+    /// The row of the workload in the server's list; `Ok(None)` if KEDA never called for it.
     pub row: Result<Option<Value>, String>,
-    /// The server's forecast of it.
+    /// The server's forecast for it.
     pub forecast: Option<Value>,
-    /// Whether Prometheus answers at all; `None` where none was named.
+    /// Whether Prometheus answers at all; `None` if none was given.
     pub prometheus: Option<Result<(), String>>,
-    /// How far its clock and ours differ, either way; `None` where it told no time.
+    /// The absolute difference between its clock and ours; `None` if it sent no time.
     pub skew: Option<Span>,
     /// The load now; `None` without a query.
     pub load: Option<Result<Option<f64>, SourceError>>,
-    /// What is odd about the query by what Prometheus tells of its metrics; `None` without a query, or where it does not
-    /// tell.
+    /// What is suspicious about the query, according to Prometheus' metric metadata; `None` without a query, or if
+    /// there is no metadata.
     pub doubts: Option<Vec<Doubt>>,
-    /// How long Prometheus keeps samples, where it tells.
+    /// How long Prometheus keeps samples, if it reports this.
     pub retention: Option<Span>,
     /// Whether Prometheus scrapes kube-state-metrics at all.
     pub sees_cluster: bool,
-    /// Replicas that the HPA sees; none where kube-state-metrics does not tell of it.
+    /// The replicas that the HPA sees; `None` if kube-state-metrics does not report it.
     pub hpa: Seen,
-    /// How many metrics the HPA holds under our name; a formula's one metric counts as ours.
+    /// How many metrics the HPA has under our name; the single metric of a formula counts as ours.
     pub hpa_metrics: Seen,
-    /// How many it holds of other triggers.
+    /// How many metrics of other triggers it has.
     pub hpa_others: Seen,
     /// Whether the HPA can compute it: its condition ScalingActive.
     pub hpa_active: Seen,
-    /// Replicas that the HPA wants, over the time looked at.
+    /// The replicas that the HPA wants, over the time looked at.
     pub desired: Option<Series>,
     /// The HPA's limits.
     pub hpa_max: Seen,
@@ -71,21 +71,21 @@ pub(super) struct Facts {
     pub ready: Option<Series>,
     /// Pods that are pending now.
     pub pending: Seen,
-    /// The most that was answered, or needed by the load, over the time looked at.
+    /// The most replicas answered, or needed by the load, over the time looked at.
     pub needed: Seen,
-    /// Mean answer over mean need of the load, over the last day.
+    /// The mean answer relative to the mean need of the load, over the last day.
     pub cost: Seen,
 }
 
-/// A number in Prometheus, if it is there.
+/// A number from Prometheus, if it has one.
 pub(super) type Seen = Option<f64>;
 
-/// What there is one of at least wherever kube-state-metrics is scraped: it watches Deployments, or HPAs, or pods.
+/// Wherever kube-state-metrics is scraped, at least one of these exists: it watches Deployments, HPAs or pods.
 const CLUSTER: &str = "count({__name__=~\"kube_deployment_status_replicas_ready|kube_pod_status_phase|\
                        kube_horizontalpodautoscaler_spec_max_replicas\"})";
-/// Whoever answers this can be asked the rest.
+/// A server that answers this can be asked the rest.
 const ALIVE: &str = "vector(1)";
-/// The grid of what is looked back at.
+/// The step of the history looked at.
 const STEP: Step = Step::MINUTE;
 
 /// Whether Kubernetes may have named an object so.
@@ -108,7 +108,7 @@ impl Names {
             hpa: hpa.map_or_else(|| format!("keda-hpa-{}", place.name), ToOwned::to_owned),
             deployment: deployment.unwrap_or(&place.name).to_owned(),
         };
-        // They become part of PromQL.
+        // The names become part of PromQL.
         for name in [&names.namespace, &names.object, &names.hpa, &names.deployment] {
             ensure!(
                 is_name(name),
@@ -135,8 +135,8 @@ impl Names {
         format!("sum({})", pods.own(&pods.all("kube_pod_status_phase", ",phase=\"Pending\"")))
     }
 
-    /// How many metrics of its specification have a name that `of` (such as `=~"..."`) admits. From the specification:
-    /// of a workload at zero the HPA computes none.
+    /// How many metrics in its specification have a name that matches `of` (such as `=~"..."`). The specification is
+    /// used because the HPA computes no metric for a workload at zero.
     fn metrics(&self, of: &str) -> String {
         let (namespace, hpa) = (&self.namespace, &self.hpa);
         format!(
@@ -146,7 +146,7 @@ impl Names {
     }
 }
 
-/// Asks for everything once.
+/// Queries everything once.
 pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     let Asked { api, place, prometheus, query, names, over, now } = asked;
     let row = match api.workloads().await {
@@ -161,7 +161,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     };
     let metric = place.metric.clone().unwrap_or_else(|| "forescale".to_owned());
     let look = Look { prometheus: *prometheus, over: *over, now: *now, trouble: RefCell::default() };
-    // With a formula KEDA gives the HPA one metric for all triggers.
+    // With a formula, KEDA gives the HPA one metric for all triggers.
     let ours = format!("~\"s[0-9]+-{metric}|.*composite-metric\"");
     let of_ours = |what: &str, more: &str| {
         let (namespace, name) = (&place.namespace, &place.name);
@@ -169,7 +169,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     };
     let answered = of_ours("desired_replicas", "");
     let by_load = of_ours("required_replicas", ",contributor=\"reactive\"");
-    // Every replica of the server publishes the same.
+    // All replicas of the server publish the same values.
     let cost = format!("max(avg_over_time({answered}[1d])) / max(avg_over_time({by_load}[1d]))");
     let needed = format!("max(max_over_time({answered}[{over}]) or max_over_time({by_load}[{over}]))");
     look.begin().await;
@@ -223,24 +223,24 @@ fn is(row: &Value, place: &WorkloadRef) -> bool {
         && metric.is_none_or(|metric| row["metric"] == metric)
 }
 
-/// Looks into Prometheus; what fails is not seen.
+/// Queries Prometheus; a failed query counts as not observed.
 ///
-/// Once it gives no answer in time it is asked nothing more: each further question would wait as long.
+/// After one query without an answer in time no more are sent: each would wait just as long.
 struct Look<'a> {
     prometheus: Option<&'a dyn Backend>,
     over: Span,
     now: Time,
-    /// Why nothing more is asked.
+    /// Why no more queries are sent.
     trouble: RefCell<Option<String>>,
 }
 
 impl<'a> Look<'a> {
-    /// Whom to ask, as long as it answers.
+    /// The source to query, as long as it answers.
     fn source(&self) -> Option<&'a dyn Backend> {
         self.prometheus.filter(|_| self.trouble.borrow().is_none())
     }
 
-    /// The answer as it is, noting whether there is more to come.
+    /// The answer unchanged; records whether further queries make sense.
     fn noted<T>(&self, answer: Result<T, SourceError>) -> Result<T, SourceError> {
         let is_over = |error: &SourceError| {
             matches!(error, SourceError::Timeout { .. } | SourceError::Unreachable { .. })
@@ -251,7 +251,7 @@ impl<'a> Look<'a> {
         answer
     }
 
-    /// Asks whether it answers at all; any error says that it does not.
+    /// Asks whether it answers at all; any error means that it does not.
     async fn begin(&self) {
         let Some(source) = self.prometheus else { return };
         *self.trouble.borrow_mut() = source.instant(ALIVE, self.now).await.err().map(|e| e.to_string());

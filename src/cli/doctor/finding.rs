@@ -1,4 +1,4 @@
-//! What a check found: well, worth a look, broken, or not seen.
+//! The finding of a check: fine, worth a look, broken, or not visible.
 
 /// One link of the chain.
 pub(super) struct Check {
@@ -8,12 +8,12 @@ pub(super) struct Check {
     pub finding: Finding,
 }
 
-/// How a link is.
+/// The state of a link.
 pub(super) enum Finding {
     Ok(String),
     Warn(Trouble),
     Fail(Trouble),
-    /// It cannot be seen, and why.
+    /// It cannot be observed, and why.
     Skipped(String),
 }
 

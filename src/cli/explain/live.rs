@@ -1,4 +1,4 @@
-//! The newest decision of a running server, as its JSON API tells it.
+//! The newest decision of a running server, from its JSON API.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::cli::Format;
 use crate::cli::api::{Api, WorkloadRef};
 use crate::units::{Span, Time, counted};
 
-/// Asks for the decision of NAMESPACE/NAME.
+/// Requests the decision of NAMESPACE/NAME.
 pub(super) fn ask(
     server: &str,
     workload: &str,
@@ -28,7 +28,7 @@ pub(super) fn ask(
     Ok(Output { text, is_decision })
 }
 
-/// The same lines as a replayed decision has.
+/// The same lines as for a replayed decision.
 fn in_words(d: &Value) -> String {
     let replicas = counted(d["replicas"].as_u64().unwrap_or(0) as usize, "replica");
     let mut out = format!("{replicas} at {}: {}", text(d, "at"), text(d, "because"));

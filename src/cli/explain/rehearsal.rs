@@ -1,7 +1,8 @@
-//! Three o'clock at night, rehearsed: ten troubles are planted, and the page alone and the command alone tell each.
+//! A rehearsal of being on call at three in the morning: ten problems are planted, and both the page alone and the
+//! command alone must explain each.
 //!
-//! Every workload is decided for by the code that serves, from a history with the trouble in it; a real router shows
-//! them, and `explain --server` asks it.
+//! Every workload is decided by the server's own code, from a history with the problem in it; a real router shows
+//! them, and `explain --server` queries it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,21 +16,21 @@ use crate::http::{self, Again, KnownWorkload, Metrics, Overview, Past, Settings,
 use crate::policy::{Keys, Policy, WorkloadId};
 use crate::units::{Span, Step, Time};
 
-/// A trouble, and the words that name its cause and its cure.
+/// A problem, and the words that name its cause and its remedy.
 struct Trouble {
     name: &'static str,
     keys: Vec<(&'static str, String)>,
     load: Vec<f64>,
     silent: bool,
-    /// On the page.
+    /// Words on the page.
     page: &'static [&'static str],
-    /// From `explain --server`.
+    /// Words printed by `explain --server`.
     command: &'static [&'static str],
 }
 
 /// Three o'clock on a Wednesday.
 const NOW: Time = Time::from_epoch(1_772_593_200);
-/// Its forecast lost for days: the note of that is planted in place of the days.
+/// A forecast that has been losing for days: its note is planted instead of simulating the days.
 const DISTRUSTED: &str = "distrusted";
 /// Minutes of history.
 const LONG: usize = 15 * 1_440;
@@ -41,12 +42,12 @@ fn wave(minute: usize) -> f64 {
     300.0 - 200.0 * ((at - 120) as f64 / 1_440.0 * std::f64::consts::TAU).cos() + 5.0 * noise
 }
 
-/// The wave, with something done to its last minutes.
+/// The wave, with its last minutes changed.
 fn changed(change: impl Fn(usize, f64) -> f64) -> Vec<f64> {
     (0..LONG).map(|minute| change(LONG - minute, wave(minute))).collect()
 }
 
-/// A trouble with the keys of every workload.
+/// A problem, with the keys of every workload.
 fn of(
     name: &'static str,
     load: Vec<f64>,
@@ -56,7 +57,7 @@ fn of(
     Trouble { name, keys: Vec::new(), load, silent: false, page, command }
 }
 
-/// The same with another key.
+/// The same problem with one more key.
 fn with(key: &'static str, value: String, trouble: Trouble) -> Trouble {
     Trouble { keys: vec![(key, value)], ..trouble }
 }
@@ -65,7 +66,7 @@ fn troubles() -> Vec<Trouble> {
     of_the_load().into_iter().chain(of_people()).collect()
 }
 
-/// What the load and its source do.
+/// Problems of the load and its source.
 fn of_the_load() -> Vec<Trouble> {
     let calm = || changed(|_, load| load);
     vec![
@@ -116,7 +117,7 @@ fn of_the_load() -> Vec<Trouble> {
     ]
 }
 
-/// What people did, and KEDA.
+/// Problems caused by people, and by KEDA.
 fn of_people() -> Vec<Trouble> {
     let calm = || changed(|_, load| load);
     let word = format!("replicas=30 until={} reason='sale of last week'", NOW + Span::days(5));
@@ -173,7 +174,7 @@ fn of_people() -> Vec<Trouble> {
     ]
 }
 
-/// Workloads that were decided for, shown as a server shows its own.
+/// Decided workloads, shown as a server shows its own.
 struct Night {
     metrics: Metrics,
     workloads: Vec<(KnownWorkload, Story, Traces)>,
@@ -330,11 +331,11 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
         };
         expect("the page", &story, trouble.page);
         expect("explain", &words, trouble.command);
-        // The fleet leads there, with the worst that is to be said of it.
+        // The fleet page links there, with the most serious problem.
         expect("the fleet", &fleet, &["workloads/night/"]);
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
-    // What is well is not among them, and the worst stands first.
+    // Healthy workloads are not listed, and the most serious problem comes first.
     let first = fleet.split("<tr>").nth(2).expect("a row");
     assert!(first.contains(">stale</span>"), "{first}");
 }

@@ -1,4 +1,6 @@
-//! The decision of any instant, made again from what was known then.
+//! Recomputes the decision for any instant from what was known then.
+//!
+//! It uses the same code as the server, and never sees a sample from after the instant.
 
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use crate::source::exporters::{Service, read_service};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
 
-/// Decides for the instant that the arguments name.
+/// Decides for the instant given by the arguments.
 pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let now = SystemClock.now();
     let trace = args.trace.as_deref().map(trace::read).transpose()?;
@@ -91,7 +93,7 @@ fn told(
     text
 }
 
-/// How the forecast of each signal comes about, at the end of the window that was decided for.
+/// How the forecast of each signal is composed, at the end of the window of the decision.
 fn forecasts(session: &Session, policy: &Policy, lead: Span, at: Time) -> Vec<Explanation> {
     let plans = session.prepared().signals.iter().zip(&policy.signals);
     plans
@@ -123,7 +125,7 @@ fn policy(args: &ExplainArgs, trace: Option<&Series>, now: Time) -> anyhow::Resu
     }
     let mut policy = Policy::from_keys(&keys).context(shown)?;
     if trace.is_some() {
-        // One trace is the load of the first signal, in its unit; nothing is known of the further ones.
+        // A trace is the load of the first signal, in its unit; nothing is known about further signals.
         policy.signals.truncate(1);
     }
     Ok((policy, title))
@@ -144,13 +146,13 @@ fn service(url: &str, policy: &Policy, name: &str, to: Time) -> anyhow::Result<O
     Ok(Some(Arc::new(runtime.block_on(read).context("what one replica carries")?)))
 }
 
-/// Every series that the policy asks for, as long as its history.
+/// Every series that the policy queries, for the length of its history.
 fn from_prometheus(url: &str, policy: &Policy, to: Time) -> anyhow::Result<Traces> {
     let Some(first) = policy.signals.first() else { return Ok(Traces::default()) };
     let read = |query: &str, window: Span| live::read(url, query, first.step, to - window, to);
     let mut traces = Traces::default();
     for signal in &policy.signals {
-        // A fit belongs to a point up to six hours before, and sees a whole window before it.
+        // A fit belongs to a grid point up to six hours earlier, and sees a whole window before that.
         let window = signal.window + Span::hours(7);
         let ask = |query: &str| live::read(url, query, signal.step, to - window, to);
         let mut seen = SignalTraces { load: Some(ask(&signal.query)?), ..SignalTraces::default() };

@@ -1,4 +1,4 @@
-//! Forecasts from many origins: those that share a grid point share a fit, and none sees a sample after itself.
+//! Forecasts from many origins: origins after the same grid point share a fit, and none sees a later sample.
 
 use anyhow::{Context, bail};
 
@@ -9,17 +9,17 @@ use crate::history::{Calendar, Series};
 use crate::plan::Insured;
 use crate::units::{Span, Time};
 
-/// One origin with what was forecast from it: by horizon, then by quantile.
+/// One origin with its forecasts: by horizon, then by quantile.
 pub(super) struct Origin {
     pub at: Time,
     pub values: Vec<Vec<f64>>,
     pub explanations: Vec<Explanation>,
 }
 
-/// Origins are shared by at most so many threads.
+/// The most threads used.
 const THREADS: usize = 2;
 
-/// All origins in order. Those that share a grid point share a fit; grid points are dealt to the threads.
+/// All origins in order. Those after the same grid point share a fit; grid points are distributed over the threads.
 pub(super) fn forecast_all(
     series: &Series,
     calendar: &Calendar,
@@ -62,7 +62,7 @@ fn forecast_group(
         }
         let Some(tracker) = tracker.as_mut() else { continue };
         tracker.follow(series, at);
-        // A trace may end before the origin: the horizon then grows.
+        // A trace may end before the origin: the horizon is then longer.
         let late = at.since(tracker.at());
         let values = args.horizons.iter().map(|&h| {
             if args.peak {
@@ -80,10 +80,10 @@ fn forecast_group(
     Ok(out)
 }
 
-/// The fit at the grid point before an origin; where too little was known then, at the origin itself.
+/// The fit at the grid point before an origin, or at the origin itself if too little was known at the grid point.
 fn start(series: &Series, calendar: &Calendar, origin: Time, history: Span) -> Result<Tracker, FitError> {
     let grid = origin.floor_to(FIT_GRID, Span::ZERO);
-    // Only samples newer than origin − history may be seen, also by the fit.
+    // Only samples newer than origin − history may be seen, by the fit as well.
     let window = grid.since(origin - history);
     match fit(series, calendar, grid, window) {
         Ok(fitted) => Ok(fitted.tracker()),

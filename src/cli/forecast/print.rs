@@ -1,4 +1,4 @@
-//! Forecasts as rows, as one document, and as explanations.
+//! Prints forecasts as rows, as one document, or as explanations.
 
 use std::io::Write;
 
@@ -70,7 +70,7 @@ pub(in crate::cli) fn explanation_json(e: &Explanation) -> serde_json::Value {
     trust["persistence_loss"] = persistence.into();
     trust["naive_day_loss"] = day.into();
     trust["naive_week_loss"] = week.into();
-    // The one that was told before there were two.
+    // The field from before there were two rules, kept for compatibility.
     trust["naive_loss"] = week.or(day).into();
     serde_json::json!({
         "origin": e.at.to_string(), "horizon_seconds": e.horizon.as_seconds(), "level": e.level,

@@ -9,24 +9,24 @@ use crate::lint::PLACEHOLDER;
 use crate::source::promql::string_literal;
 use crate::units::{Span, Threshold};
 
-/// What a proposal is made for.
+/// The input of a proposal.
 pub(in crate::cli) struct Given<'a> {
     pub name: &'a str,
-    /// Kind and name of what is scaled.
+    /// Kind and name of the scaled object.
     pub target: (&'a str, &'a str),
     pub namespace: &'a str,
     /// Where the scaler listens.
     pub scaler: &'a str,
-    /// `None` where the load came from a trace.
+    /// `None` if the load came from a trace.
     pub query: Option<&'a str>,
     pub lead: Span,
     pub timezone: chrono_tz::Tz,
     pub min_replicas: u32,
-    /// Half as many again as were ever needed by default.
+    /// By default 1.5 times the most that was ever needed.
     pub max_replicas: Option<u32>,
 }
 
-/// What is proposed; the quantile and the largest need come from the backtest.
+/// The proposal; the quantile and the largest need come from the backtest.
 pub(in crate::cli) struct Proposal {
     name: String,
     target: (String, String),
@@ -38,16 +38,16 @@ pub(in crate::cli) struct Proposal {
     timezone: chrono_tz::Tz,
     pub min: u32,
     pub max: u32,
-    /// What the business needs while the scaler is not there.
+    /// The replicas needed while the scaler is not available.
     fallback: u32,
     pub quantile: f64,
-    /// The share of time that may be short, in place of a quantile.
+    /// The share of time that may be short, instead of a quantile.
     pub target_share: Option<String>,
-    /// A rule, and why.
+    /// A schedule rule, and the reason for it.
     schedule: Option<(String, String)>,
-    /// Most that the load ever needed.
+    /// The most replicas that the load ever needed.
     needed: u32,
-    /// Whether the query stands for one that is not known.
+    /// Whether the query is a placeholder for an unknown one.
     is_placeholder: bool,
 }
 
@@ -139,7 +139,7 @@ impl Proposal {
 
     fn target_reference(&self) -> String {
         let (kind, name) = (&self.target.0, string_literal(&self.target.1));
-        // KEDA takes a Deployment where nothing else is said.
+        // KEDA's default target is a Deployment.
         let version = match kind.as_str() {
             "Deployment" => return format!("    name: {name}\n"),
             "Rollout" => "argoproj.io/v1alpha1",
@@ -194,7 +194,7 @@ spec:
     }
 }
 
-/// Four significant digits: more would pretend to know.
+/// Rounded to four significant digits: more would be false precision.
 fn number(value: f64) -> String {
     let digits = usize::try_from(3 - value.abs().log10().floor() as i64).unwrap_or(0);
     let text = format!("{value:.digits$}");

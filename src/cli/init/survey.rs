@@ -1,4 +1,4 @@
-//! What a load does by the clock: how much of its variation the hour and the weekday explain, and when it is busy.
+//! A load's pattern over time: how much of its variation the hour and the weekday explain, and when it is busy.
 
 use serde_json::{Value, json};
 
@@ -6,34 +6,34 @@ use crate::history::{Calendar, Series};
 use crate::simulate::BusyHours;
 use crate::units::{Span, percentile};
 
-/// What was found.
+/// The result of the survey.
 pub(in crate::cli) struct Survey {
     days: f64,
     samples: usize,
     step: Span,
-    /// Share of the variation of hourly means that the hour of the day explains.
+    /// The share of the variance of hourly means that the hour of the day explains.
     daily: f64,
-    /// The same of the hour of the week; `None` before two weeks were seen.
+    /// The same for the hour of the week; `None` with less than two weeks of history.
     weekly: Option<f64>,
-    /// Share of the variation of the samples that their time of day explains, or of the week after two weeks: to the
-    /// step, so that bursts within the hour count.
+    /// The share of the variance of the samples that their time of day explains, or their time of week after two
+    /// weeks. It resolves single steps, so that bursts within the hour count.
     clock: f64,
-    /// Loads by percentile: the median, the highest but one in a thousand.
+    /// Percentiles of the load: the median, and the one exceeded once in a thousand samples.
     typical: f64,
     highest: f64,
     busy: Option<BusyHours>,
 }
 
-/// From this share on the load follows the clock.
+/// From this share on, the load follows the clock.
 const FOLLOWS: f64 = 0.3;
-/// Hours with so much of the busiest hour's load are busy.
+/// Hours with at least this share of the busiest hour's load are busy.
 const BUSY: f64 = 0.5;
-/// Busy hours are so many; more are no pattern that a schedule could follow.
+/// How many busy hours there may be; more are not a pattern for a schedule.
 const HOURS: std::ops::RangeInclusive<usize> = 2..=18;
-/// Weekends with so much of the weekdays' load are like them.
+/// If weekends have at least this share of the weekdays' load, they are alike.
 const ALIKE: f64 = 0.7;
 
-/// The part of the variance that groups explain, corrected for their number (adjusted R²).
+/// The share of the variance that the groups explain, corrected for their number (adjusted R²).
 fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
     let mut sums = vec![(0.0, 0.0); groups];
     for &(group, value) in values {
@@ -49,7 +49,7 @@ fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
         around += (value - total / count).powi(2);
     }
     let freedom = count - sums.iter().filter(|sum| sum.1 > 0.0).count() as f64;
-    // What rounding alone makes of equal values is no variation.
+    // Differences that come only from rounding equal values are not variation.
     let rounding = 1e-24 * count * (total / count).powi(2);
     if around <= rounding || freedom <= 0.0 {
         return 0.0;
@@ -60,7 +60,7 @@ fn explained(values: &[(usize, f64)], groups: usize) -> f64 {
 // === impl Survey ===
 
 impl Survey {
-    /// Looks at the whole history, in local time.
+    /// Surveys the whole history, in local time.
     pub(in crate::cli) fn of(series: &Series, calendar: &Calendar) -> Self {
         let mut clock = calendar.clock();
         let mut hours: Vec<(usize, f64, f64)> = Vec::new();
@@ -106,7 +106,7 @@ impl Survey {
         }
     }
 
-    /// Busy hours, where they stand out; their load is what three quarters of the time in each of them exceed.
+    /// Busy hours, if they stand out; their load is the one exceeded for three quarters of the time in each of them.
     pub(in crate::cli) fn busy(&self) -> Option<BusyHours> {
         self.busy
     }
@@ -164,7 +164,7 @@ impl Survey {
     }
 }
 
-/// The longest stretch of busy hours on weekdays.
+/// The longest run of busy hours on weekdays.
 fn busy(cells: &[Vec<f64>]) -> Option<BusyHours> {
     let quarter = |days: std::ops::Range<usize>, hour: usize| {
         let values = days.filter_map(|day| cells.get(24 * day + hour)).flatten().copied().collect();
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::units::{Step, Time};
 
-    /// Three weeks from a Monday on, every ten minutes.
+    /// Three weeks of ten-minute samples, starting on a Monday.
     fn survey(load: impl Fn(usize, usize) -> f64) -> Survey {
         let at = |i: usize| load(i / 144 % 7, i % 144 / 6);
         let monday = Time::from_epoch(1_767_571_200);
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn bursts_within_the_hour_follow_the_clock() {
-        // Every hour has the same mean, so neither the hour of the day nor that of the week explains anything.
+        // Every hour has the same mean, so neither the hour of the day nor the hour of the week explains anything.
         let monday = Time::from_epoch(1_767_571_200);
         let bursts = (0..21 * 1_440).map(|minute| if minute % 60 < 4 { 90.0 } else { 10.0 });
         let found = Survey::of(&Series::from_values(monday, Step::MINUTE, bursts), &Calendar::utc());
@@ -231,7 +231,7 @@ mod tests {
     fn noise_has_no_season() {
         let mut dice = crate::units::Dice::new(3);
         let noise: Vec<f64> = (0..168).map(|_| 100.0 + dice.normal()).collect();
-        // The same week thrice is a season of the week; its hours alone are none.
+        // The same week three times has a weekly season, but no daily one.
         let found = survey(|day, hour| noise[24 * day + hour]);
         assert!(found.daily < 0.3 && found.busy.is_none(), "{}", found.daily);
         assert_eq!(survey(|_, _| 7.0).daily, 0.0);

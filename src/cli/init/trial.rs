@@ -1,7 +1,7 @@
-//! The proposal tried on the history it was made from: how much to insure, and what that would have saved.
+//! Tries the proposal on the history it was made from: how much to insure, and what that would have saved.
 //!
-//! The days that are scored were not seen by the forecasts that are scored; threshold and schedule were proposed from
-//! all of them, as any setting is.
+//! The scored forecasts did not see the scored days. The threshold and the schedule were proposed from the whole
+//! history, as any setting is.
 
 use serde_json::{Value, json};
 
@@ -18,18 +18,18 @@ use crate::simulate::{DEAREST, Load, Scorecard, Simple, cost_at, ran, run, run_f
 use crate::source::Catalogue;
 use crate::units::{Quantile, Span, percentile};
 
-/// How the proposal fared, and what it is held against.
+/// The score of the proposal, and what it is compared with.
 pub(super) struct Trial {
     days: f64,
     wanted: f64,
     quantile: f64,
     forescale: Scorecard,
-    /// A reactive trigger with the margin that leaves as little short; `None` where no margin does.
+    /// A reactive trigger with the margin that leaves as little short; `None` if no margin does.
     reactive: Option<f64>,
-    /// So many replicas all the time leave as little short.
+    /// The fixed number of replicas that leaves as little short.
     fixed: f64,
     actual: Option<Scorecard>,
-    /// Who predicted at the end with the quantile proposed.
+    /// The rule that predicted at the end, with the proposed quantile.
     trust: Option<Trust>,
 }
 
@@ -41,8 +41,9 @@ const MOST: Span = Span::days(7);
 // === impl Trial ===
 
 impl Trial {
-    /// Tries the quantiles, puts the cheapest that is short no longer than wanted into the proposal (else the one that
-    /// is short least), and scores it beside the others over the last third of the history, at most a week.
+    /// Tries the quantiles and puts the cheapest one that is short no longer than wanted into the proposal (otherwise
+    /// the one that is short least). Scores it and the alternatives over the last third of the history, at most a
+    /// week.
     pub(super) fn run(
         proposal: &mut Proposal,
         series: &Series,
@@ -90,7 +91,7 @@ impl Trial {
         })
     }
 
-    /// Replica-hours saved, as a share of another's.
+    /// Replica-hours saved, relative to an alternative.
     fn saved(&self, other: f64) -> f64 {
         1.0 - self.forescale.replica_hours / other
     }
@@ -152,9 +153,9 @@ impl Trial {
         told
     }
 
-    /// Whether it is worth having, in a sentence.
+    /// Whether it is worth using, in one sentence.
     fn worth(&self) -> String {
-        /// What is saved below this share is lost again in the noise of another week.
+        /// A smaller saving is lost in the noise of another week.
         const WORTH: f64 = 0.03;
         match self.reactive.map(|hours| self.saved(hours)) {
             Some(saved) if saved < WORTH => {
@@ -174,7 +175,7 @@ fn tried() -> String {
     TRIED.map(|quantile| quantile.to_string()).join(", ")
 }
 
-/// The fewest replicas that, all the time, are short for at most `level` percent of it.
+/// The fewest replicas that, kept all the time, are short for at most `level` percent of it.
 fn fixed(load: &Load, target: &crate::simulate::Target, level: f64) -> f64 {
     let measure = target.measure(load);
     let demand = |load: f64| f64::from(target.threshold.replicas_for(load).get().max(measure.min_replicas));

@@ -1,10 +1,10 @@
-//! What the file of a ScaledObject says that will keep an override from doing what was meant.
+//! Warnings from the file of a ScaledObject: what in it will keep an override from having its intended effect.
 
 use crate::http::patch::Action;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::units::Replicas;
 
-/// What the file says that will keep the override from doing what was meant.
+/// What in the file will keep the override from having its intended effect.
 pub(super) fn of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action: &Action) -> Vec<String> {
     let Action::Set(word) = action else { return Vec::new() };
     let mut notes = Vec::new();
@@ -13,7 +13,7 @@ pub(super) fn of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action: &Acti
     if let Some(max) = max.filter(|max| *max < wanted) {
         notes.push(format!("maxReplicas is {max}: it runs at {max}, not at {wanted}"));
     }
-    // KEDA's own defaults where the ScaledObject says nothing.
+    // KEDA's defaults for fields that the ScaledObject does not set.
     let count =
         |key: &str, default: i64| object.spec().and_then(|spec| spec.count_of(key)).unwrap_or(default);
     let (least, most) = (count("minReplicaCount", 0), count("maxReplicaCount", 100));

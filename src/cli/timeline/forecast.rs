@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::source::trace;
 use crate::units::{Span, Step, Time};
 
-/// The load of the past, where the arguments name one.
+/// The past load, if the arguments give one.
 pub(super) fn history(args: &TimelineArgs, policy: &Policy, now: Time) -> anyhow::Result<Option<Series>> {
     if let Some(path) = &args.trace {
         return Ok(Some(trace::read(path)?));
@@ -37,7 +37,7 @@ pub(super) fn hours(series: &Series, policy: &Policy, from: Time, to: Time) -> a
     Ok(ahead(&tracker, policy, from, to, Span::HOUR))
 }
 
-/// The fit of the last point of the 6-hour grid, followed to `from`, as the server would hold it.
+/// The fit at the last point of the 6-hour grid, updated up to `from`, as the server would have it.
 fn follow(series: &Series, policy: &Policy, from: Time, window: Span) -> anyhow::Result<Tracker> {
     let grid = from.floor_to(Span::hours(6), Span::ZERO);
     let fitted = fit(series, &policy.calendar, grid, window)

@@ -1,4 +1,4 @@
-//! What is known of the coming days without a forecast: stretches of equal bounds, and events.
+//! What is known about the coming days without a forecast: intervals with constant bounds, and events.
 
 use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
@@ -16,36 +16,36 @@ pub(super) struct Outlook {
     pub from: Time,
     pub to: Time,
     pub limits: Limits,
-    /// Without gaps, ascending.
+    /// Ascending and without gaps.
     pub stretches: Vec<Stretch>,
     /// Ascending.
     pub events: Vec<Event>,
-    /// One for each hour; empty without a history.
+    /// One entry per hour; empty without a history.
     pub hours: Vec<Hour>,
     /// Labels of the schedule's rules.
     pub rules: Vec<String>,
     pub r#override: Option<Override>,
-    /// Which load per replica counts; `None` where no load asks for replicas.
+    /// The load per replica that is used; `None` if no load asks for replicas.
     pub threshold: Option<String>,
-    /// Nothing but the schedule asks for replicas.
+    /// Whether only the schedule asks for replicas.
     pub is_schedule_only: bool,
 }
 
-/// A stretch of time in which the schedule asks for the same.
+/// An interval in which the schedule asks for the same.
 pub(super) struct Stretch {
     pub from: Time,
     pub to: Time,
     pub bounds: Bounds,
 }
 
-/// Something that happens at an instant, or on a date.
+/// Something that happens at an instant or on a date.
 pub(super) struct Event {
     pub at: Time,
     pub kind: &'static str,
     pub text: String,
 }
 
-/// The load per replica that counts, or its range where it is learned.
+/// The load per replica that is used, or its range if it is learned.
 fn threshold(policy: &Policy) -> Option<String> {
     let given = policy.signals.first()?.threshold.get();
     Some(match policy.capacity.as_ref().map(|learning| learning.mode) {
@@ -63,7 +63,7 @@ fn threshold(policy: &Policy) -> Option<String> {
 // === impl Outlook ===
 
 impl Outlook {
-    /// All but the forecast.
+    /// Everything except the forecast.
     pub(super) fn of(workload: &Workload, from: Time, to: Time) -> Self {
         let policy = &workload.policy;
         let schedule = &policy.schedule;
@@ -144,7 +144,7 @@ impl Outlook {
         }
     }
 
-    /// An instant as the wall clock shows it: `Tue 24 Nov 17:10`, with the year where it is not the first one.
+    /// An instant by the wall clock: `Tue 24 Nov 17:10`, with the year if it is not the first one.
     pub(super) fn shown(&self, at: Time) -> String {
         let local = self.zone.from_utc_datetime(&at.to_utc().naive_utc());
         let first = self.zone.from_utc_datetime(&self.from.to_utc().naive_utc());
@@ -153,8 +153,8 @@ impl Outlook {
         local.format(&format!("%a %d %b{year} %H:%M{seconds}")).to_string()
     }
 
-    /// What a stretch leaves: one number for what follows its schedule alone, else the least and the most; and what an
-    /// override makes of it.
+    /// The replicas possible in an interval: one number if the workload only follows its schedule, otherwise the
+    /// fewest and the most; and the effect of an override.
     pub(super) fn replicas(&self, stretch: &Stretch) -> String {
         let (least, most) = allowed(&stretch.bounds, &self.limits, None);
         let left = if self.is_schedule_only || least == most {
@@ -169,7 +169,7 @@ impl Outlook {
         }
     }
 
-    /// What binds at an instant: the least and the most replicas.
+    /// The bounds at an instant: the fewest and the most replicas.
     pub(super) fn range_at(&self, at: Time) -> (Replicas, Replicas) {
         let index = self.stretches.partition_point(|stretch| stretch.from <= at).saturating_sub(1);
         let bounds = self.stretches.get(index).map_or(Bounds::NONE, |stretch| stretch.bounds);

@@ -1,4 +1,4 @@
-//! The timeline as a table for people and as one document for programs.
+//! Formats the timeline as a table, or as one JSON document.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::decide::Stretch as Hour;
 use crate::policy::schedule::Bound;
 use crate::units::{Replicas, Span, Time};
 
-/// A run of hours in which the same limit binds: begin, end, most needed, most allowed.
+/// A run of hours in which the same limit binds: start, end, most needed, most allowed.
 type Capped = (Time, Time, Replicas, Replicas);
 
 /// The table.
@@ -124,7 +124,7 @@ fn write_days(out: &mut String, outlook: &Outlook) -> std::fmt::Result {
     Ok(())
 }
 
-/// Hours in which more is needed than allowed, neighbours joined.
+/// Hours in which more is needed than allowed; adjacent hours are merged.
 pub(super) fn capped(hours: &[Hour], outlook: &Outlook) -> Vec<Capped> {
     let mut found: Vec<Capped> = Vec::new();
     for hour in hours {

@@ -1,7 +1,7 @@
 //! The timeline as a picture: the load's band above, floors, ceilings and expected replicas below.
 //!
-//! Local days are columns, weekends and calendar days shaded. Written by hand: a dozen shapes need no library, and
-//! the text stays text.
+//! Local days are columns; weekends and calendar days are shaded. The SVG is written directly: a dozen shapes need no
+//! library, and text stays text.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ const CAPPED: &str = "#de2d26";
 const SHADE: &str = "#f1f1f1";
 const HOLIDAY: &str = "#fdebd0";
 
-/// A panel: its place and the value at its upper edge.
+/// A panel: its position and the value at its upper edge.
 struct Panel {
     top: f64,
     most: f64,
@@ -96,7 +96,7 @@ fn days(out: &mut String, outlook: &Outlook, top: f64, bottom: f64) -> std::fmt:
     let local = |at: Time| outlook.zone.from_utc_datetime(&at.to_utc().naive_utc());
     let mut date = local(outlook.from).date_naive();
     let columns = (outlook.to.since(outlook.from).as_seconds() / 86_400).max(1);
-    // Names that would run into each other are left out.
+    // Names that would overlap are left out.
     let every = (columns / 16 + 1) as u32;
     for index in 0.. {
         let start = date.and_hms_opt(0, 0, 0).and_then(|t| outlook.zone.from_local_datetime(&t).earliest());
@@ -230,13 +230,13 @@ fn expected(out: &mut String, outlook: &Outlook, panel: &Panel) -> std::fmt::Res
     Ok(())
 }
 
-/// Changes of the clock and ends of overrides, as lines across.
+/// Vertical lines at clock changes, and at the ends of overrides and rules.
 fn marks(out: &mut String, outlook: &Outlook, top: f64, bottom: f64) -> std::fmt::Result {
     let marked = ["clock_change", "override_ends", "rule_ends"];
     let events = outlook.events.iter().filter(|e| marked.contains(&e.kind) && e.at < outlook.to);
     for (index, event) in events.enumerate() {
         let at = x(outlook, event.at);
-        // Names at the right edge stand to the left of their line.
+        // Names near the right edge are placed to the left of their line.
         let (anchor, shift) = if at > WIDTH * 0.75 { ("end", -4.0) } else { ("start", 4.0) };
         writeln!(
             out,
@@ -268,7 +268,7 @@ fn legend(out: &mut String, outlook: &Outlook, y: f64) -> std::fmt::Result {
             left + 17.0,
             escaped(name)
         )?;
-        // About the width of a letter at this size.
+        // About the width of a character at this size.
         left += 40.0 + 6.6 * name.chars().count() as f64;
     }
     Ok(())

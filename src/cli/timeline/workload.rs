@@ -11,14 +11,14 @@ use crate::units::Time;
 
 /// A workload as its files describe it.
 pub(super) struct Workload {
-    /// What it is called.
+    /// Its title.
     pub title: String,
     pub policy: Policy,
-    /// The rules as written, in the order of the policy's.
+    /// The rules as written, in the order of the policy's rules.
     pub rules: Vec<RawRule>,
 }
 
-/// Reads the workload that the arguments name.
+/// Reads the workload given by the arguments.
 pub(super) fn read(args: &TimelineArgs, now: Time) -> anyhow::Result<Workload> {
     let mut catalogue = match &args.config {
         Some(path) => load_catalogue(&files::config(path)?)?,

@@ -1,6 +1,6 @@
-//! One event (`VEVENT`, RFC 5545 section 3.6.1): when its instances take place, and which dates they touch.
+//! One event (`VEVENT`, RFC 5545 section 3.6.1): when its instances take place, and which dates they cover.
 //!
-//! What an event says, who attends and whether it blocks time is nobody's business here.
+//! The description of an event, its attendees and whether it blocks time are ignored.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use crate::policy::Fault;
 use crate::policy::local::{date_at, shifted};
 use crate::units::Span;
 
-/// An event that takes place, once or again and again.
+/// A single or recurring event.
 #[derive(Debug)]
 pub(super) struct Event {
     uid: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Event {
     recurrence: Option<Recurrence>,
     also: Vec<Moment>,
     except: Vec<Moment>,
-    /// The instance of a series that this event stands for.
+    /// The instance of a series that this event replaces.
     pub(super) recurrence_id: Option<Moment>,
 }
 
@@ -37,13 +37,14 @@ enum Length {
     Seconds(i64),
 }
 
-/// Earliest year of a start: series are followed from there, and nothing older tells about load.
+/// The earliest year in which an event may start: a series is expanded from there, and older dates say nothing about
+/// load.
 const FIRST_YEAR: i32 = 1900;
 
 // === impl Event ===
 
 impl Event {
-    /// Reads the lines between `BEGIN:VEVENT` (in line `number`) and `END:VEVENT`; `None` if it added faults.
+    /// Reads the lines between `BEGIN:VEVENT` (at line `number`) and `END:VEVENT`; `None` if it added faults.
     pub(super) fn read(number: usize, lines: &[&Line<'_>], faults: &mut Vec<Fault>) -> Option<Self> {
         let before = faults.len();
         let named = |name: &'static str| lines.iter().copied().filter(move |line| line.name == name);
@@ -86,7 +87,7 @@ impl Event {
         (faults.len() == before).then_some(event)
     }
 
-    /// It stands for one instance of the series `other`: moved, or cancelled.
+    /// Whether it replaces one instance of the series `other`: moved, or cancelled.
     pub(super) fn replaces_instance_of(&self, other: &Event) -> bool {
         self.recurrence_id.is_some()
             && other.recurrence_id.is_none()
@@ -94,7 +95,7 @@ impl Event {
             && self.uid == other.uid
     }
 
-    /// Adds the dates in `zone` that its instances touch; those in `moved` have events of their own.
+    /// Adds the dates in `zone` that its instances cover; instances in `moved` have their own events.
     pub(super) fn touch(
         &self,
         zone: Tz,
@@ -105,7 +106,7 @@ impl Event {
         if self.cancelled {
             return;
         }
-        // Zones differ by more than a day at most; what begins later cannot touch the last date.
+        // Zones differ by little more than a day at most; what starts later cannot cover the last date.
         let last = shifted(*within.end(), 2);
         let mut starts = vec![self.start];
         if let Some(recurrence) = &self.recurrence {
@@ -142,7 +143,7 @@ impl Length {
                 faults.push(line.fault("a date where DTSTART is one, a time where it is one"));
                 return unit;
             }
-            // Only the difference counts, and floating times differ alike in any zone.
+            // Only the difference matters, so any zone gives the same result for floating times.
             let seconds = end.instant(Tz::UTC).epoch() - start.instant(Tz::UTC).epoch();
             if seconds < 0 {
                 faults.push(line.fault("an end that is not before DTSTART"));
@@ -166,18 +167,18 @@ impl Length {
     fn of(start: Moment, seconds: i64) -> Self {
         match start.time {
             Some(_) => Length::Seconds(seconds),
-            // Some programs write the start once more as the end of a single day.
+            // Some programs repeat the start as the end of a single day.
             None => Length::Days((seconds / 86_400).max(1)),
         }
     }
 
-    /// The first and the last date in `zone` that an instance touches.
+    /// The first and the last date in `zone` that an instance covers.
     fn reach(self, start: Moment, zone: Tz) -> (NaiveDate, NaiveDate) {
         match self {
             Length::Days(days) => (start.date, shifted(start.date, days - 1)),
             Length::Seconds(seconds) => {
                 let begin = start.instant(zone);
-                // The end is the first second outside; an event without length still takes place.
+                // The end is the first second outside; an event of zero length still takes place.
                 let last = begin + Span::seconds(seconds.saturating_sub(1));
                 (date_at(zone, begin), date_at(zone, last))
             }

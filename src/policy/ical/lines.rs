@@ -1,6 +1,6 @@
-//! Content lines (RFC 5545 section 3.1): unfolded, split into name, parameters and value, numbered.
+//! Content lines (RFC 5545 section 3.1): unfolded, split into name, parameters and value, and numbered.
 //!
-//! What a line means is decided elsewhere.
+//! Nothing here interprets a line.
 
 use std::borrow::Cow;
 
@@ -12,19 +12,19 @@ type Params = Vec<(String, String)>;
 /// One content line.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
-    /// Where it begins in the file, from 1.
+    /// The line at which it starts in the file, from 1.
     pub(super) number: usize,
-    /// Capitals.
+    /// The name in capitals.
     pub(super) name: String,
-    /// Names in capitals, values without their quotes.
+    /// Names in capitals, values without quotes.
     params: Params,
     pub(super) value: Cow<'a, str>,
 }
 
-/// The logical lines of a text. A line that begins with a blank or a tab continues the one before.
+/// The logical lines of a text. A line that starts with a space or a tab continues the previous one.
 pub(super) fn unfold<'a>(text: &'a str, faults: &mut Vec<Fault>) -> Vec<Line<'a>> {
     let mut logical: Vec<(usize, Cow<'a, str>)> = Vec::new();
-    // Some programs begin their files with a byte order mark.
+    // Some programs start their files with a byte order mark.
     for (i, line) in text.trim_start_matches('\u{feff}').split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
         match (line.strip_prefix([' ', '\t']), logical.last_mut()) {
@@ -49,7 +49,7 @@ pub(super) fn unfold<'a>(text: &'a str, faults: &mut Vec<Fault>) -> Vec<Line<'a>
     lines
 }
 
-/// Name, parameters, and where the value begins. Colons and semicolons within quotes separate nothing.
+/// Name, parameters, and where the value starts. Colons and semicolons inside quotes are not separators.
 fn split(text: &str) -> Option<(String, Params, usize)> {
     let mut quoted = false;
     let mut parts = Vec::new();
@@ -81,7 +81,7 @@ fn split(text: &str) -> Option<(String, Params, usize)> {
 // === impl Line ===
 
 impl Line<'_> {
-    /// It has this name and this value, in whatever letters.
+    /// Whether it has this name and this value, ignoring case.
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.name == name && self.value.eq_ignore_ascii_case(value)
     }
@@ -91,7 +91,7 @@ impl Line<'_> {
         self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// This line is not what it should be.
+    /// A fault of this line.
     pub(super) fn fault(&self, expected: impl Into<String>) -> Fault {
         Fault::new(format!("line {}: {}", self.number, self.name), &self.value, expected)
     }

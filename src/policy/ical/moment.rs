@@ -14,16 +14,16 @@ use crate::units::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
     pub(super) date: NaiveDate,
-    /// `None` for a whole date.
+    /// `None` for an all-day date.
     pub(super) time: Option<(NaiveTime, Frame)>,
 }
 
-/// Whose wall clock a time is read from.
+/// Whose wall clock a time refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// The reader's.
+    /// That of the reader.
     Floating,
-    /// That of a zone; UTC is one.
+    /// That of a zone, including UTC.
     Zone(Tz),
 }
 
@@ -58,7 +58,7 @@ impl Moment {
         moments
     }
 
-    /// Reads `20261225`, `20261225T090000` or `20261225T090000Z`, the last whatever the frame.
+    /// Parses `20261225`, `20261225T090000` or `20261225T090000Z`; a `Z` means UTC, whatever the frame.
     pub(super) fn parse(text: &str, frame: Frame) -> Option<Self> {
         if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
             let date = NaiveDate::parse_from_str(text, "%Y%m%d").ok()?;
@@ -75,7 +75,7 @@ impl Moment {
         Moment { date, ..self }
     }
 
-    /// The instant, to the minute; a date begins at midnight in `local`.
+    /// The instant, to the minute; a date starts at midnight in `local`.
     pub(super) fn instant(self, local: Tz) -> Time {
         let (minute, zone) = match self.time {
             None => (0, local),
@@ -84,7 +84,7 @@ impl Moment {
         Day::new(zone, self.date).fixed(minute)
     }
 
-    /// An instance that begins at `self` is meant by `other`: the same date where either is a date, else the
+    /// Whether `other` refers to the instance that starts at `self`: the same date if either is a date, otherwise the
     /// same instant.
     pub(super) fn is_meant_by(self, other: Moment, local: Tz) -> bool {
         match (self.time, other.time) {
@@ -101,7 +101,7 @@ impl Moment {
 // === impl Frame ===
 
 impl Frame {
-    /// The zone, where the reader's is `local`.
+    /// The zone, if the reader's is `local`.
     pub(super) fn zone(self, local: Tz) -> Tz {
         match self {
             Frame::Floating => local,
@@ -110,13 +110,13 @@ impl Frame {
     }
 }
 
-/// The zone of a `TZID`. Some programs write a path of their own before the IANA name.
+/// The zone of a `TZID`. Some programs put their own path before the IANA name.
 fn zone(name: &str) -> Option<Tz> {
     let after = name.match_indices('/').map(|(at, _)| &name[at + 1..]);
     std::iter::once(name).chain(after).find_map(|name| name.parse().ok())
 }
 
-/// Reads a duration such as `P1D`, `P2W` or `PT1H30M`, in seconds.
+/// Parses a duration such as `P1D`, `P2W` or `PT1H30M` into seconds.
 pub(super) fn parse_duration(text: &str) -> Option<i64> {
     let mut rest = text.strip_prefix('+').unwrap_or(text).strip_prefix('P')?;
     let (mut seconds, mut in_time) = (0_i64, false);

@@ -1,8 +1,8 @@
 //! Recurrence rules (RFC 5545 section 3.3.10) of dates: yearly, monthly, weekly, daily.
 //!
-//! A rule is followed period by period from its start, and each date of a period is kept or not: slow beside
-//! cleverer ways, but plainly what the standard says. Parts that are not supported (`BYWEEKNO`, `BYYEARDAY`
-//! and those finer than a day) are faults.
+//! A rule is expanded period by period from its start, and each date of a period is tested. This is slower than
+//! cleverer methods but follows the standard literally. Unsupported parts (`BYWEEKNO`, `BYYEARDAY` and those finer
+//! than a day) are faults.
 
 use std::str::FromStr;
 
@@ -22,9 +22,9 @@ pub(super) struct Recurrence {
     count: Option<usize>,
     until: Option<Moment>,
     months: Vec<u32>,
-    /// From 1, or from the end of the month down from −1.
+    /// Days of the month, from 1; negative numbers count back from the end of the month.
     month_days: Vec<i64>,
-    /// The nth such weekday of the month or year (from the end if negative); 0 = each.
+    /// The nth such weekday of the month or year (from the end if negative); 0 means every one.
     weekdays: Vec<(i64, Weekday)>,
     /// The nth date of a period (from the end if negative).
     positions: Vec<i64>,
@@ -45,7 +45,7 @@ const PARTS: [&str; 9] =
 // === impl Recurrence ===
 
 impl Recurrence {
-    /// Reads the value of a line `RRULE` of an event that starts at `start`; `None` if it added faults.
+    /// Reads the value of an `RRULE` line of an event that starts at `start`; `None` if it added faults.
     pub(super) fn read(line: &Line<'_>, start: Moment, faults: &mut Vec<Fault>) -> Option<Self> {
         let before = faults.len();
         let mut frequency = None;
@@ -68,7 +68,7 @@ impl Recurrence {
                 "INTERVAL" => number(&value, 1..=10_000).map(|value| rule.interval = value),
                 "COUNT" => number(&value, 1..=100_000).map(|value| rule.count = Some(value)),
                 "UNTIL" => {
-                    // Without a `Z` it is the event's own wall clock.
+                    // Without a `Z` it refers to the event's own wall clock.
                     let frame = start.time.map_or(Frame::Floating, |(_, frame)| frame);
                     Moment::parse(&value, frame).map(|value| rule.until = Some(value))
                 }
@@ -100,8 +100,8 @@ impl Recurrence {
         (faults.len() == before).then_some(rule)
     }
 
-    /// The dates of all instances from the start's to `last`, ascending. The start is the first of them,
-    /// whether the rule gives it or not.
+    /// The dates of all instances from the start's to `last`, ascending. The start is always the first of them, even
+    /// if the rule does not match it.
     pub(super) fn dates(&self, start: Moment, zone: Tz, last: NaiveDate) -> Vec<NaiveDate> {
         let ended = |date: NaiveDate| self.until.is_some_and(|until| is_after(start.on(date), until, zone));
         let mut dates = vec![start.date];
@@ -123,7 +123,7 @@ impl Recurrence {
         dates
     }
 
-    /// What the rule says that cannot be meant together.
+    /// Parts of the rule that contradict each other.
     fn contradictions(&self) -> Vec<&'static str> {
         let by_nth = self.weekdays.iter().any(|&(nth, _)| nth != 0);
         let mut found = Vec::new();
@@ -146,7 +146,7 @@ impl Recurrence {
         found
     }
 
-    /// The first date and the number of dates of the `step`th period; `None` behind the end of the calendar.
+    /// The first date and the number of dates of the `step`th period; `None` beyond the end of the calendar.
     fn period(&self, start: NaiveDate, step: u32) -> Option<(NaiveDate, usize)> {
         let by = step.checked_mul(self.interval)?;
         match self.frequency {
@@ -181,7 +181,7 @@ impl Recurrence {
         dates.iter().enumerate().filter(|&(i, _)| at(i)).map(|(_, &date)| date).collect()
     }
 
-    /// The `BY` parts keep this date. What they leave open is taken from the start.
+    /// Whether the `BY` parts match this date. Parts that are not given are taken from the start.
     fn keeps(&self, start: NaiveDate, date: NaiveDate) -> bool {
         let by_days = !self.month_days.is_empty() || !self.weekdays.is_empty();
         let yearly = self.frequency == Frequency::Yearly;
@@ -207,7 +207,7 @@ impl Recurrence {
         month && month_day && weekday
     }
 
-    /// The date is the nth of its weekday in its month, or in its year where the rule names no months.
+    /// Whether the date is the nth of its weekday in its month, or in its year if the rule names no months.
     fn is_nth(&self, nth: i64, date: NaiveDate) -> bool {
         let (place, length) = if self.frequency == Frequency::Yearly && self.months.is_empty() {
             (i64::from(date.ordinal0()), if date.leap_year() { 366 } else { 365 })

@@ -1,5 +1,4 @@
-//! iCalendar files as programs write them, recurrence rules against python-dateutil, and files that are
-//! broken.
+//! Tests of iCalendar files as programs write them, of recurrence rules against python-dateutil, and of broken files.
 
 use proptest::prelude::*;
 
@@ -13,7 +12,7 @@ fn years(first: i32, last: i32) -> RangeInclusive<NaiveDate> {
     date(&format!("{first}-01-01"))..=date(&format!("{last}-12-31"))
 }
 
-/// A calendar of events, each given by its lines.
+/// A calendar of events, each given as its lines.
 fn calendar(events: &[&str]) -> String {
     let events: String = events.iter().map(|lines| format!("BEGIN:VEVENT\n{lines}\nEND:VEVENT\n")).collect();
     format!("BEGIN:VCALENDAR\nVERSION:2.0\n{events}END:VCALENDAR\n").replace('\n', "\r\n")
@@ -61,11 +60,11 @@ fn events_touch_dates() {
     use Tz::{America__New_York as NewYork, Europe__Berlin as Berlin, UTC};
     for (event, zone, want) in [
         ("DTSTART;VALUE=DATE:20261225", UTC, vec!["2026-12-25"]),
-        // Some programs end a day on itself.
+        // Some programs end a day on the same day.
         ("DTSTART;VALUE=DATE:20261225\nDTEND;VALUE=DATE:20261225", UTC, vec!["2026-12-25"]),
         ("DTSTART;VALUE=DATE:20261224\nDURATION:P3D", UTC, vec!["2026-12-24", "2026-12-25", "2026-12-26"]),
         ("DTSTART;VALUE=DATE:20251230\nDTEND;VALUE=DATE:20260103", UTC, vec!["2026-01-01", "2026-01-02"]),
-        // A time in UTC is another date elsewhere.
+        // A time in UTC falls on another date elsewhere.
         ("DTSTART:20261127T030000Z\nDTEND:20261127T040000Z", NewYork, vec!["2026-11-26"]),
         ("DTSTART:20261127T030000Z\nDTEND:20261127T060000Z", NewYork, vec!["2026-11-26", "2026-11-27"]),
         ("DTSTART;TZID=America/New_York:20261126T200000\nDURATION:PT1H", Berlin, vec!["2026-11-27"]),
@@ -74,7 +73,7 @@ fn events_touch_dates() {
             Berlin,
             vec!["2026-11-27"],
         ),
-        // A floating time is the reader's; an end at midnight does not touch the next date.
+        // A floating time is local to the reader; an end at midnight does not cover the next date.
         ("DTSTART:20261127T220000\nDTEND:20261128T000000", NewYork, vec!["2026-11-27"]),
         ("DTSTART:20261127T220000", NewYork, vec!["2026-11-27"]),
         ("DTSTART;VALUE=DATE:20261225\nSTATUS:CANCELLED", UTC, vec![]),
@@ -96,7 +95,7 @@ fn series_leave_out_and_move_instances() {
         RRULE:FREQ=WEEKLY;COUNT=4\nEXDATE;TZID=America/New_York:20261109T090000";
     let moved = "UID:standup\nRECURRENCE-ID;TZID=America/New_York:20261116T090000\n\
         DTSTART;TZID=America/New_York:20261118T090000\nDURATION:PT15M";
-    // The same instant, written in UTC, and called off.
+    // The same instant, written in UTC, and cancelled.
     let cancelled = "UID:standup\nRECURRENCE-ID:20261123T140000Z\nDTSTART:20261123T140000Z\nSTATUS:CANCELLED";
     assert_eq!(shown(&[series], Tz::America__New_York, &within), ["2026-11-02", "2026-11-16", "2026-11-23"]);
     assert_eq!(

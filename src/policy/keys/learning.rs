@@ -1,20 +1,21 @@
-//! From keys to what is learned of the load that one replica carries.
+//! Reads the keys that say how to learn the load that one replica carries.
 //!
-//! By default what the usual exporters show is learned from and published; it counts only where somebody says so.
+//! By default it is learned from the usual exporters and only published; it affects the answer only if the policy
+//! says so.
 
 use crate::policy::reader::KeyReader;
 use crate::policy::{CapacityMode, Learning, Signal, SignalKind};
 use crate::units::Span;
 
-/// The least history from which `capacity: auto` learns: five days are replayed, and what is before them is learned from.
+/// The shortest history for `capacity: auto`: five days are replayed, and the days before them are learned from.
 const LEAST_WINDOW: Span = Span::days(8);
-/// Keys that only mean something where something is learned.
+/// Keys that have a meaning only if capacity is learned.
 const KEYS: [&str; 4] = ["targetUtilization", "cpuQuery", "latencyQuery", "latencyObjective"];
 
-/// Reads what is to be learned about the replicas that carry `first`.
+/// Reads how to learn the load that one replica carries of the signal `first`.
 pub(super) fn read_learning(reader: &mut KeyReader<'_>, first: Option<&Signal>) -> Option<Learning> {
     let given = reader.parsed("capacity", "off, advise or auto", |t| match t {
-        // YAML reads an unquoted `off` as false.
+        // YAML parses an unquoted `off` as false.
         "off" | "false" => Some(None),
         "advise" => Some(Some(CapacityMode::Advise)),
         "auto" => Some(Some(CapacityMode::Auto)),
@@ -73,13 +74,13 @@ pub(super) fn read_learning(reader: &mut KeyReader<'_>, first: Option<&Signal>) 
     })
 }
 
-/// A share, also where it is written in percent without the sign.
+/// A share, also if it is a percentage without the sign.
 fn share(value: f64) -> Option<f64> {
     let share = if value > 1.0 { value / 100.0 } else { value };
     (0.1..=1.0).contains(&share).then_some(share)
 }
 
-/// Reads a latency in seconds: `500ms`, `0.5s`, `2m`, or seconds without a unit.
+/// Parses a latency into seconds: `500ms`, `0.5s`, `2m`, or seconds without a unit.
 pub fn latency(text: &str) -> Option<f64> {
     let units = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1.0), ("m", 60.0), ("", 1.0)];
     let (number, unit) =

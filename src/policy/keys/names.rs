@@ -1,4 +1,6 @@
-//! What keys are called, which of them are looked at, and what a metric may be called.
+//! The names of all keys, which of them are read, and which names a metric may have.
+//!
+//! Keys that may hold a credential are never read, so they cannot be shown or stored.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,35 +61,35 @@ pub const KNOWN_KEYS: &[&str] = &[
     "warmUp",
 ];
 
-/// Keys that KEDA reads itself and passes on.
+/// Keys that KEDA uses itself and passes on.
 pub(super) const KEDA_KEYS: &[&str] =
     &["caCert", "enableTLS", "scalerAddress", "tlsClientCert", "tlsClientKey", "unsafeSsl"];
 
-/// Whether a key is KEDA's own, or was resolved by KEDA from an environment: admitted and never looked at, since its
+/// Whether a key is KEDA's own, or was resolved by KEDA from the environment: accepted but never read, since its
 /// value may be a secret.
 pub(super) fn is_unread_key(name: &str) -> bool {
     KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
 }
 
-/// The keys that are looked at; what may hold a credential is not among them, and is neither shown nor kept.
+/// The keys that are read. Keys that may hold a credential are left out, so they are neither shown nor stored.
 pub fn read_keys<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> BTreeMap<&str, &str> {
     metadata.iter().filter(|(key, _)| !is_unread_key(key)).map(|(k, v)| (k.as_str(), v.as_str())).collect()
 }
 
-/// The name of the HPA metric where `metricName` is not given.
+/// The name of the HPA metric if `metricName` is not given.
 pub(super) const DEFAULT_METRIC_NAME: &str = "forescale";
 
-/// The metric's name by the metadata alone, the default where `metricName` is missing or faulty: `GetMetricSpec`
-/// must succeed even then.
+/// The metric's name from the metadata alone, the default if `metricName` is missing or faulty: `GetMetricSpec` must
+/// succeed even then.
 pub fn metric_name_or_default<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> &str {
     metadata.get("metricName").map(|t| t.trim()).filter(|t| is_label(t)).unwrap_or(DEFAULT_METRIC_NAME)
 }
 
-/// What [`is_label`] admits, in words.
+/// What [`is_label`] accepts, in words.
 pub(in crate::policy) const LABEL: &str = "1 to 63 characters of a-z, 0-9 and -";
 
-/// Whether the text may name an HPA metric, a namespace or a data source: by its letters and its length an RFC 1123
-/// label, which may stand in a URL path as it is.
+/// Whether the text may name an HPA metric, a namespace or a data source: an RFC 1123 label by its characters and
+/// length, which needs no escaping in a URL path.
 pub fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

@@ -1,13 +1,13 @@
-//! From keys to one signal: its query, its source, its grid, and for a queue what drains it.
+//! Reads the keys of one signal: its query, its source, its grid, and for a queue the deadline.
 
 use crate::policy::reader::KeyReader;
 use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, counter_questions, look_back};
 use crate::units::{Span, Step, Threshold};
 
-/// The longest history that is asked of a server: two years.
+/// The longest history requested from a server: two years.
 const LONGEST_WINDOW: Span = Span::days(731);
 
-/// Reads a signal; a fault where there is none and there has to be one.
+/// Reads a signal; reports a fault if it is missing and required.
 pub(super) fn read_signal(reader: &mut KeyReader<'_>, may_be_absent: bool) -> Option<Signal> {
     let Some(query) = reader.text("query").map(str::to_owned) else {
         let needless = [
@@ -54,7 +54,7 @@ pub(super) fn read_signal(reader: &mut KeyReader<'_>, may_be_absent: bool) -> Op
     Some(signal)
 }
 
-/// Reads an entry of `signals`, which may say `mode: reactive` of itself.
+/// Reads an entry of `signals`, which may have its own `mode: reactive`.
 pub(super) fn read_further_signal(reader: &mut KeyReader<'_>) -> Option<Signal> {
     let mode =
         reader.parsed("mode", "predictive or reactive; shadow applies to the whole policy", |t| match t {
@@ -65,10 +65,10 @@ pub(super) fn read_further_signal(reader: &mut KeyReader<'_>) -> Option<Signal> 
     read_signal(reader, false).map(|signal| Signal { is_forecast: mode.unwrap_or(true), ..signal })
 }
 
-/// KEDA's HPA path asks every 15 s; a finer grid would be asked in vain.
+/// The HPA asks KEDA every 15 s; a finer grid would be of no use.
 const DEFAULT_POLL_STEP: Step = Step::QUARTER_MINUTE;
 
-/// Where the signal is measured.
+/// The data source of the signal.
 pub(super) fn read_source(reader: &mut KeyReader<'_>) -> SourceRef {
     let named = reader.text("datasource");
     let address = reader.text("serverAddress");

@@ -1,4 +1,4 @@
-//! Keys against tables: what is good becomes which policy, what is bad becomes which faults.
+//! Table tests of keys: which policy valid keys become, and which faults invalid keys cause.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ fn keys(pairs: &[(&str, &str)]) -> Keys {
     Keys { values, ..Keys::default() }
 }
 
-/// The keys of a measured workload and these; a later key replaces an earlier one.
+/// The keys of a measured workload plus these; a later key replaces an earlier one.
 fn measured(pairs: &[(&str, &str)]) -> Keys {
     let all: Vec<_> = [("query", "sum(load)"), ("threshold", "10")].iter().chain(pairs).copied().collect();
     keys(&all)
@@ -177,7 +177,7 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
     assert_eq!(good(&unsaid).limits.max.get(), 20);
 }
 
-/// A bad text for a key, and the beginning of what is expected in its place.
+/// An invalid text for a key, and the start of what is expected instead.
 const BAD: [(&str, &str, &str); 50] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
@@ -236,11 +236,11 @@ fn every_key_is_held_to_its_bounds() {
     for (key, text, expected) in BAD {
         let faults = bad(&measured(&[(key, text)]));
         let meant = |fault: &&Fault| fault.expected.starts_with(expected);
-        // The keys of a schedule go together: the fault is that of the missing ones.
+        // The keys of a schedule belong together: the fault is that of the missing ones.
         let own = |fault: &&Fault| expected.is_empty() || fault.key == key;
         assert!(faults.iter().any(|f| meant(&f) && own(&f)), "{key}={text}: {faults:?}");
     }
-    // These take any text, or are judged where the text is used: by the catalogue and the data sources.
+    // These accept any text, or are checked where the text is used: by the catalogue and the data sources.
     let elsewhere = [
         "cpuQuery",
         "datasource",
@@ -370,7 +370,7 @@ fn capacity_is_advised_unless_said_otherwise() {
     for text in ["60", "0.6", "60 %"] {
         assert_eq!(learning(&[("targetUtilization", text)]).expect("a rate").utilization, 0.6, "{text}");
     }
-    // What waits in a queue is not what a replica carries.
+    // The load waiting in a queue is not the load that a replica carries.
     assert_eq!(learning(&[("signal", "queue")]), None);
 }
 

@@ -1,18 +1,18 @@
 //! What the open rules of a schedule ask for together: one floor, one ceiling, one factor.
 //!
-//! The highest floor and the lowest ceiling hold; where they cross, the floor wins; factors multiply. Nothing
-//! here knows about time.
+//! The highest floor and the lowest ceiling apply; if they cross, the floor wins; factors multiply. Nothing here
+//! knows about time.
 
 use crate::units::Replicas;
 
-/// What a rule does while its window is open.
+/// The effect of a rule while its window is open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Effect {
-    /// At least so many replicas.
+    /// At least this many replicas.
     Min(Replicas),
-    /// At most so many replicas.
+    /// At most this many replicas.
     Max(Replicas),
-    /// At least and at most so many replicas.
+    /// Exactly this many replicas.
     Exactly(Replicas),
     /// Forecast and present need are multiplied by this before rounding; above zero.
     Factor(f64),
@@ -23,7 +23,7 @@ pub enum Effect {
 pub struct Bound {
     /// The limit.
     pub replicas: Replicas,
-    /// Which rule of the schedule, by its place in the list; of equal ones the first.
+    /// The index of the rule; the first one if several set the same limit.
     pub rule: usize,
 }
 
@@ -32,11 +32,11 @@ pub struct Bound {
 pub struct Bounds {
     /// The highest floor among the open rules.
     pub floor: Option<Bound>,
-    /// The lowest ceiling among the open rules, lifted to the floor where it lies below.
+    /// The lowest ceiling among the open rules, raised to the floor if it is lower.
     pub ceiling: Option<Bound>,
-    /// The product of the open rules' factors; 1 without any.
+    /// The product of the open rules' factors; 1 if there are none.
     pub factor: f64,
-    /// A floor and a ceiling of this instant contradict each other: the floor won.
+    /// Whether a floor and a ceiling contradict each other at this instant; the floor won.
     pub crossed: bool,
 }
 
@@ -46,12 +46,12 @@ impl Bounds {
     /// No rule is open.
     pub const NONE: Bounds = Bounds { floor: None, ceiling: None, factor: 1.0, crossed: false };
 
-    /// The schedule commands zero replicas: a ceiling of 0 that no floor overrules.
+    /// Whether the schedule commands zero replicas: a ceiling of 0 without a floor above it.
     pub fn commands_zero(&self) -> bool {
         self.ceiling.is_some_and(|ceiling| ceiling.replicas == Replicas::ZERO)
     }
 
-    /// All effects of the open rules together, in the order of the rules.
+    /// Combines the effects of the open rules, in the order of the rules.
     pub(super) fn of(effects: impl IntoIterator<Item = (usize, Effect)>) -> Self {
         let mut bounds = Bounds::NONE;
         for (rule, effect) in effects {
@@ -69,8 +69,8 @@ impl Bounds {
         bounds
     }
 
-    /// These bounds, readied for `coming` ones: the higher floor, the higher factor. A ceiling holds until
-    /// its own end, but never below the floor.
+    /// These bounds, prepared for `coming` ones: the higher floor, the higher factor. A ceiling applies until its own
+    /// end, but is never below the floor.
     pub(super) fn ready_for(mut self, coming: &Bounds) -> Self {
         if let Some(floor) = coming.floor {
             self.raise(floor);
@@ -92,7 +92,7 @@ impl Bounds {
         }
     }
 
-    /// Lifts the ceiling to the floor; true if it lay below.
+    /// Raises the ceiling to the floor; true if it was lower.
     fn lift(&mut self) -> bool {
         match (self.floor, self.ceiling.as_mut()) {
             (Some(floor), Some(ceiling)) if ceiling.replicas < floor.replicas => {

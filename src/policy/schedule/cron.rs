@@ -1,9 +1,9 @@
 //! Five-field cron: at which minutes of which local dates a time fires.
 //!
-//! The fields are read and matched by croner (Vixie rules: 0 and 7 are Sunday; day of month and day of week,
-//! both given, are joined by "or"; also `L`, `W`, `#`, names). When a matching local minute happens is
-//! decided here, so that an end is never lost to a clock change: a pattern whose minute and hour hold no `*`
-//! is a fixed time; one with a `*` there fires whenever the clock shows a matching minute, as in Vixie cron.
+//! croner parses and matches the fields (Vixie rules: 0 and 7 are Sunday; day of month and day of week are joined by
+//! "or" if both are given; also `L`, `W`, `#`, names). When a matching local minute happens is decided here, so that
+//! an end is never lost in a clock change: a pattern without `*` in its minute and hour is a fixed time; a pattern
+//! with `*` there fires whenever the clock shows a matching minute, as in Vixie cron.
 
 use chrono::{Datelike, NaiveDate};
 use croner::parser::{CronParser, Seconds, Year};
@@ -17,18 +17,18 @@ use crate::units::Time;
 pub(super) struct Cron {
     text: String,
     pattern: croner::CronPattern,
-    /// Matching minutes of a matching date, ascending.
+    /// The matching minutes of a matching date, ascending.
     minutes: Vec<i64>,
     fixed: bool,
 }
 
-/// What a cron field takes, for the message.
+/// What a cron field accepts, for the message.
 pub(super) const EXPECTED_CRON: &str = "a five-field cron (minute hour day-of-month month day-of-week)";
 
 // === impl Cron ===
 
 impl Cron {
-    /// Reads minute, hour, day of month, month and day of week. The error says what would be right.
+    /// Parses minute, hour, day of month, month and day of week. The error says what is expected.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let fields: Vec<&str> = text.split_ascii_whitespace().collect();
         if fields.len() != 5 || !text.is_ascii() {
@@ -56,12 +56,12 @@ impl Cron {
         }
     }
 
-    /// The expression as it was written.
+    /// The expression as written.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Both fire at the same minutes of the same dates, however they are written.
+    /// Whether both fire at the same minutes of the same dates, however they are written.
     pub(super) fn same_as(&self, other: &Cron) -> bool {
         let (a, b) = (&self.pattern, &other.pattern);
         self.minutes == other.minutes
@@ -73,14 +73,14 @@ impl Cron {
             && ![&a.days, &b.days, &a.days_of_week, &b.days_of_week].iter().any(|field| field.has_modifiers())
     }
 
-    /// The pattern's month and day fields match this date.
+    /// Whether the pattern's month and day fields match this date.
     pub(super) fn matches(&self, date: NaiveDate) -> bool {
         let weekday = Weekday::from_days_from_sunday(date.weekday().num_days_from_sunday());
         self.pattern.month_match(date.month()).unwrap_or(false)
             && self.pattern.day_match(date.year(), date.month(), date.day(), weekday).unwrap_or(false)
     }
 
-    /// Calls `each` with every instant at which a matching date fires; ascending except near a clock change.
+    /// Calls `each` for every instant at which it fires on a matching date; ascending except near a clock change.
     pub(super) fn fires(&self, day: &Day, mut each: impl FnMut(Time)) {
         for &minute in &self.minutes {
             if self.fixed {
@@ -91,7 +91,7 @@ impl Cron {
         }
     }
 
-    /// The last instant at or before `now` at which a matching date fires.
+    /// The last instant at or before `now` at which it fires on a matching date.
     pub(super) fn last_fire(&self, day: &Day, now: Time) -> Option<Time> {
         if let Some(midnight) = day.plain_midnight() {
             let past = self.minutes.partition_point(|minute| midnight + minute * 60 <= now.epoch());
@@ -106,7 +106,7 @@ impl Cron {
         last
     }
 
-    /// Forty years hold every kind of year there is: leap years that start on each of the weekdays.
+    /// Forty years contain every kind of year: leap years that start on each weekday.
     fn ever_fires(&self) -> bool {
         let first = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default();
         first.iter_days().take(40 * 366).any(|date| self.matches(date))

@@ -1,23 +1,22 @@
-//! A schedule asked at many instants: a simulation walks a year minute by minute.
+//! Evaluates a schedule at many instants, as a simulation does that walks a year minute by minute.
 //!
-//! The answers are those of [`Schedule::at`]; only their price differs.
+//! The answers are those of [`Schedule::at`]; only the cost differs.
 
 use super::{Bounds, Schedule};
 use crate::units::{Span, Time};
 
-/// How much is computed at once: long enough that the search for the state at its start costs little beside
-/// it.
+/// How much is computed at once: long enough that finding the state at its start costs little in comparison.
 const CHUNK: Span = Span::days(32);
 
-/// Answers in ascending order cheaply, and in any order rightly.
+/// Gives correct answers in any order; cheap ones if the instants ascend.
 #[derive(Debug, Clone)]
 pub struct Cursor<'a> {
     schedule: &'a Schedule,
-    /// The changes of the chunk at hand.
+    /// The changes of the current chunk.
     changes: Vec<(Time, Bounds)>,
-    /// The first instant behind the chunk.
+    /// The first instant after the chunk.
     end: Time,
-    /// Which change was answered last.
+    /// The index of the change returned last.
     place: usize,
 }
 

@@ -1,6 +1,6 @@
-//! On which local dates the windows of a rule may start.
+//! The local dates on which the windows of a rule may start.
 //!
-//! Each key narrows: the weekday must be one of `days`, the date must be in `on` and in the `calendar` where
+//! Each key narrows the choice: the weekday must be one of `days`, the date must be in `on` and in `calendar` if
 //! these are given, and must not be in `except`. All refer to the local date on which a window starts.
 
 use std::collections::BTreeSet;
@@ -8,23 +8,23 @@ use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate};
 
-/// The dates a rule admits.
+/// The dates that a rule allows.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Dates {
     /// Monday first.
     pub(super) weekdays: [bool; 7],
     /// Dates that count as Sunday, whatever their weekday.
     pub(super) sundays: Arc<BTreeSet<NaiveDate>>,
-    /// Only these dates.
+    /// If given, only these dates.
     pub(super) only: Option<BTreeSet<NaiveDate>>,
     /// Not these dates.
     pub(super) except: BTreeSet<NaiveDate>,
 }
 
-/// Names of weekdays, Monday first, as far as they must be written.
+/// Names of weekdays, Monday first; their first three letters are enough.
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What `days` takes, for the message.
+/// What `days` accepts, for the message.
 pub(super) const EXPECTED_DAYS: &str = "days such as mon-fri, 'sat,sun', daily, weekdays or weekends";
 
 // === impl Dates ===
@@ -35,7 +35,7 @@ impl Dates {
         Dates { weekdays: [true; 7], sundays: Arc::default(), only: None, except: BTreeSet::new() }
     }
 
-    /// A window may start on this date.
+    /// Whether a window may start on this date.
     pub(super) fn admit(&self, date: NaiveDate) -> bool {
         let weekday =
             if self.sundays.contains(&date) { 6 } else { date.weekday().num_days_from_monday() as usize };
@@ -45,7 +45,7 @@ impl Dates {
     }
 }
 
-/// Reads `mon-fri`, `sat,sun`, `mon,wed-fri`, `fri-mon`, `daily`, `weekdays`, `weekends`.
+/// Parses `mon-fri`, `sat,sun`, `mon,wed-fri`, `fri-mon`, `daily`, `weekdays`, `weekends`.
 pub(super) fn parse_days(text: &str) -> Option<[bool; 7]> {
     let mut days = [false; 7];
     for item in text.to_lowercase().split(',').map(str::trim) {
@@ -58,7 +58,7 @@ pub(super) fn parse_days(text: &str) -> Option<[bool; 7]> {
                 None => (weekday(item)?, weekday(item)?),
             },
         };
-        // A range may run over the end of the week: fri-mon.
+        // A range may cross the end of the week: fri-mon.
         for step in 0..=(last + 7 - first) % 7 {
             days[(first + step) % 7] = true;
         }

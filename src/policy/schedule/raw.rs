@@ -1,7 +1,7 @@
-//! Rules as people write them, and the way from there to rules that cannot be wrong.
+//! Rules as people write them, and their conversion to rules that cannot be invalid.
 //!
-//! All texts in, all faults out at once, each with the path of its key. Nothing here is lenient: a key that
-//! is not understood is a fault, never a rule that quietly does less.
+//! All faults are reported at once, each with the path of its key. Nothing here is lenient: an unknown key is a
+//! fault, never a rule that silently does less.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,13 @@ use crate::units::Time;
 /// One rule of a schedule as text. A missing key is `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawRule {
-    /// What people call it.
+    /// Its name.
     pub name: Option<String>,
-    /// Weekdays on which windows start: `mon-fri`, `sat,sun`, `daily`, `weekdays`, `weekends`; default every
-    /// day.
+    /// Weekdays on which windows start: `mon-fri`, `sat,sun`, `daily`, `weekdays`, `weekends`; every day by default.
     pub days: Option<String>,
     /// HH:MM, or a five-field cron expression.
     pub start: Option<String>,
-    /// HH:MM (`24:00` allowed; not after `start` = on the next day), or a five-field cron expression.
+    /// HH:MM (`24:00` allowed; not after `start` means the next day), or a five-field cron expression.
     pub end: Option<String>,
     /// Floor in replicas.
     pub min: Option<String>,
@@ -32,20 +31,19 @@ pub struct RawRule {
     pub max: Option<String>,
     /// Floor and ceiling in replicas.
     pub exactly: Option<String>,
-    /// What need is multiplied by.
+    /// The factor that multiplies the need.
     pub factor: Option<String>,
-    /// Dates (`2026-11-27`): windows start on these only.
+    /// Dates (`2026-11-27`): windows start only on these.
     pub on: Vec<String>,
-    /// A named calendar: windows start on its days only.
+    /// A named calendar: windows start only on its days.
     pub calendar: Option<String>,
     /// Dates, or names of calendars, on which no window starts.
     pub except: Vec<String>,
-    /// The instant (RFC 3339) from which on the rule does nothing.
+    /// The instant (RFC 3339) from which on the rule has no effect.
     pub until: Option<String>,
 }
 
-/// Reads the IANA name of a time zone (`Europe/Berlin`) and reports the nearest known name where there is
-/// none such.
+/// Parses the IANA name of a time zone (`Europe/Berlin`); for an unknown one, the fault names the nearest known name.
 pub fn parse_zone(key: &str, text: &str) -> Result<Tz, Fault> {
     text.trim().parse::<Tz>().map_err(|_| {
         let like =
@@ -54,7 +52,7 @@ pub fn parse_zone(key: &str, text: &str) -> Result<Tz, Fault> {
     })
 }
 
-/// What to write where a key has no value.
+/// What to write if a key has no value.
 fn expected_of(key: &str) -> &'static str {
     match key {
         "on" => "at least one date such as 2026-11-27; without the key the rule holds on every date",
@@ -76,9 +74,9 @@ impl RawRule {
         "until",
     ];
 
-    /// From keys and their values as an edge reads them, each value a list of texts (a scalar is a list of
-    /// one). `path` is where the rule stands (`schedule[2]`). Reports unknown keys, keys given twice, lists where
-    /// one text is due, and keys without a value: what a template left empty must not widen the rule to every day.
+    /// Builds a rule from keys and their values, each value a list of texts (a scalar is a list of one). `path` is
+    /// the position of the rule (`schedule[2]`). Reports unknown keys, duplicate keys, lists where one text is
+    /// expected, and keys without a value: what a template left empty must not widen the rule to every day.
     pub fn from_pairs<'a>(
         path: &str,
         pairs: impl IntoIterator<Item = (&'a str, Vec<String>)>,
@@ -141,7 +139,7 @@ impl RawRule {
         Some(Rule { label, effects, dates, window: window?, until })
     }
 
-    /// Checks and compiles a rule that opens once, of which the name and the effects are read; `None` if it added faults.
+    /// Checks and compiles a rule that opens once; only its name and its effects are read. `None` if it added faults.
     pub(in crate::policy) fn once(
         &self,
         path: &str,

@@ -1,6 +1,6 @@
-//! From the texts of a rule to its parts, each fault noted under the path of its key.
+//! Parses the texts of a rule; each fault is recorded under the path of its key.
 //!
-//! A text is read as one thing or refused; nothing here guesses.
+//! A text has one meaning or is refused; nothing here guesses.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -17,9 +17,9 @@ use super::window::Window;
 use crate::policy::Fault;
 use crate::units::{Replicas, Time};
 
-/// Largest factor accepted: a thousandfold is a slip of the pen already.
+/// The largest factor accepted: even a thousandfold is a typing mistake.
 const MAX_FACTOR: f64 = 1_000.0;
-/// Longest name, in characters: it becomes part of a reason and of a line in a table.
+/// The longest name, in characters: it becomes part of a reason and of a line in a table.
 const MAX_NAME: usize = 63;
 const WHOLE_DAY: i64 = 24 * 60;
 const EXPECTED_TIME: &str = "HH:MM or a five-field cron";
@@ -30,7 +30,7 @@ enum Edge {
     Cron(Box<Cron>),
 }
 
-/// Reads one rule and notes its faults under its path.
+/// Reads one rule and records its faults under its path.
 pub(super) struct RuleReader<'a> {
     pub(super) path: &'a str,
     pub(super) raw: &'a RawRule,
@@ -124,7 +124,7 @@ impl RuleReader<'_> {
         }
     }
 
-    /// `last` is the latest minute of the day that is accepted.
+    /// Parses a start or an end; `last` is the latest minute of the day accepted.
     fn edge(&mut self, key: &str, text: &str, last: i64) -> Option<Edge> {
         let read = if text.trim().contains(char::is_whitespace) {
             Cron::parse(text).map(|cron| Edge::Cron(Box::new(cron)))
@@ -214,7 +214,7 @@ fn parse_clock(text: &str) -> Option<i64> {
     (minute < 60 && minutes <= WHOLE_DAY).then_some(minutes)
 }
 
-/// Reads `2026-12-25`, four digits, two and two.
+/// Parses `2026-12-25`: four digits, two and two.
 pub(super) fn parse_date(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()

@@ -1,4 +1,4 @@
-//! Schedules against tables: what KEDA's users reported, what people write, what clocks do.
+//! Table tests of schedules: what KEDA's users reported, what people write, what clock changes do.
 
 mod clock_changes;
 mod faults;
@@ -25,7 +25,7 @@ fn date(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
-/// `days=mon-fri start=09:00 end=18:00 min=1`; `;` stands between fields that hold blanks, `|` between list
+/// Parses `days=mon-fri start=09:00 end=18:00 min=1`; `;` separates fields that contain spaces, `|` separates list
 /// items.
 fn raw(text: &str) -> RawRule {
     let separator = if text.contains(';') { ';' } else { ' ' };
@@ -63,8 +63,8 @@ fn ceiling(bounds: &Bounds) -> Option<u32> {
     bounds.ceiling.map(|bound| bound.replicas.get())
 }
 
-/// Every change of the floor in `from..to`, as `2026-03-27T22:10:00Z 4` (`-` for none), the state at `from`
-/// first.
+/// Every change of the floor in `from..to`, as `2026-03-27T22:10:00Z 4` (`-` for none), starting with the state at
+/// `from`.
 fn floors(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
     let shown = |(at, bounds): &(Time, Bounds)| {
         format!("{at} {}", floor(bounds).map_or("-".to_owned(), |count| count.to_string()))
@@ -74,12 +74,12 @@ fn floors(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
     changes.iter().map(shown).collect()
 }
 
-/// The first change after an instant, where there is one within the span.
+/// The first change after an instant, if there is one within the span.
 fn next_change(schedule: &Schedule, after: Time, span: Span) -> Option<Time> {
     schedule.changes(after, after + span + Span::seconds(1)).get(1).map(|(at, _)| *at)
 }
 
-/// `changes` says what `at` says: at each change, a second before it, and in the middle of each stretch.
+/// Checks that `changes` agrees with `at`: at each change, a second before it, and in the middle of each stretch.
 fn agree(schedule: &Schedule, changes: &[(Time, Bounds)], to: Time) {
     for (i, (from, bounds)) in changes.iter().enumerate() {
         let until = changes.get(i + 1).map_or(to, |next| next.0);

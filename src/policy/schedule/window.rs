@@ -1,8 +1,8 @@
 //! When a rule is open: from a start to an end, half open.
 //!
-//! A window by the clock belongs to the date on which it starts and ends with it (or on the next date). A
-//! window by cron looks back: it is open if, and only if, its last start came after its last end. So a
-//! weekday start with a daily end stays shut from Friday's end to Monday's start.
+//! A clock window belongs to the date on which it starts, and ends on that date or the next. A cron window looks
+//! back: it is open if and only if its last start came after its last end. So a weekday start with a daily end stays
+//! closed from Friday's end to Monday's start.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -12,32 +12,31 @@ use super::dates::Dates;
 use crate::policy::local::{Day, date_at, shifted};
 use crate::units::Time;
 
-/// The longest pause between two firings that look-back bridges, in days: eight years, from one 29 February
-/// to the next across a century.
+/// The longest pause between two firings that looking back covers, in days: eight years, from one 29 February to the
+/// next across a century.
 const LOOK_BACK: i64 = 8 * 366;
 
-/// From when to when a rule is open.
+/// When a rule is open.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Window {
-    /// Minutes after local midnight of the date it starts on; `end` may lie on the following date (up to
-    /// 2,880).
+    /// Minutes after local midnight of the date it starts on; `end` may be on the next date (up to 2,880).
     Clock { start: i64, end: i64 },
-    /// Firings of one expression open it, firings of the other shut it.
+    /// Firings of one expression open it, firings of the other close it.
     Cron { start: Box<Cron>, end: Box<Cron> },
     /// From one instant to another, whatever the dates.
     Once { from: Time, to: Time },
 }
 
-/// An open stretch of time: first instant inside, first instant outside.
+/// An open interval: first instant inside, first instant outside.
 pub(super) type Stretch = (Time, Time);
 
 // === impl Window ===
 
 impl Window {
-    /// Open at this instant.
+    /// Whether it is open at this instant.
     pub(super) fn is_open(&self, zone: Tz, dates: &Dates, now: Time) -> bool {
         match self {
-            // One date more on either side: around midnight the clock may be put back to the date before.
+            // One extra date on either side: around midnight the clock may go back to the previous date.
             Window::Clock { start, end } => (-2..=1)
                 .map(|days| shifted(date_at(zone, now), days))
                 .filter(|&date| dates.admit(date))
@@ -48,7 +47,7 @@ impl Window {
         }
     }
 
-    /// The stretches within `from..to` in which it is open, ascending, none touching the next.
+    /// The intervals within `from..to` in which it is open, ascending; adjacent ones are merged.
     pub(super) fn stretches(&self, zone: Tz, dates: &Dates, from: Time, to: Time) -> Vec<Stretch> {
         let first = shifted(date_at(zone, from), -2);
         let days = first.iter_days().take_while(|date| *date <= shifted(date_at(zone, to), 1));
@@ -84,7 +83,7 @@ impl Window {
     }
 }
 
-/// Adds a stretch unless it is empty; joins it to the one before where they touch.
+/// Adds an interval unless it is empty; merges it with the previous one if they touch.
 fn push(found: &mut Vec<Stretch>, from: Time, to: Time) {
     if from >= to {
         return;
@@ -95,7 +94,7 @@ fn push(found: &mut Vec<Stretch>, from: Time, to: Time) {
     }
 }
 
-/// The firings on these days, ascending; where both come at one instant only the end counts.
+/// The firings on these days, ascending; if both fire at one instant, only the end counts.
 fn firings(
     zone: Tz,
     dates: &Dates,
@@ -137,7 +136,7 @@ fn cron_is_open(zone: Tz, dates: &Dates, start: &Cron, end: &Cron, now: Time) ->
                 shut = shut.max(end.last_fire(&day, now));
             }
             if opened.is_some() || shut.is_some() {
-                // One date more: where the clock was put back over midnight, it may have fired later still.
+                // One more date: if the clock went back across midnight, it may have fired even later.
                 left = left.min(2);
             }
         }

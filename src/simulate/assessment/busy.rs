@@ -1,23 +1,23 @@
-//! A rule for busy hours beside a reactive trigger: what people write from a dashboard when they know the pattern.
+//! A fixed rule for busy hours next to a reactive trigger: what people who know the pattern write from a dashboard.
 
 use crate::history::Calendar;
 use crate::simulate::{Load, Moment, Strategy, Target};
 use crate::units::{Span, Threshold, Time, percentile};
 
-/// Hours of the day in which at least this load is nearly always there.
+/// The hours of the day in which the load is nearly always at least `load`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BusyHours {
     /// The first hour, local time.
     pub start: u32,
-    /// The hour at which they end, excluded; beyond 24 it lies on the next day.
+    /// The hour at which they end, exclusive; beyond 24 it is on the next day.
     pub end: u32,
     /// Whether weekends are like weekdays.
     pub weekends_too: bool,
-    /// The load to be ready for.
+    /// The load to provide for.
     pub load: f64,
 }
 
-/// The rule with the trigger beside it.
+/// The rule together with the trigger.
 struct Rule<'a> {
     busy: BusyHours,
     beside: Box<dyn Strategy + 'a>,
@@ -25,22 +25,22 @@ struct Rule<'a> {
     lead: Span,
     calendar: Calendar,
     factor: f64,
-    /// Whether the floor holds, and until when that is known.
+    /// Whether the floor applies, and until when that is known.
     known: Option<(Time, bool)>,
 }
 
 // === impl BusyHours ===
 
 impl BusyHours {
-    /// The same for a load that 95 % of the samples in these hours do not exceed, as seen before the scored span:
-    /// people read such a line off a dashboard. `None` without a sample.
+    /// The same hours with a load that 95 % of their samples before the scored span do not exceed: people read such a
+    /// line off a dashboard. `None` without a sample.
     pub fn sized(self, load: &Load, target: &Target, calendar: &Calendar) -> Option<BusyHours> {
         let before = load.observed(load.start(), target.measure(load).from);
         let busy = before.filter(|&(at, _)| self.holds(calendar, at)).map(|(_, load)| load);
         Some(BusyHours { load: percentile(busy.collect(), 0.95)?, ..self })
     }
 
-    /// The rule with `beside` as the trigger on the present load; `factor` multiplies the load to be ready for.
+    /// The rule, with `beside` as the trigger on the present load; `factor` multiplies the load to provide for.
     pub fn beside<'a>(
         self,
         beside: Box<dyn Strategy + 'a>,
@@ -65,7 +65,7 @@ impl BusyHours {
         let within = |day: i64, hour: i64| {
             (i64::from(self.start)..i64::from(self.end)).contains(&hour) && (self.weekends_too || day < 5)
         };
-        // Hours beyond midnight belong to the day before.
+        // Hours beyond midnight belong to the previous day.
         within(day, hour) || within((day + 6) % 7, hour + 24)
     }
 }

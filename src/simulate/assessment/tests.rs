@@ -1,4 +1,4 @@
-//! Loads of known kinds, and the verdict on each.
+//! Tests of the assessment: loads of known kinds, and the verdict on each.
 
 use super::*;
 use crate::policy::Policy;
@@ -10,7 +10,7 @@ use crate::units::{Dice, Span, Step, Threshold, Time};
 const MONDAY: Time = Time::from_epoch(1_767_571_200);
 const DAYS: usize = 15;
 
-/// Judges a load of minutes at a threshold of 10, with `ran` replicas all the time.
+/// Assesses a load in minutes at a threshold of 10, with `ran` replicas all the time.
 fn judged(
     load: impl Fn(usize, f64) -> f64,
     busy: Option<BusyHours>,
@@ -49,7 +49,7 @@ fn hour(i: usize) -> f64 {
 
 #[test]
 fn steep_daily_waves_want_a_forecast() {
-    // From 30 to 330 within ten minutes, down again after 40, every two hours: no schedule of busy hours holds it.
+    // From 30 to 330 within ten minutes, down again after 40, every two hours: no schedule of busy hours covers it.
     let wave = |i: usize, noise: f64| {
         let minute = (i % 120) as f64;
         30.0 + 300.0 * (minute / 10.0).min(1.0).min(((60.0 - minute) / 10.0).clamp(0.0, 1.0)) + 3.0 * noise
@@ -81,8 +81,8 @@ fn a_floor_far_above_the_need_is_named() {
 
 #[test]
 fn a_saving_is_never_told_at_less_safety() {
-    // As many as the load ever needs run all the time, and nobody foresees its bursts: whatever else scales it is short
-    // for longer, so that there is no saving to tell.
+    // As many replicas as the load ever needs run all the time, and nothing can predict its bursts. Any other scaling
+    // is short for longer, so no saving can be reported.
     let bursts =
         |i: usize, noise: f64| 100.0 + if i.is_multiple_of(977) { 450.0 * noise.abs().min(1.0) } else { 0.0 };
     let found = judged(bursts, None, 0.0, 1, Some(60.0));
@@ -92,7 +92,7 @@ fn a_saving_is_never_told_at_less_safety() {
 
 #[test]
 fn far_too_much_is_too_much_at_every_load() {
-    // Bursts at fixed times; what the peak needs is held all day, four times the mean. That is what a forecast saves.
+    // Bursts at fixed times. What the peak needs is kept all day, four times the mean; a forecast saves that.
     let bursts = |i: usize, noise: f64| if i % 120 < 20 { 300.0 } else { 30.0 } + noise;
     let at_the_peak = judged(bursts, None, 0.95, 1, Some(31.0));
     assert!(at_the_peak.ran.is_some_and(|ran| ran.replica_hours > 3.0 * 24.0 * at_the_peak.days * 7.0));
@@ -111,7 +111,7 @@ fn the_figures_beside_a_saving_are_as_safe_as_what_ran() {
         let minute = (i % 120) as f64;
         30.0 + 300.0 * (minute / 10.0).min(1.0).min(((60.0 - minute) / 10.0).clamp(0.0, 1.0)) + 3.0 * noise
     };
-    // Enough but for the top of each wave.
+    // Enough except for the top of each wave.
     let found = judged(wave, None, 0.9, 1, Some(33.0));
     let (ran, saving) = (found.ran.expect("known"), found.saving_percent.expect("told"));
     assert!(

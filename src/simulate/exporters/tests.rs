@@ -1,5 +1,5 @@
-//! A week with a rollout that halves what a replica carries: what learning it is worth, and that nothing is let go of
-//! around the rollout.
+//! A week with a rollout that halves the load one replica carries: tests what learning it is worth, and that no
+//! replica is removed around the rollout.
 
 use crate::policy::{Keys, Policy};
 use crate::simulate::{Curve, Load, Scorecard, Target, TwinConfig, run_forescale};
@@ -34,7 +34,7 @@ fn load() -> Load {
     Load::of(&series)
 }
 
-/// The last week, and every change of the load per replica that counted.
+/// Runs the last week; returns the score and every change of the load per replica that was used.
 fn week(policy: &Policy, truth: Curve) -> (Scorecard, Vec<(Time, f64)>) {
     let load = load();
     let week = Span::days(7);
@@ -42,7 +42,7 @@ fn week(policy: &Policy, truth: Curve) -> (Scorecard, Vec<(Time, f64)>) {
         twin: TwinConfig::of(policy),
         truth: Some(truth),
         from: Some(load.end() - week),
-        // The replicas of two weeks before are learned from.
+        // It learns from the replicas of the two weeks before.
         warm_up: Span::days(14),
         ..Target::new(threshold(100.0))
     };
@@ -76,7 +76,7 @@ fn learning_a_halved_capacity_halves_the_time_short() {
 
 #[test]
 fn a_doubled_capacity_is_used_step_by_step_and_not_around_the_rollout() {
-    // Just before a fit: its step would come into use within the hour.
+    // Just before a fit: its step would be used within the hour.
     let rollout = BEGIN + Span::days(15) + Span::hours(11) + Span::minutes(40);
     let parts = vec![(Time::MIN, threshold(100.0)), (rollout, threshold(160.0))];
     let (card, used) = week(&policy("auto"), Curve::new(parts).expect("two parts"));

@@ -1,6 +1,6 @@
-//! From metric values to the replicas they ask for: ratio, tolerance, rounding up, the largest of several.
+//! Turns metric values into the replicas they ask for: ratio, tolerance, rounding up, the largest of several.
 //!
-//! Follows `replica_calculator.go` and `computeReplicasForMetrics`. Values are in thousandths, as in the API.
+//! It follows `replica_calculator.go` and `computeReplicasForMetrics`. Values are in thousandths, as in the API.
 
 use crate::simulate::MetricType;
 
@@ -18,15 +18,15 @@ pub(in crate::simulate) struct Scale {
 /// One metric of the HPA at one sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::simulate) struct Reading {
-    /// How it is read.
+    /// How its value and target are compared.
     pub(in crate::simulate) metric_type: MetricType,
     /// The target in thousandths.
     pub(in crate::simulate) target: i64,
-    /// The value in thousandths; `None` where it could not be had.
+    /// The value in thousandths; `None` if it could not be fetched.
     pub(in crate::simulate) value: Option<i64>,
 }
 
-/// Shares by which the ratio may differ from one without effect; the bounds belong to it.
+/// How far the ratio may differ from one without effect; the bounds themselves have no effect either.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::simulate) struct Tolerance {
     /// Above one.
@@ -37,27 +37,27 @@ pub(in crate::simulate) struct Tolerance {
 
 impl Tolerance {
     fn holds(self, ratio: f64) -> bool {
-        // The very expressions of the controller: 1.1 must compare as its rounding does.
+        // Exactly the expressions of the controller: 1.1 must compare as it does after rounding.
         (1.0 - self.down..=1.0 + self.up).contains(&ratio)
     }
 }
 
-/// A value in thousandths as KEDA hands it on: printed with three decimals, a tie to the even digit. `None` where
-/// it is no number.
+/// A value in thousandths as KEDA passes it on: printed with three decimals, ties to even. `None` if it is not a
+/// number.
 pub(in crate::simulate) fn milli(value: f64) -> Option<i64> {
     let scaled = value * 1_000.0;
     if !scaled.is_finite() {
         return None;
     }
     let (low, rest) = (scaled.floor(), scaled - scaled.floor());
-    // The product may have been rounded onto a tie; what it lost says on which side the value lies.
+    // The product may have been rounded onto a tie; the rounding error tells on which side the value is.
     let lost = if rest == 0.5 { value.mul_add(1_000.0, -scaled) } else { 0.0 };
     let rounded = if lost == 0.0 { scaled.round_ties_even() } else { low + f64::from(lost > 0.0) };
     Some(rounded as i64)
 }
 
-/// The largest proposal. `None` where no metric could be had, or where one is missing and the others would scale
-/// down: then the sync fails, and leaves no recommendation.
+/// The largest proposal. `None` if no metric could be fetched, or if one is missing and the others would scale down:
+/// then the sync fails and leaves no recommendation.
 pub(super) fn of_all(readings: &[Reading], scale: Scale, tolerance: Tolerance) -> Option<i64> {
     let proposals = readings.iter().filter_map(|reading| of_one(reading, scale, tolerance));
     let (count, largest) = proposals.fold((0, 0), |(count, largest), p| (count + 1, p.max(largest)));
@@ -77,7 +77,7 @@ fn of_one(reading: &Reading, scale: Scale, tolerance: Tolerance) -> Option<i64> 
             if tolerance.holds(ratio) {
                 return Some(scale.spec);
             }
-            // Without any pod the controller refuses to count the ready ones.
+            // If there are no pods, the controller refuses to count the ready ones.
             (scale.status > 0).then(|| pods(ratio * scale.ready as f64))
         }
     }

@@ -1,23 +1,23 @@
-//! How far one sync may move: the fixed limit without `behavior`, the policies with it.
+//! How far one sync may move: a fixed limit without `behavior`, its policies with it.
 //!
-//! A policy looks at the changes inside its period, exclusive of its exact age, and limits the replicas of the
-//! period's start. What the object leaves out is filled as the API server fills it.
+//! A policy considers the changes inside its period, not those of exactly that age, and limits the change relative to
+//! the replicas at the start of the period. Missing fields get the defaults of the API server.
 
 use std::collections::VecDeque;
 
 use crate::simulate::{Amount, Behavior, Millis, Policy, Rules, Select};
 
-/// What a sync without `behavior` may reach: twice the replicas, and 4 in any case.
+/// The most replicas that a sync without `behavior` may reach: twice the present ones, and at least 4.
 pub(super) fn limit_without_behavior(current: i64) -> i64 {
     (2 * current).max(4)
 }
 
-/// Policies of both directions with the changes that they look at.
+/// The policies of both directions, and the changes they consider.
 #[derive(Debug)]
 pub(super) struct RateLimits {
     up: Direction,
     down: Direction,
-    /// The longest period of any policy; older changes matter to none.
+    /// The longest period of any policy; older changes do not matter.
     longest: Millis,
     ups: VecDeque<(Millis, i64)>,
     downs: VecDeque<(Millis, i64)>,
@@ -30,12 +30,12 @@ struct Direction {
 }
 
 const QUARTER_MINUTE: Millis = Millis(15_000);
-/// `scaleUp.policies` where none are given (k8s `pkg/apis/autoscaling/v2/defaults.go`).
+/// The default of `scaleUp.policies` (k8s `pkg/apis/autoscaling/v2/defaults.go`).
 const DEFAULT_UP: [Policy; 2] = [
     Policy { amount: Amount::Pods(4), period: QUARTER_MINUTE },
     Policy { amount: Amount::Percent(100), period: QUARTER_MINUTE },
 ];
-/// `scaleDown.policies` where none are given (the same file).
+/// The default of `scaleDown.policies` (the same file).
 const DEFAULT_DOWN: [Policy; 1] = [Policy { amount: Amount::Percent(100), period: QUARTER_MINUTE }];
 
 impl RateLimits {
@@ -47,7 +47,7 @@ impl RateLimits {
         RateLimits { up, down, longest, ups: VecDeque::new(), downs: VecDeque::new() }
     }
 
-    /// Keeps a change that was made.
+    /// Records a change that was made.
     pub(super) fn record(&mut self, now: Millis, change: i64) {
         let events = if change > 0 { &mut self.ups } else { &mut self.downs };
         while events.front().is_some_and(|event| event.0 < now - self.longest) {
@@ -62,7 +62,7 @@ impl RateLimits {
             let start = self.period_start(now, current, policy);
             match policy.amount {
                 Amount::Pods(pods) => start + i64::from(pods),
-                // Rounded up, or a small percentage of few replicas would never lead anywhere.
+                // Rounded up, since a small percentage of few replicas would otherwise never have an effect.
                 Amount::Percent(p) => (start as f64 * (1.0 + f64::from(p) / 100.0)).ceil() as i64,
             }
         });
@@ -163,7 +163,7 @@ mod tests {
         limits.record(Millis(0), 4);
         assert_eq!(limits.up(Millis(59_999), 6), 6);
         assert_eq!(limits.up(Millis(60_000), 6), 10);
-        // What was taken away inside the period may come back on top.
+        // Replicas removed inside the period may come back in addition.
         limits.record(Millis(61_000), -2);
         assert_eq!(limits.up(Millis(62_000), 4), 10);
     }

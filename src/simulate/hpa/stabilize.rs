@@ -1,14 +1,14 @@
-//! Recommendations of the recent past, and how they hold the next one back.
+//! Recent recommendations, and how they hold back the next one.
 //!
-//! An object without `behavior` and one with an empty `behavior` follow different code in the controller: the
-//! first takes the maximum of the window even for scaling up, the second does not; and a recommendation of exactly
-//! the window's age counts in the first only. A failed sync leaves none, so the window can run empty.
+//! The controller has different code for an object without `behavior` and for one with an empty `behavior`: the first
+//! takes the maximum of the window even when scaling up, the second does not; and a recommendation exactly as old as
+//! the window counts only in the first. A failed sync leaves no recommendation, so the window can become empty.
 
 use std::collections::VecDeque;
 
 use crate::simulate::{Behavior, Millis};
 
-/// The recommendations that may still count.
+/// The recommendations that may still matter.
 #[derive(Debug)]
 pub(super) struct Stabilizer {
     up: Millis,
@@ -19,8 +19,8 @@ pub(super) struct Stabilizer {
     highest: Window,
 }
 
-/// The least recommendation of a span that ends now. It keeps only those that can still be the least: each is greater
-/// than the one before it.
+/// The least recommendation of a span that ends now. It keeps only those that can still become the least: each is
+/// greater than the one before it.
 #[derive(Debug, Default)]
 struct Window(VecDeque<(Millis, i64)>);
 
@@ -36,7 +36,7 @@ impl Stabilizer {
         }
     }
 
-    /// At its first sync the controller takes the present replicas for a recommendation.
+    /// At its first sync the controller takes the present replicas as a recommendation.
     pub(super) fn begin(&mut self, now: Millis, current: i64) {
         if !self.begun {
             self.begun = true;
@@ -44,13 +44,13 @@ impl Stabilizer {
         }
     }
 
-    /// The stabilised recommendation; the plain one is kept for later syncs.
+    /// The stabilised recommendation; the original one is kept for later syncs.
     pub(super) fn stabilize(&mut self, now: Millis, current: i64, proposal: i64) -> i64 {
         let (up_cutoff, down_cutoff) = (now - self.up, now - self.down);
         let exact_age_counts = !self.has_behavior;
         self.highest.forget(|at| at < down_cutoff || at == down_cutoff && !exact_age_counts);
         self.lowest.forget(|at| at <= up_cutoff);
-        // The highest is the least of what is kept with its sign turned.
+        // Values are stored negated, so the highest is the negated least.
         let highest = self.highest.least().map_or(proposal, |turned| proposal.max(-turned));
         let lowest = self.lowest.least().map_or(proposal, |least| proposal.min(least));
         self.keep(now, proposal);

@@ -1,4 +1,4 @@
-//! Strategies through the twin: what holds for all, and what each is known for.
+//! Tests of strategies in the twin: properties common to all, and what each is known for.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::units::{Dice, Step};
 /// A Monday.
 const MONDAY: Time = Time::from_epoch(1_767_571_200);
 
-/// Days of a load with a daily wave between `low` and `high` and seeded noise of 3 %.
+/// Several days of a load with a daily wave between `low` and `high` and seeded noise of 3 %.
 fn waves(days: usize, low: f64, high: f64) -> Load {
     let mut dice = Dice::new(11);
     let values = (0..days * 1_440).map(|minute| {
@@ -89,7 +89,7 @@ fn an_idle_workload_goes_to_zero_and_comes_back() {
     let last = reactive.steps.last().expect("steps");
     assert_eq!((last.demand, last.desired, last.ready), (0, 0, 0));
     assert!(reactive.scorecard.slo_violations > 0.0);
-    // Foresight wakes it before the load is there.
+    // With perfect foresight it is woken before the load arrives.
     let oracle = run(&load, &target, &mut *built(Simple::Oracle, &load, &target, 1.0)).expect("valid");
     assert!(oracle.scorecard.tau_u < 0.1, "{:?}", oracle.scorecard);
 }
@@ -137,12 +137,12 @@ fn only_foresight_sees_ahead() {
 
 #[test]
 fn models_are_ahead_of_a_daily_rise() {
-    // Flat by night and by day, with a rise within an hour: whoever knows the season is there before it.
+    // Flat by night and by day, with a rise within an hour: a strategy that knows the season is ready before it.
     let rise = |minute: usize| 40.0 + 4.0 * (minute as f64 - 480.0).clamp(0.0, 60.0);
     let values = (0..10 * 1_440).map(|i| if i % 1_440 < 1_080 { rise(i % 1_440) } else { 40.0 });
     let load = Load::of(&Series::from_values(MONDAY, Step::MINUTE, values));
     let mut target = Target { from: Some(MONDAY + Span::days(9)), ..target() };
-    // Else the last replicas of the rise are within the tolerance and never come.
+    // Otherwise the last replicas of the rise are within the tolerance and are never added.
     target.twin.hpa.tolerance = 0.0;
     let short = |simple| {
         run(&load, &target, &mut *built(simple, &load, &target, 1.0)).expect("valid").scorecard.tau_u
@@ -172,7 +172,8 @@ fn four_weeks_of_minutes_are_quick() {
         let run = run(&load, &target, &mut *strategy).expect("valid");
         let took = begin.elapsed();
         assert_eq!(run.steps.len(), 28 * 1_440);
-        // The budget is 200 ms; a shared machine may be busy, so the test only catches another order.
+        // The budget is 200 ms; a shared machine may be busy, so the test only catches a different order of
+        // magnitude.
         assert!(took.as_millis() < 2_000, "{}: {took:?}", simple.name());
         #[expect(clippy::print_stdout, reason = "the figure is what the test is read for")]
         {

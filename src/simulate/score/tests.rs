@@ -1,4 +1,4 @@
-//! Scores worked out by hand.
+//! Tests against scores computed by hand.
 
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn a_shortage_and_an_excess_by_hand() {
     assert!(near(card.theta_u, 12.5) && near(card.theta_o, 75.0), "{card:?}");
     assert!(near(card.replica_hours, 12.0 / 60.0) && near(card.demand_hours, 11.0 / 60.0), "{card:?}");
     assert!(near(card.rh_ratio.expect("demand"), 12.0 / 11.0) && near(card.cost, 0.1), "{card:?}");
-    // Minute 1 leaves 1,200 waiting; at minute 2 the wait is 30 s; minute 3 has no requests.
+    // Minute 1 leaves 1,200 requests waiting; at minute 2 the wait is 30 s; minute 3 has no requests.
     assert!(near(card.requests, 91.0 * 60.0) && near(card.slo_violations, 100.0 * 71.0 / 91.0), "{card:?}");
     assert_eq!((card.starts, card.reversals), (2, 0));
 }
@@ -125,7 +125,7 @@ proptest! {
         prop_assert!(card.tau_u >= 0.0 && card.tau_o >= 0.0 && card.tau_u + card.tau_o <= 100.0 + 1e-9);
         prop_assert!((0.0..=100.0).contains(&card.theta_u) && card.theta_u <= card.tau_u + 1e-9);
         prop_assert!((0.0..=100.0 + 1e-9).contains(&card.slo_violations));
-        // The rows alone give the score again, all of them weighing the same.
+        // The mean over the rows gives the score again, since all have the same weight.
         let mean = |of: fn(f64, f64) -> f64| {
             let each = run.steps.iter().map(|s| of(f64::from(s.demand), f64::from(s.ready)));
             each.sum::<f64>() / run.steps.len() as f64

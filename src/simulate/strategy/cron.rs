@@ -1,6 +1,6 @@
 //! A schedule as an engineer would write it from last month's dashboard: replicas by weekday and hour.
 //!
-//! It is written once, before the scored span, and then followed blindly; that is what makes it cron.
+//! It is written once, before the scored span, and then followed without change, as a cron trigger is.
 
 use crate::history::{Calendar, LocalTime};
 use crate::simulate::{Load, Moment, Strategy, Target};
@@ -11,19 +11,19 @@ pub(super) struct Cron {
     calendar: Calendar,
     lead: Span,
     replicas: Vec<f64>,
-    /// The last answer with the instant it holds until.
+    /// The last answer, and the instant until which it is valid.
     last: Option<(Time, f64)>,
 }
 
 const HOURS: usize = 7 * 24;
 /// How far back the schedule's author looks.
 const LOOK_BACK: Span = Span::days(28);
-/// The author reads the line below which the load stays nearly always, not the one outlier of the month.
+/// The author reads the level that the load almost never exceeds, ignoring the one outlier of the month.
 const LEVEL: f64 = 0.95;
 
 impl Cron {
-    /// Writes the schedule from the month before the scored span. An hour without samples takes the mean of the
-    /// same hour on other days; without any history the schedule asks for nothing.
+    /// Derives the schedule from the month before the scored span. An hour without samples takes the mean of the same
+    /// hour on other days; without any history the schedule asks for nothing.
     pub(super) fn written_from(load: &Load, target: &Target, calendar: &Calendar, insurance: f64) -> Self {
         let until = target.measure(load).from;
         let begin = (until - LOOK_BACK).max(load.start());
@@ -62,7 +62,7 @@ impl Strategy for Cron {
     }
 }
 
-/// A schedule names whole replicas.
+/// A schedule has whole numbers of replicas.
 fn whole(threshold: Threshold, load: f64, insurance: f64) -> f64 {
     f64::from(threshold.replicas_for(load * insurance).get())
 }

@@ -1,11 +1,12 @@
-//! Additive Holt–Winters with a daily season (Hyndman and Athanasopoulos, *Forecasting: Principles and Practice*, 8.3).
+//! Additive Holt–Winters with a daily season (Hyndman and Athanasopoulos, *Forecasting: Principles and Practice*,
+//! 8.3).
 //!
-//! Its three weights are searched anew each day, on a grid, for the least sum of squared one-step errors over the
-//! history; between searches it follows bin by bin. It knows no weekdays.
+//! A daily grid search finds the three weights with the least sum of squared one-step errors over the history;
+//! between searches the state is updated bin by bin. It does not know weekdays.
 
 use super::means::{Bins, Model};
 
-/// The model with the weights in use.
+/// The model with its current weights.
 #[derive(Default)]
 pub(super) struct HoltWinters {
     state: Option<State>,
@@ -16,9 +17,9 @@ struct State {
     weights: [f64; 3],
     level: f64,
     trend: f64,
-    /// One entry for each bin of the day, that of bin `i` at `i % len`.
+    /// One entry for each bin of the day; bin `i` is at `i % len`.
     season: Vec<f64>,
-    /// Bins followed.
+    /// The number of bins processed.
     known: usize,
     searched: usize,
 }
@@ -47,7 +48,7 @@ impl Model for HoltWinters {
     }
 }
 
-/// The weights that would have been best, followed up to `known`.
+/// The state with the weights that would have been best, updated up to `known`.
 fn search(bins: &Bins, known: usize, day: usize) -> Option<State> {
     let values = bins.newest(known);
     let mut best: Option<(f64, State)> = None;
@@ -67,8 +68,8 @@ fn search(bins: &Bins, known: usize, day: usize) -> Option<State> {
 // === impl State ===
 
 impl State {
-    /// After the first day: its mean as level, what each bin departs from it as season, the step to the next day's
-    /// mean as trend.
+    /// The state after the first day: its mean as level, each bin's deviation from it as season, the step to the next
+    /// day's mean as trend.
     fn begun(values: &[f64], known: usize, day: usize, weights: [f64; 3]) -> Option<Self> {
         let mean = |part: &[f64]| part.iter().sum::<f64>() / day as f64;
         let (first, second) = (values.get(..day)?, values.get(day..2 * day)?);
@@ -82,13 +83,13 @@ impl State {
         Some(State { weights, level, trend, season, known: begins + day, searched: known })
     }
 
-    /// What is expected of the bin `step` after the next.
+    /// The expected value of the bin `step` after the next.
     fn expects(&self, step: usize) -> f64 {
         let season = self.season.get((self.known + step) % self.season.len().max(1)).copied().unwrap_or(0.0);
         self.level + (step + 1) as f64 * self.trend + season
     }
 
-    /// Learns from the next bin; gives by how much it was missed.
+    /// Learns from the next bin; returns the one-step error.
     fn follow(&mut self, value: f64) -> f64 {
         let missed = value - self.expects(0);
         let [alpha, beta, gamma] = self.weights;
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn one_step_follows_the_textbook() {
-        // By hand, with alpha 0.5, beta 0.2, gamma 0.4: level 10, trend 1, season of the next bin 3, value 16.
+        // Computed by hand, with alpha 0.5, beta 0.2, gamma 0.4: level 10, trend 1, season of the next bin 3, value
+        // 16.
         let season = vec![3.0, -3.0];
         let mut state =
             State { weights: [0.5, 0.2, 0.4], level: 10.0, trend: 1.0, season, known: 0, searched: 0 };

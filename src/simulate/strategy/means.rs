@@ -1,33 +1,33 @@
-//! Forecasts of 5-minute means, as the usual models make them, in the place of last week's load.
+//! Forecasts of 5-minute means, as common models make them, in place of last week's load.
 //!
-//! What a model expects from each bin on is the same whatever its insurance, so it is worked out once for a whole
-//! sweep. A forecast made from the first `n` bins is a function of those alone.
+//! A model's forecast from each bin on does not depend on the insurance, so it is computed once for a whole sweep. A
+//! forecast from the first `n` bins depends only on those.
 
 use std::sync::Arc;
 
 use crate::simulate::{Load, Moment, Strategy, Target};
 use crate::units::{Span, Threshold, Time};
 
-/// A model of a series of means: from so many known ones, what it expects of the next.
+/// A model of a series of means: it forecasts the next bins from the known ones.
 pub(super) trait Model {
-    /// Expectations of the `ahead` bins that follow the first `known`; `None` where too little is known. Asked with
-    /// `known` ascending.
+    /// The forecast of the `ahead` bins after the first `known`; `None` if too few are known. Called with ascending
+    /// `known`.
     fn expects(&mut self, bins: &Bins, known: usize, ahead: usize) -> Option<Vec<f64>>;
 }
 
-/// Means of the load on a coarse grid from its first sample on.
+/// Means of the load on a coarse grid that starts at its first sample.
 pub(super) struct Bins {
     pub means: Vec<f64>,
     start: Time,
     length: Span,
 }
 
-/// What a model expects over a whole simulation.
+/// The forecasts of a model over a whole simulation.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
-    /// Row by row: the bins from the first unknown one on.
+    /// One row per origin: the bins from the first unknown one on.
     rows: Arc<Vec<Vec<f64>>>,
-    /// Bins known at the first row.
+    /// The number of bins known at the first row.
     first: usize,
     start: Time,
     length: Span,
@@ -35,22 +35,22 @@ pub(super) struct Expected {
     window: Span,
 }
 
-/// Asks for what is expected, and never for less than the load now.
+/// Asks for what is forecast, and never for less than the present load.
 pub(super) struct Means {
     pub threshold: Threshold,
     pub insurance: f64,
     pub expected: Expected,
 }
 
-/// What such models are usually fitted to: fine enough for pods, coarse enough for their cost.
+/// The usual grid for such models: fine enough for pods, coarse enough for the cost of a fit.
 const BIN: Span = Span::minutes(5);
-/// The newest bins that a fit may use: 28 days of five minutes.
+/// The most bins that a fit may use, the newest ones: 28 days of five minutes.
 pub(super) const MOST: usize = 8_064;
 
 // === impl Bins ===
 
 impl Bins {
-    /// Whole bins only; those shorter than the load's step would hold nothing.
+    /// Only whole bins. A bin is never shorter than the load's step, since it would be empty.
     fn of(load: &Load) -> Self {
         let length = if load.step() > BIN { load.step() } else { BIN };
         let count = load.end().since(load.start()).as_seconds() / length.as_seconds();
@@ -67,13 +67,13 @@ impl Bins {
         Bins { means: means.collect(), start: load.start(), length }
     }
 
-    /// Bins of a day, the nearest whole number.
+    /// The number of bins in a day, rounded.
     pub(super) fn of_a_day(&self) -> usize {
         let (day, length) = (Span::DAY.as_seconds(), self.length.as_seconds());
         usize::try_from((day + length / 2) / length).unwrap_or(0)
     }
 
-    /// The newest of the first `known`.
+    /// The newest of the first `known` bins, at most `MOST`.
     pub(super) fn newest(&self, known: usize) -> &[f64] {
         self.means.get(known.saturating_sub(MOST)..known).unwrap_or_default()
     }
@@ -86,7 +86,7 @@ impl Bins {
 // === impl Expected ===
 
 impl Expected {
-    /// Lets a model expect from every bin of the simulation on, as far ahead as a want has to stand.
+    /// Runs a model at every bin of the simulation, as far ahead as an answer has to last.
     pub(super) fn by(model: &mut dyn Model, load: &Load, target: &Target, window: Span) -> Self {
         let bins = Bins::of(load);
         let (measure, delay) = (target.measure(load), target.metric_delay);
@@ -99,7 +99,7 @@ impl Expected {
         Expected { rows, first, start: bins.start, length: bins.length, delay, window }
     }
 
-    /// The largest mean expected of the coming window; zero where nothing is.
+    /// The largest mean forecast in the coming window; zero if there is none.
     fn peak(&self, now: Time) -> f64 {
         let bin = |at: Time| at.since(self.start).as_seconds().div_euclid(self.length.as_seconds());
         let known = bin(now - self.delay);

@@ -1,7 +1,7 @@
-//! MSTL with ETS on what remains (augurs): daily and weekly seasons taken out, the trend continued.
+//! MSTL with ETS on the remainder (augurs): daily and weekly seasons are removed, the trend is extrapolated.
 //!
-//! A batch model: fitted anew every six hours, like ours, and followed blindly in between, which is how it is used.
-//! Where the fit fails it expects nothing.
+//! A batch model: fitted every six hours, like ours, and not updated in between, which is how it is used in practice.
+//! If the fit fails, it forecasts nothing.
 
 use augurs::ets::AutoETS;
 use augurs::mstl::MSTLModel;
@@ -9,15 +9,15 @@ use augurs::{Fit, Predict};
 
 use super::means::{Bins, Model};
 
-/// The path of the last fit.
+/// The last fit's forecast.
 #[derive(Default)]
 pub(super) struct Mstl {
-    /// Bins known at the fit, and what it expects of those after.
+    /// The number of bins known at the fit, and the forecast of those after it.
     path: Option<(usize, Vec<f64>)>,
     fitted: usize,
 }
 
-/// Fits a day.
+/// Fits per day.
 const FITS: usize = 4;
 
 impl Model for Mstl {
@@ -37,9 +37,9 @@ impl Model for Mstl {
     }
 }
 
-/// What is expected of the `ahead` bins after `values`.
+/// The forecast of the `ahead` bins after `values`.
 fn path(values: &[f64], day: usize, ahead: usize) -> Option<Vec<f64>> {
-    // A season is told only once it was seen twice.
+    // A season can be estimated only once it was seen twice.
     let seasons = if values.len() >= 14 * day { vec![day, 7 * day] } else { vec![day] };
     let trend = AutoETS::new(1, "ZZN").ok()?.into_trend_model();
     let fitted = MSTLModel::new(seasons, trend).fit(values).ok()?;

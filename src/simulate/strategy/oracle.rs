@@ -1,7 +1,7 @@
-//! Perfect foresight under the same delays: the bound that no forecast can pass.
+//! Perfect foresight under the same delays: an upper bound for every forecast.
 //!
-//! It knows the load to come and the controllers, and nothing else: it too waits for syncs, for pods, and for the
-//! HPA's window on the way down.
+//! It knows the future load and the controllers, and nothing else: it also waits for syncs, for pods, and for the
+//! HPA's stabilization window when scaling down.
 
 use crate::simulate::{Curve, Load, Millis, Moment, Strategy, Target};
 use crate::units::Span;
@@ -16,7 +16,7 @@ pub(super) struct Oracle<'a> {
     from_zero: Span,
 }
 
-/// A climb is doubled at most once a sync; four syncs lead from 1 to 16 times as much.
+/// A sync can at most double the replicas; four syncs lead from 1 to 16 times as many.
 const RAMP: Span = Span::seconds(45);
 
 impl<'a> Oracle<'a> {
@@ -33,12 +33,12 @@ impl Strategy for Oracle<'_> {
     fn wants(&mut self, now: &Moment<'_>) -> Option<f64> {
         let ahead = if now.desired == 0 { self.from_zero } else { self.running };
         let peak = self.load.peak(now.at, now.at + ahead).unwrap_or_else(|| self.load.at(now.at));
-        // It knows the rollouts to come as well.
+        // It also knows the coming rollouts.
         let holds = [now.at, now.at + ahead].map(|at| self.truth.at(at).replicas_for(peak * self.insurance));
         let wanted = f64::from(holds[0].max(holds[1]).get());
         let current = f64::from(now.desired);
         let ignored = current * (1.0 + self.tolerance);
-        // A want inside the HPA's tolerance would be ignored; it asks for the least that is not.
+        // An answer inside the HPA's tolerance would be ignored; ask for the least that is not.
         Some(if wanted > current && wanted <= ignored { ignored.floor() + 1.0 } else { wanted })
     }
 }

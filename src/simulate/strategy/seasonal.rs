@@ -1,20 +1,20 @@
-//! What the load did at this time on earlier days, and never less than what it does now.
+//! Seasonal naive: the load at this time on earlier days, and never less than the present load.
 
 use crate::simulate::{Moment, Strategy};
 use crate::units::{Span, Threshold};
 
-/// Mean of the peaks that followed this time of day on given days.
+/// The mean of the peaks that followed this time of day on the given earlier days.
 pub(super) struct Seasonal {
     threshold: Threshold,
     days: &'static [i64],
     window: Span,
     insurance: f64,
-    /// The last answer, with the slots of the present and of the newest sample that it belongs to.
+    /// The last answer, with the slots of the present and of the newest sample for which it was computed.
     last: Option<(i64, usize, f64)>,
 }
 
 impl Seasonal {
-    /// Looks at the window that began so many days ago.
+    /// Uses the windows that started `days` ago.
     pub(super) fn new(threshold: Threshold, days: &'static [i64], window: Span, insurance: f64) -> Self {
         Seasonal { threshold, days, window, insurance, last: None }
     }

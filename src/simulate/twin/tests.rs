@@ -1,4 +1,4 @@
-//! The twin as a whole: what holds for any answers, and the rules that recordings do not reach.
+//! Tests of the whole twin: properties that hold for any answers, and rules that the recordings do not cover.
 
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ proptest! {
         prop_assert_eq!(whole.ready(), pieces.ready());
     }
 
-    /// Without a tolerance and without windows, more load at every instant never means fewer replicas.
+    /// Without a tolerance and without stabilization windows, more load at every instant never means fewer replicas.
     #[test]
     fn more_load_never_means_fewer_replicas(
         loads in proptest::collection::vec((1.0..50.0, 1.0..3.0), 1..40),
@@ -162,7 +162,7 @@ fn each_fallback_behavior_joins_the_present_replicas_in_its_way() {
                 triggers: vec![Trigger { metric_type, ..Trigger::default() }],
                 ..TwinConfig::default()
             };
-            // A value that wants the present four, by either way of reading it.
+            // A value that asks for the present four replicas, with either metric type.
             let value = if metric_type == MetricType::Value { 2.5 } else { 10.0 };
             let first = row(0.0, Some(value), true, Some(2.5));
             let log = desired(config, Timeline::new(vec![vec![first, failing]]), HOUR);
@@ -182,7 +182,7 @@ fn an_error_without_fallback_never_scales_to_zero() {
 fn cached_metrics_are_those_of_the_last_poll() {
     let trigger = |cached| vec![Trigger { cached, ..Trigger::default() }];
     let rows = [(0.0, 4.0), (61.0, 8.0)];
-    // The sync at 75.1 s sees the new value only where it asks itself.
+    // The sync at 75.1 s sees the new value only if it queries by itself.
     for (cached, at) in [(false, 75_110), (true, 90_125)] {
         let config = TwinConfig { initial_replicas: 4, triggers: trigger(cached), ..TwinConfig::default() };
         assert_eq!(desired(config, steps(&rows), HOUR), [(0, 4), (at, 8)]);
@@ -194,7 +194,7 @@ fn a_pause_forgets_the_old_recommendations() {
     let pauses = vec![Pause { from: Millis(100_000), until: Millis(400_000), replicas: None }];
     let config = TwinConfig { initial_replicas: 9, pauses, ..TwinConfig::default() };
     let log = desired(config, steps(&[(0.0, 9.0), (90.0, 4.0)]), HOUR);
-    // Without the pause it would be 390 s; the first sync after it takes the nine for a recommendation again.
+    // Without the pause it would be 390 s; the first sync after it takes the nine as a recommendation again.
     assert_eq!(log, [(0, 9), (400_000 + 15_050 + 20 * 15_015, 4)]);
 }
 

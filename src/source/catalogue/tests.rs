@@ -1,4 +1,4 @@
-//! Named policies against the metadata of triggers that use them.
+//! Tests of how named policies merge with the metadata of triggers that use them.
 
 use super::*;
 use crate::policy::{Insurance, Policy};
@@ -71,7 +71,7 @@ fn an_unknown_policy_and_a_broken_schedule_come_with_all_other_faults() {
     assert!(empty.to_string().contains("which is empty"), "{empty}");
 }
 
-/// A template that rendered nothing: `{on: [], exactly: 0}` would command zero every day.
+/// A template that rendered to nothing: `{on: [], exactly: 0}` would otherwise command zero every day.
 #[test]
 fn a_rule_with_an_empty_key_is_refused_and_never_holds_on_every_day() {
     for key in ["on", "days", "except", "calendar", "start", "end", "until", "min", "factor", "name"] {

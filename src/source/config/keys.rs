@@ -1,7 +1,7 @@
-//! Reads keys of a YAML mapping one by one and gathers every fault on the way.
+//! Reads the keys of a YAML mapping one by one and collects every fault on the way.
 //!
-//! serde's derived readers stop at the first fault; here a wrong value is noted and its default carries on.
-//! What was substituted from the environment is never shown in a fault, since it may be a secret.
+//! serde's derived readers stop at the first fault. Here a wrong value is recorded, and reading continues with its
+//! default. A fault never shows text substituted from the environment, since it may be a secret.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use crate::policy::{Fault, quoted};
 use crate::units::Span;
 
-/// What all sections share: the environment, and the faults found so far.
+/// Shared by all sections: the environment, and the faults found so far.
 pub(super) struct Context<'a> {
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) faults: RefCell<Vec<Fault>>,
 }
 
-/// One mapping, with its path from the top.
+/// One mapping, with its path from the root.
 pub(super) struct Section<'a> {
     pub(super) path: String,
     context: &'a Context<'a>,
@@ -25,7 +25,7 @@ pub(super) struct Section<'a> {
     known: RefCell<Vec<&'static str>>,
 }
 
-/// A text with the form in which it may be shown.
+/// A text together with the form that may be shown.
 pub(super) struct Text {
     pub(super) value: String,
     pub(super) shown: String,
@@ -50,7 +50,7 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Notes that the value of `key` is not what it should be.
+    /// Records that the value of `key` is not as expected.
     pub(super) fn fault(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) {
         note(self.context, &self.key(key), found, expected);
     }
@@ -71,7 +71,7 @@ impl<'a> Section<'a> {
         Section::new(self.key(key), self.get(key), self.context)
     }
 
-    /// The entries of a mapping whose keys are names of the user's choice.
+    /// The entries of a mapping whose keys are names chosen by the user.
     pub(super) fn table(&self, key: &'static str) -> Vec<(&'a str, &'a Value)> {
         match self.get(key) {
             None => Vec::new(),
@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A mapping of names to texts.
+    /// A mapping from names to texts.
     pub(super) fn texts(&self, key: &'static str) -> Vec<(&'a str, Text)> {
         let path = self.key(key);
         self.table(key)
@@ -121,7 +121,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The entries of a list, as they stand.
+    /// The entries of a list, unchanged.
     pub(super) fn items(&self, key: &'static str) -> &'a [Value] {
         match self.get(key) {
             None => &[],
@@ -189,7 +189,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes every key that nobody asked for; to be called once, after the last read.
+    /// Records a fault for every key that was never read; call it once, after the last read.
     pub(super) fn finish(&self) {
         let known = self.known.borrow();
         for key in self.entries.into_iter().flat_map(Map::keys) {
@@ -205,7 +205,7 @@ pub(super) fn note(context: &Context<'_>, key: &str, found: impl Into<String>, e
     context.faults.borrow_mut().push(Fault::in_words(key, found, expected));
 }
 
-/// What a value is, in words that do not show it.
+/// The type of a value, in words that do not show the value.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -241,8 +241,8 @@ fn text_of(context: &Context<'_>, path: &str, value: &Value) -> Option<Text> {
     }
 }
 
-/// Replaces `${NAME}`. The error is the name that is not set, or `None` for what is no name: that may be a
-/// piece of a password and is not shown.
+/// Replaces `${NAME}`. The error is the name that is not set, or `None` if the text is not a valid name: it may be
+/// part of a password, so it is not shown.
 fn substitute(raw: &str, env: &BTreeMap<String, String>) -> Result<String, Option<String>> {
     let mut out = String::new();
     let mut rest = raw;

@@ -1,4 +1,6 @@
-//! From keys to the types of the configuration.
+//! Converts keys to the types of the configuration.
+//!
+//! A fault in one key never hides a fault in another, and nothing here opens a file.
 
 mod datasource;
 mod events;
@@ -16,7 +18,7 @@ use crate::policy::{Fault, quoted};
 use crate::source::AllowedAddress;
 use crate::units::{Shard, Span};
 
-/// No limit may be set beyond this: a count of more is a slip of the pen.
+/// No limit may be set above this: a larger number is a typing mistake.
 const MOST: usize = 100_000_000;
 pub(super) fn server(value: &Value, env: &BTreeMap<String, String>) -> Result<ServerConfig, Vec<Fault>> {
     let context = Context { env, faults: RefCell::default() };
@@ -50,7 +52,7 @@ fn listen(section: &Section<'_>) -> Listen {
         http: address(section, "http", SocketAddr::from(([0, 0, 0, 0], 8080))),
     };
     section.finish();
-    // Port 0 asks the system for a free one, so two of them do not collide.
+    // Port 0 asks the system for a free port, so two of them do not collide.
     if listen.grpc == listen.http && listen.grpc.port() != 0 {
         section.fault("http", quoted(&listen.http.to_string()), "another socket than that of grpc");
     }
@@ -132,7 +134,7 @@ fn grpc_tls(grpc: &Section<'_>) -> Option<GrpcTls> {
     if !grpc.has("tls") {
         return None;
     }
-    // What is written as TLS must never end up as plaintext: both files are required.
+    // Half-configured TLS must never fall back to plaintext: both files are required.
     for (name, file) in [("cert", "the server's certificate"), ("key", "the key of the certificate")] {
         if !section.has(name) {
             section.fault(name, "nothing", format!("a file with {file}, PEM"));
@@ -165,7 +167,8 @@ fn log(section: &Section<'_>) -> LogConfig {
     };
     let level = match section.text("level") {
         None => "info".to_owned(),
-        // The reader of directives panics on other than ASCII (tracing-subscriber 0.3.23); no target has such a name.
+        // The parser of log directives panics on non-ASCII text (tracing-subscriber 0.3.23), and no target has a
+        // non-ASCII name.
         Some(text)
             if text.value.is_ascii()
                 && text.value.split(',').all(says_level)
@@ -182,7 +185,7 @@ fn log(section: &Section<'_>) -> LogConfig {
     LogConfig { format, level }
 }
 
-/// A word alone is a level: a misspelt one would be taken for the name of a module, and silence all others.
+/// A single word is a level. A misspelt level would be taken for a module name, and silence all other modules.
 fn says_level(directive: &str) -> bool {
     directive.contains(['=', '[']) || directive.trim().parse::<tracing::level_filters::LevelFilter>().is_ok()
 }

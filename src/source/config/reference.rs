@@ -1,6 +1,7 @@
-//! Every key of the configuration in words. The reader decides what is read; a test holds the two together.
+//! The description of every key of the configuration. The reader decides which keys exist; a test keeps the two in
+//! sync.
 
-/// Key, form, default and meaning of everything that may stand in the file.
+/// Key, form, default and meaning of everything that the file may contain.
 const KEYS: &[(&str, &str, &str, &str)] = &[
     ("calendars.NAME", "path", "", "An iCalendar file that policies may name by `calendar`."),
     (
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn it_names_what_the_reader_reads() {
-        // An unknown key is answered with every known one of its section.
+        // The fault for an unknown key lists every known key of its section.
         const UNKNOWN: &str = "qqqqqqqqqqqqqqqqqqqqqqqq";
         for (section, text) in [
             ("", "UNKNOWN: 1"),

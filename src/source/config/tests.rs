@@ -1,4 +1,4 @@
-//! The configuration: everything at once, faults all at once, no secret shown.
+//! Tests of the configuration: all keys at once, all faults at once, and no secret in a message.
 
 use std::collections::BTreeMap;
 
@@ -204,7 +204,7 @@ serverAddressAllow: ['http://me:hunter2@x']
 
 #[test]
 fn a_level_of_other_than_ascii_is_a_fault_and_no_panic() {
-    // Found by fuzzing: the directive is cut in the middle of a character.
+    // Found by fuzzing: the directive is cut inside a character.
     let text =
         "log: {level: 'a, dlIste:::::::::::::::::::::::::::::::::z::\u{ff8d}\u{fffd}\u{fffd}=\u{fffd}'}";
     assert_eq!(faults(text)[0].key, "log.level");

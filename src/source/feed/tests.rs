@@ -1,4 +1,4 @@
-//! Feeds against a source in memory that remembers what it was asked.
+//! Tests of feeds against an in-memory source that records its queries.
 
 use std::sync::Mutex;
 
@@ -6,16 +6,16 @@ use super::*;
 
 const STEP: Step = Step::MINUTE;
 
-/// The sample at minute n has the value n; what `missing` admits is a gap.
+/// The sample at minute n has the value n; `missing` lists the gaps.
 #[derive(Default)]
 struct Canned {
     asked: Mutex<Vec<(i64, i64)>>,
     /// Answers before the next failure; `None` for no failure.
     fails_after: Mutex<Option<usize>>,
     missing: Mutex<Vec<std::ops::Range<i64>>>,
-    /// Those of which it yields a part.
+    /// Ranges for which it returns only part of the value.
     partial: Mutex<Vec<std::ops::Range<i64>>>,
-    /// Whether the next answer never comes.
+    /// Whether the next answer never arrives.
     hangs: Mutex<bool>,
 }
 
@@ -70,7 +70,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
-/// A minute right after a point of the feed's grid, far from the epoch.
+/// A minute right after a grid point of the feed, far from the epoch.
 fn after_grid_point(feed: &Feed) -> i64 {
     at(1_000_000, 0).floor_to(FIT_GRID, feed.phase()).epoch() / 60
 }
@@ -197,7 +197,7 @@ fn short_history_is_reported_with_its_begin() {
     let (empty, mut feed) = feed_of(&source);
     let update = run(feed.refresh(at(g, 30))).expect("answered");
     assert!(update.series.is_empty() && update.history_short.is_some_and(|s| s.first.is_none()));
-    // A workload that is born later still gets the samples of its first hours.
+    // A workload that starts later still gets the samples of its first hours.
     empty.missing.lock().expect("not poisoned").clear();
     let update = run(feed.refresh(at(g + 361, 0))).expect("answered");
     assert!(update.series.start() <= at(g + 1, 0) && update.history_short.is_none());
@@ -215,7 +215,7 @@ fn what_is_older_than_the_window_is_forgotten() {
         let update = run(feed.refresh(at(g + hour * 60, 0))).expect("answered");
         assert!(update.series.len() <= 1_440 + 365 + 1, "{} slots", update.series.len());
     }
-    // After an outage longer than the window the feed begins anew instead of asking for years.
+    // After an outage longer than the window the feed starts afresh instead of querying years.
     let update = run(feed.refresh(at(g + 1_000_000, 0))).expect("answered");
     assert!(update.series.len() <= 1_440 + 366 && update.series.observed() == update.series.len());
 }
@@ -246,7 +246,8 @@ fn what_another_process_read_is_taken_up_and_only_its_last_hour_and_the_rest_are
     *source.fails_after.lock().expect("not poisoned") = None;
     assert_eq!(run(failing.refresh(at(g + 200, 30))).expect("answered").series, update.series);
 
-    // What reaches back less far, is off the grid, or lies behind us is read anew; the future is cut off.
+    // A series that reaches back too little, is off the grid, or is out of date is read afresh; the future is cut
+    // off.
     let now = at(g + 200, 30);
     let late = kept.window(at(g, 0), at(g + 100, 0));
     let off = Series::from_values(kept.start() - Span::seconds(7), STEP, kept.values());
@@ -266,7 +267,7 @@ fn a_history_that_was_hidden_is_read_once_it_is_there() {
     let hide = |what: std::ops::Range<i64>| *source.missing.lock().expect("not poisoned") = vec![what];
     hide(0..i64::MAX);
     assert!(run(feed.refresh(at(g + 10, 30))).expect("answered").series.is_empty());
-    // Whoever reads half of it now reads the other half at the next point of the grid.
+    // A replica that reads half of it now reads the other half at the next grid point.
     hide(0..g - 60);
     let update = run(feed.refresh(at(g + 11, 30))).expect("answered");
     assert_eq!(update.series.start(), at(g - 60, 0));
@@ -288,7 +289,7 @@ async fn a_source_that_forgot_what_it_gave_is_noticed() {
     source.missing.lock().expect("not poisoned").clear();
     source.missing.lock().expect("not poisoned").push(1_001..1_002);
     assert!(!feed.refresh(at(1_001, 30)).await.expect("read").has_lost);
-    // A neighbour that has gathered samples for three minutes: within the range of the query there were more.
+    // A server that has collected samples for three minutes: the range of the query held more before.
     source.missing.lock().expect("not poisoned").clear();
     source.missing.lock().expect("not poisoned").push(0..999);
     let other = feed.refresh(at(1_002, 30)).await.expect("read");

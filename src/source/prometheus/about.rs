@@ -1,8 +1,8 @@
-//! What a Prometheus server tells of its metrics and of itself: types, label values, how long it keeps samples.
+//! What a Prometheus server reports about its metrics and itself: types, label values, how long it keeps samples.
 //!
-//! The client of `prometheus-http-query` asks, on our guarded connection, and its raw answers are read within bounds. Its
-//! `flags()` has no raw form, so the flags are asked over the same transport without it. What a server does not have
-//! (Thanos and Mimir: flags; a proxy: any of it) is not told, and is no fault.
+//! The client of `prometheus-http-query` sends the requests on our guarded connection, and its raw answers are read
+//! within bounds. Its `flags()` has no raw form, so the flags are requested over the same transport without it. What
+//! a server does not have (Thanos and Mimir: flags; a proxy: any of it) is `None`, not an error.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use crate::source::promql::Selected;
 use crate::source::transport::Turn;
 use crate::units::{Span, Time};
 
-/// What is read of an answer: a hundred thousand names.
+/// The most bytes read of an answer: a hundred thousand names.
 const MOST: usize = 4 << 20;
-/// Of the flags: a page of text.
+/// The most bytes read of the flags: a page of text.
 const MOST_FLAGS: usize = 65_536;
-/// What Prometheus keeps where it is told neither a time nor a size.
+/// How long Prometheus keeps samples if neither a time nor a size is configured.
 const DEFAULT_RETENTION: Span = Span::days(15);
 
 #[derive(serde::Deserialize)]
@@ -49,7 +49,7 @@ impl Discovery for Prometheus {
             "gauge" => MetricKind::Gauge,
             _ => MetricKind::Other,
         });
-        // Exporters that disagree tell nothing.
+        // If exporters disagree, the type is unknown.
         let first = kinds.next();
         Ok(first.filter(|first| kinds.all(|kind| kind == *first)))
     }
@@ -60,7 +60,7 @@ impl Discovery for Prometheus {
         of: Option<&Selected>,
         since: Time,
     ) -> Result<Option<Vec<String>>, SourceError> {
-        // A name becomes a part of the address.
+        // The name becomes part of the URL.
         if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Ok(None);
         }
@@ -100,7 +100,7 @@ fn selector(selected: &Selected) -> Selector<'_> {
     })
 }
 
-/// How long samples are kept by the flags of a server.
+/// How long samples are kept, according to the server's flags.
 fn kept(flags: &HashMap<String, String>) -> Option<Span> {
     let flag = |name: &str| flags.get(name).map(String::as_str);
     let time = Span::parse(flag("storage.tsdb.retention.time")?).ok()?;

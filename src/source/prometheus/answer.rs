@@ -1,6 +1,6 @@
-//! From a reply to an answer of the Prometheus API, or to the error that names what came instead.
+//! Turns a reply into an answer of the Prometheus API, or into the error that says what came instead.
 //!
-//! The body is decoded as it arrives.
+//! The body is decoded as it arrives and never held as a whole.
 
 use super::decode::{Bounds, DecodeError, Decoder, QueryResult};
 use crate::source::SourceError;
@@ -8,16 +8,16 @@ use crate::source::error::excerpt;
 use crate::source::transport::Reply;
 use crate::units::Time;
 
-/// What is read of a reply about the server itself: a page of text is no longer.
+/// The most bytes read of a reply about the server itself: a page of text.
 const MOST_ABOUT: usize = 65_536;
 
-/// What is asked of the server's own state.
+/// The runtime information of the server.
 #[derive(serde::Deserialize)]
 struct Runtime {
     data: Started,
 }
 
-/// An answer of the API with data of any form.
+/// An API answer with data of any form.
 #[derive(serde::Deserialize)]
 struct Envelope<T> {
     data: T,
@@ -29,7 +29,7 @@ struct Started {
     start_time: String,
 }
 
-/// When the server started, from its runtime information; `None` where it has none to tell, like Thanos, Mimir and
+/// When the server started, from its runtime information; `None` if it has none, like Thanos, Mimir and
 /// VictoriaMetrics.
 pub(super) async fn read_start(reply: Reply<'_>) -> Result<Option<Time>, SourceError> {
     reply.admitted()?;
@@ -40,8 +40,8 @@ pub(super) async fn read_start(reply: Reply<'_>) -> Result<Option<Time>, SourceE
     Ok(told.and_then(|told| Time::parse(&told.data.start_time).ok()))
 }
 
-/// The data of a reply about the server or its metrics; `None` of one that does not tell, or tells more than `most`
-/// bytes.
+/// The data of a reply about the server or its metrics; `None` if the server does not provide it, or sends more than
+/// `most` bytes.
 pub(super) async fn read_told<T: serde::de::DeserializeOwned>(
     reply: Reply<'_>,
     most: usize,
@@ -68,7 +68,7 @@ async fn told<T: serde::de::DeserializeOwned>(
     Ok(serde_json::from_slice(&body).ok())
 }
 
-/// Reads the reply to its end, within bounds.
+/// Reads the reply to its end, within the bounds.
 pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<QueryResult, SourceError> {
     reply.admitted()?;
     let mut decoder = Decoder::new(bounds);
@@ -77,7 +77,7 @@ pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<QueryRe
         if state.is_ok() {
             state = decoder.feed(bytes.as_ref());
         }
-        // After a fault only the first words are still of interest.
+        // After a fault, only the first words are still needed, for the message.
         if state.is_err() && (reply.is_seen() || !matches!(state, Err(DecodeError::Malformed(_)))) {
             break;
         }

@@ -1,16 +1,16 @@
 //! Decodes an answer of the query API into columns while it arrives.
 //!
 //! Bytes and points are bounded, and the body is never held as a whole. Keys may come in any order. NaN and
-//! the infinities stay as they are: the series they go into makes them gaps. A second series ends the
-//! reading.
+//! infinities are kept as they are; the series that receives them turns them into gaps. A second series ends the
+//! decoding with an error.
 
 use super::json::{Event, JsonReader};
 use crate::source::error::excerpt;
 
-/// The most warnings that are kept.
+/// The most warnings kept.
 const MAX_NOTES: usize = 16;
 
-/// What an answer may have at most.
+/// The limits of an answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// Bytes of the body.
@@ -24,13 +24,13 @@ pub(crate) struct Bounds {
 pub(crate) struct QueryResult {
     /// Whether `status` was `success`.
     pub(crate) success: bool,
-    /// `errorType`, where the server reports an error.
+    /// `errorType`, if the server reports an error.
     pub(crate) error_type: String,
-    /// `error`, where the server reports an error.
+    /// `error`, if the server reports an error.
     pub(crate) error: String,
     /// Instants in milliseconds since the epoch, in the order of the answer.
     pub(crate) times: Vec<i64>,
-    /// The values that belong to `times`; NaN and infinities included.
+    /// The values for `times`, including NaN and infinities.
     pub(crate) values: Vec<f64>,
     /// Warnings and notes of the server.
     pub(crate) warnings: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) enum DecodeError {
     NotNumeric(&'static str),
 }
 
-/// The state between two pieces of a body.
+/// The decoder's state between two pieces of a body.
 pub(crate) struct Decoder {
     reader: JsonReader,
     bounds: Bounds,
@@ -65,7 +65,7 @@ struct Collector {
     max_points: usize,
 }
 
-/// Where in the answer the reader stands.
+/// The decoder's position in the answer.
 #[derive(Clone, Copy, PartialEq)]
 enum Position {
     Root,
@@ -197,7 +197,7 @@ impl Collector {
     }
 
     fn half_of_pair(&mut self, text: &str, quoted: bool) -> Result<(), DecodeError> {
-        // A string result has any text as value; its type is checked at the end.
+        // The value of a string result can be any text; the result type is checked at the end.
         let number = text.parse::<f64>();
         match (&self.pair, quoted) {
             (Pair { time: None, .. }, false) => {

@@ -1,14 +1,14 @@
-//! A push reader of JSON: bytes go in as they arrive, events come out as soon as they are complete.
+//! A push parser for JSON: bytes go in as they arrive, events come out as soon as they are complete.
 //!
-//! It never holds more than one key or scalar, bounded in length, so that an answer of any size is read in
-//! constant memory. It checks the grammar and the depth; what the values mean is the receiver's business.
+//! It never holds more than one key or scalar of bounded length, so an answer of any size is parsed in constant
+//! memory. It checks the grammar and the nesting depth; the receiver interprets the values.
 
-/// The longest key or scalar that is kept; the rest of a longer text is read and dropped.
+/// The longest key or scalar kept; the rest of a longer text is read and dropped.
 const MAX_TEXT: usize = 4 * 1024;
-/// The deepest nesting; an answer of the Prometheus API needs six.
+/// The deepest nesting allowed; an answer of the Prometheus API needs six levels.
 const MAX_DEPTH: usize = 32;
 
-/// What the reader found. Texts are cut to 4 KiB.
+/// One parsed token. Texts are cut to 4 KiB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Event<'a> {
     /// `{`
@@ -25,7 +25,7 @@ pub(super) enum Event<'a> {
     Bare(&'a str),
 }
 
-/// The reader's place in the grammar.
+/// The parser's state in the grammar.
 #[derive(Debug, Default)]
 pub(super) struct JsonReader {
     state: State,
@@ -53,7 +53,7 @@ enum State {
     Comma,
     InText,
     Escape,
-    /// So many hexadecimal digits are still missing.
+    /// This many hexadecimal digits are still missing.
     Unicode {
         left: u8,
         code: u16,
@@ -66,7 +66,7 @@ enum State {
 // === impl JsonReader ===
 
 impl JsonReader {
-    /// Takes the next bytes and gives each event to `receive`; the first error of either ends the reading.
+    /// Takes the next bytes and passes each event to `receive`; the first error of either ends the parsing.
     pub(super) fn feed<E>(
         &mut self,
         bytes: &[u8],
@@ -255,7 +255,7 @@ fn bare(text: &[u8]) -> Result<&str, String> {
     if matches!(word, "true" | "false" | "null") {
         return Ok(word);
     }
-    // Rust also reads "inf" and "nan", which are no JSON; the first letter rules them out.
+    // Rust also parses "inf" and "nan", which are not JSON; the check of the first character excludes them.
     let number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && word.parse::<f64>().is_ok();
     if number { Ok(word) } else { Err("a word that is not a JSON value".to_owned()) }
 }

@@ -1,4 +1,4 @@
-//! The whole client against a server on this machine that gives canned answers.
+//! Tests of the whole client against a local server with canned answers.
 
 mod turns;
 
@@ -26,7 +26,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// A parameter of the query or of the form.
+    /// A parameter of the URL or of the form.
     fn parameter(&self, name: &str) -> Option<String> {
         let query = self.uri.split_once('?').map_or("", |(_, q)| q);
         let url = reqwest::Url::parse(&format!("http://x/?{query}&{}", self.body)).expect("a form");
@@ -41,7 +41,7 @@ impl Seen {
 type Answerer = Arc<dyn Fn(&Seen) -> Canned + Send + Sync>;
 
 impl Prometheus {
-    /// The samples alone.
+    /// Only the samples.
     async fn series(&self, query: &RangeQuery) -> Result<Series, SourceError> {
         self.range(query).await.map(|reading| reading.series)
     }
@@ -130,7 +130,7 @@ fn question(minutes: i64) -> RangeQuery {
     }
 }
 
-/// The error of one question to a server that always answers the same.
+/// The error of one query to a server that always gives the same answer.
 async fn error_of(answer: impl Fn(&Seen) -> Canned + Send + Sync + 'static) -> SourceError {
     let server = Server::start(answer).await;
     server.source(|_| {}).series(&question(10)).await.expect_err("no series")
@@ -429,7 +429,7 @@ async fn requests_at_a_time_are_bounded() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    // Each request waits for a second one, so that the bound is reached for certain.
+    // Each request waits for a second one, so that the limit is certainly reached.
     let both = Arc::new(tokio::sync::Barrier::new(2));
     let most_seen = Arc::clone(&most);
     let app = axum::Router::new().fallback(move || {

@@ -1,6 +1,6 @@
-//! Many series at one instant, with their labels: what there is to be found, as commands ask it.
+//! Many series at one instant, with their labels: how commands discover what exists.
 //!
-//! The body is read whole, within the bound of every answer; a server's loops never ask this.
+//! The body is read as a whole, within the same limit as every answer. A server's loops never use this.
 
 use std::collections::BTreeMap;
 
@@ -43,13 +43,13 @@ struct Element {
 // === impl Labelled ===
 
 impl Labelled {
-    /// A label, empty where it is not there.
+    /// A label; empty if it is missing.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 }
 
-/// Reads the reply to its end, within bounds.
+/// Reads the reply to its end, within the bounds.
 pub(super) async fn read(mut reply: Reply<'_>, bounds: Bounds) -> Result<Vec<Labelled>, SourceError> {
     reply.admitted()?;
     let mut body = Vec::new();

@@ -1,26 +1,26 @@
-//! What is odd about a trace and yet no fault: rows that are missing, that come twice, that are no load.
+//! Irregularities of a trace that are not faults: missing rows, duplicate rows, values that are not a load.
 //!
-//! A trace with them is read all the same, and whoever shows figures of it says so. Nothing is repaired here.
+//! Such a trace is read all the same, and whoever reports figures from it mentions them. Nothing is repaired here.
 
 use std::fmt;
 
 use crate::history::Series;
 use crate::units::{Span, Time, counted};
 
-/// What is odd about a trace.
+/// The irregularities of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flaws {
     /// Slots of the grid without a sample.
     pub gaps: Option<Gaps>,
-    /// Samples at an instant that has one already.
+    /// Samples at an instant that already has one.
     pub twice: Option<Found>,
     /// Samples below zero.
     pub negative: Option<Found>,
-    /// Samples that are no number, or none that a load can have.
+    /// Samples that are not a number, or not a possible load.
     pub unreal: Option<Found>,
 }
 
-/// How often, and where first.
+/// How often it occurs, and where first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// How often.
@@ -29,21 +29,21 @@ pub struct Found {
     pub first: Time,
 }
 
-/// Where the series has no sample.
+/// Where the series has no samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gaps {
     /// Slots without a sample, and the first of them.
     pub slots: Found,
-    /// Stretches of them.
+    /// The number of contiguous gaps.
     pub stretches: usize,
-    /// The longest stretch.
+    /// The longest contiguous gap.
     pub longest: Span,
 }
 
 // === impl Flaws ===
 
 impl Flaws {
-    /// Those of a series and of the samples that it was made from.
+    /// The irregularities of a series and of the samples it was built from.
     pub(super) fn of(series: &Series, points: &[(Time, f64)]) -> Self {
         let at = |is: fn(f64) -> bool| Found::among(points.iter().filter(|p| is(p.1)).map(|p| p.0));
         let mut times: Vec<Time> = points.iter().map(|point| point.0).collect();
@@ -56,12 +56,12 @@ impl Flaws {
         }
     }
 
-    /// Those that can still be seen in a series alone.
+    /// Those that are still visible in the series alone.
     pub fn of_series(series: &Series) -> Self {
         Flaws { gaps: gaps(series), ..Flaws::default() }
     }
 
-    /// A sentence for each kind.
+    /// One sentence per kind.
     pub fn told(&self) -> Vec<String> {
         let Flaws { gaps, twice, negative, unreal } = self;
         let sentences = [
@@ -110,7 +110,7 @@ fn gaps(series: &Series) -> Option<Gaps> {
     Some(Gaps { slots, stretches, longest: series.step().times(longest) })
 }
 
-/// Where: `the first at 2026-01-01T00:00:00Z`, or `at` it where there is one only.
+/// The position: `the first at 2026-01-01T00:00:00Z`, or just `at …` if there is only one.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let which = if self.count > 1 { "the first at" } else { "at" };

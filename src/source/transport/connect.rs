@@ -1,7 +1,7 @@
 //! The HTTP client of a data source: TLS by rustls with ring, credentials, headers, no redirects.
 //!
-//! Secrets in files are read for each request, and the client is built anew when a certificate changes; a
-//! rotation that is half done keeps the former client. Nothing here prints a secret.
+//! Secret files are read for each request, and the client is rebuilt when a certificate changes; during a
+//! half-finished rotation the previous client stays in use. Nothing here prints a secret.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -16,25 +16,26 @@ use crate::source::SourceError;
 use crate::source::config::{Auth, DataSourceConfig};
 use crate::source::secret::{Secret, read_small};
 
-/// The longest a connection may take; a server in the same cluster answers within milliseconds.
+/// The longest time to connect; a server in the same cluster answers within milliseconds.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Builds what a request needs, and keeps the client between requests.
+/// Builds what a request needs, and caches the client between requests.
 pub(super) struct Connector {
     config: DataSourceConfig,
-    /// The configured parameters, under names that live as long as the process: sources are made from its configuration.
+    /// The configured parameters. Their names are leaked to live as long as the process: sources are created only
+    /// from its configuration.
     parameters: Vec<(&'static str, Secret)>,
     cached: Mutex<Option<(Pems, Client)>>,
 }
 
-/// All that one request needs.
+/// Everything that one request needs.
 pub(super) struct Ready {
     client: Client,
     url: Url,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) parameters: Vec<(&'static str, Secret)>,
     pub(super) timeout: Duration,
-    /// What must not appear in a message, even if the server echoes it.
+    /// Texts that must not appear in a message, even if the server echoes them.
     secrets: Vec<Secret>,
 }
 
@@ -78,7 +79,7 @@ impl Connector {
         Ok(ready)
     }
 
-    /// The header and the secret that it carries. reqwest does the encoding, on a request that is never sent.
+    /// The header, and the secret in it. reqwest encodes it, on a request that is never sent.
     fn authorization(&self, client: &Client) -> Result<Option<(HeaderValue, Secret)>, String> {
         let blank = client.get(self.config.url.clone());
         let (request, secret) = match &self.config.auth {
@@ -112,8 +113,9 @@ impl Connector {
         }
     }
 
-    /// A client for the questions that take no headers: they are the client's own, and the configured parameters stand in
-    /// the address. `None` where the API lies at the root and there are such parameters, since it drops them there.
+    /// A client for requests that take no headers: they are set on the client itself, and the configured parameters
+    /// are part of the URL. `None` if the API is at the root and there are such parameters, since the client drops
+    /// them there.
     pub(super) fn discovering(&self, ready: &Ready) -> Result<Option<Api>, String> {
         let mut url = self.config.url.clone();
         url.set_path(self.config.url.path().trim_end_matches('/'));
@@ -150,7 +152,7 @@ impl fmt::Debug for Connector {
 // === impl Ready ===
 
 impl Ready {
-    /// A request below the address; the configured parameters come last.
+    /// A request below the data source's address; the configured parameters come last.
     pub(super) fn request(
         &self,
         method: Method,
@@ -168,7 +170,7 @@ impl Ready {
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
-    /// A client of the Prometheus API below the address.
+    /// A Prometheus API client below the data source's address.
     pub(super) fn api(&self) -> Result<Api, String> {
         let mut url = self.url.clone();
         url.set_path(self.url.path().trim_end_matches('/'));
@@ -177,14 +179,14 @@ impl Ready {
 
     fn add(&mut self, name: HeaderName, mut value: HeaderValue) {
         value.set_sensitive(true);
-        // The encoded form is as good as the password itself.
+        // The encoded form is as secret as the password itself.
         if let Some(encoded) = value.to_str().ok().and_then(|v| v.strip_prefix("Basic ")) {
             self.secrets.push(Secret::new(encoded));
         }
         self.headers.push((name, value));
     }
 
-    /// A text of the server without anything secret that we sent.
+    /// A text from the server, without any secret that we sent.
     pub(super) fn hide(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
     }
@@ -195,7 +197,7 @@ fn build(config: &DataSourceConfig, pems: &Pems) -> Result<Client, String> {
 }
 
 fn builder(config: &DataSourceConfig, pems: &Pems) -> Result<ClientBuilder, String> {
-    // reqwest asks the process for its provider of cryptography; another one that is installed already stays.
+    // reqwest uses the process-wide crypto provider; one that is already installed is kept.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let timeout = Duration::from_secs(config.timeout.as_seconds().unsigned_abs());
     let mut builder = reqwest::Client::builder()
@@ -214,7 +216,7 @@ fn builder(config: &DataSourceConfig, pems: &Pems) -> Result<ClientBuilder, Stri
         }
         builder = builder.tls_certs_only(authorities);
     } else if config.url.scheme() == "http" {
-        // Without TLS the system's authorities are not needed, and a bare container has none.
+        // Without TLS the system's authorities are not needed, and a minimal container has none.
         builder = builder.tls_certs_only([]);
     }
     if let Some(pem) = &pems.identity {
@@ -226,7 +228,7 @@ fn builder(config: &DataSourceConfig, pems: &Pems) -> Result<ClientBuilder, Stri
     Ok(builder)
 }
 
-/// The innermost cause of an error, without its outermost layer, which would show the address with its query.
+/// The innermost cause of an error. The outermost layer is left out, since it would show the URL with its query.
 pub(super) fn cause(error: &dyn std::error::Error) -> String {
     let innermost = std::iter::successors(error.source(), |error| error.source()).last();
     innermost.map_or_else(|| "no cause given".to_owned(), ToString::to_string)

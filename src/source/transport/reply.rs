@@ -1,7 +1,7 @@
-//! One response while it is read: refusals that look alike for every API, and what came where no answer did.
+//! One response while it is read: refusals that are the same for every API, and error messages for unexpected bodies.
 //!
-//! Of a body only the first words are kept, and they are shown without markup and without anything secret that was
-//! sent along.
+//! For a message only the first words of a body are kept. They are shown without markup and without any secret that
+//! we sent.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ pub(in crate::source) struct Reply<'a> {
     prefix: Vec<u8>,
 }
 
-/// The server's clock as an answer told it.
+/// The server's clock, as an answer reported it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServerDate {
     pub(super) epoch: i64,
 }
 
-/// How much of a body is looked at for a message.
+/// How many bytes of a body are used for a message.
 const PREFIX: usize = 2_048;
 
 // === impl Reply ===
@@ -52,7 +52,7 @@ impl<'a> Reply<'a> {
         retry_after(self.response.headers())
     }
 
-    /// An error where the server sends us elsewhere or asks for fewer questions.
+    /// An error if the server redirects us or asks for fewer requests.
     pub(in crate::source) fn admitted(&self) -> Result<(), SourceError> {
         let (target, status) = (self.target(), self.status().as_u16());
         if self.status().is_redirection() {
@@ -73,17 +73,17 @@ impl<'a> Reply<'a> {
         Ok(piece)
     }
 
-    /// Whether as much of the body was read as a message may show.
+    /// Whether enough of the body was read for a message.
     pub(in crate::source) fn is_seen(&self) -> bool {
         self.prefix.len() == PREFIX
     }
 
-    /// Whether the body is meant to be JSON.
+    /// Whether the body is declared as JSON.
     pub(in crate::source) fn is_json(&self) -> bool {
         self.media().contains("json") || self.prefix.trim_ascii_start().starts_with(b"{")
     }
 
-    /// The error of a body that is not what was `expected`, which ends the sentence "expected …".
+    /// The error for an unexpected body; `expected` completes the sentence "expected …".
     pub(in crate::source) fn unexpected(&self, expected: &'static str) -> SourceError {
         SourceError::Http {
             target: self.target(),
@@ -94,7 +94,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A text of the server without anything secret that we sent.
+    /// A text from the server, without any secret that we sent.
     pub(in crate::source) fn hide(&self, text: &str) -> String {
         self.turn.ready.hide(text)
     }
@@ -104,7 +104,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The server's clock; an answer from a cache is as old as `Age` says.
+/// The server's clock; for a cached answer, corrected by its `Age`.
 pub(super) fn server_date(headers: &HeaderMap) -> Option<ServerDate> {
     let date = DateTime::parse_from_rfc2822(header(headers, &DATE)?).ok()?.timestamp();
     let age: i64 = header(headers, &AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
@@ -145,7 +145,7 @@ fn without_markup(text: &str) -> String {
     }
     let mut words = String::new();
     for part in text.split('<') {
-        // What precedes the first `>` is the tag.
+        // Everything up to the first `>` is the tag.
         words.push(' ');
         words.push_str(part.split_once('>').map_or("", |(_, rest)| rest));
     }

@@ -1,14 +1,16 @@
-//! Names that workloads may choose never lead to link-local addresses: there the cloud's metadata service listens,
-//! and whoever owns a name decides anew at each look-up where it leads.
+//! A DNS resolver that refuses link-local addresses, for names that workloads may choose.
+//!
+//! The cloud's metadata service listens on link-local addresses, and the owner of a name can change where it points
+//! before any look-up. So each connection resolves and checks the name again.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// A resolver without what no data source has; it is asked anew for each connection.
+/// A resolver that leaves out addresses no data source has; it is asked again for each connection.
 pub(super) struct Guarded<L>(pub(super) L);
 
-/// Where names lead.
+/// Resolves names.
 pub(super) trait Lookup: Clone + Send + Sync + 'static {
     /// Every address of a name.
     fn addresses(&self, name: &str) -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> + Send;
@@ -18,7 +20,7 @@ pub(super) trait Lookup: Clone + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub(super) struct System;
 
-/// Amazon's metadata service by IPv6, in a range that is otherwise private.
+/// Amazon's metadata service over IPv6, in a range that is otherwise private.
 const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 impl Lookup for System {
@@ -74,7 +76,7 @@ mod tests {
         assert!(addresses.into_iter().all(|address| address.ip().is_loopback()));
     }
 
-    /// What a name leads to at present; nothing where it is not known any more.
+    /// The current addresses of a name; empty if the name no longer exists.
     #[derive(Clone, Default)]
     struct Zone(Arc<Mutex<Vec<SocketAddr>>>);
 
@@ -85,7 +87,7 @@ mod tests {
         }
     }
 
-    /// A server that answers with its name, a connection for each question.
+    /// A server that answers with its name, one connection per request.
     async fn named(name: &'static str) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");

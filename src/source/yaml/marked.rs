@@ -1,21 +1,20 @@
-//! YAML as a tree whose every node knows the line it stands on, so that a finding can name its place.
+//! YAML as a tree in which every node knows its line and column, so that a finding can point to its place.
 //!
-//! Scalars keep what a typed reader needs to know: whether they were written as text, number, truth or nothing.
-//! Nothing here knows what the documents mean.
+//! Scalars keep their type as written: text, number, boolean or null. Nothing here knows what the documents mean.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// A value with the place it stands at.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
-    /// What stands there.
+    /// The value.
     pub content: Content,
 }
 
@@ -28,11 +27,11 @@ pub enum Content {
     Bool(bool),
     /// A plain number, as text.
     Number(String),
-    /// A text, quoted or not.
+    /// A string, quoted or not.
     Text(String),
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping, in the order in which it is written.
+    /// A mapping, in the order written.
     Map(Vec<Entry>),
 }
 
@@ -49,7 +48,7 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// All documents of a text; the message names line and column of the first fault. Empty documents are left out.
+/// All documents of a text, without empty ones; the message names line and column of the first fault.
 pub fn documents(text: &str) -> Result<Vec<Node>, String> {
     let mut options = serde_saphyr::Options::default();
     options.with_snippet = false;
@@ -67,7 +66,7 @@ pub fn documents(text: &str) -> Result<Vec<Node>, String> {
 // === impl Node ===
 
 impl Node {
-    /// The entries of a mapping; none of anything else.
+    /// The entries of a mapping; empty for anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.content {
             Content::Map(entries) => entries,
@@ -75,7 +74,7 @@ impl Node {
         }
     }
 
-    /// The items of a sequence; none of anything else.
+    /// The items of a sequence; empty for anything else.
     pub fn items(&self) -> &[Node] {
         match &self.content {
             Content::List(items) => items,
@@ -88,7 +87,7 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// The value of a key, unless it is nothing.
+    /// The value of a key, unless it is null.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value).filter(|value| value.content != Content::Null)
     }
@@ -98,7 +97,7 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
-    /// A scalar as text; `None` of anything else, and of nothing.
+    /// A scalar as text; `None` for anything else and for null.
     pub fn text(&self) -> Option<String> {
         match &self.content {
             Content::Bool(truth) => Some(truth.to_string()),
@@ -112,7 +111,7 @@ impl Node {
         self.get(key).and_then(Node::text)
     }
 
-    /// The whole number of a key.
+    /// The value of a key as an integer.
     pub fn count_of(&self, key: &str) -> Option<i64> {
         self.text_of(key).and_then(|text| text.trim().parse().ok())
     }
@@ -188,7 +187,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
         let mut entries = Vec::new();
-        // Read as a text, so that `on` and `y` are keys and not truths.
+        // Read as a string, so that `on` and `y` are keys and not booleans.
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let (line, column) = place(key.referenced);
             entries.push(Entry { key: key.value, line, column, value: map.next_value()? });

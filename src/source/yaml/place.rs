@@ -1,17 +1,19 @@
-//! From the path of a key to the line it stands on, through texts that hold YAML themselves.
+//! Finds the line of a key from its path, also inside texts that contain YAML themselves.
+//!
+//! A path that leads nowhere ends at the last part that exists; nothing here checks a value.
 
 use super::{Content, Node, documents};
 
 /// Line and column, from 1.
 pub type Place = (usize, usize);
 
-/// Where the path (`schedule[2].start`) leads below a node; as far as it can be followed, `otherwise` not at all.
-/// A text that holds YAML, as `schedule` in metadata does, is followed into.
+/// The position of the path (`schedule[2].start`) below a node, as far as it can be followed; `otherwise` if not at
+/// all. A text that contains YAML, as `schedule` in metadata does, is followed too.
 pub fn locate(node: &Node, path: &str, lines: &[&str], otherwise: Place) -> Place {
     walk(node, &segments(path), lines).unwrap_or(otherwise)
 }
 
-/// The place of a key in a mapping, or else of the mapping.
+/// The position of a key in a mapping, or of the mapping if it has no such key.
 pub fn key_of(node: &Node, key: &str) -> Place {
     node.entry(key).map_or((node.line, node.column), |entry| (entry.line, entry.column))
 }
@@ -39,12 +41,12 @@ fn walk(node: &Node, path: &[Segment<'_>], lines: &[&str]) -> Option<Place> {
     match (&node.content, first) {
         (Content::Text(text), _) => {
             let inner = documents(text).ok()?.into_iter().next()?;
-            // A text within a text leads nowhere, and for ever.
+            // A plain text inside a text would lead to endless recursion.
             if matches!(inner.content, Content::Text(_)) {
                 return None;
             }
             let (line, column) = walk(&inner, path, &text.lines().collect::<Vec<_>>())?;
-            // A block begins on the line after its mark; anything else on its own line.
+            // A block starts on the line after its indicator; anything else starts on its own line.
             let begin = if is_block(node, lines) { node.line } else { node.line - 1 };
             Some((begin + line, column))
         }

@@ -1,2 +1,2 @@
-"""One case a file: LOADS, what it is under; SITE, what servers it has, where they differ from one; `prepare`, before they
-start, where there is something to prepare; and `run`."""
+"""One case per file: LOADS, its loads; SITE, its servers, if more than one is needed; `prepare`, run before they
+start, if there is something to prepare; and `run`."""

@@ -1,5 +1,5 @@
-"""A schedule alone, pushed: asleep at zero, one replica within 2 s of the window's opening, zero again after its end.
-Prometheus is killed meanwhile, which a schedule does not need."""
+"""A workload with only a schedule, over a push trigger: asleep at zero, one replica within 2 s of the window's start,
+zero again after its end. Prometheus is killed in the meantime, since a schedule does not need it."""
 import time
 
 LOADS = []
@@ -23,7 +23,7 @@ def run(case):
     woke = next((t - opens for t, spec in seen if t >= opens - 1 and spec == 1), None)
     slept = next((t - closes for t, spec in seen if t >= closes and spec == 0), None)
     case.expect(early == 0, f"{early} replicas before the window")
-    # The record is of every second, so that 2 s may be seen as 3.
+    # The record has one row per second, so 2 s may appear as 3.
     case.expect(woke is not None and woke <= 3, f"awake {woke} s after the opening")
     case.expect(slept is not None, "not asleep again within a minute of the end")
     case.never_below(1, "dev", opens + 3, closes - 1, "within the window")

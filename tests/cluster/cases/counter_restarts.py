@@ -1,5 +1,5 @@
-"""The application under load is restarted: its counter begins again at zero, first after 45 s without a sample, then
-from one scrape to the next. The load is the same all the time."""
+"""The application under load is restarted, so its counter starts again at zero: first after 45 s without a sample,
+then between two scrapes. The load stays the same."""
 import time
 
 from cases.source_returns import judge, make

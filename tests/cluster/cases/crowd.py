@@ -1,5 +1,5 @@
-"""300 ScaledObjects over 30 queries on one Forescale: all get their replicas, keep them while it is dead for a minute and
-starts again without a memory, and while KEDA's operator is restarted."""
+"""300 ScaledObjects over 30 queries on one Forescale: all get their replicas. They keep them while Forescale is down
+for a minute and starts again without state, and while KEDA's operator is restarted."""
 import concurrent.futures
 import time
 
@@ -11,7 +11,7 @@ COUNT, QUERIES = 300, 30
 
 
 def share(n):
-    """Of the load: so many queries that differ, each for 2 to 4 replicas."""
+    """The factor on the load: queries that differ, each for 2 to 4 replicas."""
     return round(0.16 + 0.25 * (n % QUERIES) / QUERIES, 4)
 
 
@@ -53,7 +53,7 @@ def run(case):
 
 
 def judge(case, wants, since, words):
-    """One line for all, and one for each that fell short."""
+    """One line for all objects, and one for each that fell short."""
     judged = {name: case.record.judge(case.key(name), lambda _, wanted=wanted: wanted, since)
               for name, wanted in wants.items()}
     short = {name: j for name, j in judged.items() if not j.holds()}

@@ -1,5 +1,6 @@
-"""deploy/extras/headroom.yaml holds room by a formula over two triggers, and Forescale dies for 4 minutes: what is held
-stays. The manifest is the one we ship; its load, its address and its cooldown, to see the end of it, are the case's."""
+"""deploy/extras/headroom.yaml keeps headroom by a formula over two triggers. Forescale is down for 4 minutes, and the
+headroom stays. The manifest is the one we ship; only its load, its address and its cooldown (so that its end is seen)
+are replaced."""
 import time
 
 from harness import control_plane, kube, loads
@@ -13,7 +14,7 @@ PATHS = {"Deployment": "apis/apps/v1", "ScaledObject": "apis/keda.sh/v1alpha1"}
 
 
 def shipped(case):
-    """The objects of the manifest in the case's namespace, over the case's load."""
+    """The objects of the manifest in the case's namespace, with the case's load."""
     for thing in control_plane.objects(MANIFEST):
         kind, meta = thing["kind"], thing["metadata"]
         if kind == "PriorityClass":
@@ -42,6 +43,6 @@ def run(case):
     most = max(sample.spec for _, _, sample in case.record.span(case.key("headroom"), died))
     case.expect(most <= held, f"room grew to {most} without a forecast")
     case.site.start_server()
-    # KEDA's gRPC client waits up to two minutes between its attempts by then.
+    # By then KEDA's gRPC client waits up to two minutes between its attempts.
     case.heals("the metric again", 150, "headroom")
     case.never_below(held, "headroom", died, words="and after its return")

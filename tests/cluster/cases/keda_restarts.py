@@ -1,6 +1,7 @@
-"""Forescale and KEDA's operator die together; the operator is back after 3 s, Forescale after a minute. The shape that we
-recommend, one metric, keeps its replicas. With a cpu trigger beside ours KEDA gives the HPA the cpu metric alone and
-replicas go, which we cannot change: that is told, by an alert and by `doctor`, with a command that cures it."""
+"""Forescale and KEDA's operator are killed together; the operator is back after 3 s, Forescale after a minute. With
+the setup that we recommend, one metric, the replicas stay. With a cpu trigger in addition to ours, KEDA gives the HPA
+only the cpu metric, and replicas are removed. We cannot change that, but an alert and `doctor` report it, and
+`doctor` prints a command that fixes it."""
 import json
 import os
 import re
@@ -18,7 +19,7 @@ SITE = {"kube_state": True, "rules": [os.path.join(control_plane.RUN, "sites", "
 
 
 def prepare(case):
-    """The alerts that we ship, as a rule file; JSON is YAML."""
+    """The alerts that we ship, as a rule file; JSON is valid YAML."""
     rules = [thing["spec"] for thing in control_plane.objects(RULES)]
     with open(f"{case.folder()}/rules.json", "w") as out:
         json.dump(rules[0], out)
@@ -49,7 +50,7 @@ def run(case):
 
 
 def told(case):
-    """The alert fires, `doctor` says what is wrong and prints the cure, and the cure cures."""
+    """The alert fires, `doctor` reports the problem and prints the fix, and the fix works."""
     fires = lambda: any(labels.get("alertstate") == "firing" and "cpu-beside" in str(labels)
                         for labels, _ in case.site.ask(f'ALERTS{{alertname="{ALERT}"}}'))
     took = case.try_until(f"the alert {ALERT}", 420, fires)

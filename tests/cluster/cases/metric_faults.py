@@ -1,5 +1,5 @@
-"""The metric is NaN, vanishes, comes as two series, and the trigger's metadata is broken: a minute of each. No replicas
-go meanwhile, and each time the HPA has our metric again within a minute of the repair."""
+"""The metric is NaN, vanishes, is returned as two series, and the trigger's metadata is broken: a minute each. No
+replica is removed in the meantime, and within a minute of each repair the HPA has our metric again."""
 import time
 
 from harness import kube, loads

@@ -1,4 +1,5 @@
-"""An override by `forescale override` upwards, then downwards, then lifted, each as the patch that the command prints."""
+"""`forescale override` raises the replicas, then lowers them, then is lifted, each time by the patch that the command
+prints."""
 import json
 import time
 

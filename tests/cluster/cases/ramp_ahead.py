@@ -1,6 +1,6 @@
-"""The load rises from 150/s to 850/s within 8 minutes, at the time of day at which it always does, on days that differ by
-up to 30 % as a whole. The replicas are ready before it, which no reactive trigger does: pods take 15 s, the rate two
-minutes. Such a load only the forecast foresees: yesterday is a poor guess."""
+"""The load rises from 150/s to 850/s within 8 minutes, at the same time of day as always, on days that differ by up
+to 30 % as a whole. The replicas are ready before it. No reactive trigger can do that: pods take 15 s, the rate two
+minutes. Only the forecast predicts such a load; the load of yesterday is a poor guess."""
 import json
 import time
 
@@ -9,16 +9,16 @@ from harness.case import need, rate
 
 LOADS = [loads.Load("ramp-ahead", "varying")]
 THRESHOLD = 100
-# A ramp of 8 minutes and a minute on its top.
+# A ramp of 8 minutes, and a minute at its top.
 LASTS = 540
-# The quantile that is insured, 0.99 of `availability`, is one of peaks with their noise: 1 in 100 may be higher.
+# The insured quantile, 0.99 of `availability`, is one of peaks with their noise: 1 in 100 may be higher.
 OBJECTIVE, SHARE = "availability", 0.01
-# The window that is insured, 90 s of lead time with KEDA's poll and the HPA's syncs, is calibrated by the peaks of 5 minutes,
-# the next that are; and what the time of day says is known to 5 minutes, blurred by its neighbours. So the forecast, to its
-# 0.99 quantile, sees the ramp up to 12 minutes ahead. From further away nothing does; from within more replicas are the
-# answer to it.
+# The insured window (90 s of lead time, KEDA's poll and the HPA's syncs) is calibrated by peaks over 5 minutes, the
+# next longer window that is calibrated. The time of day is resolved to 5 minutes, and each such bin is smoothed with
+# its neighbours. So the forecast, up to its 0.99 quantile, sees the ramp up to 12 minutes ahead. From further away
+# nothing sees it; from nearer, more replicas are the right answer to it.
 UNSEEN = 900
-# Of the 9 on the top. As many or more before the ramp is seen would be no answer to it.
+# The top needs 9. This many or more before the ramp is visible would not be an answer to it.
 MOST_BEFORE = 4
 
 

@@ -1,5 +1,6 @@
-"""As ramp_ahead with days that are alike, with noise and exactly. There a plain rule, the same time of a former day,
-forecasts better than the pool; the replicas are then that rule's, and not those of the load now."""
+"""Like ramp_ahead, with days that are alike, with noise and exactly. On them a plain rule, the same time on an
+earlier day, forecasts better than the pool; the replicas are then those of that rule, not those of the present
+load."""
 from cases.ramp_ahead import ramps
 from harness import loads
 

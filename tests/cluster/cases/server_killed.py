@@ -1,13 +1,14 @@
-"""Two servers behind one name. One is killed, is back, and the other is ended as a rollout does it. At each time somebody
-answers, and nobody answers less.
+"""Two servers behind one name. One is killed and comes back, then the other is terminated as in a rollout. At any
+time one of them answers, and no answer is lower.
 
-KEDA's gRPC client waits up to two minutes between its attempts at an address that refused it. A Service without a cluster
-IP drops the address of a dead pod, and a new pod has a new one, which is tried at once; here the address stays. Nothing
-that a server does reaches a client that waits, so the second server is ended once KEDA asks the first again.
+After an address has refused it, KEDA's gRPC client waits up to two minutes between its attempts at that address. A
+headless Service drops the address of a dead pod, and a new pod has a new address, which is tried at once; here the
+address stays the same. Nothing that a server does can reach a waiting client, so the second server is terminated only
+once KEDA calls the first again.
 
-A server that has just begun knows a workload only once it is asked. KEDA throws GetMetrics' number away when IsActive
-fails, and its one retry makes the same two calls: by turns over two servers they meet the new one again. So each start
-costs the HPA one sync without our metric, in which it holds."""
+A server that has just started knows a workload only once it is called for it. KEDA discards the number of GetMetrics
+if IsActive fails, and its single retry makes the same two calls: in round-robin over two servers they meet the new
+one again. So each start costs the HPA one sync without our metric, during which it holds."""
 import time
 
 from harness import kube, loads
@@ -16,12 +17,12 @@ from harness.case import need, rate
 LOADS = [loads.Load("server-killed")]
 SITE = {"servers": 2}
 NEED = need(480)
-# The HPA's sync, and the record's second at both ends.
+# The HPA's sync, and one second of the record at both ends.
 SYNC = 17
 
 
 def is_asked(case, n):
-    """Whether KEDA has asked this process since its start."""
+    """Whether KEDA has called this process since it started."""
     lines = kube.fetch(f"{case.site.http(n)}/metrics").splitlines()
     asked = [line for line in lines if line.startswith("forescale_grpc_duration_seconds_count") and "GetMetrics" in line]
     return any(float(line.rsplit(" ", 1)[1]) > 0 for line in asked)

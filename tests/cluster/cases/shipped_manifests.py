@@ -1,6 +1,6 @@
-"""Everything in deploy/ is applied for real, past KEDA's admission webhook: the chart as rendered, Kustomize's bases, the
-ScaledObjects of OctoLLM, extras, migration, rules. Each ScaledObject becomes an HPA with our metric, Forescale has no
-fault to tell, and what has a load gets the replicas it needs."""
+"""Everything in deploy/ is really applied, through KEDA's admission webhook: the rendered chart, Kustomize's bases,
+the ScaledObjects of OctoLLM, extras, migration, rules. Each ScaledObject becomes an HPA with our metric, Forescale
+reports no fault, and every workload that has a load gets the replicas it needs."""
 import os
 import time
 
@@ -14,7 +14,7 @@ COMPONENTS = ("coder", "executor", "guardian", "judge", "orchestrator", "planner
 
 
 def live(job, level, metric="http_requests_total", labels=""):
-    """A load without a past: what is shipped is seen to run, not to foresee."""
+    """A load without a history: this case tests that what we ship runs, not that it forecasts."""
     return Load(job, "flat", level, metric, labels, past=False)
 
 
@@ -22,7 +22,7 @@ def cpu(component, level):
     return live(f"{component}-cpu", level, "container_cpu_usage_seconds_total", f'{OCTOLLM},container="{component}"')
 
 
-# What the query of each workload measures, a level for it, and the replicas which that level needs by its manifest.
+# For each workload: what its query measures, a level for it, and the replicas that its manifest needs at that level.
 LEVELS = {
     "octollm/coder-arm": (4, live("coder", 20, "octollm_coder_queue_depth", OCTOLLM)),
     "octollm/executor-arm": (5, live("executor", 36, "octollm_executor_queue_depth", OCTOLLM)),
@@ -39,7 +39,7 @@ LEVELS = {
     "shop/web": (10, live("web", 480)),
     "shop/worker": (5, live("worker", 110, "jobs_total")),
 }
-# The further signals of their policies, CPU and memory: little, so that their own query decides.
+# The further signals of their policies, CPU and memory: small, so that their own query decides.
 IDLE = [cpu(component, 0.01) for component in COMPONENTS if component not in ("judge", "retriever")]
 IDLE += [live(f"{c}-memory", 8e6, "container_memory_working_set_bytes", f'{OCTOLLM},container="{c}"') for c in COMPONENTS]
 # Latencies well below their thresholds.
@@ -78,7 +78,7 @@ def described(arguments):
 
 
 def make_target(case, thing, shipped):
-    """What it scales, unless that is shipped with it. KEDA's webhook looks at the requests of its containers."""
+    """The target, unless it is shipped with the manifest. KEDA's webhook checks the requests of its containers."""
     target, namespace = thing["spec"]["scaleTargetRef"], thing["metadata"]["namespace"]
     name = target["name"]
     if name in shipped:
@@ -93,7 +93,7 @@ def make_target(case, thing, shipped):
 
 
 def refused(case):
-    """That all were admitted says something only if the webhook refuses what is wrong."""
+    """That everything was admitted means something only if the webhook refuses what is wrong."""
     second = kube.get("/apis/keda.sh/v1alpha1/namespaces/octollm/scaledobjects/coder-arm")
     second["metadata"] = {"name": "second", "namespace": "octollm"}
     second.pop("status", None)
@@ -105,7 +105,7 @@ def refused(case):
 
 
 def mutual_tls(case):
-    """The component that asks KEDA for a client certificate, over OctoLLM's objects."""
+    """The component that requires a client certificate from KEDA, applied to OctoLLM's objects."""
     folder = f"{case.folder()}/mtls"
     os.makedirs(folder)
     up = os.path.relpath("deploy/octollm", folder)
@@ -117,7 +117,7 @@ def mutual_tls(case):
 
 
 def install(case, arguments):
-    """Forescale itself: admitted, by Pod Security too, and its pods ready. These pods run nothing."""
+    """Forescale itself is admitted, by Pod Security as well, and its pods are ready. These pods run nothing."""
     case.make_namespace("forescale")
     kubectl("apply", *arguments.split())
     try:
@@ -133,7 +133,7 @@ def all_ready(namespace):
 
 
 def followed(case, scaled):
-    """What has no load here has no number, but neither a fault."""
+    """A workload without a load here has no number, but no fault either."""
     keys = [f'{thing["metadata"]["namespace"]}/{thing["metadata"]["name"]}' for thing in scaled]
     for key in keys:
         case.try_until(f"{key} with our metric in its HPA", 60, lambda: case.record.latest(key).external >= 1)

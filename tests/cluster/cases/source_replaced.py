@@ -1,5 +1,5 @@
-"""The data source fails over to a neighbour that has seen nothing, and 200 s later back again. Neither the missing
-history nor the short rates of either may lower an answer."""
+"""The data source fails over to a neighbour without any samples, and 200 s later back again. Neither the missing
+history nor the too low rates of either source may lower an answer."""
 import time
 
 from cases.source_returns import AFTER, judge, make

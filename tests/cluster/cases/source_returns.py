@@ -1,5 +1,6 @@
-"""Prometheus is gone for 3 minutes while the load stays, then it is back with a hole in every rate(), which says too
-little until its two minutes have refilled. No replicas may go; and afterwards a load that falls is followed again."""
+"""Prometheus is down for 3 minutes while the load stays the same. Then it is back with a gap in every rate(), which
+is too low until its two minutes have refilled. No replica may be removed; and afterwards a falling load is followed
+again."""
 import time
 
 from harness import loads
@@ -11,7 +12,8 @@ AWAY, AFTER = 180, 200
 
 
 def make(case):
-    """By forecast, by the load alone, and down to zero where the load is below a threshold."""
+    """One workload by forecast, one by the present load only, and one that goes to zero if the load is below a
+    threshold."""
     query = rate(case.namespace)
     case.workload("predictive", case.trigger(query, leadTime="90s"))
     case.workload("reactive", case.trigger(query, mode="reactive"))
@@ -26,7 +28,7 @@ def judge(case, since, to, words):
 
 
 def let_go(case):
-    """What was held because the source was away is given up when the load falls."""
+    """Replicas held because the source was away are released when the load falls."""
     loads.bend(case.namespace, value=240)
     took = case.try_until("5 replicas after the load fell", 240, lambda: all(
         case.now(name).spec == need(240) for name in ("reactive", "zero")))

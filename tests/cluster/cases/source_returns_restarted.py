@@ -1,5 +1,5 @@
-"""As source_returns, and Forescale is killed and started half way: it knows of the time before only what Prometheus
-tells it after its return."""
+"""Like source_returns, but Forescale is killed and restarted half-way: of the time before, it knows only what
+Prometheus reports after its return."""
 import time
 
 from cases.source_returns import AFTER, AWAY, judge, make

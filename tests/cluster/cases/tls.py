@@ -1,5 +1,5 @@
-"""TLS, and TLS with a client certificate, both by KEDA's TriggerAuthentication. Who does not trust the server, and who
-shows it no certificate, gets no answer, and its replicas stay."""
+"""TLS, and TLS with a client certificate, both through KEDA's TriggerAuthentication. A client that does not trust the
+server, or has no certificate for it, gets no answer, and its replicas stay."""
 import base64
 import time
 
@@ -13,7 +13,7 @@ HOSTS = ("server-1.tls", "server-2.tls")
 
 
 def prepare(case):
-    """The first server asks for no certificate, the second for one of our authority."""
+    """The first server requires no client certificate, the second one from our authority."""
     for name in ("forescale-ca", "strange-ca"):
         keys.authority(name)
     keys.leaf("keda-client", "forescale-ca", "/CN=keda", "clientAuth")
@@ -24,7 +24,7 @@ def prepare(case):
 
 
 def authentication(case, name, **files):
-    """A Secret and the TriggerAuthentication that hands its parts over by KEDA's names."""
+    """A Secret, and the TriggerAuthentication that passes its parts on under KEDA's names."""
     data = {parameter: base64.b64encode(keys.text(file).encode()).decode() for parameter, file in files.items()}
     core, keda = f"/api/v1/namespaces/{case.namespace}", f"/apis/keda.sh/v1alpha1/namespaces/{case.namespace}"
     kube.apply(f"{core}/secrets/{name}", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})

@@ -1,1 +1,2 @@
-"""The parts of the suite: processes, keys, the control plane, loads, one case's Forescale, the record, a case's words."""
+"""The parts of the suite: processes, keys, the control plane, loads, the servers of one case, the record, and the
+functions that cases use."""

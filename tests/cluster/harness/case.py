@@ -1,5 +1,5 @@
-"""The words of a case: workloads, waiting, figures and expectations. A case collects what fell short and goes on, so that
-one run tells everything; only what it cannot go on without ends it early."""
+"""The functions that cases use: workloads, waiting, figures and expectations. A case collects its failures and goes
+on, so that one run reports all of them; only a failure without which it cannot go on ends it early."""
 import math
 import os
 import subprocess
@@ -9,26 +9,27 @@ from . import kube
 from .processes import RUN, until
 from .site import FORESCALE
 
-# Two minutes of `rate(...[2m])` from Prometheus' start, until it holds the load of now alone, and scrapes at both ends.
+# The two minutes of `rate(...[2m])` after Prometheus' start, until it covers only the present load, and a scrape at
+# both ends.
 RANGE = 135
 
 
 class Case:
-    """One case in a namespace of its own. `site` is its Prometheus and its Forescale."""
+    """One case in its own namespace. `site` has its Prometheus and its Forescale servers."""
 
     def __init__(self, name, site, record, began, done):
         self.name, self.site, self.record, self.began, self._done = name, site, record, began, done
         self.namespace = name.replace("_", "-")
         self.figures, self.faults = [], []
 
-    # === what the case makes ===
+    # === what it creates ===
 
     def make_namespace(self, name=None):
         name = name or self.namespace
         kube.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def deployment(self, name, replicas=None, namespace=None, containers=("app",)):
-        """Without `replicas` it is KEDA's to say."""
+        """Without `replicas` KEDA decides."""
         requests = {"requests": {"cpu": "100m", "memory": "64Mi"}}
         pod = {"containers": [{"name": c, "image": "none.invalid/none", "resources": requests} for c in containers]}
         spec = {"selector": {"matchLabels": {"app": name}},
@@ -38,7 +39,7 @@ class Case:
                    {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
 
     def workload(self, name, *triggers, replicas=None, **spec):
-        """A Deployment and a ScaledObject over it, as the README has them. `spec` replaces."""
+        """A Deployment and a ScaledObject for it, as in the README. `spec` replaces fields."""
         self.deployment(name, replicas)
         exact = {"scaleUp": {"tolerance": "0"}, "scaleDown": {"tolerance": "0"}}
         spec = {"scaleTargetRef": {"name": name}, "minReplicaCount": 2, "maxReplicaCount": 40,
@@ -48,7 +49,7 @@ class Case:
                                      "metadata": {"name": name}, "spec": spec})
 
     def trigger(self, query, kind="external", name=None, **metadata):
-        """A trigger of ours, 50 of the load for each replica. `metadata` replaces, and None takes a key out."""
+        """A trigger of ours, with a load of 50 per replica. `metadata` replaces keys, and None removes one."""
         metadata = {"scalerAddress": f"{self.site.host}:6000", "query": query, "threshold": "50", "minReplicas": "2",
                     "maxReplicas": "40", **metadata}
         metadata = {key: value for key, value in metadata.items() if value is not None}
@@ -61,7 +62,7 @@ class Case:
         return name if "/" in name else f"{self.namespace}/{name}"
 
     def forescale(self, *arguments):
-        """The exit code of a command, and what it prints; what it complains of where it prints nothing."""
+        """The exit code of a command and its output, or its error output if it prints nothing else."""
         done = subprocess.run([FORESCALE, *arguments], capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout or done.stderr
 
@@ -76,24 +77,24 @@ class Case:
         return self.record.latest(self.key(name))
 
     def wait(self, seconds):
-        """Lets a fault last, or gives its consequences time to show. Never in place of a condition."""
+        """Lets a fault last, or gives its consequences time to appear. Never used in place of a condition."""
         time.sleep(max(0.0, seconds))
 
     def until(self, what, seconds, condition):
         return until(f"{self.name}: {what}", seconds, condition)
 
     def settle(self, need, *names, seconds=240):
-        """Until every object has the replicas that its load needs, and rates hold the load of now alone."""
+        """Waits until every object has the replicas that its load needs, and rates cover only the present load."""
         self.until(f"{need} replicas of {', '.join(names)} at first", seconds,
                    lambda: all(self.now(n).ready >= need for n in names))
         self.wait(self.site.began + RANGE - time.time())
 
     def heals(self, what, seconds, name):
-        """Seconds until every server has a number and the HPA our metric again."""
+        """Seconds until every server has a number and the HPA has our metric again."""
         return self.try_until(what, seconds, lambda: self.now(name).answered() and any(self.now(name).metrics))
 
     def try_until(self, what, seconds, condition):
-        """As `until`, but what does not come is a fault of the case, and None."""
+        """Like `until`, but a timeout is a fault of the case and returns None."""
         try:
             return self.until(what, seconds, condition)
         except TimeoutError as late:
@@ -101,11 +102,11 @@ class Case:
             return None
 
     def say_done(self):
-        """What is everybody's may now be broken by others."""
+        """Says that other cases may now break what all cases share."""
         self._done[self.name].set()
 
     def hear_done(self, other, seconds):
-        """Waits for another case of this run to say so; at once where it is not part of the run."""
+        """Waits for another case of this run to say so; returns at once if that case is not part of the run."""
         if other in self._done and not self._done[other].wait(seconds):
             raise TimeoutError(f"{self.name}: {other} was not done within {seconds} s")
 
@@ -119,13 +120,13 @@ class Case:
         self.figures.append(text)
 
     def never_below(self, need, name, since, to=math.inf, words="", ready=False, share=0.0):
-        """From the record of every second: replicas never fell below what the load needed. `need` is a number, or a
-        function of the loads of that second; `share` is that of seconds in which they may."""
+        """Asserts, from the record of every second, that replicas never fell below what the load needed. `need` is a
+        number, or a function of the loads of that second; `share` is the share of seconds in which they may."""
         wanted = need if callable(need) else lambda _: need
         judged = self.record.judge(self.key(name), wanted, since, to, ready)
         text = f"{words or name}: {judged}"
         self.figures.append(text)
-        # A load that changes is asked for when it is seen, which is later than it is there.
+        # A changing load is answered when it is seen, which is later than it occurs.
         if not judged.holds(share) or judged.asked_less and not callable(need):
             self.faults.append(text)
         return judged
@@ -136,5 +137,5 @@ def rate(job):
 
 
 def need(load, threshold=50):
-    """Replicas that a load wants."""
+    """The replicas that a load needs."""
     return math.ceil(load / threshold)

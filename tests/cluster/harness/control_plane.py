@@ -1,5 +1,5 @@
-"""A real control plane and a real KEDA on the loopback: etcd, kube-apiserver, kube-controller-manager, and KEDA's
-operator, metrics adapter and admission webhooks. Stand-ins take the place of what would need nodes. No node exists."""
+"""A real control plane and a real KEDA on the loopback interface: etcd, kube-apiserver, kube-controller-manager, and
+KEDA's operator, metrics adapter and admission webhooks. Stand-ins replace what would need nodes. There is no node."""
 import base64
 import json
 import os
@@ -16,11 +16,11 @@ MANIFESTS = os.path.join(os.environ["CLUSTER_CACHE"], "manifests")
 ETCD, PEER = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
 CONTROLLERS = ("namespace serviceaccount serviceaccount-token garbage-collector root-ca-certificate-publisher deployment "
                "replicaset statefulset job horizontal-pod-autoscaler clusterrole-aggregation").split()
-# The HPA's default is 5 minutes, which hides an answer that is too low for shorter than that.
+# The HPA's default is 5 minutes, which would hide an answer that is too low for a shorter time.
 DOWNSCALE_STABILIZATION = "10s"
-# The defaults of 20 a second would make 300 objects wait for the client and not for what is tested.
+# With the default of 20 per second, 300 objects would wait for the client and not for what is tested.
 QPS = ("--kube-api-qps=200", "--kube-api-burst=400")
-# From a pod's creation to its readiness, as the stand-in kubelet has it.
+# The time from a pod's creation to its readiness, as in the stand-in kubelet.
 POD_START = 15
 
 
@@ -83,11 +83,11 @@ def standin(name, **environment):
 
 
 class Refused(Exception):
-    """What kubectl said."""
+    """The error output of kubectl."""
 
 
 def kubectl(*arguments, text=None):
-    """What kubectl prints. Where it fails, Refused."""
+    """The output of kubectl. Raises Refused if it fails."""
     done = subprocess.run([f"{BIN}/kubectl", f"--kubeconfig={keys.PKI}/admin.kubeconfig", *arguments], input=text,
                           capture_output=True, text=True, timeout=120)
     if done.returncode:
@@ -96,7 +96,7 @@ def kubectl(*arguments, text=None):
 
 
 def objects(path, kustomize=False):
-    """The objects of a manifest as Python has JSON, for it reads no YAML. Nothing is sent."""
+    """The objects of a manifest as JSON, since Python's standard library cannot parse YAML. Nothing is sent."""
     source = ["-k", path] if kustomize else ["-f", path]
     text = kubectl("create", *source, "--dry-run=client", "--validate=false", "-o", "json")
     reader, found, at = json.JSONDecoder(), [], 0
@@ -108,7 +108,8 @@ def objects(path, kustomize=False):
 
 
 def _webhook_registration():
-    """KEDA's names a Service. Here it is a URL, and a webhook that cannot be reached refuses, so that none is missed."""
+    """KEDA's registration names a Service. Here it is a URL, and an unreachable webhook refuses, so that no call is
+    skipped."""
     with open(f"{MANIFESTS}/validation_webhooks.yaml") as file:
         text = file.read()
     bundle = base64.b64encode(keys.text("keda-ca.crt").encode()).decode()
@@ -118,7 +119,7 @@ def _webhook_registration():
 
 
 def up():
-    """From nothing to a cluster that admits ScaledObjects, serves their metrics and makes their pods ready."""
+    """Starts a cluster that admits ScaledObjects, serves their metrics and makes their pods ready."""
     keys.make()
     etcd, apiserver = _etcd(), _apiserver()
     etcd.start()

@@ -1,4 +1,4 @@
-"""Keys, certificates and kubeconfigs of one run, made by openssl below $CLUSTER_RUN/pki; worthless outside of it."""
+"""Keys, certificates and kubeconfigs of one run, created by openssl below $CLUSTER_RUN/pki; useless outside of it."""
 import os
 import subprocess
 
@@ -27,7 +27,7 @@ def authority(name):
 
 
 def leaf(name, by, subject, usage, names=""):
-    """A certificate by an authority; `names` as openssl writes subject alternative names."""
+    """A certificate signed by an authority; `names` are subject alternative names in openssl's notation."""
     key(name)
     lines = ["basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature", f"extendedKeyUsage={usage}"]
     lines += [f"subjectAltName={names}"] if names else []
@@ -44,7 +44,7 @@ def text(name):
 
 
 def make():
-    """Everything that the control plane and KEDA need."""
+    """Creates everything that the control plane and KEDA need."""
     os.makedirs(f"{PKI}/keda", exist_ok=True)
     for name in ("ca", "front-proxy-ca", "keda-ca"):
         authority(name)

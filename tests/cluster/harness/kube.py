@@ -1,5 +1,5 @@
-"""A Kubernetes client of a few lines, for the cases, the record and the stand-ins. It never retries: who asks decides.
-CLUSTER_RUN names the folder of the run, which holds the keys."""
+"""A minimal Kubernetes client for the cases, the record and the stand-ins. It never retries; the caller decides.
+CLUSTER_RUN names the folder of the run, which contains the keys."""
 import json
 import os
 import ssl
@@ -11,7 +11,7 @@ _openers = {}
 
 
 def _open():
-    """The client certificate is made after this module is first imported."""
+    """Opens lazily: the client certificate is created after this module is first imported."""
     if "opener" not in _openers:
         tls = ssl.create_default_context(cafile=f"{RUN}/pki/ca.crt")
         tls.load_cert_chain(f"{RUN}/pki/admin.crt", f"{RUN}/pki/admin.key")
@@ -21,7 +21,7 @@ def _open():
 
 
 def fetch(url, method="GET", body=None, kind="application/json", timeout=10):
-    """The answer of any URL as text; `http.client` and `urllib` errors are the caller's."""
+    """The answer of any URL as text; the caller handles `http.client` and `urllib` errors."""
     request = urllib.request.Request(url, body, {"Content-Type": kind}, method=method)
     opener = _open() if url.startswith(API) else urllib.request.build_opener(urllib.request.ProxyHandler({})).open
     with opener(request, timeout=timeout) as answer:
@@ -29,7 +29,7 @@ def fetch(url, method="GET", body=None, kind="application/json", timeout=10):
 
 
 def call(method, path, body=None, kind="application/json", timeout=10):
-    """Asks the API server; both bodies are JSON."""
+    """Calls the API server; both bodies are JSON."""
     data = None if body is None else json.dumps(body).encode()
     return json.loads(fetch(API + path, method, data, kind, timeout))
 
@@ -39,12 +39,12 @@ def get(path):
 
 
 def items(path):
-    """A list as the API server's cache has it, which is what its own controllers see."""
+    """A list from the API server's cache, which is what its own controllers see."""
     return get(path + ("&" if "?" in path else "?") + "resourceVersion=0")["items"]
 
 
 def apply(path, body):
-    """Server-side apply: creates the object, or brings it to what is written."""
+    """Server-side apply: creates the object, or updates it to what is given."""
     return call("PATCH", f"{path}?fieldManager=cluster-tests&force=true", body, "application/apply-patch+yaml")
 
 
@@ -53,5 +53,5 @@ def merge(path, body):
 
 
 def patch(path, operations):
-    """A JSON Patch, such as `forescale override` prints."""
+    """Applies a JSON Patch, such as `forescale override` prints."""
     return call("PATCH", path, operations, "application/json-patch+json")

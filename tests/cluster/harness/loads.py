@@ -1,8 +1,9 @@
-"""The loads of the cases: what each was in the 30 days before, and what it is now. The history is made for Prometheus
-before a stage begins; the exporter goes on where it ended. Both use `value`, so there is no step between them.
+"""The loads of the cases: their values over the past 30 days, and their values now. The history is written for
+Prometheus before a stage starts; the exporter continues where it ended. Both use `value`, so there is no step between
+them.
 
-A case bends its load by `bend`: {"value": 300}, {"mode": "nan" | "vanish" | "two"}, {"restarts": 1} (a counter begins
-again at zero whenever that number changes)."""
+A case changes its load by `bend`: {"value": 300}, {"mode": "nan" | "vanish" | "two"}, {"restarts": 1} (a counter
+starts again at zero whenever that number changes)."""
 import json
 import math
 import os
@@ -20,7 +21,7 @@ _bending = threading.Lock()
 
 @dataclass(frozen=True)
 class Load:
-    """One series. `shape` is a key of SHAPES; `level` is what `flat` and `held` are now."""
+    """One series. `shape` is a key of SHAPES; `level` is the present value of `flat` and `held`."""
     job: str
     shape: str = "held"
     level: float = 480.0
@@ -32,12 +33,12 @@ class Load:
         return self.metric.endswith("_total")
 
     def name(self):
-        """With the label that a scrape would add, so that history and present are one series."""
+        """The name with the label that a scrape would add, so that history and present are one series."""
         return f'{self.metric}{{job="{self.job}",instance="app"{"," if self.labels else ""}{self.labels}}}'
 
 
 def noise(seed, t):
-    """-1 to 1, the same for the same seed and minute."""
+    """A number from -1 to 1, the same for the same seed and minute."""
     k = (int(t // 60) * 7919 + sum(map(ord, seed)) * 104729) & 0xFFFFFFFF
     for shift, factor in ((16, 0x27D4EB2D), (15, 0x85EBCA6B), (13, 1)):
         k = ((k ^ k >> shift) * factor) & 0xFFFFFFFF
@@ -49,16 +50,16 @@ def flat(load, t, start):
 
 
 def held(load, t, start):
-    """A sine over the day between 300 and 600 that was in the middle and rising when its history ended; then held. What
-    the forecast expects is therefore not what the load is, and a forecast alone does not hide a missing load."""
+    """A daily sine between 300 and 600 that was at its middle and rising when the history ended, and is constant from
+    then on. So the load is not what the forecast expects, and a forecast alone cannot hide a missing load."""
     if t > start["end"]:
         return load.level
     return (450 + 150 * math.sin(2 * math.pi * (t - start["end"]) / DAY)) * (1 + 0.03 * noise(load.job, t))
 
 
 def repeating(load, t, start):
-    """150 at night; daily from the ramp's time on 8 minutes up to 850, 4 hours there, 4 hours down. Each day is exactly
-    as the day before."""
+    """150 at night; every day from the ramp's time up to 850 within 8 minutes, 4 hours there, 4 hours down. Each day
+    is an exact copy of the previous day."""
     m = (t - start["ramp"]) / 60 % 1440
     if m < 8:
         return 150 + 700 * m / 8
@@ -68,12 +69,12 @@ def repeating(load, t, start):
 
 
 def noisy(load, t, start):
-    """The same with 3 % of noise, so that no two days are equal and yesterday is still the best forecast."""
+    """The same with 3 % of noise, so that no two days are equal, but yesterday is still the best forecast."""
     return repeating(load, t, start) * (1 + 0.03 * noise(load.job, t))
 
 
 def varying(load, t, start):
-    """And days that differ as a whole by up to 30 % around today, so that yesterday is a poor forecast."""
+    """The same with days that differ as a whole by up to 30 % from today, so that yesterday is a poor forecast."""
     day = (t - start["ramp"] + DAY // 2) // DAY
     return noisy(load, t, start) * (1 if day == 0 else 1 + 0.3 * noise(load.job, 60 * day))
 
@@ -82,15 +83,15 @@ SHAPES = {"flat": flat, "held": held, "repeating": repeating, "noisy": noisy, "v
 
 
 def value(load, t, start, bent):
-    """The load at t. `start` says when the history ended and when a ramp begins (of any day)."""
+    """The load at t. `start` says when the history ended and when a ramp starts (on any day)."""
     if "value" in bent:
         return float(bent["value"])
     return max(0.0, SHAPES[load.shape](load, t, start))
 
 
 def make_history(loads, ramp_in):
-    """Writes 30 days up to now as Prometheus' blocks below $CLUSTER_RUN/history, and what the exporter goes on from.
-    The ramp begins `ramp_in` seconds from now, and began at that time of every day before."""
+    """Writes 30 days up to now as Prometheus' blocks below $CLUSTER_RUN/history, and the state from which the
+    exporter continues. The ramp starts `ramp_in` seconds from now, and started at that time of every day before."""
     end = int(time.time()) // 60 * 60
     start = {"end": end, "ramp": end + ramp_in, "totals": {}}
     times = range(end - HISTORY, end + 1, 60)
@@ -117,7 +118,7 @@ def make_history(loads, ramp_in):
 
 
 def bend(job, **bent):
-    """Bends one load; without anything lets it go. The others stay as they are."""
+    """Changes one load; without arguments restores it. The other loads stay as they are."""
     with _bending:
         everything = read("bent")
         everything[job] = bent
@@ -130,7 +131,7 @@ def read(name):
 
 
 def _write(name, document):
-    """At once, so that the exporter never reads half of it."""
+    """Atomic, so that the exporter never reads a half-written file."""
     with open(f"{RUN}/{name}.new", "w") as out:
         json.dump(document, out)
     os.rename(f"{RUN}/{name}.new", f"{RUN}/{name}.json")

@@ -1,5 +1,6 @@
-"""One process of the run: started, killed, ended, and looked at. A process that ends on its own is a fault of the run,
-which `deserters` names. All of them end with the suite, for it is the first process of its PID namespace."""
+"""The processes of the run: starts, kills, terminates and checks them. A process that ends by itself is a fault of
+the run, and `deserters` returns it. All of them end with the suite, because it is the first process of its PID
+namespace."""
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ _all = []
 
 
 class Process:
-    """A command with a log of its own, `$CLUSTER_RUN/log/NAME.log`."""
+    """A command with its own log, `$CLUSTER_RUN/log/NAME.log`."""
 
     def __init__(self, name, argv, env=None):
         self.name, self.argv, self.env = name, [str(a) for a in argv], {**os.environ, **(env or {})}
@@ -26,11 +27,11 @@ class Process:
             self._wanted = True
 
     def kill(self):
-        """As a node that loses its power does."""
+        """Kills it, as a power loss of its node would."""
         self._end(signal.SIGKILL, 10)
 
     def term(self, patience=40):
-        """As a kubelet ends a pod."""
+        """Terminates it, as a kubelet ends a pod."""
         self._end(signal.SIGTERM, patience)
 
     def runs(self):
@@ -55,7 +56,7 @@ class Process:
 
 
 def deserters():
-    """Processes that ended although nobody ended them."""
+    """Processes that ended by themselves."""
     return [p.name for p in _all if p.deserted()]
 
 
@@ -65,14 +66,14 @@ def end_all():
 
 
 def until(what, seconds, condition):
-    """Waits until the condition holds and gives the seconds it took. Whatever it raises meanwhile counts as not yet."""
+    """Waits until the condition holds, and returns the seconds it took. An exception counts as not yet."""
     begun = time.monotonic()
     last = None
     while time.monotonic() - begun < seconds:
         try:
             if condition():
                 return time.monotonic() - begun
-        except Exception as error:  # a server that is not there yet, an object that has no status yet
+        except Exception as error:  # a server not up yet, an object without status
             last = error
         time.sleep(0.2)
     raise TimeoutError(f"{what}: not within {seconds} s" + (f" ({last})" if last else ""))

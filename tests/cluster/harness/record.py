@@ -1,5 +1,6 @@
-"""The record of every second: what each link of the chain says of every ScaledObject, kept and written to
-$CLUSTER_RUN/record.jsonl. And the judgement over it. It reads and never repairs: a second that is missing is counted."""
+"""The record of every second: what each link of the chain reports about every ScaledObject, kept in memory and
+written to $CLUSTER_RUN/record.jsonl; and the judgement based on it. It only reads and never repairs: a missing second
+is counted."""
 import json
 import threading
 import time
@@ -8,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from . import kube
 from .processes import RUN
 
-# From an answer to `spec.replicas`: the HPA looks every 15.015 s, and a record is up to a second late at both ends.
+# From an answer to `spec.replicas`: the HPA syncs every 15.015 s, and a record is up to a second late at both ends.
 HPA_DELAY = 17
-# A record with a longer hole cannot say that nothing happened in it.
+# A record with a longer gap cannot show that nothing happened in it.
 MOST_GAP = 6
 
 
@@ -22,21 +23,21 @@ class Sample:
     hpa: int | None = None  # the HPA's desired replicas
     metrics: list = field(default_factory=list)     # current values of its external metrics
     external: int = 0      # external metrics in its spec
-    answers: dict = field(default_factory=dict)     # Forescale's replicas by server; a text where it has none
+    answers: dict = field(default_factory=dict)     # replicas by server; a text if it has none
     conditions: dict = field(default_factory=dict)  # the ScaledObject's, by type
 
     def numbers(self):
         return [answer for answer in self.answers.values() if isinstance(answer, int)]
 
     def answered(self):
-        """Whether every server that runs has a number."""
+        """Whether every running server has a number."""
         return bool(self.answers) and all(isinstance(answer, int) for answer in self.answers.values())
 
 
 @dataclass
 class Judgement:
-    """Over a span: seconds with fewer replicas than needed, those of them that the HPA's own delay explains, how often
-    `spec.replicas` was lowered below the need, and seconds in which a server asked for less."""
+    """Over a time span: seconds with fewer replicas than needed, how many of them the HPA's own delay explains, how
+    often `spec.replicas` was lowered below the need, and seconds in which a server asked for less."""
     seconds: int = 0
     short: int = 0
     explained: int = 0
@@ -47,7 +48,8 @@ class Judgement:
     gap: float = 0.0
 
     def holds(self, share=0.0):
-        """Whether no second was short without an explanation, or at most a share of them."""
+        """Whether at most `share` of the seconds were short without an explanation, nothing was lowered below the
+        need, and the record has no gap that is too long."""
         unexplained = self.short - self.explained
         return self.seconds > 0 and unexplained <= share * self.seconds and self.unsafe == 0 and self.gap <= MOST_GAP
 
@@ -62,11 +64,11 @@ class Record(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.rows = []      # (time, loads, {"namespace/name": Sample})
-        self.sites = []     # whose servers are asked
+        self.sites = []     # whose servers are queried
         self._answers = {}
 
     def latest(self, key):
-        """The newest sample of one object; KeyError before there is one."""
+        """The newest sample of one object; KeyError if there is none yet."""
         return self.rows[-1][2][key]
 
     def span(self, key, since, until=float("inf")):
@@ -74,7 +76,7 @@ class Record(threading.Thread):
         return [(t, load, objects[key]) for t, load, objects in self.rows if since <= t <= until and key in objects]
 
     def judge(self, key, need, since, until=float("inf"), ready=False):
-        """`need` says what the true load wants, from the loads of that second."""
+        """`need` returns what the true load needs, from the loads of that second."""
         rows, result, before = self.span(key, since, until), Judgement(), None
         for at, (t, load, sample) in enumerate(rows):
             wanted, has = need(load), sample.ready if ready else sample.spec
@@ -105,7 +107,8 @@ class Record(threading.Thread):
                 time.sleep(max(0.0, 1 - (time.time() - begun)))
 
     def follow(self, site):
-        """Asks the site's servers every second, each in a thread of its own, so that a hanging one delays nobody."""
+        """Queries the site's servers every second, each in its own thread, so that a hanging server delays no
+        other."""
         for n in range(len(site.servers)):
             threading.Thread(target=self._poll, args=(site, n), daemon=True).start()
 
@@ -147,7 +150,7 @@ def _least(a, b):
 
 
 def _asked_for(rows, wanted):
-    """Seconds for which Forescale has asked for so many by the last row; -1 if it does not."""
+    """For how many seconds, up to the last row, Forescale has asked for this many; -1 if it does not."""
     since = None
     for t, _, sample in reversed(rows):
         if max(sample.numbers(), default=0) < wanted:
@@ -161,7 +164,8 @@ def _key(thing):
 
 
 def _answers(site, n):
-    """What one server says of every workload; nothing while it is down. Of several metrics the highest."""
+    """What one server reports about every workload; empty while it is down. If there are several metrics, the
+    highest."""
     try:
         workloads = json.loads(kube.fetch(f"{site.http(n)}/api/v1/workloads", timeout=2))["workloads"]
     except (OSError, ValueError):

@@ -1,5 +1,5 @@
-"""What one case may break: a Prometheus and one or two Forescale servers of its own, on addresses of its own. Cases
-therefore run side by side although each kills servers. KEDA and the control plane are everybody's."""
+"""What one case may break: its own Prometheus and one or two Forescale servers, on their own addresses. So cases can
+run in parallel although each kills servers. All cases share KEDA and the control plane."""
 import json
 import os
 import shutil
@@ -29,7 +29,7 @@ PROMETHEUS_HOST = 9
 
 class Site:
     """Server n of a site listens on host n of its network; `forescale.CASE` resolves to all of them, as the name of a
-    headless Service would. Unlike that, it keeps the address of a dead server."""
+    headless Service would. Unlike a headless Service, it keeps the address of a dead server."""
 
     def __init__(self, case, number, servers=1, kube_state=False, rules=(), config=""):
         self.case, self.number, self.kube_state, self.rules, self.config = case, number, kube_state, rules, config
@@ -41,17 +41,17 @@ class Site:
         self.began = None  # when its Prometheus first scraped
 
     def names(self):
-        """Lines of /etc/hosts: all servers by one name, and each by its own."""
+        """Lines of /etc/hosts: all servers under one name, and each under its own."""
         both = [f"{address} {self.host}" for address in self.addresses]
         return both + [f"{address} server-{n}.{self.case}" for n, address in enumerate(self.addresses, 1)]
 
     def aliases(self, servers, prometheus):
-        """Names that manifests of ours have for the same."""
+        """The names by which our manifests refer to the same servers."""
         return [f"{self.addresses[0]} {name}" for name in servers] + [f"{self._at(PROMETHEUS_HOST)} {name}"
                                                                       for name in prometheus]
 
     def start(self):
-        """Prometheus with the history of the stage, then the servers."""
+        """Starts Prometheus with the history of the stage, then the servers."""
         shutil.copytree(f"{RUN}/history", f"{self._folder()}/tsdb", copy_function=os.link)
         self.start_prometheus()
         self.began = time.time()
@@ -59,7 +59,7 @@ class Site:
             self.start_server(n)
 
     def configure(self, n, text):
-        """Adds to the configuration of a server that was not started yet."""
+        """Extends the configuration of a server that has not been started yet."""
         with open(self._config(n + 1), "a") as out:
             out.write(text)
 
@@ -68,7 +68,7 @@ class Site:
         until(f"Prometheus of {self.case}", 60, lambda: kube.fetch(f"{self.url}/-/ready"))
 
     def replace_prometheus(self):
-        """At the same address another one, which has seen nothing."""
+        """Starts another Prometheus at the same address, without any samples."""
         self.prometheus = self._prometheus(f"empty-{int(time.time())}")
         self.start_prometheus()
 

@@ -1,6 +1,6 @@
-"""The applications under load, as far as Prometheus and the record see them. /metrics has every load of the stage, and
-goes on where the history ended; /truth says what each load is this second, as JSON. It never forgets a counter's total
-while a series is away."""
+"""The applications under load, as far as Prometheus and the record see them. /metrics has every load of the stage,
+and continues where the history ended; /truth returns what each load is this second, as JSON. It keeps a counter's
+total while a series is away."""
 import http.server
 import json
 import threading
@@ -15,7 +15,7 @@ restarts, last, lock = {}, float(start["end"]), threading.Lock()
 
 
 def advance():
-    """Counts up to now, second by second, since a load may change within."""
+    """Counts up to now, second by second, since a load may change in between."""
     global last
     with lock:
         now, bent = time.time(), loads.read("bent")

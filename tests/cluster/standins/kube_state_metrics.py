@@ -1,4 +1,4 @@
-"""kube-state-metrics: the names and labels that our queries, alerts and `doctor` ask for, and no others."""
+"""kube-state-metrics, with only the metrics and labels that our queries, alerts and `doctor` use."""
 import calendar
 import http.server
 import time

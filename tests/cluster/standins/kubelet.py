@@ -1,5 +1,5 @@
-"""Scheduler and kubelet: a pending pod is running and ready POD_START seconds after it was first seen.
-`nodeName` stays empty, so that a deleted pod goes away at once: no kubelet has to confirm it."""
+"""Scheduler and kubelet: a pending pod is running and ready POD_START seconds after it was first seen. `nodeName`
+stays empty, so that a deleted pod goes away at once: no kubelet has to confirm it."""
 import os
 import time
 
@@ -26,7 +26,7 @@ def turn(due):
             continue
         try:
             kube.merge(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/status", status(pod))
-        except OSError as error:  # the pod went meanwhile
+        except OSError as error:  # the pod is gone by now
             print(meta["name"], error, flush=True)
     for gone in due.keys() - {pod["metadata"]["uid"] for pod in pending}:
         del due[gone]

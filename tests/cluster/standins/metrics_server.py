@@ -1,4 +1,4 @@
-"""metrics-server: every pod uses 10m CPU and 32Mi. It is what the HPA reads for a cpu trigger, which therefore wants few
+"""metrics-server: every pod uses 10m CPU and 32Mi. The HPA reads this for a cpu trigger, which therefore asks for few
 replicas whatever the load."""
 import http.server
 import json

@@ -1,5 +1,5 @@
-//! A fleet found without manifests: HPAs from kube-state-metrics, triggers from KEDA's operator, what pods request, and
-//! what one of them carries.
+//! A fleet found without manifests: HPAs from kube-state-metrics, triggers from KEDA's operator, the requests of
+//! pods, and the load that one of them carries.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,14 +14,14 @@ use crate::support::root;
 
 const DAYS: i64 = 5;
 
-/// Requests a second by minute: between 40 and 200, with a noise of the minute.
+/// Requests per second by minute: between 40 and 200, with noise per minute.
 fn load(k: i64) -> f64 {
     let day = (k % 1_440) as f64 / 1_440.0;
     let noise = ((k.wrapping_mul(2_654_435_761) >> 8) & 0xFF) as f64 / 25.6;
     115.0 - 75.0 * (day * std::f64::consts::TAU).cos() + noise
 }
 
-/// Four replicas always; 0.05 cores each at rest, 0.01 for each request a second.
+/// Always four replicas; 0.05 cores each at rest, 0.01 for each request per second.
 fn cores(k: i64) -> f64 {
     0.2 + 0.01 * load(k)
 }
@@ -107,7 +107,7 @@ async fn a_fleet_is_found_in_prometheus_with_its_capacity_and_its_price() {
         web["reason"].as_str().is_some_and(|why| why.contains("3.0 times the threshold of 10")),
         "{web:#}"
     );
-    // The HPA on CPU has pods whose requests nobody knows.
+    // The pods of the HPA on CPU have no known requests.
     let api = row("api");
     assert_eq!(api["verdict"], "cannot_tell", "{api:#}");
     let mut reader = csv::Reader::from_path(Path::new(&out).join("fleet.csv")).expect("a table");
@@ -128,7 +128,7 @@ async fn a_fleet_is_found_in_prometheus_with_its_capacity_and_its_price() {
     }
 }
 
-/// The arguments of the Job that the chart renders, as its test pins them.
+/// The arguments of the Job as the chart renders it; the chart's test pins them.
 fn args_of_the_job() -> Vec<String> {
     let rendered = std::fs::read_to_string(root("tests/deploy/full.snapshot.yaml")).expect("the snapshot");
     let job = rendered.split("\n---\n").find(|document| document.contains("\nkind: Job\n")).expect("a Job");
@@ -172,7 +172,7 @@ async fn the_pods_of_the_charts_job_write_one_report_together() {
         std::fs::read_to_string(folder.path().join(parts).join("forescale-1").join(name)).expect("written")
     };
     let run: Value = serde_json::from_str(&fleet("together", "run.json")).expect("JSON");
-    // An hour may begin in between: the one who works alone ends its histories where the others did.
+    // An hour may start in between: the single run ends its histories where the shards did.
     let alone = folder.path().join("alone/forescale-1");
     std::fs::create_dir_all(&alone).expect("a folder");
     std::fs::write(alone.join("run.json"), run.to_string()).expect("written");

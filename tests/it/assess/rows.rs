@@ -1,4 +1,4 @@
-//! Whatever is wrong with one workload stands in its row, and the others are judged.
+//! A problem with one workload is reported in its row; the other workloads are still judged.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::support::prometheus::{Backfill, Prometheus};
 
 const DAYS: i64 = 5;
 
-/// Name, query, and what the reason of its row must say.
+/// Name, query, and what the reason in its row must contain.
 const ROWS: [(&str, &str, &str); 8] = [
     ("fine", "sum(load{app=\"fine\"})", ""),
     ("no-such-function", "foo(load)", "unknown function"),
@@ -75,7 +75,7 @@ async fn a_fault_is_told_in_its_row_and_the_others_are_judged() {
         assert_eq!(row["saving_percent"], Value::Null, "what ran is not known: {row:#}");
     }
 
-    // What failed is asked again, what is finished is not; and with nobody left to judge it is one error.
+    // What failed is retried, what is finished is not; if no workload is left to judge, there is a single error.
     prometheus.stop();
     let told = assess(&args);
     let why = String::from_utf8_lossy(&told.stderr).into_owned();

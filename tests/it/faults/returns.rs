@@ -1,5 +1,5 @@
-//! A source that goes away and comes back: with ranges that have to refill, with a counter that began anew, or as a
-//! neighbour that knows nothing. No answer goes down in any state, and the load counts again once it is whole.
+//! A source that goes away and comes back: with ranges that must refill, with a counter that was reset, or as a
+//! neighbour that knows nothing. No answer falls in any state, and the load counts again once it is complete.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,17 +15,17 @@ use crate::support::prometheus::{self, Prometheus};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::{server, until};
 
-/// Longer than the range of the queries, so that nothing from before is left in it.
+/// Longer than the range of the queries, so that no earlier sample is left in it.
 const AWAY: Duration = Duration::from_secs(27);
-/// Shorter than it, so that no query becomes empty.
+/// Shorter than the range, so that no query becomes empty.
 const RESTARTS: Duration = Duration::from_secs(9);
 const RATE: &str = "sum(rate(requests_total[20s]))";
 type Keys = &'static [(&'static str, &'static str)];
-/// Every kind of workload: its name, its keys beside the settings, and the fewest replicas it needs.
+/// Every kind of workload: its name, its keys in addition to the settings, and the fewest replicas it needs.
 const WORKLOADS: &[(&str, Keys, u32)] = &[
     ("rate", &[("query", RATE)], NEED),
     ("reactive", &[("query", RATE), ("mode", "reactive")], NEED),
-    // What returns is at first below the load that wakes it.
+    // The returning value is at first below the load that wakes it.
     (
         "zero",
         &[("query", RATE), ("mode", "reactive"), ("minReplicas", "0"), ("activationThreshold", "60")],
@@ -59,11 +59,11 @@ const SETTINGS: [(&str, &str); 5] = [
 enum Return {
     /// Prometheus is killed and started again.
     Restarted,
-    /// The same, and the counter has begun anew meanwhile.
+    /// The same, and the counter was reset in the meantime.
     CounterRestarted,
-    /// The target is away for less than the range, and its counter begins anew; Prometheus answers all the while.
+    /// The target is away for less than the range, and its counter is reset; Prometheus answers all the time.
     TargetRestarted,
-    /// An empty neighbour answers after a while without any.
+    /// After a while without any source, an empty neighbour answers.
     Neighbour,
     /// An empty neighbour answers at once.
     NeighbourAtOnce,
@@ -71,10 +71,10 @@ enum Return {
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// At this offset the target does not answer.
+/// With this offset the target does not answer.
 const GONE: i64 = i64::MIN;
 
-/// A target whose counter grows by the load; it begins anew at the offset, in milliseconds.
+/// A target whose counter grows by the load; it restarts from zero at the offset, in milliseconds.
 async fn target(offset: Arc<AtomicI64>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -113,7 +113,7 @@ async fn filled(prometheus: &Prometheus) {
     until(PATIENCE, "the range is full", is_filled).await;
 }
 
-/// One Forescale with every workload.
+/// One Forescale server with every workload.
 struct Served {
     _server: tokio_util::sync::DropGuard,
     workloads: Vec<(&'static str, Keda, u32, Seen)>,
@@ -137,7 +137,7 @@ impl Served {
         Served { _server, workloads, may_be_unknown }
     }
 
-    /// Asks every workload once.
+    /// Calls for every workload once.
     async fn ask(&mut self, place: &str) {
         for (name, keda, need, seen) in &mut self.workloads {
             seen.ask(keda, *need, self.may_be_unknown, &format!("{place}, {name}")).await;
@@ -145,7 +145,7 @@ impl Served {
         }
     }
 
-    /// Waits until each answers what the load needs.
+    /// Waits until every answer is what the load needs.
     async fn settled(&mut self, place: &str) {
         let may_be_unknown = std::mem::replace(&mut self.may_be_unknown, true);
         for (name, keda, need, _) in &mut self.workloads {
@@ -182,7 +182,7 @@ async fn one(kind: Return) {
         Return::Neighbour => proxy.set(Fault::Refused).await,
         Return::NeighbourAtOnce => {}
     }
-    // One more begins while the source is away: it is as if the first had been restarted.
+    // Another server starts while the source is away, as if the first one had been restarted.
     let mut restarted = None;
     let begun = Instant::now();
     let away = if kind == Return::TargetRestarted { RESTARTS } else { AWAY };

@@ -1,4 +1,4 @@
-//! How loads, instants and pods are written down.
+//! Parses the notation for loads, instants and pods.
 
 use std::collections::BTreeMap;
 
@@ -29,14 +29,14 @@ pub(super) fn span(text: &str) -> Result<Span, String> {
     Span::parse(text).map_err(|e| e.to_string())
 }
 
-/// The keys of a trigger, as KEDA passes them.
+/// The keys of a trigger, as KEDA sends them.
 pub(super) fn metadata(block: &str) -> Result<BTreeMap<String, String>, String> {
     let values: BTreeMap<String, serde_json::Value> = yaml::from_str(block)?;
     let text = |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
     Ok(values.into_iter().map(|(key, value)| (key, text(value))).collect())
 }
 
-/// An iCalendar as it is, or one made of lines `2026-12-25 Christmas`.
+/// An iCalendar text unchanged, or one built from lines such as `2026-12-25 Christmas`.
 pub(super) fn calendar(block: &str) -> String {
     if block.trim_start().starts_with("BEGIN:") {
         return block.to_owned();
@@ -52,7 +52,8 @@ pub(super) fn calendar(block: &str) -> String {
     format!("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:scenario\n{events}END:VCALENDAR\n")
 }
 
-/// `40s x20 until 28d00:00 [from-zero]`: so many starts that took so long, a minute apart, the last one then.
+/// `40s x20 until 28d00:00 [from-zero]`: 20 pod starts that took 40 s each, a minute apart, the last one at that
+/// instant.
 pub(super) fn pods(words: &[&str], start: Time) -> Result<Vec<(Time, f64, bool)>, String> {
     let [took, count, "until", until, rest @ ..] = words else {
         return Err("expected: pods 40s x20 until 28d00:00 [from-zero]".to_owned());
@@ -63,7 +64,7 @@ pub(super) fn pods(words: &[&str], start: Time) -> Result<Vec<(Time, f64, bool)>
     Ok((0..count).rev().map(|i| (until - Span::minutes(i), seconds, from_zero)).collect())
 }
 
-/// A series with what one line adds to it or changes of it.
+/// A series after one line has extended or changed it.
 pub(super) fn extend(mut series: Series, words: &[&str], start: Time) -> Result<Series, String> {
     match words {
         ["daily", options @ ..] => daily(series, options),
@@ -115,7 +116,8 @@ fn changed(series: &Series, from: Time, to: Time, change: impl Fn(f64) -> f64) -
     Series::from_values(series.start(), series.step(), values)
 }
 
-/// `100x60 100+5x30 80-2x10 _x5 7`: sixty of 100; thirty from 100 on, each 5 more; five gaps; one 7.
+/// `100x60 100+5x30 80-2x10 _x5 7`: sixty times 100; thirty from 100 on, each 5 more; ten from 80 on, each 2 less;
+/// five gaps; one 7.
 fn samples(tokens: &[&str]) -> Result<Vec<f64>, String> {
     let mut out = Vec::new();
     for token in tokens {
@@ -176,9 +178,9 @@ fn daily(mut series: Series, options: &[&str]) -> Result<Series, String> {
     Ok(series)
 }
 
-/// A number from -1 to 1 that belongs to an instant.
+/// A number from -1 to 1 that depends only on the instant.
 fn dice(at: Time) -> f64 {
-    // The stream's steps, so that instants near to each other have numbers of one stream.
+    // The step of the generator's own stream, so that adjacent instants get numbers of one stream.
     let seed = at.epoch().unsigned_abs().wrapping_sub(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     2.0 * Dice::new(seed).uniform() - 1.0
 }

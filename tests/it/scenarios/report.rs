@@ -1,12 +1,12 @@
-//! Decisions as lines of a scenario.
+//! Prints decisions as lines of a scenario.
 
 use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use forescale::decide::{Blind, Decision};
 use forescale::units::Time;
 
-/// The whole decision: replicas, rung, reason; what each contributor asked for, in parentheses where it does not
-/// count; notes; when the limit is expected to bind.
+/// The whole decision: replicas, rung, reason; what each contributor asked for, in parentheses if it does not count;
+/// notes; when the limit is expected to bind.
 pub(super) fn line(stamp: &str, answer: &Result<Decision, Blind>) -> String {
     let decision = match answer {
         Ok(decision) => decision,
@@ -36,7 +36,7 @@ pub(super) fn short(answer: &Result<Decision, Blind>) -> String {
     }
 }
 
-/// An instant as it was asked about: days and hours since `start`, or RFC 3339 in the zone.
+/// An instant in the form of the question: days and hours since `start`, or RFC 3339 in the zone.
 pub(super) fn stamp(at: Time, start: Option<Time>, zone: Option<Tz>) -> String {
     if let Some(start) = start {
         let seconds = at.since(start).as_seconds();

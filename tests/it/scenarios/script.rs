@@ -1,4 +1,4 @@
-//! A scenario's text, taken apart into directives and the questions it asks.
+//! Parses the text of a scenario into directives and questions.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,28 @@ use super::notation;
 
 /// A scenario, ready to be played.
 pub(super) struct Script {
-    /// The lines as written; expectations are the indented ones behind a question.
+    /// The lines as written; expectations are the indented lines after a question.
     pub lines: Vec<String>,
     pub start: Time,
     pub zone: Option<Tz>,
     /// The policy file.
     pub policy: String,
-    /// From an instant on, these keys of the trigger.
+    /// Keys of the trigger that apply from an instant on.
     pub patches: Vec<(Time, BTreeMap<String, String>)>,
     pub calendars: Vec<(String, String)>,
-    /// Events of the server's configuration, as its YAML.
+    /// Events of the server's configuration, as YAML.
     pub events: String,
     pub series: BTreeMap<String, Series>,
     pub down: Vec<(Time, Time)>,
     pub unread: Vec<(Time, Time)>,
     pub skewed: Vec<(Time, Time, Span)>,
-    /// When processes begin, in their order; each replaces the one before.
+    /// When processes start, in order; each replaces the previous one.
     pub restarts: Vec<Time>,
-    /// When a second process begins, which is asked beside the first.
+    /// When a second process starts, which is asked in addition to the first.
     pub replica: Option<Time>,
     pub grace: Span,
     pub phase: Span,
-    /// Starts of pods: when ready, seconds, from zero.
+    /// Pod starts: when ready, seconds taken, whether from zero.
     pub leads: Vec<(Time, f64, bool)>,
     pub questions: Vec<Question>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Question {
     pub line: usize,
     /// The line after the expectations.
     pub until: usize,
-    /// Instants are told as days and hours since the start, as they were asked.
+    /// Whether instants are printed as days and hours since the start, as they were asked.
     pub relative: bool,
     pub ask: Ask,
 }
@@ -51,7 +51,7 @@ pub(super) enum Ask {
     At(Vec<Time>),
     /// Replicas and reason wherever they change.
     Changes(Time, Time, Span),
-    /// The decision in full.
+    /// The full explanation of the decision.
     Explain(Time),
 }
 
@@ -144,7 +144,7 @@ impl Script {
     }
 }
 
-/// The lines without what all of them are indented by.
+/// The lines without their common indentation.
 fn dedent(lines: &[String]) -> String {
     let indent = lines.iter().map(|l| l.len() - l.trim_start().len()).min().unwrap_or(0);
     lines.iter().map(|l| format!("{}\n", &l[indent..])).collect()

@@ -1,4 +1,4 @@
-//! Plays a scenario: processes that look at what was recorded and decide, exactly as the server's loops do.
+//! Plays a scenario: processes read the recordings and decide, exactly as the server's loops do.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use super::script::{Ask, Script};
 
 type Answer = Result<Decision, Blind>;
 
-/// The text of the scenario with what was decided in place of what was expected.
+/// The text of the scenario with the actual decisions in place of the expected ones.
 pub(super) fn play(script: &Script) -> Result<String, String> {
     let world = World::new(script)?;
     let mut out = String::new();
@@ -26,7 +26,7 @@ pub(super) fn play(script: &Script) -> Result<String, String> {
         };
         script.lines[copied..=question.line].iter().for_each(|line| out.extend([line, "\n"]));
         told.iter().for_each(|line| out.extend(["    ", line, "\n"]));
-        // Blank lines behind the expectations stay.
+        // Blank lines after the expectations are kept.
         copied = question.until;
     }
     script.lines[copied..].iter().for_each(|line| out.extend([line.as_str(), "\n"]));
@@ -45,15 +45,15 @@ fn events(block: &str) -> Result<Vec<Event>, String> {
 
 struct World<'a> {
     script: &'a Script,
-    /// From an instant on, a policy with the recording as it reads it.
+    /// Policies by the instant from which they apply, each with the recordings of its queries.
     policies: Vec<(Time, Policy, Recording)>,
 }
 
-/// One running scaler: its session begins anew with the process and with each policy.
+/// One running scaler: its session starts afresh with each process and each policy.
 struct Process {
     begun: Time,
     session: Option<(Time, Session)>,
-    /// The instant asked last.
+    /// The last instant asked about.
     asked: Option<Time>,
 }
 
@@ -119,13 +119,13 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A scaler that runs since long ago, or since `begun`.
+    /// A scaler that has been running for long, or since `begun`.
     fn process(&self, begun: Option<Time>) -> Process {
         Process { begun: begun.unwrap_or(self.script.start - Span::days(1)), session: None, asked: None }
     }
 
     fn ask(&self, process: &mut Process, at: Time) -> Answer {
-        // Between two instants only skewed clocks have a memory: then every poll counts.
+        // Between two instants only the skew of clocks is remembered: then every poll must be run.
         let grid = Step::QUARTER_MINUTE.span();
         if let Some((from, _, _)) = self.script.skewed.iter().find(|s| s.0 <= at && at < s.1) {
             let mut poll = process.asked.map_or(*from - grid, |asked| (asked + grid).max(*from - grid));
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// The series that the policy's queries name.
+/// The series named by the policy's queries.
 fn recording(script: &Script, policy: &Policy) -> Recording {
     let named = |query: &str| -> Option<Series> { script.series.get(query).cloned() };
     let signals = policy.signals.iter().map(|signal| {

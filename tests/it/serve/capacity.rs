@@ -1,4 +1,4 @@
-//! What one replica carries, learned by a running server from the exporters' series, published and used.
+//! A running server learns the load that one replica carries from the exporters' series, publishes it and uses it.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::support::prometheus::{Backfill, Prometheus};
 use crate::support::until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Ten days of minutes, and as many to come as the tests run.
+/// Ten days of minutes; the series also extend as far into the future as the tests run.
 const MINUTES: i64 = 10 * 1_440;
 const AHEAD: i64 = 30;
 
-/// Four replicas of `web`: 0.05 cores at rest and 0.02 for each request a second, of 0.5 that each requests. At 70 % one
-/// carries 15 requests a second.
+/// Four replicas of `web`: 0.05 cores at rest and 0.02 for each request per second; each requests 0.5 cores. At 70 %,
+/// one replica carries 15 requests per second.
 fn series() -> Vec<Backfill> {
     let last = load::now().div_euclid(60) + AHEAD;
     let each = |minute: i64| 13.0 - 11.0 * (minute as f64 / 1_440.0 * std::f64::consts::TAU).cos();
@@ -80,14 +80,14 @@ async fn it_is_published_by_default_and_used_where_that_is_said() {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
 
-    // A ScaledObject that is called otherwise than what it scales.
+    // A ScaledObject with a name other than that of its target.
     let named = [("targetKind", "Deployment"), ("targetName", "web")];
     advised.like("front", &[&usual[..], &named].concat()).first_number(PATIENCE).await;
     let view = capacity(&server, "front").await;
     let carried = view["per_replica"].as_f64().expect("known");
     assert!((carried - 15.0).abs() < 0.6, "{view:#}");
 
-    // Another metric of the same workload counts on it.
+    // Another metric of the same workload uses it.
     let auto = [("query", "load"), ("threshold", "20"), ("capacity", "auto"), ("metricName", "auto")];
     let mut auto = Keda::connect(server.grpc, "shop", "web", &auto).await;
     auto.first_number(PATIENCE).await;

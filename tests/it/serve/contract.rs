@@ -1,4 +1,4 @@
-//! The contract with KEDA to the letter, what is refused, and what is never shown.
+//! The exact contract with KEDA, what is refused, and what is never shown.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -136,7 +136,7 @@ async fn too_large(keda: &Keda) {
     let huge = "x".repeat(50_000);
     let status = keda.like("huge", &[("query", huge.as_str())]).replicas().await.expect_err("refused unread");
     assert!([Code::OutOfRange, Code::ResourceExhausted].contains(&status.code()), "{status}");
-    // More faults than a header may hold come as a message that arrives.
+    // More faults than fit in a header still arrive as one message.
     let names: Vec<String> = (0..300).map(|i| format!("k{i}")).collect();
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
     let status = keda.like("many", &many).replicas().await.expect_err("faults");
@@ -144,7 +144,7 @@ async fn too_large(keda: &Keda) {
     assert!(status.message().contains(" more"), "{status}");
 }
 
-/// Everything that is said about a workload whose metadata is full of secrets.
+/// Everything that is reported about a workload whose metadata is full of secrets.
 async fn nothing_secret_is_said(keda: &Keda) -> String {
     let mut leaky = keda.like(
         "leaky",
@@ -217,7 +217,7 @@ async fn pages(server: &Forescale) {
     }
 }
 
-/// The families of a page in the OpenMetrics format; every line of it is one of that format.
+/// The metric families of an OpenMetrics page; asserts that every line is valid.
 fn families(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     assert!(text.ends_with("# EOF\n"));

@@ -1,4 +1,4 @@
-//! `forescale explain` beside the server that it explains, and a lead time learned from kube-state-metrics.
+//! `forescale explain` compared with the server that it explains, and a lead time learned from kube-state-metrics.
 
 use std::process::Command;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn live_and_replayed_explanations_say_what_the_server_decides() {
     let mut keda = Keda::connect(server.grpc, "shop", "web", &metadata).await;
     keda.first_number(PATIENCE).await;
 
-    // The pods of this workload took a minute and a half; the default would be two.
+    // The pods of this workload took a minute and a half; the default is two.
     let learned = async || {
         keda.replicas().await.ok();
         let decision = server.decision("shop", "web").await?;
@@ -51,7 +51,7 @@ async fn live_and_replayed_explanations_say_what_the_server_decides() {
         assert!(words.contains(part), "'{part}' is missing in:\n{words}");
     }
 
-    // One verdict, wherever it is told: who predicts, against which baseline, for which quantile and window.
+    // The verdict is the same everywhere: who predicts, against which baseline, for which quantile and window.
     let verdict = &decision["forecast"]["verdict"];
     let (_, told) =
         verdict["text"].as_str().and_then(|text| text.split_once(" times that of ")).expect("a verdict");
@@ -62,7 +62,8 @@ async fn live_and_replayed_explanations_say_what_the_server_decides() {
         assert!(text.contains(told), "'{told}' is missing in {place}:\n{text}");
     }
 
-    // Past: the demand of the wave is known, and so is what a trace of it would say. Future: the forecast goes on.
+    // In the past the demand of the wave is known, and so is what a trace of it would give. In the future the
+    // forecast continues.
     let dir = tempfile::tempdir().expect("a directory");
     let policy = dir.path().join("policy.yaml");
     std::fs::write(&policy, POLICY).expect("written");
@@ -81,8 +82,8 @@ async fn live_and_replayed_explanations_say_what_the_server_decides() {
     }
 }
 
-/// Pods of the last hours as kube-state-metrics tells of them: each ready ninety seconds after it was created, one every
-/// ten minutes, and gone after four hours.
+/// Pods of the last hours as kube-state-metrics reports them: one every ten minutes, ready ninety seconds after its
+/// creation, and gone after four hours.
 fn pods() -> Vec<Backfill> {
     const MINUTE: i64 = 60;
     let end = now() + 30 * MINUTE;
@@ -94,7 +95,7 @@ fn pods() -> Vec<Backfill> {
             .map(|m| m * MINUTE)
             .filter(|t| t - created < 4 * 60 * MINUTE)
             .collect();
-        // Starts differ by a second or two, as they do.
+        // Start times vary by a second or two, as in practice.
         let took = 90 - k % 3;
         for (metric, value) in [
             (format!("kube_pod_created{{{name}}}"), created),
@@ -104,7 +105,7 @@ fn pods() -> Vec<Backfill> {
             all.push(Backfill { metric, points: lives.iter().map(|&t| (t, value as f64)).collect() });
         }
     }
-    // One metric after the other, as the format of the backfill wants it.
+    // The backfill format requires one metric after the other.
     all.sort_by(|a, b| a.metric.cmp(&b.metric));
     all
 }

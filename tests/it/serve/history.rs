@@ -1,4 +1,5 @@
-//! From weeks of history to a number: how soon, with what in it, and the same number after a crash and next door.
+//! From weeks of history to an answer: how soon, based on what, and the same answer after a crash and from another
+//! replica.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,12 @@ use crate::support::{load, until};
 
 const METADATA: [(&str, &str); 4] =
     [("query", "sum(load)"), ("threshold", "10"), ("leadTime", "5m"), ("pollStep", "5s")];
-/// More than these are faults, on a machine that does nothing else.
+/// A longer time is a fault, on an otherwise idle machine.
 const AT_ONCE: Duration = Duration::from_millis(10);
 const FIRST_NUMBER: Duration = Duration::from_secs(5);
-/// From the start of a Prometheus until its samples count: one `queryStep`, and those that settle meanwhile.
+/// From the start of a Prometheus until its samples count: one `queryStep`, and the time they take to settle.
 const REFILLED: Duration = Duration::from_secs(120);
-/// What is waited for on a machine that compiles beside the tests.
+/// How long to wait on a machine that compiles in parallel.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -39,7 +40,7 @@ async fn answered_soon_and_the_same(history: Backfill) {
     let config = configuration(&prometheus.url());
     let (one, other) = (Forescale::start(&config).await, Forescale::start(&config).await);
     let mut keda = Keda::connect(one.grpc, "shop", "web", &METADATA).await;
-    // A connection has its own price; what is measured is the first call for the workload.
+    // Connecting takes its own time; what is measured is the first call for the workload.
     keda.spec().await.expect("a spec");
 
     let begun = Instant::now();
@@ -54,13 +55,13 @@ async fn answered_soon_and_the_same(history: Backfill) {
     assert!(contributor(&decision, "forecast").is_some(), "the first number has a forecast: {decision}");
     assert_eq!(decision["rung"], "fresh", "{decision}");
 
-    // Two side by side agree at each instant they both decided for.
+    // Two replicas agree at each instant for which both have decided.
     let mut next_door = Keda::connect(other.grpc, "shop", "web", &METADATA).await;
     next_door.first_number(PATIENCE).await;
     let agreed = agreement(&one, &other, &mut keda, &mut next_door).await;
     println!("side by side: {agreed}");
 
-    // One crashes and comes back; the other has seen it all.
+    // One crashes and comes back; the other has run all the time.
     let before = keda.replicas().await.expect("a number");
     one.kill();
     let one = Forescale::start(&config).await;
@@ -72,23 +73,23 @@ async fn answered_soon_and_the_same(history: Backfill) {
     assert!(number >= before.min(steady), "{number} after {before}, {steady} next door");
 }
 
-/// How much longer things may take here: a machine that runs other programs is no fault of the server.
+/// How much longer things may take here: load from other programs is not the server's fault.
 fn slack() -> u32 {
     std::env::var("FORESCALE_SLACK").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
 }
 
-/// What both decide for the next instants of the grid, equal in all that the answer rests on.
+/// What both decide for the next instants of the grid; asserts that everything the answer depends on is equal.
 pub async fn agreement(a: &Forescale, b: &Forescale, keda: &mut Keda, next_door: &mut Keda) -> String {
-    // What was decided before was decided on what was known then: a server that has just begun reads what came since.
+    // Earlier decisions were made on what was known then: a server that has just started has read what came later.
     let begun = forescale::units::Time::from_epoch(load::now());
     let mut seen = Vec::new();
     while seen.len() < 2 {
         let both = async || {
-            // KEDA keeps asking, or they would be forgotten.
+            // KEDA keeps calling, or the workloads would be forgotten.
             let (_, _) = (keda.replicas().await, next_door.replicas().await);
             let (x, y) = (a.decision("shop", "web").await?, b.decision("shop", "web").await?);
-            // Until a minute after the start of their Prometheus each holds what it answered before, which one that has
-            // just begun does not know; from then on everything is a function of the history.
+            // Until a minute after Prometheus has started, each holds its previous answer, which a server that has
+            // just started does not know. After that, everything is a function of the history.
             let refills = [&x, &y].iter().any(|decision| contributor(decision, "refilling").is_some());
             let at = forescale::units::Time::parse(x["at"].as_str()?).ok()?;
             let is_new = at > begun && !seen.contains(&x["at"]);

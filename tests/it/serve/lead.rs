@@ -1,4 +1,4 @@
-//! `leadTime: auto` beside a neighbour whose name begins alike, and whose pods take longer to start.
+//! `leadTime: auto` next to a workload whose name starts the same, and whose pods take longer to start.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::support::load;
 use crate::support::prometheus::{Backfill, Prometheus};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Starts an hour apart: each is a value of its own in what is learned.
+/// Starts an hour apart: each is a separate value in what is learned.
 const STARTS: i64 = 24;
-/// Minutes for which a pod lives, and for which kube-state-metrics tells of it.
+/// How many minutes a pod lives and kube-state-metrics reports it.
 const LIFE: i64 = 45;
 
-/// What kube-state-metrics tells of pods that were started each hour, `offset` minutes after it; `owner` is the kind
-/// and the name of what they belong to, where it is told.
+/// What kube-state-metrics reports about pods that were started each hour, `offset` minutes after it; `owner` is the
+/// kind and name of their owner, if it is reported.
 fn pods(pod: impl Fn(i64) -> String, offset: i64, took: i64, owner: Option<(&str, &str)>) -> Vec<Backfill> {
     let hour = load::now().div_euclid(3_600) * 60;
     let mut all = Vec::new();
@@ -37,7 +37,7 @@ fn pods(pod: impl Fn(i64) -> String, offset: i64, took: i64, owner: Option<(&str
     all
 }
 
-/// To whom a ReplicaSet belongs, as long as the pods are told of.
+/// The owner of a ReplicaSet, for as long as its pods are reported.
 fn set_of(set: &str, deployment: &str) -> Backfill {
     let owner = format!("owner_kind=\"Deployment\",owner_name=\"{deployment}\"");
     let metric = format!("kube_replicaset_owner{{namespace=\"shop\",replicaset=\"{set}\",{owner}}}");
@@ -46,15 +46,15 @@ fn set_of(set: &str, deployment: &str) -> Backfill {
     Backfill { metric, points }
 }
 
-/// The lead time that is learned for `web` from these series, in words.
+/// The lead time learned for `web` from these series, in words.
 async fn learned(mut series: Vec<Backfill>) -> String {
     series.push(load::going_on("load"));
-    // Something of the workload has always run: no start is from zero.
+    // Some replica of the workload has always been running: no start is from zero.
     let last = load::now().div_euclid(60);
     let points = (last - 9 * 1_440..last + 30).map(|minute| (minute * 60, 1.0)).collect();
     let metric = "kube_pod_status_ready{namespace=\"shop\",pod=\"web-7f9c6d5b8-zzzzz\",condition=\"true\"}";
     series.push(Backfill { metric: metric.to_owned(), points });
-    // promtool wants the samples of one metric together.
+    // promtool requires the samples of one metric to be adjacent.
     series.sort_by(|a, b| a.metric.cmp(&b.metric));
     let prometheus = Prometheus::start(&series).await;
     let server = Forescale::start(&configuration(&prometheus.url())).await;
@@ -71,13 +71,13 @@ async fn a_lead_time_is_learned_from_the_workloads_own_pods() {
     let web = |owner| pods(|i| format!("web-7f9c6d5b8-{i:05}"), 0, 40, owner);
     let worker = |owner| pods(|i| format!("web-worker-6d4cf56db6-{i:05}"), 5, 300, owner);
 
-    // By their names, where nobody tells of owners.
+    // By their names, if owners are not reported.
     let by_name = [web(None), worker(None)].concat();
     assert_eq!(learned(by_name).await, "\"lead time learned: 40s\"");
 
-    // A DaemonSet web-agent names its pods as a Deployment web would: its owner tells.
+    // A DaemonSet web-agent names its pods as a Deployment web would: the owner makes the difference.
     let agent = pods(|i| format!("web-agent-{i:05}"), 10, 600, Some(("DaemonSet", "web-agent")));
-    // As does a Deployment's of another name, whose ReplicaSet is a word alone.
+    // So does a Deployment of another name whose ReplicaSet name ends in a plain word.
     let next = pods(|i| format!("web-next-{i:05}"), 15, 900, Some(("ReplicaSet", "web-next")));
     let sets = [("web-7f9c6d5b8", "web"), ("web-worker-6d4cf56db6", "web-worker"), ("web-next", "another")];
     let by_owner = [

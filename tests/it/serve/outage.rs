@@ -1,4 +1,4 @@
-//! Prometheus fails in every way it can; no answer goes down, and none becomes a zero.
+//! Prometheus fails in every possible way; no answer falls, and none becomes zero.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_prometheus_that_dies_and_comes_back_lowers_no_answer() {
     let reactive = contributor(&server.decision("shop", "web").await.expect("one"), "reactive");
     let reactive = u32::try_from(reactive.expect("a load")).expect("few");
 
-    // While it is down the answer stays at what the last load needs, or above.
+    // While it is down, the answer stays at or above what the last load needs.
     prometheus.stop();
     let mut answers = Vec::new();
     let held = async || {
@@ -58,7 +58,7 @@ async fn a_prometheus_that_dies_and_comes_back_lowers_no_answer() {
 
 #[tokio::test]
 async fn a_metric_that_vanished_is_held_and_then_no_lower_than_the_last_need() {
-    // Ten minutes ago: beyond the look-back of instant queries.
+    // Ten minutes ago: further back than instant queries look.
     let prometheus = Prometheus::start(&[load::wave("load", load::now() - 600)]).await;
     let server = Forescale::start(&configuration(&prometheus.url())).await;
     for (name, max_stale, rung) in [("held", "1h", "held"), ("stale", "1m", "stale")] {
@@ -99,7 +99,7 @@ async fn without_any_history_there_is_no_answer_even_with_a_floor() {
 
 #[tokio::test]
 async fn a_source_that_never_answers_costs_no_call_its_time() {
-    // Connections are taken by the kernel and never read.
+    // The kernel accepts the connections, but nobody reads them.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", silent.local_addr().expect("bound"));
     let server = Forescale::start(&configuration(&url)).await;

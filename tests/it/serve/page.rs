@@ -1,4 +1,4 @@
-//! The page and the JSON API of a running server: what they show, what they hide, and the form they promise.
+//! The page and the JSON API of a running server: what they show, what they hide, and the format they promise.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -15,7 +15,8 @@ use crate::support::prometheus::Prometheus;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SCHEDULE: &str = "- {days: mon-sun, start: '09:00', end: '18:00', min: 3, name: 'business <hours>'}";
 
-/// A server with a workload that is well, one with faulty keys, one that follows the clock, one that finds nothing.
+/// A server with a healthy workload, one with invalid keys, one that follows the clock, and one whose query finds
+/// nothing.
 struct Fleet {
     _prometheus: Prometheus,
     server: Forescale,
@@ -70,7 +71,7 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
     ] {
         assert!(page.contains(text), "{text} is not in {page}");
     }
-    // Whatever the hour: until when the schedule says so stands beside the answer.
+    // At any hour, the answer says until when the schedule applies.
     let dev = page.split("<tr>").find(|row| row.contains("shop/dev")).expect("a row");
     assert!(dev.contains(" UTC: 1 replica<") != dev.contains(" UTC: 0 replicas<"), "{dev}");
     let explained = Command::new(env!("CARGO_BIN_EXE_forescale"))
@@ -137,7 +138,7 @@ async fn the_fleet_is_chosen_and_summed_up(server: &Forescale) {
     assert_eq!(headers["refresh"], "10", "no more often than that");
 }
 
-/// What the page tells to type is taken by the command.
+/// The command accepts what the page tells the user to type.
 fn its_command_prints_a_patch(story: &str) {
     let line = story.lines().find_map(|line| line.split("forescale override ").nth(1)).expect("a line");
     let line = line.split('<').next().expect("words");
@@ -215,7 +216,7 @@ async fn every_answer_of_the_api_has_the_form_of_its_schema() {
         let mut faults = Vec::new();
         conforms(&answer, &schema["$defs"][form], &schema, path, &mut faults);
         assert!(faults.is_empty(), "{path} is no {form}: {faults:?}\n{answer}");
-        // The check itself can fail: an answer with a strange key has not the form.
+        // The check itself can fail: an answer with an unknown key does not conform.
         let mut strange = answer.clone();
         strange["strange"] = Value::Null;
         conforms(&strange, &schema["$defs"][form], &schema, path, &mut faults);
@@ -232,7 +233,7 @@ async fn every_answer_of_the_api_has_the_form_of_its_schema() {
     assert_eq!(history["changes"][0]["rung"], "fresh", "{}", history["changes"]);
 }
 
-/// Whether a value has the form of a schema: the words of JSON Schema that ours uses, and no others.
+/// Whether a value conforms to a schema: supports only the JSON Schema keywords that ours uses.
 fn conforms(value: &Value, schema: &Value, root: &Value, at: &str, faults: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.strip_prefix("#/$defs/").expect("a reference into this document");
@@ -287,7 +288,7 @@ fn conforms(value: &Value, schema: &Value, root: &Value, at: &str, faults: &mut 
     }
 }
 
-/// The same pages in a real browser, where its driver is at hand: `tests/full/page`.
+/// The same pages in a real browser, if its driver is available: `tests/full/page`.
 fn in_a_browser(server: &Forescale, paths: &[&str]) {
     if std::env::var_os("FORESCALE_NODE_MODULES").is_none() {
         println!("not looked at in a browser: tests/full/page does");

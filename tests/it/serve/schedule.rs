@@ -1,4 +1,4 @@
-//! Workloads that follow the clock alone: KEDA's cron keys with nothing changed but the trigger's type.
+//! Workloads that only follow the clock: KEDA's cron keys, with nothing changed but the trigger's type.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::support::forescale::Forescale;
 use crate::support::keda::Keda;
 use crate::support::load;
 
-/// The cron text of the minute so many minutes from now, every day.
+/// A daily cron expression for the minute `minutes` from now.
 fn cron(minutes: i64) -> String {
     let minute = load::now().div_euclid(60) + minutes;
     format!("{} {} * * *", minute.rem_euclid(60), minute.div_euclid(60).rem_euclid(24))
@@ -16,7 +16,7 @@ fn cron(minutes: i64) -> String {
 
 #[tokio::test]
 async fn cron_keys_alone_are_answered_at_once_inside_and_outside_their_hours() {
-    // No data source at all; streams and connections of ten seconds.
+    // No data source at all; streams and connections end after ten seconds.
     let server = Forescale::start("grpc: {maxConnectionAge: 10s}").await;
     let (before, after, later) = (cron(-120), cron(120), cron(240));
     let keys = |start, end| [("start", start), ("end", end), ("timezone", "UTC"), ("desiredReplicas", "2")];
@@ -32,14 +32,15 @@ async fn cron_keys_alone_are_answered_at_once_inside_and_outside_their_hours() {
         (Some("schedule_only"), Some("schedule"))
     );
 
-    // The stream says so on open and ends well when it is old, so that KEDA spreads over new replicas.
+    // The stream reports the state when it opens, and ends cleanly when it is old, so that KEDA spreads over new
+    // replicas.
     let begun = Instant::now();
     let mut stream = inside.stream().await.expect("open");
     assert!(stream.message().await.expect("a state").expect("a state").result);
     let end = tokio::time::timeout(Duration::from_secs(40), stream.message()).await.expect("in time");
     println!("a stream of at most 10 s ended after {:?}: {end:?}", begun.elapsed());
     assert!(end.expect("with OK").is_none());
-    // The old connection may be closing; a client opens another.
+    // The old connection may be closing, so a client opens another.
     let mut again = Keda::connect(server.grpc, "octollm", "dev", &keys(&before, &after)).await;
     assert_eq!(again.replicas().await.expect("served on"), 2);
 

@@ -1,4 +1,4 @@
-//! A server with a state directory knows after a restart what it knew before, and decides as one without.
+//! A server with a state directory knows after a restart what it knew before, and decides like one without a restart.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn a_restart_with_state_answers_its_first_call_and_decides_as_a_server_wit
     let is_kept = async || (files(&state).len() == 2).then_some(());
     until(PATIENCE, "the list and the series are kept", is_kept).await;
 
-    // Nothing can be tidied up.
+    // SIGKILL leaves no time to clean up.
     kept.kill();
     let begun = Instant::now();
     let server = Forescale::start(&config).await;
@@ -55,7 +55,8 @@ async fn a_restart_with_state_answers_its_first_call_and_decides_as_a_server_wit
     assert_eq!(decision["rung"], "fresh", "{decision}");
     println!("{}", agreement(&server, &other, &mut keda, &mut next_door).await);
 
-    // SIGTERM writes what has grown since. A dead source costs a server with state no more than startupGrace.
+    // SIGTERM writes what has been added since. A failing source delays a server with state by no more than
+    // startupGrace.
     let (status, _, log) = server.terminate(PATIENCE).await;
     assert!(status.success() && !log.contains("hunter2"), "{log}");
     prometheus.stop();
@@ -68,7 +69,7 @@ async fn a_restart_with_state_answers_its_first_call_and_decides_as_a_server_wit
     assert!(held > 0 && decision["rung"] != "reactive_only", "the history kept is decided on: {decision}");
     drop(server);
 
-    // Torn and foreign files are reported, and everything is read anew.
+    // Truncated and foreign files are reported, and everything is read afresh.
     prometheus.restart().await;
     let kept = files(&state);
     assert!(kept.iter().all(|file| !fs::read(file).expect("readable").windows(7).any(|w| w == b"hunter2")));

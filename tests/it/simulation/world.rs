@@ -1,4 +1,4 @@
-//! What a seed makes: a load, the faults that befall whoever asks for it, and the workloads that hang on it.
+//! What a seed generates: a load, the faults of its source, and the workloads that depend on it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,29 +15,30 @@ use forescale::units::{Dice, Span, Step, Time};
 pub enum Kind {
     /// No connection.
     Refused,
-    /// No answer in time.
+    /// No answer within the time limit.
     TimesOut,
     /// The metric is gone for a while; its samples never come.
     Vanished,
-    /// The exporter sends what is no load.
+    /// The exporter sends values that are not a load.
     Nonsense,
     /// Samples come minutes late.
     Late,
     /// Clocks differ by a minute and a half.
     Skewed,
-    /// Only the last two hours are still kept.
+    /// Only the last two hours are kept.
     Forgetful,
-    /// The source is down, gathers no samples meanwhile, and returns with ranges that have to refill.
+    /// The source is down, collects no samples meanwhile, and returns with ranges that must refill.
     Down,
-    /// The target is gone and comes back with a counter that begins anew; the source answers all the while.
+    /// The target is gone and comes back with a reset counter; the source answers all the time.
     Restarted,
-    /// The counter of the target begins anew from one scrape to the next; what it counted between them is lost.
+    /// The target's counter is reset between two scrapes; what it counted between them is lost.
     Reset,
-    /// Another source answers, which gathers samples only since then; afterwards the first is back, without them.
+    /// Another source answers, which has collected samples only since then; afterwards the first returns, without
+    /// them.
     Neighbour,
 }
 
-/// A fault and when it holds, `[from, to)`.
+/// A fault and its time `[from, to)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Fault {
     pub kind: Kind,
@@ -50,11 +51,11 @@ pub struct Fault {
 pub struct Trigger {
     pub name: &'static str,
     pub keys: HashMap<String, String>,
-    /// The override it has from some instant on: until when, and how many.
+    /// An override that the workload gets at some instant: from, until, and the number of replicas.
     pub r#override: Option<(Time, Time, u32)>,
 }
 
-/// Everything of one seed.
+/// Everything that one seed generates.
 pub struct World {
     pub begin: Time,
     pub load: Series,
@@ -64,17 +65,17 @@ pub struct World {
     pub restarts: Vec<Time>,
 }
 
-/// The world's source, as one server sees it.
+/// The source as one server sees it.
 pub struct Source {
     world: Arc<World>,
     clock: Arc<SteppedClock>,
 }
 
-/// Days before the begin that a source remembers.
+/// The days before the start that a source keeps.
 const HISTORY: i64 = 8;
-/// The range of the queries that count: `rate(requests_total[3m])`.
+/// The range of the rate queries: `rate(requests_total[3m])`.
 pub const RANGE: Span = Span::minutes(3);
-/// What is played.
+/// The simulated time.
 pub const LENGTH: Span = Span::hours(30);
 
 // === impl World ===
@@ -90,7 +91,7 @@ impl World {
         let length = Span::days(HISTORY) + LENGTH + Span::hours(1);
         let recipe = Recipe { profile, start, step: Step::MINUTE, length, scale: 400.0, seed };
         let mut values = recipe.series().values();
-        // Quiet nights for those that sleep: what is little becomes nothing.
+        // Quiet nights for workloads that sleep: a small load becomes zero.
         let is_quiet = draw(2) == 0;
         for value in &mut values {
             *value = if is_quiet && *value < 60.0 { 0.0 } else { value.round() };
@@ -111,7 +112,7 @@ impl World {
         let mut faults = Vec::new();
         let mut at = begin + Span::minutes(90 + draw(120) as i64);
         while at < begin + LENGTH {
-            // From a scrape that is missed to a night without Prometheus.
+            // From a missed scrape to a night without Prometheus.
             let minutes = [2, 7, 25, 55, 180][draw(5) as usize] + draw(5) as i64;
             let to = at + Span::minutes(minutes);
             faults.push(Fault { kind: kinds[draw(kinds.len() as u64) as usize], from: at, to });
@@ -128,20 +129,20 @@ impl World {
         Arc::new(World { begin, load, faults, triggers, restarts })
     }
 
-    /// The fault that holds at an instant.
+    /// The fault that is active at an instant.
     pub fn fault(&self, at: Time) -> Option<Fault> {
         self.faults.iter().find(|f| f.from <= at && at < f.to).copied()
     }
 
-    /// The end of the last fault that began by then.
+    /// The latest end of the faults that have started by then.
     pub fn troubled_until(&self, at: Time) -> Time {
         self.faults.iter().filter(|f| f.from <= at).map(|f| f.to).max().unwrap_or(Time::MIN)
     }
 
-    /// Whether what came late may still be a gap to who was there and none to who came later: until the next fit reads
-    /// it again, and for good where the source showed only its last hours by then.
+    /// Whether late samples may still be gaps for a server that was running and not for one that started later: until
+    /// the next fit reads them again, and permanently if the source kept only its last hours by then.
     pub fn is_divided(&self, now: Time, fit: Time) -> bool {
-        // What a neighbour gathered is known only to who asked it.
+        // Only a server that asked a neighbour knows what the neighbour collected.
         if self.faults.iter().any(|f| f.kind == Kind::Neighbour && f.from <= now) {
             return true;
         }
@@ -154,13 +155,13 @@ impl World {
         })
     }
 
-    /// The last fault that has begun; the begin of the world before the first.
+    /// The last fault that has started; before the first one, an empty fault at the start of the world.
     pub fn last_fault(&self, at: Time) -> Fault {
         let begun = self.faults.iter().rfind(|f| f.from <= at).copied();
         begun.unwrap_or(Fault { kind: Kind::Late, from: self.begin, to: self.begin })
     }
 
-    /// Whether samples have come again after a gap, and the query's range has not filled with them yet.
+    /// Whether samples are back after a gap, but have not filled the query's range yet.
     pub fn is_refilling(&self, now: Time, trigger: &Trigger) -> bool {
         let last = self.last_fault(now);
         let leaves_gap = matches!(
@@ -171,7 +172,7 @@ impl World {
         leaves_gap && last.to <= now && now < last.to + refill
     }
 
-    /// What a query of a rate yields where nothing is missing.
+    /// The value of a rate query if nothing is missing.
     pub fn whole_rate(&self, at: Time) -> f64 {
         rate(at, |minute| self.value(minute)).unwrap_or(0.0)
     }
@@ -196,8 +197,8 @@ impl World {
     }
 }
 
-/// What Prometheus makes of a counter that grows by the value of each minute, of those minutes that it has: two at
-/// least, extrapolated to the ends of the range where they are near.
+/// What Prometheus computes for a counter that grows by the value of each minute, from the minutes that it has: at
+/// least two, extrapolated to the ends of the range if they are near.
 fn rate(at: Time, value: impl Fn(Time) -> Option<f64>) -> Option<f64> {
     let last = at.floor_to(Span::MINUTE, Span::ZERO);
     let minutes: Vec<(Time, f64)> = (0..3)
@@ -262,7 +263,7 @@ fn triggers(begin: Time, draw: &mut impl FnMut(u64) -> u64) -> Vec<Trigger> {
 // === impl Trigger ===
 
 impl Trigger {
-    /// The metadata that KEDA sends at an instant: a person patches the override in, and later forgets about it.
+    /// The metadata that KEDA sends at an instant: a person patches the override in and later forgets about it.
     pub fn metadata(&self, now: Time) -> HashMap<String, String> {
         let mut keys = self.keys.clone();
         if let Some((from, until, replicas)) = self.r#override
@@ -273,7 +274,7 @@ impl Trigger {
         keys
     }
 
-    /// Whether its query counts over a range.
+    /// Whether its query is a rate over a range.
     pub fn is_rated(&self) -> bool {
         self.keys.get("query").is_some_and(|query| query.contains("rate("))
     }
@@ -290,7 +291,7 @@ impl Source {
         Arc::new(Source { world: Arc::clone(world), clock: Arc::clone(clock) })
     }
 
-    /// Fails where nobody answers.
+    /// Fails if the source does not answer.
     fn answers(&self) -> Result<Option<Kind>, SourceError> {
         let target = "http://prometheus".to_owned();
         match self.world.fault(self.clock.now()).map(|f| f.kind) {
@@ -302,7 +303,7 @@ impl Source {
         }
     }
 
-    /// The sample of an instant, as it can be had now.
+    /// The sample of an instant, as far as it is available now.
     fn sample(&self, at: Time, kind: Option<Kind>) -> Option<f64> {
         let now = self.clock.now();
         let is_missing = match self.world.fault(at).map(|f| f.kind) {
@@ -321,12 +322,12 @@ impl Source {
         self.world.value(at).filter(|_| is_there)
     }
 
-    /// What a query yields at an instant.
+    /// The value of a query at an instant.
     fn yielded(&self, query: &str, at: Time, kind: Option<Kind>) -> Option<f64> {
         let is_nonsense = self.world.fault(at).is_some_and(|f| f.kind == Kind::Nonsense);
         if query.contains("rate(") && !is_nonsense && at <= self.clock.now() {
             let is_load = |value: &f64| value.is_finite() && *value >= 0.0;
-            // What a counter had counted before it began anew within this minute is lost.
+            // Whatever a counter had counted before it was reset within this minute is lost.
             let grown = |minute: Time, value| if self.is_reset(minute) { 0.0 } else { value };
             return rate(at, |minute| self.sample(minute, kind).filter(is_load).map(|v| grown(minute, v)));
         }
@@ -339,8 +340,8 @@ impl Source {
         self.world.fault(minute).is_some_and(|f| f.kind == Kind::Reset)
     }
 
-    /// What Prometheus tells of the counter: how often it began anew within the range, nothing where it has no series. A
-    /// scrape that fails ends a series; where none is made, its last sample stands for five minutes.
+    /// What Prometheus reports about the counter: how often it was reset within the range, nothing if there is no
+    /// series. A failed scrape ends a series; if no scrape is made, its last sample is valid for five minutes.
     fn restarts(&self, at: Time, kind: Option<Kind>) -> Option<f64> {
         let is_away = |f: Fault| matches!(f.kind, Kind::Restarted | Kind::Vanished);
         let minutes = || (0..5).map(|i| at - Span::minutes(i));
@@ -379,7 +380,7 @@ impl Backend for Source {
         if kind == Some(Kind::Neighbour) {
             return Ok(self.world.fault(now).map(|f| f.from));
         }
-        // A neighbour answers where the first is down; that one starts anew when it is back.
+        // A neighbour answers while the first source is down; the first starts afresh when it is back.
         let is_away = |f: &&Fault| matches!(f.kind, Kind::Down | Kind::Neighbour);
         let returns = self.world.faults.iter().filter(is_away).map(|f| f.to).filter(|to| *to <= now);
         Ok(returns.max())

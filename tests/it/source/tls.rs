@@ -1,4 +1,4 @@
-//! Data sources behind TLS: whom we trust, and how we prove who we are.
+//! Data sources behind TLS: whom we trust, and how we authenticate.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use rustls::{RootCertStore, ServerConfig as TlsServerConfig, ServerConnection, S
 
 use crate::support::authority::{Authority, Signed};
 
-/// Certificates for 127.0.0.1 by an authority of their own, good for a hundred years.
+/// Certificates for 127.0.0.1 from their own authority, valid for a hundred years.
 fn pem(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/tls").join(name)
 }
@@ -44,7 +44,7 @@ fn serve(wants_client: bool) -> u16 {
     serve_with(Arc::new(Mutex::new(server_config(wants_client))))
 }
 
-/// The same with a configuration that may be changed.
+/// The same with a configuration that can be changed.
 fn serve_with(config: Arc<Mutex<Arc<TlsServerConfig>>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -52,7 +52,7 @@ fn serve_with(config: Arc<Mutex<Arc<TlsServerConfig>>>) -> u16 {
         for socket in listener.incoming().flatten() {
             let config = Arc::clone(&config.lock().expect("not poisoned"));
             let connection = ServerConnection::new(config).expect("a connection");
-            // A handshake that fails is what some tests are about.
+            // Some tests are about a failing handshake.
             let _ = answer(StreamOwned::new(connection, socket));
         }
     });
@@ -127,7 +127,7 @@ async fn a_client_certificate_is_shown_and_may_come_late_and_be_rotated() {
     std::fs::copy(pem("client.pem"), &cert).expect("copied");
     std::fs::copy(pem("client.key"), &key).expect("copied");
     assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
-    // Half a rotation: the former pair is used until the new one is whole.
+    // Half a rotation: the previous pair is used until the new one is complete.
     std::fs::write(&cert, "-----BEGIN CERT").expect("written");
     assert_eq!(ask(&sources).await.expect("answered"), Some(7.0));
     std::fs::copy(pem("server.pem"), &cert).expect("copied");

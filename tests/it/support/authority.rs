@@ -1,17 +1,17 @@
-//! Certificates made for one test, by an authority of its own.
+//! Certificates generated for one test, signed by its own authority.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
-/// An authority, and what it signs.
+/// An authority that signs certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-/// A certificate with its key, both PEM.
+/// A certificate and its key, both PEM.
 pub struct Signed {
     pub cert: String,
     pub key: String,
@@ -37,7 +37,7 @@ impl Authority {
         self.sign(&["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, 2100)
     }
 
-    /// The same, good for 2020 only.
+    /// The same, valid only in 2020.
     pub fn expired_server(&self) -> Signed {
         self.sign(&["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth, 2021)
     }
@@ -60,7 +60,7 @@ impl Authority {
 }
 
 impl Signed {
-    /// Writes `tls.crt` and `tls.key`, as a Secret of Kubernetes is mounted.
+    /// Writes `tls.crt` and `tls.key`, as Kubernetes mounts a Secret.
     pub fn write(&self, dir: &Path) -> (PathBuf, PathBuf) {
         let (cert, key) = (dir.join("tls.crt"), dir.join("tls.key"));
         fs::write(&cert, &self.cert).expect("written");

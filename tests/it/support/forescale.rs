@@ -1,4 +1,4 @@
-//! The real server as a process of its own, on free ports, with its log in a file.
+//! The real server as a separate process, on free ports, with its log in a file.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -97,12 +97,12 @@ impl Forescale {
         (status == 200).then(|| serde_json::from_str(&text).expect("JSON"))
     }
 
-    /// SIGKILL: nothing can be tidied up.
+    /// Kills it with SIGKILL, so it cannot clean up.
     pub fn kill(mut self) {
         self.end();
     }
 
-    /// SIGTERM, and how it ended within the deadline.
+    /// Sends SIGTERM; returns how it ended within the deadline.
     pub async fn terminate(mut self, within: Duration) -> (ExitStatus, Duration, String) {
         let mut child = self.child.take().expect("running");
         let begun = Instant::now();

@@ -34,7 +34,7 @@ impl Keda {
         Keda { client: ExternalScalerClient::new(channel), reference }
     }
 
-    /// The same connection for another ScaledObject.
+    /// The same connection, for another ScaledObject.
     pub fn like(&self, name: &str, metadata: &[(&str, &str)]) -> Self {
         let mut other = self.clone();
         other.reference.name = name.to_owned();
@@ -48,7 +48,7 @@ impl Keda {
         self
     }
 
-    /// The name and target of the one spec; both forms of the target agree.
+    /// The name and target of the single spec; asserts that both forms of the target agree.
     pub async fn spec(&mut self) -> Result<(String, f64), Status> {
         let specs = self.client.get_metric_spec(self.reference.clone()).await?.into_inner().metric_specs;
         assert_eq!(specs.len(), 1, "exactly one spec: {specs:?}");
@@ -56,7 +56,7 @@ impl Keda {
         Ok((specs[0].metric_name.clone(), specs[0].target_size_float))
     }
 
-    /// The one value; both forms agree.
+    /// The single value; asserts that both forms agree.
     pub async fn replicas(&mut self) -> Result<u32, Status> {
         let request = GetMetricsRequest {
             scaled_object_ref: Some(self.reference.clone()),
@@ -76,7 +76,7 @@ impl Keda {
         Ok(self.client.stream_is_active(self.reference.clone()).await?.into_inner())
     }
 
-    /// The names of the specs that the stream opens with; the stream is held by the caller.
+    /// The names of the specs with which the stream opens; the caller keeps the stream.
     pub async fn spec_stream(&mut self) -> Result<String, Status> {
         let mut stream = self.client.stream_metric_spec(self.reference.clone()).await?.into_inner();
         let specs = stream.message().await?.expect("specs at once").metric_specs;
@@ -84,7 +84,7 @@ impl Keda {
         Ok(specs[0].metric_name.clone())
     }
 
-    /// The first number, and how long it took; until then every answer is `UNAVAILABLE`.
+    /// The first answer, and how long it took; until then every answer is `UNAVAILABLE`.
     pub async fn first_number(&mut self, within: Duration) -> (u32, Duration) {
         let mut keda = self.clone();
         until(within, "a number", async move || match keda.replicas().await {

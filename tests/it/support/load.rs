@@ -10,7 +10,7 @@ use super::prometheus::Backfill;
 
 /// Days of history.
 pub const DAYS: i64 = 30;
-/// Samples written ahead of now, so that the load goes on while a test runs.
+/// Samples written ahead of now, so that the load continues while a test runs.
 const AHEAD_MINUTES: i64 = 30;
 
 /// Seconds since 1970.
@@ -19,8 +19,8 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).expect("in range")
 }
 
-/// A daily wave between 40 and 160 with a little deterministic noise, from 30 days before `end`; what comes after
-/// now is as now.
+/// A daily wave between 40 and 160 with a little deterministic noise, from 30 days before `end`; future samples have
+/// the value of now.
 pub fn wave(metric: &str, end: i64) -> Backfill {
     let present = now() / 60;
     let value = |minute: i64| {
@@ -34,13 +34,13 @@ pub fn wave(metric: &str, end: i64) -> Backfill {
     Backfill { metric: metric.to_owned(), points }
 }
 
-/// The wave up to some minutes from now.
+/// The wave up to some minutes after now.
 pub fn going_on(metric: &str) -> Backfill {
     wave(metric, now() + AHEAD_MINUTES * 60)
 }
 
-/// The last 30 days of a recorded trace of one minute, shifted so that it ends now and then stays as it is; `None`
-/// where the folder of traces is not there.
+/// The last 30 days of a recorded one-minute trace, shifted so that it ends now and then stays constant; `None` if
+/// the folder of traces does not exist.
 pub fn recorded(metric: &str, file: &str) -> Option<Backfill> {
     let folder = std::env::var("FORESCALE_DATA")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_owned());

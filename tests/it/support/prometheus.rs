@@ -1,7 +1,7 @@
 //! A real Prometheus on a free port, with history written before it starts.
 //!
-//! It lives in a temporary directory, is killed when dropped, and may be stopped and started again on the
-//! same port. Nothing here sleeps in place of a condition: readiness is asked for until it is there.
+//! It runs in a temporary directory, is killed when dropped, and can be stopped and restarted on the same port. No
+//! fixed sleep replaces a condition: readiness is polled.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const SERVER: &str = "/usr/bin/prometheus";
 const TOOL: &str = "/usr/bin/promtool";
-/// A loaded machine takes seconds to start a server with weeks of blocks; more than this is a fault.
+/// A loaded machine takes seconds to start a server with weeks of blocks; a longer time is a fault.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// One series to write before the start; times in seconds since the epoch, ascending.
@@ -32,13 +32,12 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a server that holds exactly these series.
+    /// Starts a server with exactly these series.
     pub async fn start(series: &[Backfill]) -> Self {
         Self::start_with(series, "global: {}\n").await
     }
 
-    /// Starts a server that holds these series, with a configuration of its own, for example to scrape a
-    /// target.
+    /// Starts a server with these series and its own configuration, for example to scrape a target.
     pub async fn start_with(series: &[Backfill], configuration: &str) -> Self {
         for program in [SERVER, TOOL] {
             assert!(
@@ -51,8 +50,7 @@ impl Prometheus {
         if !series.is_empty() {
             backfill(dir.path(), series);
         }
-        // The port is free again once the listener is dropped; another program would have to be quick to take
-        // it.
+        // The port is free again once the listener is dropped; another program is unlikely to take it that fast.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
@@ -65,7 +63,7 @@ impl Prometheus {
         format!("http://{}", self.address)
     }
 
-    /// Kills the server; its port is refused from then on.
+    /// Kills the server; connections to its port are refused from then on.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("killed");
@@ -73,7 +71,7 @@ impl Prometheus {
         }
     }
 
-    /// Starts the server again on the same port and data, and waits until it is ready.
+    /// Restarts the server on the same port and data, and waits until it is ready.
     pub async fn restart(&mut self) {
         self.stop();
         let log = self.dir.path().join("log");
@@ -101,7 +99,7 @@ impl Prometheus {
                 "prometheus is not ready (exit: {exited:?}): {}",
                 fs::read_to_string(&log).unwrap_or_default()
             );
-            // Between two questions, not in place of one.
+            // This only spaces out the polling.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -128,7 +126,7 @@ pub fn client() -> reqwest::Client {
 fn backfill(dir: &Path, series: &[Backfill]) {
     let mut text = String::new();
     for one in series {
-        // promtool reads samples of one metric together, with its type ahead.
+        // promtool requires the samples of one metric to be adjacent, after its type.
         let name = one.metric.split('{').next().unwrap_or_default();
         if !text.contains(&format!("# TYPE {name} gauge\n")) {
             writeln!(text, "# TYPE {name} gauge").expect("written");
@@ -141,7 +139,7 @@ fn backfill(dir: &Path, series: &[Backfill]) {
     let file = dir.join("history.om");
     fs::write(&file, text).expect("written");
     let output = Command::new(TOOL)
-        // Blocks of two hours, the default, take a hundred times longer.
+        // With blocks of two hours, the default, this would take a hundred times longer.
         .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h", "--quiet"])
         .arg(&file)
         .arg(data(dir))

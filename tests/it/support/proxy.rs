@@ -1,4 +1,4 @@
-//! A proxy before a real Prometheus that spoils answers in one way at a time.
+//! A proxy in front of a real Prometheus that breaks answers in one way at a time.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,25 +15,25 @@ use tokio::task::JoinHandle;
 pub enum Fault {
     /// Nothing.
     None,
-    /// Nobody listens.
+    /// Connections are refused.
     Refused,
-    /// The connection is closed before a word.
+    /// The connection is closed before anything is sent.
     Reset,
-    /// It comes late, but within the time allowed.
+    /// The answer comes late, but within the timeout.
     Slow,
-    /// It never comes.
+    /// The answer never comes.
     Hanging,
-    /// Half of it comes, then the connection ends.
+    /// Half of the answer comes, then the connection is closed.
     Half,
-    /// Half of it comes, and then nothing.
+    /// Half of the answer comes, and then nothing.
     Stalled,
-    /// Something else comes: status, further headers, body.
+    /// Another answer comes: status, further headers, body.
     Instead(u16, &'static str, &'static str),
-    /// Bytes without end.
+    /// Endless bytes.
     Enormous,
-    /// The JSON of the answer is changed.
+    /// The answer's JSON is changed.
     Changed(fn(&mut Value)),
-    /// The server's clock differs by so many seconds.
+    /// The server's clock differs by this many seconds.
     Clock(i64),
 }
 
@@ -48,7 +48,7 @@ struct Shared {
     upstream: Mutex<String>,
     client: reqwest::Client,
     fault: Mutex<Fault>,
-    /// Questions that met the present fault.
+    /// Requests that met the current fault.
     met: AtomicUsize,
     open: AtomicUsize,
 }
@@ -68,7 +68,7 @@ impl Proxy {
         Proxy { address, shared, accepting }
     }
 
-    /// From now on this happens.
+    /// Sets the fault from now on.
     pub async fn set(&mut self, fault: Fault) {
         *self.shared.fault.lock().expect("not poisoned") = fault;
         self.shared.met.store(0, Ordering::SeqCst);
@@ -86,17 +86,17 @@ impl Proxy {
         }
     }
 
-    /// From now on another server answers.
+    /// Forwards to another server from now on.
     pub fn turn_to(&self, upstream: &str) {
         upstream.clone_into(&mut self.shared.upstream.lock().expect("not poisoned"));
     }
 
-    /// Questions that met the present fault.
+    /// Requests that met the current fault.
     pub fn met(&self) -> usize {
         self.shared.met.load(Ordering::SeqCst)
     }
 
-    /// Connections open.
+    /// Open connections.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
     }
@@ -115,14 +115,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             shared.open.fetch_add(1, Ordering::SeqCst);
-            // The other side may be gone at any moment.
+            // The other side may disconnect at any moment.
             let _ = answer(stream, &shared).await;
             shared.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }
 
-/// One question and its answer; every connection serves one.
+/// One request and its answer; each connection serves one.
 async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let Some((method, path, body)) = question(&mut stream).await? else { return Ok(()) };
     let fault = *shared.fault.lock().expect("not poisoned");
@@ -175,7 +175,7 @@ async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
 }
 
-/// Ends when the other side has.
+/// Returns when the other side has disconnected.
 async fn gone(stream: &mut TcpStream) -> std::io::Result<()> {
     while stream.read(&mut [0; 64]).await? > 0 {}
     Ok(())
@@ -202,7 +202,7 @@ async fn question(stream: &mut TcpStream) -> std::io::Result<Option<(reqwest::Me
     }
 }
 
-/// Every series of an answer, as its list of `[time, "value"]`.
+/// Changes every series of an answer, given as its list of `[time, "value"]`.
 pub fn samples(answer: &mut Value, mut change: impl FnMut(&mut Vec<Value>)) {
     for series in answer["data"]["result"].as_array_mut().into_iter().flatten() {
         if let Some(values) = series.get_mut("values").and_then(Value::as_array_mut) {

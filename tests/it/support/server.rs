@@ -1,4 +1,4 @@
-//! A server inside the test's own process, for tests that need its parts and not its command line.
+//! A server inside the test process, for tests that need its parts rather than its command line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub fn start(config: &str, grpc: TcpListener, http: TcpListener) -> DropGuard {
     shutdown.drop_guard()
 }
 
-/// What a server without a configuration is made of, on the present runtime.
+/// The parts of a server without a configuration, on the current runtime.
 pub fn parts(backends: Arc<dyn Backends>, clock: Arc<dyn Clock>, shutdown: &CancellationToken) -> Parts {
     Parts {
         config: ServerConfig::parse("", &BTreeMap::new()).expect("valid"),

@@ -1,4 +1,4 @@
-//! What Prometheus tells of HPAs and triggers, as series with labels, and the workloads that are made of it.
+//! Tests of the workloads found from what Prometheus reports about HPAs and triggers, as series with labels.
 
 use super::*;
 

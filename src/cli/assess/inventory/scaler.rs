@@ -1,7 +1,8 @@
-//! One ScaledObject or HPA as a candidate: its limits, what it scales, and how its load is read.
+//! One ScaledObject or HPA as a candidate: its limits, what it scales, and how to read its load.
 //!
-//! In this order: the query of its Prometheus trigger (or of our own), the value of any other KEDA trigger as KEDA's
-//! operator publishes it, CPU used against what is requested. What none of them gives is told as missing.
+//! The load comes, in this order, from the query of its Prometheus trigger (or of our own), from the value of any
+//! other KEDA trigger as KEDA's operator publishes it, or from the CPU used relative to the request. What none of
+//! them gives is reported as missing.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use crate::cli::assess::questions;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::Node;
 
-/// Triggers of KEDA by type, with the keys of their metadata that hold the load per replica.
+/// KEDA's triggers by type, with the metadata keys that hold the load per replica.
 const TARGETS: [(&str, &[&str]); 12] = [
     ("kafka", &["lagThreshold"]),
     ("apache-kafka", &["lagThreshold"]),
@@ -84,7 +85,7 @@ fn target_of(reference: Option<&Node>, kind: &str) -> TargetRef {
     }
 }
 
-/// The load that a trigger measures, with its rank: our own or a Prometheus query, any other trigger, CPU.
+/// The load that a trigger measures, with its rank: our own trigger or a Prometheus query, any other trigger, CPU.
 fn trigger_load(
     object: &ScaledObject<'_>,
     namespace: &str,
@@ -128,7 +129,7 @@ fn trigger_load(
 /// The target of an HPA's CPU metric, in percent of the request.
 fn hpa_utilization(spec: Option<&Node>) -> Result<f64, String> {
     let number = |node: &Node| node.text().and_then(|text| text.parse::<f64>().ok());
-    // autoscaling/v1 has one field for it.
+    // autoscaling/v1 has a single field for it.
     if let Some(percent) = spec.and_then(|spec| spec.get("targetCPUUtilizationPercentage")).and_then(number) {
         return Ok(percent);
     }
@@ -147,7 +148,8 @@ fn hpa_utilization(spec: Option<&Node>) -> Result<f64, String> {
     percent.filter(|p| *p > 0.0).ok_or_else(|| "its HPA's CPU metric has no averageUtilization".to_owned())
 }
 
-/// CPU used, held against a share of what is requested; where no manifest tells that, kube-state-metrics is asked.
+/// CPU used, relative to a share of the request; if no manifest gives the request, kube-state-metrics is queried for
+/// it.
 pub(in crate::cli::assess) fn cpu(
     namespace: &str,
     target: &TargetRef,
@@ -167,7 +169,7 @@ pub(in crate::cli::assess) fn cpu(
 // === impl LoadQuery ===
 
 impl LoadQuery {
-    /// The same with a number as its threshold; `None` where that rests on a request that is not known.
+    /// The same with a number as its threshold; `None` if that depends on an unknown request.
     pub(in crate::cli::assess) fn sized(&self, cores: Option<f64>) -> Option<LoadQuery> {
         match self.threshold {
             Level::Given(_) => Some(self.clone()),

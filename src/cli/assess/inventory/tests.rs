@@ -1,4 +1,4 @@
-//! Manifests as people have them, and what is read of each.
+//! Tests of typical manifests, and what is read from each.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The pictures over time, and the frontier.
+//! The charts over time, and the frontier.
 
 use super::super::contest::Entry;
 use super::super::workload::Workload;
@@ -6,12 +6,12 @@ use crate::draw::{self, COLUMNS, Figure, Plane, moment, number, thinned};
 use crate::simulate::{MATCHED_TAU_U, Step, scored_every};
 use crate::units::{Quantile, Time};
 
-/// Strategies drawn over time, besides the demand.
+/// Strategies drawn over time, in addition to the demand.
 const DRAWN: [&str; 4] = ["reactive", "oracle", "actual", "predictive"];
-/// The frontier is shown up to this much time short, and up to this cost.
+/// The frontier is drawn up to this percentage of time short, and up to this cost.
 const FRONTIER: (f64, f64) = (5.0, 3.0);
 
-/// All of them, in the order of the page.
+/// All charts, in the order of the page.
 pub(super) fn all(workload: &Workload, entries: &[&Entry]) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(load(entries));
@@ -25,7 +25,7 @@ fn load(entries: &[&Entry]) -> Option<Figure> {
     let steps = &entries.first()?.run.steps;
     let views = entries.iter().map(|e| &e.views).find(|views| !views.is_empty());
     let line = thinned(steps.iter().map(|s| (x(s.timestamp), s.load)).collect());
-    // Places of the median and of 0.95 among the published quantiles.
+    // Indices of the median and of 0.95 among the published quantiles.
     let place = |q: f64| Quantile::PUBLISHED.iter().position(|p| p.get() == q).unwrap_or(0);
     let quantile = |q: f64| -> Vec<(f64, f64)> {
         let place = place(q);
@@ -75,7 +75,7 @@ fn replicas(entries: &[&Entry]) -> Option<Figure> {
     })
 }
 
-/// The hour in which the predictive strategy, or else the first, missed most.
+/// The hour in which the predictive strategy, or else the first one, was short most.
 fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
     let judged = entries.iter().find(|e| e.name == "predictive").or_else(|| entries.first())?;
     let steps = &judged.run.steps;
@@ -91,7 +91,7 @@ fn worst_hour(workload: &Workload, entries: &[&Entry]) -> Option<Figure> {
         }
     }
     if worst.0 <= 0.0 {
-        // Nothing was missing: the busiest hour is worth a look.
+        // If nothing was short, show the busiest hour.
         let busiest = (0..steps.len()).max_by_key(|&i| steps[i].demand)?;
         worst.1 = busiest.saturating_sub(wide / 2).min(steps.len() - wide);
     }
@@ -143,7 +143,7 @@ fn over_time(title: &str, steps: &[Step], drawn: &[&&Entry], is_wide: bool) -> O
         keys.push((*name, (*name).to_owned()));
     }
     columns(&mut plane, steps, |part| {
-        // The first instant of the highest need: all numbers are of it.
+        // The first instant of the highest demand: all numbers are from it.
         let Some(high) = part.iter().rev().max_by_key(|s| s.demand) else { return String::new() };
         let mut tip = format!("{}: needed {}", moment(high.timestamp), high.demand);
         let place = steps.partition_point(|s| s.timestamp < high.timestamp);
@@ -215,7 +215,7 @@ fn columns(plane: &mut Plane, steps: &[Step], tip: impl Fn(&[Step]) -> String) {
     }
 }
 
-/// A line that holds its value until the next step, thinned to the largest of each stretch.
+/// A step line, thinned to the largest value of each interval.
 fn stairs(steps: &[Step], value: impl Fn(&Step) -> u32) -> Vec<(f64, f64)> {
     draw::stairs(&thinned(steps.iter().map(|s| (x(s.timestamp), f64::from(value(s)))).collect()))
 }
@@ -228,7 +228,7 @@ fn range(steps: &[Step]) -> Option<(f64, f64)> {
     Some((x(steps.first()?.timestamp), x(steps.last()?.timestamp)))
 }
 
-/// Marks at round instants, at most seven.
+/// At most seven marks at round instants.
 fn days(steps: &[Step]) -> Vec<(f64, String)> {
     range(steps).map_or_else(Vec::new, |range| draw::time_marks(chrono_tz::Tz::UTC, range))
 }

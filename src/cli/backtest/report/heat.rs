@@ -1,4 +1,4 @@
-//! When it was short: day by hour, as a heat map.
+//! A heat map by day and hour of the time short.
 
 use std::fmt::Write;
 
@@ -11,10 +11,10 @@ type Cell = (u32, u32);
 const CELL_W: f64 = 17.6;
 const CELL_H: f64 = 15.0;
 const LEFT: f64 = 54.0;
-/// More days than this are folded into weekdays.
+/// More days than this are combined into weekdays.
 const MOST_DAYS: usize = 14;
 
-/// One map for the predictive strategy and one for what it is compared with.
+/// One map for the predictive strategy, and one for the strategy it is compared with.
 pub(super) fn all(entries: &[&Entry]) -> Vec<Figure> {
     let shown = |entry: &&&Entry| matches!(entry.name, "predictive" | "reactive" | "actual");
     let mut maps: Vec<&&Entry> = entries.iter().filter(shown).collect();
@@ -73,7 +73,7 @@ fn draw(cells: &[[Cell; 24]], title: &str, label: impl Fn(usize) -> String) -> S
             let fill = if all == 0 || short == 0 {
                 "class=\"empty\"".to_owned()
             } else {
-                // A few minutes must be seen at all: from a fifth of the ink on.
+                // Even a few minutes must be visible, so colours start at a fifth of the full opacity.
                 format!("style=\"fill:rgba(var(--bad),{:.2})\"", 0.2 + 0.8 * share)
             };
             let tip = format!("{name}, {hour}:00 to {}:00: short {} %", hour + 1, number(100.0 * share));

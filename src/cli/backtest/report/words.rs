@@ -1,4 +1,4 @@
-//! Settings and caveats in words.
+//! The settings and caveats of the report in words.
 
 use std::fmt::Write;
 

@@ -1,4 +1,6 @@
-//! The links behind the answer: the HPA, the pods that follow it, limits and cost.
+//! The links after the answer: the HPA, the pods that follow it, limits and cost.
+//!
+//! A check judges the gathered facts only; it sends no query.
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
@@ -10,13 +12,13 @@ use crate::units::{Span, Time};
 pub(super) const SETTLED: Span = Span::minutes(5);
 /// Longer than this a new pod should not take, unless its lead time says so.
 const FOLLOWED: Span = Span::minutes(10);
-/// Two changes of direction within so long make a reversal.
+/// Two changes in opposite directions within this time are a reversal.
 const REVERSAL: Span = Span::minutes(10);
-/// More reversals an hour than this are flapping.
+/// More reversals per hour than this are flapping.
 const REVERSALS: f64 = 3.0;
-/// Running over asked for, from which on pods are spare.
+/// The ratio of running to desired replicas from which on pods are spare.
 const SPARE: f64 = 1.3;
-/// Answered over needed by the load, mean of a day, from which on it is worth a look, and too much.
+/// The ratio of the answer to the need of the load, as the mean of a day: worth a look, and too much.
 const COST: (f64, f64) = (1.5, 3.0);
 
 pub(super) fn hpa_metric(facts: &Facts) -> Finding {
@@ -44,7 +46,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
         }
     }
     if facts.hpa_active == Some(0.0) {
-        // KEDA alone wakes from zero, and switches the HPA off until then.
+        // Only KEDA wakes from zero; until then it disables the HPA.
         if replicas == 0.0 {
             return asleep(facts);
         }
@@ -63,7 +65,7 @@ pub(super) fn hpa_metric(facts: &Facts) -> Finding {
     ok("it does")
 }
 
-/// The HPA of a workload without replicas: `ScalingDisabled`, which is as it should be.
+/// The HPA of a workload without replicas: `ScalingDisabled` is correct.
 fn asleep(facts: &Facts) -> Finding {
     let slept =
         facts.ready.as_ref().is_none_or(|ready| last(ready, facts.now - SETTLED).all(|count| count < 1.0));
@@ -113,7 +115,7 @@ pub(super) fn hpa_scales(facts: &Facts) -> Finding {
     let (Some(answer), Some(desired)) = (answer(facts), &facts.desired) else {
         return skipped("the answer or the HPA's desired replicas are not known");
     };
-    // The smallest difference of the last minutes: what is just changing is no trouble.
+    // The smallest difference of the last minutes: a change in progress is not a problem.
     let lately: Vec<f64> = last(desired, facts.now - SETTLED).collect();
     let most = lately.iter().copied().fold(f64::MIN, f64::max);
     if lately.is_empty() || most >= answer {
@@ -215,8 +217,8 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     let (Some(answer), Some(ready)) = (answer(facts), &facts.ready) else {
         return skipped("the answer or the ready pods are not known");
     };
-    // The fewest that were ready at any time beside the most that were needed at any: what is being scaled down after
-    // a peak is no trouble, nor what a limit holds below the need.
+    // Compares the fewest that were ready at any time with the most that were needed at any time: scaling down after
+    // a peak is not a problem, and neither is a limit below the need.
     let needed = facts.needed.unwrap_or(0.0).max(answer).max(counted(facts));
     let least = last(ready, facts.now - facts.over).fold(f64::MAX, f64::min);
     if least == f64::MAX || least <= (needed.max(1.0) * SPARE).ceil() {
@@ -235,7 +237,7 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     )
 }
 
-/// The largest need of the decision that counts, before any limit.
+/// The largest need in the decision that counts, before any limit.
 fn counted(facts: &Facts) -> f64 {
     let needs = row(facts).and_then(|row| row["decision"]["needs"].as_array());
     let counted = needs.into_iter().flatten().filter(|need| need["counts"] == true);

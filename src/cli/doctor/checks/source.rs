@@ -1,4 +1,6 @@
-//! The links up to the forecast: the server, KEDA's calls, the keys, the data source and what is learned from it.
+//! The links up to the forecast: the server, KEDA's calls, the keys, the data source, and what is learned from it.
+//!
+//! A check judges the gathered facts only; it sends no query.
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
@@ -7,9 +9,9 @@ use crate::draw::number;
 use crate::source::{Doubt, SourceError};
 use crate::units::Time;
 
-/// KEDA polls each 30 s unless told otherwise; two minutes are no accident.
+/// KEDA polls every 30 s by default; two minutes of silence are a problem.
 const SILENT: i64 = 120;
-/// From this difference on the server does not lower its answers.
+/// From this difference on, the server does not lower its answers.
 const SKEW: i64 = 60;
 
 pub(super) fn server(facts: &Facts) -> Finding {
@@ -112,7 +114,7 @@ pub(super) fn metric_type(facts: &Facts) -> Finding {
     let expected = "rates of counters, and gauges as they are";
     let of = |wanted: fn(&Doubt) -> bool| doubts.iter().find(|doubt| wanted(doubt));
     let counter = of(|doubt| matches!(doubt, Doubt::CounterWithoutRate { .. }));
-    // An exporter may declare what it exports wrongly; a value that only grows shows itself.
+    // An exporter may declare the wrong type; a value that only grows shows it.
     let gauge = of(|doubt| matches!(doubt, Doubt::RateOfGauge { .. }));
     match (counter, gauge) {
         (Some(doubt), _) => fail(doubt.to_string(), expected, doubt.advice()),
@@ -202,7 +204,7 @@ pub(super) fn forecast(facts: &Facts) -> Finding {
     let changed = "nothing is broken: the load's recent course is new, or too little of it has been judged; \
                    trust comes back by itself, and forescale backtest shows what each rule would have done";
     match (trust, told["verdict"]["rule"].as_str()) {
-        // A seasonal rule predicts: there is nothing to do.
+        // A seasonal rule predicts, so there is nothing to do.
         (_, Some("naive_day" | "naive_week")) => ok(found),
         ("probation", _) => warn(found, expected, changed),
         ("distrusted", _) => fail(
@@ -215,9 +217,9 @@ pub(super) fn forecast(facts: &Facts) -> Finding {
     }
 }
 
-/// What one replica was seen to carry, against the threshold; where that cannot be told, why.
+/// The load that one replica was seen to carry, compared with the threshold; if it cannot be determined, the reason.
 pub(super) fn capacity(facts: &Facts) -> Finding {
-    /// As the alert has it: within the range of most answers, nobody needs to act.
+    /// As in the alert: most answers are within this range, and nobody needs to act.
     const DRIFT: f64 = 0.15;
     let view = row(facts).map(|row| &row["decision"]["capacity"]).filter(|view| view.is_object());
     let Some(view) = view else {

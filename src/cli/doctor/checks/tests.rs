@@ -1,4 +1,5 @@
-//! Findings that no short history of a real server brings about; all others are tested against real ones.
+//! Tests of findings that the short history of a real server cannot cause; all others are tested against real
+//! servers.
 
 use serde_json::json;
 
@@ -134,7 +135,7 @@ fn a_signal_that_never_had_a_value_is_told() {
     assert_eq!(status(&seen, "fresh"), "warn");
 }
 
-/// A load that lets it sleep: no pods for an hour, and an HPA that is switched off, as KEDA leaves it.
+/// A load for which it sleeps: no pods for an hour, and a disabled HPA, as KEDA leaves it.
 fn asleep(answer: u32) -> Facts {
     let mut seen = facts("trusted");
     if let Ok(Some(row)) = &mut seen.row {

@@ -1,4 +1,4 @@
-//! A source that hangs, and what is told of it.
+//! Tests of what is reported about a source that hangs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::*;
 use crate::cli::doctor::checks;
 use crate::source::config::{DataSourceConfig, Limits};
 
-/// A Prometheus that answers so many questions and hangs from then on, with the count of those it was asked.
+/// A Prometheus that gives this many answers and then hangs; also returns the count of its queries.
 async fn hanging_after(answers: usize) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("bound"));
@@ -38,7 +38,7 @@ async fn a_source_that_hangs_is_asked_nothing_more_and_what_it_hides_is_told() {
         let url = crate::source::base_url(&address).expect("a URL");
         let config = DataSourceConfig { timeout: Span::seconds(1), ..DataSourceConfig::at(url) };
         let source = crate::source::open("default", config, &Limits::default());
-        // Nobody listens at the API; what the source tells is looked at all the same.
+        // Nobody listens at the API address, but the source is still queried.
         let api = Api::new("http://127.0.0.1:9").expect("an address");
         let place = WorkloadRef::parse("shop/web", None).expect("a workload");
         let names = Names::of(&place, None, None).expect("names");

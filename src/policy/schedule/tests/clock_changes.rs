@@ -1,4 +1,4 @@
-//! Both clock changes in New York, Berlin and Lord Howe (half an hour), and other turns of the calendar.
+//! Tests of both clock changes in New York, Berlin and Lord Howe (half an hour), and of other irregular dates.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn new_york_puts_forward() {
             "2026-03-09T00:00:00Z",
             &["2026-03-08T00:00:00Z -", "2026-03-08T07:00:00Z 1", "2026-03-08T08:00:00Z -"],
         ),
-        // An end that the clock leaps over is kept: KEDA's library loses it, and the window runs another day.
+        // An end that the clock skips is kept: KEDA's library loses it, and the window stays open for another day.
         (
             Tz::America__New_York,
             "start=0 22 * * *;end=30 2 * * *;min=1",
@@ -43,7 +43,7 @@ fn new_york_puts_forward() {
                 "2026-03-09T06:30:00Z -",
             ],
         ),
-        // A window that lies within the leap does not open.
+        // A window that lies within the skipped hour does not open.
         (
             Tz::America__New_York,
             "start=02:10 end=02:50 min=1",
@@ -72,7 +72,7 @@ fn new_york_puts_back() {
             "2026-11-02T00:00:00Z",
             &["2026-11-01T00:00:00Z -", "2026-11-01T05:30:00Z 1", "2026-11-01T05:45:00Z -"],
         ),
-        // With a `*` for the hour the pattern fires at each showing.
+        // With a `*` for the hour the pattern fires each time the clock shows the minute.
         (
             Tz::America__New_York,
             "start=0 * * * *;end=30 * * * *;min=1",
@@ -158,7 +158,7 @@ fn lord_howe() {
 #[test]
 fn midnight_itself_may_be_leapt_over_or_come_twice() {
     check(&[
-        // Cairo leaps from 00:00 to 01:00 on Friday 2026-04-24, at 2026-04-23T22:00Z.
+        // Cairo skips from 00:00 to 01:00 on Friday 2026-04-24, at 2026-04-23T22:00Z.
         (
             Tz::Africa__Cairo,
             "days=fri start=00:00 end=24:00 min=1",
@@ -166,7 +166,7 @@ fn midnight_itself_may_be_leapt_over_or_come_twice() {
             "2026-04-26T00:00:00Z",
             &["2026-04-22T00:00:00Z -", "2026-04-23T22:00:00Z 1", "2026-04-24T21:00:00Z -"],
         ),
-        // St John's went back from 00:01 to 23:01 on Sunday 2010-11-07: that Sunday began twice.
+        // St John's went back from 00:01 to 23:01 on Sunday 2010-11-07: that Sunday started twice.
         (
             Tz::America__St_Johns,
             "start=0 0 * * 0;end=0 6 * * 0;min=1",
@@ -181,7 +181,7 @@ fn midnight_itself_may_be_leapt_over_or_come_twice() {
             "2010-11-07T12:00:00Z",
             &["2010-11-06T12:00:00Z -", "2010-11-07T02:30:00Z 1", "2010-11-07T09:30:00Z -"],
         ),
-        // There Saturday's last hour, shown again, lies behind Sunday's first minute.
+        // There the repeated last hour of Saturday comes after Sunday's first minute.
         (
             Tz::America__St_Johns,
             "start=30 * * * 6;end=0 0 * * 0;min=1",
@@ -189,7 +189,7 @@ fn midnight_itself_may_be_leapt_over_or_come_twice() {
             "2010-11-07T12:00:00Z",
             &["2010-11-07T02:00:00Z 1", "2010-11-07T02:30:00Z -", "2010-11-07T03:00:00Z 1"],
         ),
-        // Samoa left out 2011-12-30: what would start and end on it does neither.
+        // Samoa skipped 2011-12-30: a window that would start and end on it does neither.
         (
             Tz::Pacific__Apia,
             "start=09:00 end=17:00 min=1",

@@ -1,4 +1,4 @@
-//! Every mistake is found, all at once, each under its key.
+//! Tests that every mistake is found, all at once, each under its key.
 
 use proptest::prelude::*;
 
@@ -119,11 +119,11 @@ fn a_list_without_end_is_refused() {
     assert!(Schedule::new(Tz::UTC, &rules[..200], &Calendars::default()).is_ok());
 }
 
-/// Times by the clock, by cron, and anything.
+/// Clock times, cron expressions, and arbitrary text.
 const TIMES: &str = "[0-9]{1,2}:[0-9]{2}|([0-9*/,L#W?+-]{1,5} ){4}[0-9*/,L#W?+A-Z-]{1,5}|.{0,20}";
 
 proptest! {
-    /// Whatever stands in a rule, it is compiled or refused, and what is compiled answers.
+    /// Any rule is either compiled or refused, and a compiled rule gives an answer.
     #[test]
     fn any_rule_is_compiled_or_refused(
         times in prop::collection::vec(TIMES, 2),

@@ -1,8 +1,8 @@
-//! What users of KEDA's cron trigger reported, each under the number of its issue.
+//! Tests of what users of KEDA's cron trigger reported, each under the number of its issue.
 
 use super::*;
 
-/// The example of KEDA's documentation: awake 9 to 18 on weekdays in Los Angeles.
+/// The example from KEDA's documentation: awake 9 to 18 on weekdays in Los Angeles.
 #[test]
 fn the_documented_example() {
     let awake = Schedule::from_keda("0 9 * * 1-5", "0 18 * * 1-5", "America/Los_Angeles", "10")
@@ -41,7 +41,7 @@ fn issue_4677_shut_from_friday_evening_to_monday_morning() {
     );
 }
 
-/// #6665: the end of one window is the start of the next; there must be no dip and no sum.
+/// #6665: the end of one window is the start of the next; there must be neither a dip nor a sum.
 #[test]
 fn issue_6665_adjacent_windows_hand_over_at_once() {
     let by_clock =
@@ -65,7 +65,7 @@ fn issue_6665_adjacent_windows_hand_over_at_once() {
     }
 }
 
-/// #6665 once more: equal floors on both sides of the boundary are told apart only by their rule.
+/// #6665 again: equal floors on both sides of the boundary differ only in their rule.
 #[test]
 fn issue_6665_equal_neighbours_keep_their_floor() {
     let halves = schedule(Tz::UTC, &["start=00:00 end=12:00 min=3", "start=12:00 end=24:00 min=3"]);
@@ -74,8 +74,7 @@ fn issue_6665_equal_neighbours_keep_their_floor() {
     }
 }
 
-/// #3854: jitter at the boundary; the answer belongs to the instant alone. And `L`, the last day of the
-/// month.
+/// #3854: jitter at the boundary; the answer depends only on the instant. Also `L`, the last day of the month.
 #[test]
 fn issue_3854_boundaries_are_sharp_and_the_last_day_exists() {
     let last_day = Schedule::from_keda("0 8 L * *", "0 20 L * *", "Etc/UTC", "7").expect("valid");
@@ -95,7 +94,7 @@ fn issue_3854_boundaries_are_sharp_and_the_last_day_exists() {
     }
 }
 
-/// #2031: start and end alike never scale; KEDA compares the texts, we compare what they mean.
+/// #2031: an equal start and end never scale; KEDA compares the texts, we compare their meaning.
 #[test]
 fn issue_2031_equal_start_and_end_are_refused() {
     for (start, end) in
@@ -124,7 +123,7 @@ fn issue_1757_a_window_may_command_zero() {
     assert_eq!(asleep.at(at("2026-11-25T06:00:00Z")), Bounds::NONE);
 }
 
-/// #6846: dates left out, one by one or by a calendar.
+/// #6846: dates excluded one by one or by a calendar.
 #[test]
 fn issue_6846_dates_and_calendars_are_left_out() {
     let office = schedule(
@@ -140,7 +139,7 @@ fn issue_6846_dates_and_calendars_are_left_out() {
     assert_eq!(floors(&by_cron, "2026-12-23T18:00:00Z", "2026-12-29T00:00:00Z"), got);
 }
 
-/// #6898, #5867, #3566, #2769, #1807: limits by the time of day, downwards too.
+/// #6898, #5867, #3566, #2769, #1807: limits by time of day that lower as well as raise.
 #[test]
 fn issue_6898_schedules_lower_as_well_as_raise() {
     let night =

@@ -1,5 +1,5 @@
-//! An oracle that shares no code with schedules: it walks two years minute by minute, watches the wall clock,
-//! and fires starts and ends as a person beside the clock would. 500 random sets of rules in 12 zones must
+//! Tests schedules against an oracle that shares no code with them. It walks two years minute by minute, watches the
+//! wall clock, and fires starts and ends as a person beside the clock would. 500 random rule sets in 12 zones must
 //! agree.
 
 use chrono::{Datelike, Offset, TimeZone};
@@ -7,7 +7,7 @@ use chrono::{Datelike, Offset, TimeZone};
 use super::*;
 use crate::units::Dice;
 
-/// Sets of rules per run; an unoptimised build walks fewer of them.
+/// Rule sets per run; an unoptimised build walks fewer of them.
 const SETS: u64 = if cfg!(debug_assertions) { 36 } else { 500 };
 
 const ZONES: [Tz; 12] = [
@@ -25,12 +25,11 @@ const ZONES: [Tz; 12] = [
     Tz::Pacific__Chatham,
 ];
 
-/// Years with odd changes (Samoa left out a day, Newfoundland changed at 00:01), and years to come with a
-/// leap day.
+/// Years with odd changes (Samoa skipped a day, Newfoundland changed at 00:01), and future years with a leap day.
 const PERIODS: [(&str, &str); 2] =
     [("2010-06-01T00:00:00Z", "2012-06-01T00:00:00Z"), ("2027-01-01T00:00:00Z", "2029-01-01T00:00:00Z")];
 
-/// The same sets in every run.
+/// Random choices, the same in every run.
 struct Choices(Dice);
 
 impl Choices {
@@ -84,7 +83,7 @@ struct Rule {
     effect: Effect,
 }
 
-/// What the person beside the clock remembers of one rule.
+/// What the person beside the clock remembers about one rule.
 #[derive(Clone)]
 struct Watch {
     /// Open, shut, or not seen yet.
@@ -120,7 +119,7 @@ fn field(dice: &mut Choices, low: u64, high: u64, star_percent: u64) -> Field {
 
 fn cron(dice: &mut Choices) -> Cron {
     let minute = field(dice, 0, 59, 10);
-    // Half of the hours lie where clocks are changed.
+    // Half of the hours are those in which clocks change.
     let hour = if dice.chance(50) { field(dice, 0, 4, 0) } else { field(dice, 0, 23, 20) };
     let dom = field(dice, 1, 31, 80);
     let month = field(dice, 1, 12, 90);
@@ -227,8 +226,8 @@ impl Rule {
         };
     }
 
-    /// The clock shows `local`; the minutes `fresh` are passed for the first time, the last of them is the
-    /// furthest the clock ever was.
+    /// The clock shows `local`. The minutes `fresh` are passed for the first time; the last of them is the furthest
+    /// that the clock has ever been.
     fn tick(
         &self,
         watch: &mut Watch,
@@ -305,7 +304,7 @@ fn wall_clock(zone: Tz, from: i64, to: i64) -> Vec<i64> {
         .collect()
 }
 
-/// Walks one set; returns how many minutes were compared and how many changes there were.
+/// Walks one rule set; returns how many minutes were compared and how many changes there were.
 fn walk(zone: Tz, clock: &[i64], from: i64, seed: u64) -> Option<(usize, usize)> {
     let mut dice = Choices(Dice::new(seed));
     let some_days = |dice: &mut Choices, n: u64| -> BTreeSet<NaiveDate> {
@@ -319,7 +318,7 @@ fn walk(zone: Tz, clock: &[i64], from: i64, seed: u64) -> Option<(usize, usize)>
         sundays: Arc::new(sundays.clone()),
         named: BTreeMap::from([("named".to_owned(), named)]),
     };
-    // Some random pairs never open, or name a day that is in no month: rightly refused.
+    // Some random pairs never open, or name a day that no month has; they are refused correctly.
     let schedule = Schedule::new(zone, &raws, &calendars).ok()?;
 
     let to = from + clock.len() as i64 * 60;
@@ -336,7 +335,7 @@ fn walk(zone: Tz, clock: &[i64], from: i64, seed: u64) -> Option<(usize, usize)>
         let (mut seen, mut differs) = (true, false);
         for (j, (rule, watch)) in rules.iter().zip(&mut watches).enumerate() {
             rule.tick(watch, local, first..=last, furthest, &sundays);
-            // Windows by the clock that were open before the walk began are unknown for two days.
+            // For the first two days it is unknown whether a clock window opened before the walk started.
             let known =
                 if matches!(rule.kind, Kind::Clock { .. }) { i > 2_880 } else { watch.open.is_some() };
             let expired = rule.until.is_some_and(|until| now >= until);
@@ -388,7 +387,7 @@ fn a_person_beside_the_clock_agrees_for_two_years() {
         }
     }
     assert!(sets >= SETS as usize, "{sets} sets");
-    // Rare patterns leave the start of their walk open; on the whole nearly everything is compared.
+    // Rare patterns leave the state unknown at first, but overall nearly every minute is compared.
     assert!(compared > sets * 700_000, "{compared} minutes of {sets} sets");
     assert!(changes > sets * 500, "{changes} changes in {sets} sets");
 }

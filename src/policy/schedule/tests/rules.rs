@@ -1,11 +1,11 @@
-//! What people write: days, nights, exceptions, events, calendars, and what several rules ask for together.
+//! Tests of what people write: days, nights, exceptions, events, calendars, and several rules together.
 
 use super::*;
 
 #[test]
 fn a_night_belongs_to_the_day_on_which_it_starts() {
     let nights = schedule(Tz::UTC, &["days=fri,sat start=22:00 end=04:00 min=6 except=2026-11-28"]);
-    // 2026-11-27 is a Friday; Saturday's night is left out, Friday's reaches into Saturday all the same.
+    // 2026-11-27 is a Friday; Saturday's night is excluded, but Friday's still extends into Saturday.
     let got = floors(&nights, "2026-11-27T00:00:00Z", "2026-12-04T23:00:00Z");
     assert_eq!(
         got,

@@ -1,4 +1,4 @@
-//! How much work an answer costs, counted in dates looked up: a count does not depend on the machine.
+//! Tests how much work an answer costs, counted in dates looked up: a count does not depend on the machine.
 
 use super::*;
 use crate::policy::local::DAYS_LOOKED_UP;
@@ -33,7 +33,7 @@ fn a_year_minute_by_minute_looks_each_date_up_once_for_each_rule() {
         }
     });
     assert!(floors > 100_000, "{floors} minutes with a floor");
-    // 365 dates, and a few more at the seams of the twelve chunks.
+    // 365 dates, and a few more at the boundaries of the twelve chunks.
     assert!(work < 20 * (365 + 12 * 8), "{work} dates looked up");
 }
 

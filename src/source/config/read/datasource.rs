@@ -1,4 +1,4 @@
-//! Data sources: where they are, how we prove who we are, whom we trust.
+//! Reads data sources: their address, how we authenticate, and whom we trust.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::units::Span;
 
 /// Set by the HTTP client from the body; a second value would break the request.
 const RESERVED_HEADERS: [&str; 4] = ["connection", "content-length", "content-type", "transfer-encoding"];
-/// Set per question; a fixed value would change its meaning.
+/// Set for each query; a fixed value would change its meaning.
 const RESERVED_PARAMETERS: [&str; 6] = ["query", "start", "end", "step", "time", "timeout"];
 
 pub(super) fn all(top: &Section<'_>) -> BTreeMap<String, DataSourceConfig> {
@@ -70,7 +70,7 @@ fn url(section: &Section<'_>) -> Option<reqwest::Url> {
     let text = section.text("url")?;
     base_url(&text.value)
         .map_err(|reason| {
-            // Without an @ there is no password in it.
+            // Without an @ the text holds no password.
             let found = if text.shown.contains('@') { reason.to_owned() } else { quoted(&text.shown) };
             section.fault("url", found, format!("{expected} ({reason})"));
         })

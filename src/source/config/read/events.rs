@@ -1,4 +1,4 @@
-//! The events of the configuration: what happens once and concerns many workloads.
+//! Reads the events of the configuration: one-off events that affect many workloads.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::policy::{Event, Fault, MOST_EVENTS};
 use crate::source::catalogue::texts;
 use crate::source::config::keys::{Section, kind, note};
 
-/// Reads `events`; every fault of every event at once.
+/// Reads `events`; reports every fault of every event at once.
 pub(super) fn all(top: &Section<'_>) -> Vec<Event> {
     let items = top.items("events");
     if items.len() > MOST_EVENTS {

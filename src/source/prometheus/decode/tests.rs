@@ -1,4 +1,4 @@
-//! Answers of the API, in whole, split at every byte, broken, hostile.
+//! Tests of the decoder: API answers in one piece, split at every byte, broken, and hostile.
 
 use super::*;
 use crate::source::error::EXCERPT;

@@ -1,4 +1,4 @@
-//! Requests that wait for their turn, and those that are sent at the same time.
+//! Tests of requests that are sent at the same time, and of requests that wait for their turn.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn first_questions_at_the_same_time_all_turn_to_get() {
         let both = Arc::clone(&both);
         async move {
             if request.method() == Method::POST {
-                // Each is refused when both were asked.
+                // Each POST is refused, but only after both have arrived.
                 both.wait().await;
                 return respond(405, "text/plain", "no");
             }
@@ -37,7 +37,7 @@ async fn turns_are_not_saved_up_while_a_place_is_waited_for() {
         let (times, mut release) = (Arc::clone(&times), release.clone());
         async move {
             times.lock().expect("not poisoned").push(tokio::time::Instant::now());
-            // All of the first wait until many more have had time to take a turn.
+            // All of the first requests are held until many more have had time to take a turn.
             let _ = release.wait_for(|released| *released).await;
             matrix(&[(60_000, "1".to_owned())])
         }
@@ -51,7 +51,7 @@ async fn turns_are_not_saved_up_while_a_place_is_waited_for() {
         let source = Arc::clone(&source);
         tasks.spawn(async move { source.series(&question(1)).await });
     }
-    // Twelve turns at twenty a second have passed by then.
+    // At twenty per second, twelve turns have passed by then.
     tokio::time::sleep(Duration::from_millis(700)).await;
     first.send_replace(true);
     while let Some(done) = tasks.join_next().await {
