@@ -1,8 +1,8 @@
 //! `forescale doctor`: checks the chain of one workload from the query to the pods, and says where it breaks.
 //!
 //! It only reads: the JSON API of a running Forescale, Prometheus, and in Prometheus the series of
-//! kube-state-metrics; and what `kubectl` printed of ScaledObjects and HPAs, of one workload or of all. What cannot be
-//! seen is skipped with the reason, never taken for well.
+//! kube-state-metrics; and what `kubectl` printed of ScaledObjects and HPAs, of one workload or of all. What cannot
+//! be seen is skipped with the reason, never taken for well.
 
 mod checks;
 mod facts;

@@ -36,8 +36,7 @@ pub(super) struct LintArgs {
     /// A Prometheus in which to check the queries: whether they match, and whether rates are of counters only.
     #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// Among how many shards the chart divides the workloads (its value `shards`): each scalerAddress has to be the one
-    /// of its workload's shard.
+    /// How many shards the chart runs (its value `shards`): each scalerAddress must be that of its workload's shard.
     #[arg(long, value_name = "N", default_value = "1", value_parser = Shards::parse)]
     shards: Shards,
     /// Judge as of this instant (RFC 3339); by default, now.

@@ -7,11 +7,11 @@ use crate::units::{Shard, Shards, UnitError};
 /// The scaler's address, and among how many shards it is divided.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Scaler {
-    /// Where the scaler listens in the cluster.
+    /// The scaler's address in the cluster.
     #[arg(long = "scaler", value_name = "HOST:PORT", default_value = WHOLE)]
     whole: String,
-    /// Among how many shards the chart divides the workloads (its value `shards`): a workload's address then has the
-    /// number of its shard behind the first label, such as forescale-2.forescale:6000.
+    /// How many shards the chart runs (its value `shards`). A workload's address then has the number of its shard behind
+    /// the first label, such as forescale-2.forescale:6000.
     #[arg(long, value_name = "N", default_value = "1", value_parser = Shards::parse)]
     shards: Shards,
 }

@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// Show queries and metadata on the page and in the API to everyone who can reach them.
     #[arg(long)]
     expose_queries: bool,
-    /// Serve the workloads of this shard alone, I from 0 to N - 1, and refuse the others with the address of theirs.
+    /// Serve only the workloads of this shard, with I from 0 to N - 1, and refuse the others with their shard's address.
     #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
     shard: Option<Shard>,
 }

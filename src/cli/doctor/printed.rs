@@ -1,7 +1,7 @@
 //! Workloads that ask Forescale as the cluster has them: what `kubectl get scaledobject,hpa -A -o yaml` prints, read.
 //!
-//! Read from files and never from a cluster, so that whoever may not reach Prometheus can judge what somebody else
-//! printed. Of objects that are not ours nothing is read, and nothing is judged here.
+//! Read from files and never from a cluster, so that whoever may not reach Prometheus can judge what somebody
+//! else printed. Of objects that are not ours nothing is read, and nothing is judged here.
 
 mod read;
 
@@ -127,8 +127,8 @@ struct Source {
     documents: Vec<Node>,
 }
 
-/// The workloads that ask Forescale, in the order in which they are printed; all, or the one that is wanted. None where
-/// nothing is to be read.
+/// The workloads that ask Forescale, in the order in which they are printed; all, or the one that is wanted. None
+/// where nothing is to be read.
 pub(super) fn read(paths: &[PathBuf], wanted: Option<&WorkloadRef>) -> anyhow::Result<Vec<Scaled>> {
     let mut sources = Vec::new();
     for path in paths {

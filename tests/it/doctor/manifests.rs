@@ -1,5 +1,5 @@
-//! What `kubectl get scaledobject,hpa -A -o yaml` prints, as KEDA 2.20.2 and Kubernetes 1.36 and 1.37 write it: what is
-//! well is green, and of planted conditions each is found by its own check.
+//! What `kubectl get scaledobject,hpa -A -o yaml` prints, as KEDA 2.20.2 and Kubernetes 1.36 and 1.37 write it: what
+//! is well is green, and of planted conditions each is found by its own check.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
