@@ -57,8 +57,8 @@ pub(super) struct DoctorArgs {
     /// How far back to look for flapping, scaling lag and spare pods.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = Span::parse)]
     over: Span,
-    /// What `kubectl get scaledobject,hpa -A -o yaml` prints: checks its conditions, with or without a server. A file or a
-    /// folder; `-` is standard input. Repeatable.
+    /// What `kubectl get scaledobject,hpa -A -o yaml` prints: checks its conditions, with or without a server. A file or
+    /// a folder; `-` is standard input. Repeatable.
     #[arg(long, value_name = "PATH")]
     manifests: Vec<PathBuf>,
     /// When the manifests were printed (RFC 3339), if not just now.
