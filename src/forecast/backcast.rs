@@ -44,7 +44,7 @@ fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
 }
 
-/// What a truth counts that stands for so many slots and for so many usual truths, so many slots after the one before.
+/// How much a truth counts: `share` slots and `weight` ordinary truths, `slots` after the truth before it.
 pub(super) fn memory(plan: &Plan, task: &Task, (share, weight): (f32, f32), slots: usize) -> Memory {
     let own = own_memory(plan);
     Memory {

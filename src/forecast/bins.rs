@@ -43,13 +43,13 @@ pub(super) struct Past<'a> {
     pub step: i64,
 }
 
-/// The slots of a window, by the bins that they lie in.
+/// The bins that a window touches, and which part of each lies in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
-    /// The first and the last bin that have a part in it.
+    /// The first and the last bin.
     pub first: i64,
     pub last: i64,
-    /// Which parts of them: from and to, in bins.
+    /// Where in the first bin it begins, and where in the last it ends, from 0 to 1.
     from: f64,
     to: f64,
 }
@@ -58,26 +58,26 @@ pub(super) struct Window {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     share: f64,
-    /// The neighbour that its middle is nearer to (one bin back or on), and how much of the way lies to it.
+    /// The neighbour on the side of the part's middle (-1 or 1), and how far towards it the middle lies, in bins.
     beside: (i64, f64),
 }
 
 // === impl Window ===
 
 impl Window {
-    /// The slots after one instant and up to another, for a step and a bin of so many seconds.
+    /// The window after one instant and up to another, for a step and a bin of so many seconds.
     pub fn new((step, bin): (i64, i64), after: i64, until: i64) -> Self {
         let (first, last) = ((after + step).div_euclid(bin), until.div_euclid(bin));
         let part = |time: i64, of: i64| (time - of * bin) as f64 / bin as f64;
         Window { first, last, from: part(after + step, first), to: part(until + step, last).min(1.0) }
     }
 
-    /// Its bins, with the parts of them that lie in it.
+    /// The bins with their parts.
     pub fn bins(self) -> impl Iterator<Item = (i64, Part)> {
         (self.first..=self.last).map(move |bin| (bin, self.part(bin)))
     }
 
-    /// The part of a bin that lies in it.
+    /// The part of a bin that lies in the window.
     pub fn part(&self, bin: i64) -> Part {
         let from = if bin == self.first { self.from } else { 0.0 };
         let to = if bin == self.last { self.to } else { 1.0 };
@@ -217,8 +217,8 @@ impl Past<'_> {
         self.new.peak(bin).or_else(|| self.old.peak(bin))
     }
 
-    /// The load at an instant, on the line through the middles of the two bins around it: the mean of one bin alone is up
-    /// to half a bin behind a ramp.
+    /// The load at an instant, on the line between the middles of the two bins around it. The mean of one bin alone would be
+    /// up to half a bin late on a ramp.
     pub fn mean_about(&self, time: i64) -> Option<f64> {
         let middle = (self.bin - self.step) / 2;
         let bin = (time - middle).div_euclid(self.bin);
@@ -240,9 +240,9 @@ impl Past<'_> {
             .reduce(f64::max)
     }
 
-    /// The largest load of a part of a bin, nothing of a bin after `known` looked at: the whole bin's for all of it, and
-    /// the less of a part the nearer to the mean there, so that what is said of a moving window does not jump where it
-    /// touches one bin more.
+    /// The largest load of a part of a bin; no bin after `known` is used. For a whole bin it is the bin's maximum. For a
+    /// part it lies between the mean there and that maximum, by the size of the part, so that the peak of a moving window
+    /// does not jump when the window touches one more bin.
     pub fn part_peak(&self, (bin, part): (i64, Part), known: i64) -> Option<f64> {
         let peak = self.peak(bin)?;
         if part.share >= 1.0 {

@@ -57,7 +57,7 @@ impl Correction {
     }
 
     /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that remains, `weight`
-    /// how many usual truths it stands for.
+    /// how many ordinary truths it stands for.
     pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32, weight: f32) {
         let width = width(raw);
         for ((moved, rolling_loss), speed) in self.moved.iter_mut().zip(&mut self.rolling_loss).zip(SPEED) {

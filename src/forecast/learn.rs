@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub origin: usize,
     /// How many slots the row stands for.
     pub share: f32,
-    /// And how many usual rows of its time.
+    /// The same relative to an evenly spread row.
     pub weight: f32,
     pub features: [f32; FEATURES],
     pub experts: [f32; EXPERTS],
@@ -177,23 +177,24 @@ fn mean(z: &[f64]) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// Which slots are origins, counted back from the last, which is one; and how many slots each of them stands for.
+/// Which slots are origins, and how many slots each of them stands for. The last slot is always one.
 ///
-/// Half of them are spread evenly. The other half stands where the load moves, each for so many fewer slots (sampling
-/// with probability proportional to size: Hansen and Hurwitz 1943): a ramp of ten minutes a day would otherwise be met
-/// on some days and not on others, by where in the hour it begins.
+/// Half of the origins are spread evenly. The other half is placed where the load moves, each with a smaller weight
+/// (sampling with probability proportional to size, Hansen and Hurwitz 1943). Without it, a ramp of ten minutes a day is
+/// met on some days and missed on others, depending on the minute at which it begins.
 struct Schedule {
-    /// By slot, how many usual origins of its time it stands for; zero is no origin.
+    /// The weight of each slot's origin; zero if it is not one. Evenly spread origins have weight one.
     weight: Vec<f32>,
     stride: usize,
     recent: usize,
     recent_stride: usize,
 }
 
-/// The load moves as much as it differs from what it was so many seconds ago, counted up to so many times the mean.
+/// A movement is the difference between the means of so many seconds before and after a slot. It counts at most so many
+/// times the mean movement, so that one jump does not take all origins.
 const MOVES_WITHIN: i64 = 300;
 const MOST_MOVED: f64 = 12.0;
-/// How much of the origins stands where the load moves.
+/// The share of the origins that is placed where the load moves.
 const MOVING: f64 = 0.5;
 
 impl Schedule {
@@ -208,7 +209,7 @@ impl Schedule {
         let mut due = 1.0;
         for (back, (weight, moved)) in weight.iter_mut().zip(&moved).rev().enumerate() {
             let stride = if back < recent { recent_stride } else { stride } as f64;
-            // Where nearly every slot is one, none is left out.
+            // If nearly every slot is an origin, none is left out.
             let moving = MOVING * (1.0 - 1.0 / stride);
             let rate = ((1.0 - moving + moving * moved) / stride).min(1.0);
             if back > 0 {
@@ -227,7 +228,7 @@ impl Schedule {
         self.weight.iter().filter(|weight| **weight > 0.0).count()
     }
 
-    /// How many slots the origin at a slot stands for, and how many usual origins of its time; `None` if it is none.
+    /// How many slots the origin at a slot stands for, and its weight; `None` if the slot is not an origin.
     fn share(&self, slot: usize) -> Option<(f32, f32)> {
         let weight = self.weight.get(slot).copied().filter(|weight| *weight > 0.0)?;
         let is_recent = self.weight.len() - 1 - slot < self.recent;
@@ -236,9 +237,9 @@ impl Schedule {
     }
 }
 
-/// How far the load moves after each slot, in units of the mean over all; one where it cannot be told.
+/// How far the load moves at each slot, relative to the mean over all slots; one if that is unknown.
 fn moved(z: &[f64], within: usize) -> Vec<f64> {
-    // Means over the slots before and after, so that noise is no movement.
+    // Means over several slots, so that noise does not count as movement.
     let (mut sum, mut seen) = (vec![0.0], vec![0usize]);
     for &v in z {
         let is_known = !v.is_nan();

@@ -37,8 +37,8 @@ pub(super) fn point_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     })
 }
 
-/// The same of the largest load until then: the largest of all bins that the same window touched. A rule knows the time
-/// of day no better than to a bin, and is rather early than late at a ramp.
+/// The same for the largest load until then: the largest of all bins that the window touched. A rule knows the time of
+/// day to a bin only, and should be early rather than late at a ramp.
 pub(super) fn peak_lags(past: &Past<'_>, now: i64, ahead: i64) -> Lags {
     [DAY, 7 * DAY].map(|period| {
         let from = now - back(ahead, period);

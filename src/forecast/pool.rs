@@ -17,10 +17,11 @@ use super::trust::{JUDGED, Rule};
 /// Quantiles that are modelled; others are interpolated.
 pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
 pub(super) const L: usize = 6;
-/// Places of the lowest level, the median and 0.95.
+/// Places of the lowest level, the median, 0.95 and 0.9.
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
+const NINE_TENTHS: usize = 3;
 /// Members: each expert with the fitted scale, then each with its own latest errors, then two that say quantiles
 /// themselves: the analogues, and the loads of the window as they were.
 pub(super) const J: usize = 2 * EXPERTS + 2;
@@ -117,12 +118,12 @@ fn expert_of(member: usize) -> usize {
     }
 }
 
-/// How much a truth counts.
+/// How much a truth counts, and how much of the past remains.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Memory {
-    /// How many usual truths it stands for.
+    /// How many ordinary truths it stands for.
     pub weight: f32,
-    /// What remains of losses, of error sizes, and of the loss just past.
+    /// The share that remains of losses, of error sizes, and of the latest loss.
     pub keep: f32,
     pub own: f32,
     pub fresh: f32,
@@ -183,9 +184,10 @@ impl PoolState {
 
     /// Fills in the pool's quantiles, before and after correction.
     pub fn predict(&self, said: &Table, weights: &Weights, p: &mut Pending) {
+        let is_sparse = is_sparse(said);
         p.raw = std::array::from_fn(|l| {
-            let pool = mix(&weights.mixed[l], &said[l], p.asleep);
-            if p.asleep.is(Expert::Analogues.place()) {
+            let pool = mix(&weights.mixed[l], &said[l], p.asleep, is_sparse);
+            if is_sparse || p.asleep.is(Expert::Analogues.place()) {
                 pool
             } else {
                 pool + weights.share[l] * (said[l][DIRECT] - pool)
@@ -203,6 +205,7 @@ impl PoolState {
         (truth, z): (f32, f32),
         Memory { weight, keep, own: keep_own, fresh: keep_fresh }: Memory,
     ) {
+        let is_sparse = is_sparse(said);
         // The record spans days: twice the memory of the weights.
         let slow = keep.sqrt();
         let own = self.correction.apply(p.raw);
@@ -222,14 +225,14 @@ impl PoolState {
                 *loss = keep * *loss + (1.0 - keep) * lost;
             }
             if !p.asleep.is(Expert::Analogues.place()) {
-                let pool = mix(&weights.mixed[l], members, p.asleep);
+                let pool = mix(&weights.mixed[l], members, p.asleep, is_sparse);
                 for (shared, share) in self.shared[l].iter_mut().zip(SHARES) {
                     let miss = truth - pool - share * (members[DIRECT] - pool);
                     *shared = keep * *shared + (1.0 - keep) * pinball(level, miss);
                 }
             }
             for (rolling_loss, table) in self.rolling_loss.iter_mut().zip(&weights.by_rate) {
-                let miss = truth - mix(&table[l], members, p.asleep);
+                let miss = truth - mix(&table[l], members, p.asleep, is_sparse);
                 rolling_loss[l] = keep * rolling_loss[l] + (1.0 - keep) * pinball(level, miss);
             }
             let covered = truth <= p.pooled[l] + TIE;
@@ -248,15 +251,36 @@ impl PoolState {
     }
 }
 
-/// The weighted mean of the members whose experts speak for themselves.
-fn mix(weights: &[f32; J], members: &[f32; J], asleep: Asleep) -> f32 {
-    if asleep.none() {
+/// The weighted mean of the members whose experts are awake; for a sparse load their weighted median. There a quantile is
+/// either zero or the size of an event, and a mean of the two would be neither.
+fn mix(weights: &[f32; J], members: &[f32; J], asleep: Asleep, is_sparse: bool) -> f32 {
+    if asleep.none() && !is_sparse {
         return dot(weights, members);
     }
     let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(expert_of(j)) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
     // Where all weight is on those who sleep, what stands in for them is better than nothing.
-    if sum > 1e-6 { dot(&awake, members) / sum } else { dot(weights, members) }
+    let (weights, sum) = if sum > 1e-6 { (&awake, sum) } else { (weights, 1.0) };
+    if is_sparse { median(weights, members, sum) } else { dot(weights, members) / sum }
+}
+
+/// The smallest value with at least half of the weight at or below it.
+fn median(weights: &[f32; J], values: &[f32; J], sum: f32) -> f32 {
+    let mut order: [usize; J] = std::array::from_fn(|j| j);
+    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut below = 0.0;
+    for j in order {
+        below += weights[j];
+        if below >= 0.5 * sum {
+            return values[j];
+        }
+    }
+    values[order[J - 1]]
+}
+
+/// Whether nine tenths of the loads (or window peaks) seen are zero.
+fn is_sparse(said: &Table) -> bool {
+    said[NINE_TENTHS][SEEN] <= 0.0
 }
 
 impl Pending {

@@ -95,6 +95,10 @@ impl Registry {
     ) -> Set {
         let workload = self.workload(id, metadata, edition, now);
         let is_kept = self.store.is_some() && workload.is_ok();
+        // Once for each set of keys: KEDA calls several times a minute.
+        if let Err(faults) = &workload {
+            tracing::warn!(workload = %id, %faults, "its metadata is refused");
+        }
         let serving = workload.map_or_else(Serving::Faulty, |workload| Serving::Running {
             workload,
             stop: self.shutdown.child_token(),

@@ -43,7 +43,7 @@ async fn the_contract_is_kept_to_the_letter() {
     nameless_and_empty(&keda).await;
     sources_are_guarded(&keda, &prometheus.url()).await;
     a_query_that_cannot_work_is_told_with_its_cause(&keda).await;
-    faults_come_all_at_once(&keda).await;
+    faults_come_all_at_once(&keda, &server).await;
     too_large(&keda).await;
     let said = nothing_secret_is_said(&keda).await;
     health_and_reflection(&server).await;
@@ -97,7 +97,7 @@ async fn sources_are_guarded(keda: &Keda, url: &str) {
     keda.like("a", &of("serverAddress", url)).first_number(PATIENCE).await;
 }
 
-async fn faults_come_all_at_once(keda: &Keda) {
+async fn faults_come_all_at_once(keda: &Keda, server: &Forescale) {
     let mut faulty = keda.like(
         "faulty",
         &[
@@ -124,6 +124,13 @@ async fn faults_come_all_at_once(keda: &Keda) {
     ] {
         assert!(status.message().contains(part), "{part} is not in {status}");
     }
+    // KEDA calls several times a minute; the log tells it once.
+    for _ in 0..3 {
+        faulty.replicas().await.expect_err("six faults");
+    }
+    let log = server.log();
+    let told = log.lines().filter(|line| line.contains("its metadata is refused") && line.contains("faulty"));
+    assert_eq!(told.count(), 1, "{log}");
 }
 
 async fn too_large(keda: &Keda) {
