@@ -380,7 +380,10 @@ impl SignalInputs<'_> {
 
 /// The start of a query, enough to recognize it.
 fn short(query: &str) -> String {
-    query.chars().take(60).collect()
+    const ENOUGH: usize = 60;
+    let cut = query.char_indices().nth(ENOUGH).map_or(query.len(), |(end, _)| end);
+    let mark = if cut < query.len() { "…" } else { "" };
+    format!("{}{mark}", query.get(..cut).unwrap_or(query))
 }
 
 #[cfg(test)]

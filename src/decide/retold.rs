@@ -45,6 +45,19 @@ const DISTANCES: [Span; 7] = [
     Span::hours(6),
 ];
 
+/// Why no decision is told for an instant so far ahead; `None` up to `maxStale` after what is known. A forecast is followed
+/// no further, and what would be decided then depends on the load until then.
+pub fn beyond_the_plan(policy: &Policy, at: Time, known_until: Time) -> Option<Blind> {
+    let ahead = at.since(known_until);
+    (ahead > policy.max_stale).then(|| Blind::NoData {
+        why: format!(
+            "{at} is {ahead} after the last sample, and a decision is made for up to {} after it (maxStale); \
+             `forescale timeline` shows the coming days",
+            policy.max_stale
+        ),
+    })
+}
+
 // === impl Retold ===
 
 impl<'a> Retold<'a> {

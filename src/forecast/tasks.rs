@@ -113,7 +113,7 @@ impl Plan {
             peak,
             steps: h,
             design: design(h),
-            stride: h.div_ceil(3).max(usize::try_from(120 / step).unwrap_or(1)).max(1),
+            stride: h.div_ceil(2).max(usize::try_from(120 / step).unwrap_or(1)).max(1),
             memory: MEMORY.0.max(MEMORY.1 * (h as i64 * step) as f64).max(MEMORY.2 * step as f64),
         };
         let tasks = designs.iter().map(|&h| task(false, h)).chain(windows.iter().map(|&h| task(true, h)));

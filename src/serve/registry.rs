@@ -262,8 +262,8 @@ impl Set {
 fn shared_name(sets: usize, id: &WorkloadId) -> Fault {
     let found = format!("{sets} different sets of metadata for metric '{}' of one ScaledObject", id.metric());
     let expected = format!(
-        "one within {PATCHING}: two triggers need different metricName keys; after several corrections it is served \
-         {PATCHING} later"
+        "one within {PATCHING}: after several corrections, wait {PATCHING}; if two triggers share the name, give each \
+         its own metricName"
     );
     Fault::in_words("metricName", found, expected)
 }

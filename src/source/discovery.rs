@@ -101,11 +101,16 @@ pub async fn doubts(source: &dyn Backend, query: &str, since: Time) -> Result<Ve
         let Some(metric) = one.metric.as_deref() else { continue };
         let found = match missing(server, &one, metric, since).await? {
             Some(missing) => Some(missing),
-            None => misread(&one, metric, server.kind(metric).await?),
+            None => misread(&one, metric, server.kind(metric).await?.or_else(|| kind_by_name(metric))),
         };
         doubts.extend(found.filter(|found| !doubts.contains(found)));
     }
     Ok(doubts)
+}
+
+/// The type that a name promises where Prometheus knows none: in OpenMetrics only counters end like this.
+fn kind_by_name(metric: &str) -> Option<MetricKind> {
+    metric.ends_with("_total").then_some(MetricKind::Counter)
 }
 
 /// A metric that is not used according to its type.
@@ -265,6 +270,12 @@ mod tests {
         ] {
             assert_eq!(misread_as(query, kind).as_deref(), want, "{query} of a {kind:?}");
         }
+    }
+
+    #[test]
+    fn a_name_tells_a_counter_where_nothing_else_does() {
+        assert_eq!(kind_by_name("http_requests_total"), Some(MetricKind::Counter));
+        assert_eq!(kind_by_name("queue_depth"), None);
     }
 
     #[test]

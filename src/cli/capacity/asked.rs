@@ -47,6 +47,8 @@ pub(super) struct Objective {
     below: f64,
 }
 
+/// A latency of so many seconds needs a unit: most people who write 500 mean milliseconds.
+const UNLIKELY: f64 = 10.0;
 const OBJECTIVES: &str = "p95<500ms, p50<, p99<, mean<, or errors<1%";
 
 // === impl Objective ===
@@ -59,6 +61,10 @@ impl Objective {
         let quantity = Quantity::parse(name.trim()).ok_or_else(fault)?;
         let below = below.trim_start_matches('=').trim();
         let below = if quantity == Quantity::Errors { part(below) } else { latency(below) };
+        let has_unit = text.ends_with(|c: char| !c.is_ascii_digit());
+        if quantity != Quantity::Errors && !has_unit && below.is_some_and(|below| below >= UNLIKELY) {
+            return Err(format!("found '{text}', expected a unit: p95<500ms or p95<12s"));
+        }
         let below = below.filter(|below| *below > 0.0 && below.is_finite()).ok_or_else(fault)?;
         Ok(Objective { quantity, below })
     }
@@ -146,7 +152,7 @@ mod tests {
             assert_eq!(found.quantity, quantity, "{text}");
             assert!((found.below - below).abs() < 1e-12, "{text}");
         }
-        for text in ["", "p95", "p95<", "p95<0", "p90<1s", "errors<100%", "p95>1s", "mean<fast"] {
+        for text in ["", "p95", "p95<", "p95<0", "p90<1s", "errors<100%", "p95>1s", "mean<fast", "p95<500"] {
             assert!(Objective::parse(text).is_err_and(|fault| fault.contains("p95<500ms")), "{text}");
         }
         assert_eq!((share("70"), share("70%"), share("0.7")), (Ok(0.7), Ok(0.7), Ok(0.7)));

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::{ExplainArgs, Output};
@@ -12,8 +12,8 @@ use crate::cli::described::{self, Described};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, live};
 use crate::decide::{
-    Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces, coming,
-    service_window, trust,
+    Blind, Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces,
+    beyond_the_plan, coming, service_window, trust,
 };
 use crate::forecast::Explanation;
 use crate::history::{Series, ServiceHistory};
@@ -32,6 +32,9 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let last = trace.as_ref().and_then(Series::last).map(|(at, _)| at);
     let settle = policy.signals.first().map_or(Span::ZERO, |s| s.settle);
     let at = args.at.or(last.map(|end| end + settle)).unwrap_or(now);
+    if let Some(Blind::NoData { why }) = beyond_the_plan(&policy, at, last.unwrap_or(now)) {
+        bail!("--at: {why}");
+    }
     let traces = match (trace, &args.prometheus) {
         (Some(load), _) => {
             let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };

@@ -119,7 +119,7 @@ pub(super) fn metric_type(facts: &Facts) -> Finding {
     match (counter, gauge) {
         (Some(doubt), _) => fail(doubt.to_string(), expected, doubt.advice()),
         (None, Some(doubt)) => warn(doubt.to_string(), expected, doubt.advice()),
-        (None, None) => ok("the query fits the types that the exporters declare"),
+        (None, None) => ok("the query fits the types of its metrics"),
     }
 }
 
@@ -174,7 +174,7 @@ pub(super) fn history(facts: &Facts) -> Finding {
         return skipped("there is no decision");
     };
     let advice = "keep at least two weeks in Prometheus (--storage.tsdb.retention.time), or name a data \
-                  source that does; until then, the answer is reactive";
+                  source that does; with less, the forecast does not know the weekdays";
     let kept = |text: String| match facts.retention {
         Some(kept) => format!("{text}; Prometheus keeps samples for {kept}"),
         None => text,
