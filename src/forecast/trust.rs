@@ -11,7 +11,7 @@ use std::fmt;
 use crate::units::{Quantile, Span};
 
 use super::plain::{NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, Record};
-use super::pool::{LEVELS, MEDIAN, PoolState};
+use super::pool::{LEVELS, MEDIAN, PoolState, UPPER};
 use super::tracker::Tracker;
 
 /// Who predicts.
@@ -70,10 +70,10 @@ pub struct Accuracy {
     pub coverage: Vec<(Quantile, f64)>,
 }
 
-/// The forecast gives way where its loss is so many times the best plain rule's, and is back below the second; among
-/// plain rules one gives way where another is so many times better. The distances are the hysteresis.
-const GONE: f32 = 1.3;
-const BACK: f32 = 1.1;
+/// The forecast gives way if its loss exceeds the best plain rule's by so large a share, and is back below the second;
+/// among plain rules one gives way if another is so many times better. The distances are the hysteresis.
+const GONE: f32 = 0.3;
+const BACK: f32 = 0.1;
 const BETTER: f32 = 1.1;
 /// Less decayed evidence than this share of a full record is too little.
 const EVIDENCE: f32 = 0.15;
@@ -108,9 +108,9 @@ impl Rule {
         let best = best(record, level);
         let over = |rule| ratio(record, level, rule);
         match self {
-            Rule::Forecast if over(best) > GONE => best,
+            Rule::Forecast if over(best) > 1.0 + noise(level) * GONE => best,
             Rule::Forecast => Rule::Forecast,
-            _ if over(best) <= BACK => Rule::Forecast,
+            _ if over(best) <= 1.0 + noise(level) * BACK => Rule::Forecast,
             held if has_record(record, held) && over(best) <= BETTER * over(held) => held,
             _ => best,
         }
@@ -150,6 +150,13 @@ fn ratio(record: &Record, level: usize, rule: Rule) -> f32 {
     record.ratio(level, place(rule))
 }
 
+/// How uncertain a ratio of losses is at a level, relative to 0.95. The loss at a high quantile rests on the few truths
+/// above it, so its standard error grows with the root of how rare they are.
+fn noise(level: usize) -> f32 {
+    let rare = (1.0 - LEVELS[UPPER]) / (1.0 - LEVELS[level]);
+    rare.sqrt().max(1.0) as f32
+}
+
 /// The plain rule that lost least beside the forecast. Of equal ones a seasonal naive, which sees ahead.
 fn best(record: &Record, level: usize) -> Rule {
     let known = Rule::PLAIN.into_iter().filter(|rule| has_record(record, *rule));
@@ -183,7 +190,7 @@ impl Trust {
     /// How far the forecast may be relied on.
     pub fn state(&self) -> TrustState {
         match self.rule {
-            Rule::Forecast if self.is_judged && self.ratio <= f64::from(BACK) => TrustState::Trusted,
+            Rule::Forecast if self.is_judged && self.ratio <= 1.0 + f64::from(BACK) => TrustState::Trusted,
             Rule::Forecast | Rule::NaiveDay | Rule::NaiveWeek => TrustState::Probation,
             Rule::Reactive => TrustState::Distrusted,
         }
@@ -354,6 +361,18 @@ mod tests {
         // Whoever answered reactively until now learns of it too.
         assert_eq!(after(Rule::Reactive, 108.0, losses(86.0)), Rule::NaiveWeek);
         assert_eq!(after(Rule::Forecast, 120.0, [Some(270.0), Some(86.0), Some(300.0)]), Rule::NaiveDay);
+    }
+
+    #[test]
+    fn the_rarer_the_truths_above_a_level_the_more_it_takes_to_change() {
+        let at = |level: usize, forecast: f32| {
+            // The same ratio of losses at every level: what lies below the truth loses in proportion to it.
+            let record = record(forecast, [Some(100.0), Some(300.0), Some(300.0)]);
+            Rule::Forecast.next(&record, level)
+        };
+        assert_eq!([JUDGED[0], JUDGED[1], JUDGED[2]].map(|level| LEVELS[level]), [0.8, 0.95, 0.99]);
+        assert_eq!(JUDGED.map(|level| at(level, 140.0)), [Rule::Reactive, Rule::Reactive, Rule::Forecast]);
+        assert_eq!(JUDGED.map(|level| at(level, 180.0)), [Rule::Reactive; 3]);
     }
 
     #[test]
