@@ -126,8 +126,8 @@ async fn lint_asks_prometheus_what_files_cannot_tell() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("web.yaml");
     let text = "query: sum(http_requests_total)\nthreshold: 1\nhistoryTimeWindow: 28d\nleadTime: auto\nsignals:\n- \
-                {query: 'sum(rate(queue_depth[2m]))', threshold: 1}\n- {query: sum(queue_dept), threshold: 1}\n- {query: http_requests_total, threshold: 1}\n- {query: sum(rate(up)), \
-                threshold: 1}\n";
+                {query: 'sum(rate(queue_depth[2m]))', threshold: 1}\n- {query: sum(queue_dept), threshold: 1}\n- \
+                {query: http_requests_total, threshold: 1}\n- {query: sum(rate(up)), threshold: 1}\n";
     std::fs::write(&file, text).expect("written");
     let path = file.to_string_lossy();
     let rules = |more: &[&str]| {
