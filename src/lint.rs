@@ -61,10 +61,25 @@ pub struct Settings {
 pub struct Told {
     /// What is suspicious about a query, by its text.
     pub doubts: BTreeMap<String, Vec<Doubt>>,
+    /// What it answers to a query, by its text; a query that it could not answer now is left out.
+    pub answers: BTreeMap<String, Answer>,
     /// Whether it has the kube-state-metrics series from which `leadTime: auto` learns.
     pub sees_pods: Option<bool>,
     /// Whether it has the cAdvisor series from which `capacity` learns.
     pub sees_cpu: Option<bool>,
+}
+
+/// What a Prometheus answers to a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// No series now.
+    Nothing,
+    /// One series.
+    One,
+    /// More than one series.
+    Many,
+    /// It rejects the query, for this reason.
+    Rejected(String),
 }
 
 /// One problem to fix.
@@ -165,7 +180,15 @@ impl<'a> Findings<'a> {
     }
 
     /// Adds a finding, unless its line, or a comment on the line before, says `forescale: allow RULE`.
-    fn add(&mut self, rule: &'static Rule, at: Place, message: impl Into<String>, mend: impl Into<String>) {
+    ///
+    /// Returns whether it was added.
+    fn add(
+        &mut self,
+        rule: &'static Rule,
+        at: Place,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> bool {
         let line = |number: usize| number.checked_sub(1).and_then(|i| self.lines.get(i)).copied();
         let allows = |line: &str| {
             let said = line.split_once("forescale: allow ").map(|(_, names)| names);
@@ -173,7 +196,7 @@ impl<'a> Findings<'a> {
         };
         let before = at.0.checked_sub(1).and_then(line).filter(|l| l.trim_start().starts_with('#'));
         if line(at.0).is_some_and(allows) || before.is_some_and(allows) {
-            return;
+            return false;
         }
         self.list.push(Finding {
             rule,
@@ -183,6 +206,7 @@ impl<'a> Findings<'a> {
             message: message.into(),
             mend: mend.into(),
         });
+        true
     }
 
     fn into_list(mut self) -> Vec<Finding> {

@@ -18,8 +18,13 @@ pub use time::{Span, Step, Time};
 
 /// A count with its noun: `1 replica`, `3 replicas`.
 pub fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+    measured(&count.to_string(), noun)
+}
+
+/// The same with a number as it is shown: `1 core`, `0.5 cores`.
+pub fn measured(number: &str, noun: &str) -> String {
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// The value at a share (0 to 1) of the values in ascending order, at the nearest index; `None` if there are none.
@@ -51,6 +56,15 @@ pub enum UnitError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        assert_eq!((counted(1, "flap"), counted(0, "flap")), ("1 flap".to_owned(), "0 flaps".to_owned()));
+        assert_eq!(
+            (measured("1", "core"), measured("0.5", "core")),
+            ("1 core".to_owned(), "0.5 cores".to_owned())
+        );
+    }
 
     #[test]
     fn a_percentile_is_the_nearest_of_the_values() {

@@ -30,7 +30,7 @@ use crate::serve::{self, Parts, SteppedClock};
 use crate::simulate::{Load, Run, Simple, Target, run as simulate};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::{Catalogue, Recorded, ServerConfig};
-use crate::units::{Span, Threshold, Time};
+use crate::units::{Span, Threshold, Time, counted};
 
 /// The whole loop on a built-in workload: server, calls, twin; nothing to install.
 #[derive(Debug, Args)]
@@ -179,6 +179,10 @@ fn summary(shown: &Shown, out: &mut impl Write) -> std::io::Result<()> {
     ] {
         writeln!(out, "{name:<28}{a:>12.2}{b:>12.2}")?;
     }
-    writeln!(out, "\n{} calls over gRPC, all answered. Next, on your own load:\n", shown.rows.len())?;
+    writeln!(
+        out,
+        "\n{} over gRPC, all answered. Next, on your own load:\n",
+        counted(shown.rows.len(), "call")
+    )?;
     NEXT.iter().try_for_each(|line| writeln!(out, "  {line}"))
 }

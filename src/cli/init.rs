@@ -23,7 +23,7 @@ use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
 use crate::serve::{Clock, SystemClock};
 use crate::source::trace;
-use crate::units::{Span, Threshold, percentile};
+use crate::units::{Span, Threshold, counted, percentile};
 use manifest::{Given, Proposal};
 use survey::Survey;
 use trial::Trial;
@@ -199,7 +199,8 @@ fn history(args: &InitArgs) -> anyhow::Result<Series> {
     };
     let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
     if series.observed() < 100 || covers < Span::DAY {
-        bail!("found {} samples over {covers}, expected a day and 100 at least", series.observed());
+        let found = counted(series.observed(), "sample");
+        bail!("found {found} over {covers}, expected a day and 100 at least");
     }
     Ok(series)
 }

@@ -10,9 +10,9 @@ use clap::{Args, ValueEnum};
 
 use super::serve::{load_catalogue, policy_files};
 use super::{Outcome, files, live};
-use crate::lint::{self, Input, Report, Settings};
+use crate::lint::{self, Answer, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
-use crate::source::{Catalogue, Doubt, doubts};
+use crate::source::{Catalogue, Doubt, SourceError, doubts};
 use crate::units::{Shards, Span, Time};
 
 /// Checks ScaledObjects, policies and the server's configuration before you apply them.
@@ -99,6 +99,9 @@ fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow
         for query in queries {
             let doubts = doubts(source.as_ref(), query, since).await.unwrap_or_default();
             settings.told.doubts.insert(query.clone(), doubts);
+            if let Some(answer) = answer(source.instant(query, settings.now).await) {
+                settings.told.answers.insert(query.clone(), answer);
+            }
         }
         let pods = doubts(source.as_ref(), STARTS, since).await;
         let is_seen = |doubts: Vec<Doubt>| !doubts.iter().any(Doubt::is_empty);
@@ -106,6 +109,20 @@ fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow
         settings.told.sees_cpu = doubts(source.as_ref(), CPU, since).await.ok().map(is_seen);
         Ok(())
     })
+}
+
+/// What is certain about a query; `None` if the server could not answer just now.
+fn answer(answered: Result<Option<f64>, SourceError>) -> Option<Answer> {
+    match answered {
+        Ok(Some(_)) => Some(Answer::One),
+        Ok(None) => Some(Answer::Nothing),
+        Err(SourceError::ManySeries) => Some(Answer::Many),
+        Err(SourceError::Api { error_type, message, .. }) if error_type == "bad_data" => {
+            Some(Answer::Rejected(message))
+        }
+        Err(error @ SourceError::NotNumeric { .. }) => Some(Answer::Rejected(error.to_string())),
+        Err(_) => None,
+    }
 }
 
 fn write(report: &Report, format: LintFormat) -> anyhow::Result<()> {

@@ -324,7 +324,10 @@ impl fmt::Display for Condition {
             Condition::AtLimit { limit, is_max, needed } => {
                 let name = if *is_max { "maxReplicas" } else { "the schedule's ceiling" };
                 if needed > limit {
-                    write!(f, "{needed} replicas are needed, and {name} allows {limit}")
+                    let verb = if *needed == Replicas::ONE { "is" } else { "are" };
+                    write!(f, "{} {verb} needed, and {name} allows {limit}", needed.in_words())
+                } else if *limit == Replicas::ONE {
+                    write!(f, "the one replica that {name} allows is needed")
                 } else {
                     write!(f, "all {limit} replicas that {name} allows are needed")
                 }

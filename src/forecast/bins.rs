@@ -217,8 +217,8 @@ impl Past<'_> {
         self.new.peak(bin).or_else(|| self.old.peak(bin))
     }
 
-    /// The load at an instant, on the line between the middles of the two bins around it. The mean of one bin alone would be
-    /// up to half a bin late on a ramp.
+    /// The load at an instant, on the line between the middles of the two bins around it. The mean of one bin alone
+    /// would be up to half a bin late on a ramp.
     pub fn mean_about(&self, time: i64) -> Option<f64> {
         let middle = (self.bin - self.step) / 2;
         let bin = (time - middle).div_euclid(self.bin);

@@ -125,8 +125,10 @@ impl fmt::Display for Explanation {
             "  level {:.4}, with profile {:.4}, last value {:.4}",
             self.level, self.profile, self.last
         )?;
-        if self.missing > 0 {
-            writeln!(f, "  the last {} slots hold no sample", self.missing)?;
+        match self.missing {
+            0 => {}
+            1 => writeln!(f, "  the last slot holds no sample")?,
+            missing => writeln!(f, "  the last {missing} slots hold no sample")?,
         }
         for (q, value) in &self.quantiles {
             writeln!(f, "  quantile {:<5} {value:.4}", q.get())?;

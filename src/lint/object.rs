@@ -12,6 +12,26 @@ use crate::source::yaml::{Node, key_of};
 /// Kinds of `keda.sh`.
 const KINDS: [&str; 4] =
     ["ScaledObject", "ScaledJob", "TriggerAuthentication", "ClusterTriggerAuthentication"];
+/// Fields of the object.
+const OBJECT: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
+/// Fields of `metadata`, as people write it and as the API server returns it.
+const METADATA: [&str; 15] = [
+    "name",
+    "generateName",
+    "namespace",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
 /// Fields of `spec`.
 const SPEC: [&str; 10] = [
     "scaleTargetRef",
@@ -35,15 +55,15 @@ const FALLBACK: [&str; 3] = ["failureThreshold", "replicas", "behavior"];
 /// Checks a ScaledObject if one of its triggers uses Forescale.
 pub(super) fn check(object: &ScaledObject<'_>, settings: &Settings, findings: &mut Findings<'_>) {
     check_types(object, findings);
-    let Some(spec) = object.spec() else { return };
     let is_ours = object.ours().next().is_some();
     // If there is no trigger at all, the key for the triggers may be misspelt.
     if is_ours || object.triggers.is_empty() {
-        unknown_fields(spec, &SPEC, "spec", findings);
+        check_head(object.node, findings);
+        if let Some(spec) = object.spec() {
+            unknown_fields(spec, &SPEC, "spec", findings);
+        }
     }
-    if !is_ours {
-        return;
-    }
+    let Some(spec) = object.spec().filter(|_| is_ours) else { return };
     for found in &object.triggers {
         unknown_fields(found.node, &TRIGGER, "trigger", findings);
     }
@@ -108,7 +128,24 @@ fn check_types(object: &ScaledObject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn unknown_fields(node: &Node, known: &[&str], of: &str, findings: &mut Findings<'_>) {
+/// Reports misspelt fields of the object itself, and a name that is missing.
+fn check_head(object: &Node, findings: &mut Findings<'_>) {
+    let metadata = object.get("metadata");
+    let is_known = unknown_fields(object, &OBJECT, "the object", findings)
+        && metadata.is_none_or(|metadata| unknown_fields(metadata, &METADATA, "metadata", findings));
+    let is_named = metadata.is_some_and(|m| {
+        ["name", "generateName"].iter().any(|key| m.text_of(key).is_some_and(|name| !name.trim().is_empty()))
+    });
+    // A misspelt field may be the very one that is missing.
+    if is_known && !is_named {
+        let at = key_of(object, if metadata.is_some() { "metadata" } else { "kind" });
+        findings.add(&rules::MISSING_NAME, at, "metadata.name: found nothing", "write metadata.name");
+    }
+}
+
+/// Reports fields that are not known; returns whether there are none.
+fn unknown_fields(node: &Node, known: &[&str], of: &str, findings: &mut Findings<'_>) -> bool {
+    let before = findings.list.len();
     for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.as_str())) {
         let mend = match nearest(&entry.key, known.iter().copied()) {
             Some(meant) => format!("did you mean {meant}?"),
@@ -117,6 +154,7 @@ fn unknown_fields(node: &Node, known: &[&str], of: &str, findings: &mut Findings
         let message = format!("{of} has no field '{}'", entry.key);
         findings.add(&rules::UNKNOWN_FIELD, (entry.line, entry.column), message, mend);
     }
+    findings.list.len() == before
 }
 
 fn check_fallback(object: &ScaledObject<'_>, spec: &Node, findings: &mut Findings<'_>) {

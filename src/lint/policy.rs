@@ -6,9 +6,10 @@ use chrono_tz::Tz;
 
 use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
-use super::{Findings, PLACEHOLDER, Settings, windows};
+use super::trigger::check_secrets;
+use super::{Answer, Findings, PLACEHOLDER, Settings, windows};
 use crate::policy::schedule::Effect;
-use crate::policy::{CapacityMode, Fault, Keys, LeadTime, Policy, quoted};
+use crate::policy::{CapacityMode, Fault, Faults, Keys, LeadTime, Policy, quoted};
 use crate::source::yaml::{Node, Place, locate};
 use crate::source::{Catalogue, Doubt};
 use crate::units::{Replicas, Span};
@@ -19,6 +20,8 @@ const LINTED: &str = "this-file";
 const SCRAPES: i64 = 4;
 /// Placeholder for the query that the other half of a policy will give.
 const COMPLETED: &str = "load";
+/// How a query comes to yield one series.
+const JOIN: &str = "wrap it in sum(…), or in max(…)";
 /// A longer override should be a schedule.
 const LONG_OVERRIDE: Span = Span::days(14);
 
@@ -32,19 +35,35 @@ pub(super) struct Subject<'a> {
     pub metadata: HashMap<String, String>,
     /// Whether other keys may come from an unknown policy, or from the trigger that names this policy.
     pub is_partial: bool,
+    /// The paths of keys that were reported as secrets already.
+    pub reported: Vec<String>,
+}
+
+// === impl Subject ===
+
+impl Subject<'_> {
+    /// Adds faults as findings; one of a key that is a secret says nothing new.
+    fn report(&self, faults: &Faults, findings: &mut Findings<'_>) {
+        for fault in faults.0.iter().filter(|fault| !self.reported.contains(&fault.key)) {
+            add_fault(fault, rule_of(fault), self.node, self.at, findings);
+        }
+    }
 }
 
 /// Checks a policy file.
 pub(super) fn check_file(document: &Node, settings: &Settings, findings: &mut Findings<'_>) {
     let at = (document.line, document.column);
     let mut catalogue = settings.catalogue.clone().unwrap_or_else(|| Catalogue::new(settings.now));
+    let mut reported = check_secrets(document, "", findings);
+    for (i, signal) in document.get("signals").map_or(&[][..], Node::items).iter().enumerate() {
+        reported.extend(check_secrets(signal, &format!("signals[{i}]."), findings));
+    }
+    let metadata = HashMap::from([("policy".to_owned(), LINTED.to_owned())]);
+    let subject = Subject { node: document, at, metadata, is_partial: true, reported };
     if let Err(faults) = catalogue.add(LINTED, &findings.input.text) {
-        faults.0.iter().for_each(|fault| add_fault(fault, rule_of(fault), document, at, findings));
+        subject.report(&faults, findings);
         return;
     }
-    super::trigger::check_secrets(document, findings);
-    let metadata = HashMap::from([("policy".to_owned(), LINTED.to_owned())]);
-    let subject = Subject { node: document, at, metadata, is_partial: true };
     check(&subject, &catalogue, settings, findings);
 }
 
@@ -66,10 +85,7 @@ pub(super) fn check(
     windows::check(subject, &keys, settings, findings);
     let policy = Policy::from_keys(&keys);
     if let Err(faults) = &policy {
-        faults
-            .0
-            .iter()
-            .for_each(|fault| add_fault(fault, rule_of(fault), subject.node, subject.at, findings));
+        subject.report(faults, findings);
     }
     if let Ok(policy) = &policy {
         check_policy(subject, policy, settings, findings);
@@ -118,7 +134,7 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
             findings.add(&rules::QUERY_PLACEHOLDER, at, format!("{path}: {PLACEHOLDER}"), mend);
         }
         if let Some(why) = unclosed(text) {
-            let mend = "run the query in Prometheus, and fix it there";
+            let mend = "try the query in Prometheus";
             findings.add(&rules::QUERY_UNCLOSED, at, format!("{path}: {why}"), mend);
             continue;
         }
@@ -131,25 +147,41 @@ fn check_queries(subject: &Subject<'_>, keys: &Keys, settings: &Settings, findin
                 format!("write [{least}] or more"),
             );
         }
-        if may_yield_many(text) {
-            findings.add(
-                &rules::QUERY_MANY_SERIES,
-                at,
-                format!("{path}: the query does not join several series into one"),
-                "wrap it in sum(…), or in max(…)",
-            );
-        }
         if text != COMPLETED {
             findings.queries.insert(text.clone());
         }
-        for doubt in settings.told.doubts.get(text).into_iter().flatten() {
-            let rule = match doubt {
-                Doubt::CounterWithoutRate { .. } => &rules::COUNTER_WITHOUT_RATE,
-                Doubt::RateOfGauge { .. } => &rules::RATE_OF_GAUGE,
-                Doubt::NoMetric { .. } | Doubt::NoSeries { .. } => &rules::QUERY_NO_SERIES,
-            };
-            findings.add(rule, at, format!("{path}: {doubt}"), doubt.advice());
+        check_answer(&path, text, at, settings, findings);
+    }
+}
+
+/// Reports what Prometheus answered to a query, or what the text alone lets one guess.
+fn check_answer(path: &str, query: &str, at: Place, settings: &Settings, findings: &mut Findings<'_>) {
+    let answer = settings.told.answers.get(query);
+    match answer {
+        Some(Answer::Rejected(why)) => {
+            let message = format!("{path}: Prometheus rejects it: {why}");
+            findings.add(&rules::QUERY_REJECTED, at, message, "try the query in Prometheus");
         }
+        Some(Answer::Many) => {
+            let message = format!("{path}: Prometheus answers with more than one series");
+            findings.add(&rules::QUERY_YIELDS_MANY, at, message, JOIN);
+        }
+        _ if may_yield_many(query) => {
+            let message = format!("{path}: the query does not join several series into one");
+            findings.add(&rules::QUERY_MANY_SERIES, at, message, JOIN);
+        }
+        _ => {}
+    }
+    for doubt in settings.told.doubts.get(query).into_iter().flatten() {
+        let rule = match doubt {
+            Doubt::CounterWithoutRate { .. } => &rules::COUNTER_WITHOUT_RATE,
+            Doubt::RateOfGauge { .. } => &rules::RATE_OF_GAUGE,
+            // Such as `sum(a) or vector(0)`, whose metric is yet to come.
+            Doubt::NoMetric { .. } if answer == Some(&Answer::One) => &rules::QUERY_NO_SERIES,
+            Doubt::NoMetric { .. } => &rules::QUERY_NO_METRIC,
+            Doubt::NoSeries { .. } => &rules::QUERY_NO_SERIES,
+        };
+        findings.add(rule, at, format!("{path}: {doubt}"), doubt.advice());
     }
 }
 
@@ -223,10 +255,10 @@ fn check_policy(subject: &Subject<'_>, policy: &Policy, settings: &Settings, fin
     if let Some(word) = &policy.r#override {
         let place = at(findings, "override");
         if word.until <= settings.now {
-            let message = format!("the override ended at {}", word.until);
+            let message = format!("override: it ended at {}", word.until);
             findings.add(&rules::OVERRIDE_EXPIRED, place, message, "remove the key");
         } else if word.until.since(settings.now) > LONG_OVERRIDE {
-            let message = format!("the override holds until {}", word.until);
+            let message = format!("override: it holds until {}", word.until);
             findings.add(&rules::OVERRIDE_LONG, place, message, "write a schedule rule, or an earlier end");
         }
     }
@@ -283,6 +315,7 @@ fn rule_of(fault: &Fault) -> &'static Rule {
         () if fault.found == last && (expects("a known key") || fault.expected.starts_with("one of ")) => {
             &rules::UNKNOWN_KEY
         }
+        () if fault.is_secret() => &rules::SECRET_IN_METADATA,
         () if fault.key == "desiredReplicas" && expects("at least 1;") => &rules::CRON_DESIRED_ZERO,
         () if expects("never open")
             || expects("an end that differs")

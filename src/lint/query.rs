@@ -29,7 +29,10 @@ pub(super) fn unclosed(query: &str) -> Option<String> {
             _ => {}
         }
     }
-    quote.or_else(|| open.pop()).map(|c| format!("'{c}' is not closed"))
+    quote.or_else(|| open.pop().map(closing)).map(|c| match c {
+        '\'' => "a closing \"'\" is missing".to_owned(),
+        c => format!("a '{c}' is missing"),
+    })
 }
 
 fn closing(open: char) -> char {
@@ -90,10 +93,12 @@ mod tests {
     fn brackets_and_quotes_are_closed() {
         for (query, want) in [
             ("sum(rate(a{x=\"(\"}[2m]))", None),
-            ("sum(rate(a[2m])", Some("'(' is not closed")),
+            ("sum(rate(a[2m])", Some("a ')' is missing")),
             ("sum(rate(a[2m))", Some("')' closes nothing")),
             ("up)", Some("')' closes nothing")),
-            ("a{x=\"b}", Some("'\"' is not closed")),
+            ("a{x=\"b}", Some("a '\"' is missing")),
+            ("a{x='b}", Some("a closing \"'\" is missing")),
+            ("a[2m", Some("a ']' is missing")),
             ("a{x='\\''}", None),
             ("a{x=`\\`}", None),
             ("up # it's (\n+ 1", None),

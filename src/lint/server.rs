@@ -19,7 +19,7 @@ pub(super) fn check(document: &Node, settings: &Settings, findings: &mut Finding
     match ServerConfig::parse(&findings.input.text, &env) {
         Ok(_) => {}
         Err(ConfigError::Syntax(why)) => {
-            findings.add(&rules::CONFIG_FAULT, top, why, "expected one YAML document")
+            findings.add(&rules::CONFIG_FAULT, top, why, "expected one YAML document");
         }
         Err(ConfigError::Faults(faults)) => {
             for Placed { at, fault } in faults {

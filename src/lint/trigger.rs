@@ -2,8 +2,8 @@
 
 use super::policy::{Subject, check};
 use super::{Findings, Settings, rules};
-use crate::policy::Policy;
 use crate::policy::schedule::Effect;
+use crate::policy::{Policy, secret_place};
 use crate::source::Catalogue;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};
@@ -29,11 +29,11 @@ pub(super) fn check_trigger(
     if let Some((address, place)) = check_address(object, trigger, at, findings) {
         check_shard(object, address, place, settings, findings);
     }
-    check_secrets(node, findings);
+    let reported = check_secrets(node, "", findings);
     let mut metadata = trigger.metadata.clone();
     let is_trusting = settings.catalogue.is_none();
     let is_partial = is_trusting && metadata.remove("policy").is_some();
-    let subject = Subject { node, at, metadata, is_partial };
+    let subject = Subject { node, at, metadata, is_partial, reported };
     let empty = Catalogue::new(settings.now);
     let catalogue = settings.catalogue.as_ref().unwrap_or(&empty);
     let (policy, _) = check(&subject, catalogue, settings, findings);
@@ -107,7 +107,8 @@ fn check_address<'a>(
         && !is_encrypted
     {
         let message = format!("metadata and answers travel between KEDA and '{theirs}' unencrypted");
-        let mend = "write enableTLS: 'true', or let only KEDA connect, with a NetworkPolicy";
+        let mend = "write enableTLS: 'true' and authenticationRef with the certificates, or keep the chart's \
+                    NetworkPolicy, which lets only KEDA connect";
         findings.add(&rules::PLAINTEXT, place, message, mend);
     }
     Some((address, place))
@@ -141,22 +142,12 @@ fn check_shard(
     }
 }
 
-/// Looks for secrets among keys and values; never shows the values.
-pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
-    const TELLING: [&str; 8] =
-        ["password", "passwd", "secret", "token", "apikey", "credential", "bearer", "privatekey"];
+/// Looks for secrets among keys and values; never shows the values. Returns the paths of the keys that were reported.
+pub(super) fn check_secrets(node: &Node, parent: &str, findings: &mut Findings<'_>) -> Vec<String> {
     const TLS: [&str; 3] = ["caCert", "tlsClientCert", "tlsClientKey"];
+    let mut reported = Vec::new();
     for entry in node.entries() {
         let at = (entry.line, entry.column);
-        let plain: String = entry.key.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        let value = entry.value.text().unwrap_or_default();
-        let is_telling = TELLING.iter().any(|word| plain.contains(word));
-        let in_url = value.split("://").nth(1).is_some_and(|rest| {
-            let host = rest.split(['/', '?', ' ']).next().unwrap_or_default();
-            host.split_once('@').is_some_and(|(user, _)| user.contains(':'))
-        });
-        let is_token =
-            value.contains("Bearer ") || value.trim().starts_with("eyJ") || value.contains("PRIVATE KEY");
         if TLS.contains(&entry.key.as_str()) {
             let message = format!("{}: KEDA does not read it here", entry.key);
             let mend = "put it into a TriggerAuthentication, and name that in authenticationRef";
@@ -165,11 +156,30 @@ pub(super) fn check_secrets(node: &Node, findings: &mut Findings<'_>) {
             let message = format!("{}: KEDA resolves it and sends the value with every call", entry.key);
             let mend = "name the data source in the server's configuration, with its credentials";
             findings.add(&rules::SECRET_FROM_ENV, at, message, mend);
-        } else if is_telling || in_url || is_token {
-            let message = format!("{}: looks like a secret", entry.key);
-            let mend = "move it into the server's configuration";
-            findings.add(&rules::SECRET_IN_METADATA, at, message, mend);
+        } else if let Some(place) = place_of_secret(&entry.key, &entry.value.text().unwrap_or_default()) {
+            let path = format!("{parent}{}", entry.key);
+            let message = format!("{path}: looks like a secret");
+            let mend = format!("remove it, and write {place} in the server's configuration");
+            if findings.add(&rules::SECRET_IN_METADATA, at, message, mend) {
+                reported.push(path);
+            }
         }
+    }
+    reported
+}
+
+/// The key of the server's configuration that a secret belongs in; `None` if it looks like none.
+fn place_of_secret(key: &str, value: &str) -> Option<&'static str> {
+    let in_url = value.split("://").nth(1).is_some_and(|rest| {
+        let host = rest.split(['/', '?', ' ']).next().unwrap_or_default();
+        host.split_once('@').is_some_and(|(user, _)| user.contains(':'))
+    });
+    let as_named = |name: &str| secret_place(name);
+    match () {
+        () if in_url => as_named("password"),
+        () if value.contains("PRIVATE KEY") => as_named("privateKey"),
+        () if value.contains("Bearer ") || value.trim().starts_with("eyJ") => as_named("token"),
+        () => as_named(key),
     }
 }
 
@@ -222,7 +232,8 @@ impl Both<'_> {
         // A formula changes the answer into another number, so its limits are not the HPA's.
         let is_answer = !self.has_formula();
         if is_answer && max > most && (!self.is_partial || given("maxReplicas")) {
-            let message = format!("Forescale plans up to {max} replicas, but the HPA allows only {most}");
+            let message =
+                format!("Forescale plans up to {}, but the HPA allows only {most}", limits.max.in_words());
             let mend = format!("write maxReplicas: '{most}', or raise maxReplicaCount");
             let at = if given("maxReplicas") {
                 self.of_key("maxReplicas", findings)

@@ -8,6 +8,9 @@ use std::fmt;
 /// The most characters shown of a faulty text: enough to recognise it, too few to flood a log.
 const SHOWN: usize = 80;
 
+/// What is expected in place of a secret.
+const NO_SECRET: &str = "no secret, since everyone who may read the object can read it";
+
 /// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Fault {
@@ -56,6 +59,10 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", shown(text))
 }
 
+fn path(parent: &str, key: &str) -> String {
+    if parent.is_empty() { shown(key) } else { format!("{parent}.{}", shown(key)) }
+}
+
 fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().count() > SHOWN {
@@ -93,8 +100,18 @@ impl Fault {
             Some(meant) => format!("a known key, the nearest is '{meant}'"),
             None => format!("one of {}", known.into_iter().collect::<Vec<_>>().join(", ")),
         };
-        let place = if parent.is_empty() { shown(key) } else { format!("{parent}.{}", shown(key)) };
-        Fault::new(place, key, expected)
+        Fault::new(path(parent, key), key, expected)
+    }
+
+    /// A key whose name promises a secret, and the key of the server's configuration that it belongs in.
+    pub fn secret(parent: &str, key: &str, belongs_in: &str) -> Self {
+        let expected = format!("{NO_SECRET}; write {belongs_in} in the server's configuration");
+        Self::in_words(path(parent, key), "a secret", expected)
+    }
+
+    /// Whether this is about a secret where none may be.
+    pub fn is_secret(&self) -> bool {
+        self.expected.starts_with(NO_SECRET)
     }
 
     /// The key and what was found, in words that "expected" may follow.

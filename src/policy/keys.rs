@@ -3,6 +3,7 @@
 //! Keys have the same names as in KEDA's prometheus, cron and predictkube scalers. All faults are collected; a policy
 //! is returned only if there are none.
 
+mod address;
 mod learning;
 mod names;
 mod signal;
@@ -18,7 +19,7 @@ pub use learning::latency;
 use learning::read_learning;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
-pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys};
+pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys, secret_place};
 use signal::{read_further_signal, read_signal, read_source};
 
 use super::identity::is_object_name;
@@ -157,7 +158,10 @@ impl Policy {
 fn unknown<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> Vec<Fault> {
     names
         .filter(|name| !KNOWN_KEYS.contains(&name.as_str()) && !is_unread_key(name))
-        .map(|name| Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().chain(KEDA_KEYS).copied()))
+        .map(|name| match secret_place(name) {
+            Some(place) => Fault::secret(prefix, name, place),
+            None => Fault::unknown_key(prefix, name, KNOWN_KEYS.iter().chain(KEDA_KEYS).copied()),
+        })
         .collect()
 }
 

@@ -25,6 +25,11 @@ impl<'a> KeyReader<'a> {
         self.faults.push(Fault::new(format!("{}{key}", self.prefix), found, expected));
     }
 
+    /// Records a fault of `key` with a description in place of its text.
+    pub(super) fn fault_in_words(&mut self, key: &str, found: String, expected: impl Into<String>) {
+        self.faults.push(Fault::in_words(format!("{}{key}", self.prefix), found, expected));
+    }
+
     /// The text of a key, trimmed; an empty one counts as absent.
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         self.values.get(key).map(|v| v.trim()).filter(|v| !v.is_empty())

@@ -71,8 +71,7 @@ impl DataSources {
     /// The source at an address that a workload names; equal addresses share one source while it is in use.
     pub fn for_address(&self, address: &str) -> Result<Arc<dyn Backend>, SourceError> {
         // An address that does not parse is not echoed: it may hold credentials.
-        let url =
-            base_url(address).map_err(|reason| SourceError::AddressRefused { address: reason.to_owned() })?;
+        let url = base_url(address).map_err(|reason| SourceError::AddressMalformed { reason })?;
         if !self.allow.iter().any(|allowed| allowed.admits(&url)) {
             return Err(SourceError::AddressRefused { address: shown(&url) });
         }
@@ -134,6 +133,8 @@ serverAddressAllow: ['http://prom:9090']",
         {
             let error = sources.for_address(address).err().expect("refused");
             assert!(error.kind() == "refused" && !error.to_string().contains("hunter2"), "{error}");
+            let is_read = address == "http://other:9090";
+            assert_eq!(error.to_string().contains("is not admitted"), is_read, "{error}");
         }
         let kept: Vec<_> = (0..300).map(|i| sources.for_address(&format!("http://prom:9090/{i}"))).collect();
         assert!(kept.iter().any(|s| matches!(s, Err(SourceError::TooManyAddresses { .. }))));

@@ -27,6 +27,12 @@ pub enum SourceError {
         /// The address, without credentials and query.
         address: String,
     },
+    /// `serverAddress` is not the address of a data source.
+    #[error("serverAddress cannot be used: {reason}")]
+    AddressMalformed {
+        /// What is wrong with it; never its text, which may hold a password.
+        reason: &'static str,
+    },
     /// So many distinct addresses are in use that another one is refused.
     #[error("{limit} different server addresses are already in use, the most that are allowed")]
     TooManyAddresses {
@@ -182,7 +188,9 @@ impl SourceError {
     /// A short fixed word for a metric's label.
     pub fn kind(&self) -> &'static str {
         match self {
-            SourceError::DatasourceRefused { .. } | SourceError::AddressRefused { .. } => "refused",
+            SourceError::DatasourceRefused { .. }
+            | SourceError::AddressRefused { .. }
+            | SourceError::AddressMalformed { .. } => "refused",
             SourceError::TooManyAddresses { .. } => "too_many_addresses",
             SourceError::Credentials { .. } => "credentials",
             SourceError::Unreachable { .. } => "unreachable",

@@ -137,7 +137,7 @@ fn points_of_rows(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceErro
             }
         }
         if points.len() < 2 && faults.is_empty() {
-            faults.add(2, &format!("{} samples", points.len()), "at least two");
+            faults.add(2, &counted(points.len(), "sample"), "at least two");
         }
     }
     if !faults.is_empty() {
@@ -177,7 +177,7 @@ fn points_of_answer(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceEr
         points.push((Time::from_epoch(at.round() as i64), value));
     }
     if points.len() < 2 {
-        return Err(bad(format!("{} samples", points.len()), "at least two"));
+        return Err(bad(counted(points.len(), "sample"), "at least two"));
     }
     Ok(points)
 }

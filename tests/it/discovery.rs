@@ -126,7 +126,8 @@ async fn lint_asks_prometheus_what_files_cannot_tell() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("web.yaml");
     let text = "query: sum(http_requests_total)\nthreshold: 1\nhistoryTimeWindow: 28d\nleadTime: auto\nsignals:\n- \
-                {query: 'sum(rate(queue_depth[2m]))', threshold: 1}\n- {query: sum(queue_dept), threshold: 1}\n";
+                {query: 'sum(rate(queue_depth[2m]))', threshold: 1}\n- {query: sum(queue_dept), threshold: 1}\n- \
+                {query: http_requests_total, threshold: 1}\n- {query: sum(rate(up)), threshold: 1}\n";
     std::fs::write(&file, text).expect("written");
     let path = file.to_string_lossy();
     let rules = |more: &[&str]| {
@@ -140,7 +141,9 @@ async fn lint_asks_prometheus_what_files_cannot_tell() {
     assert_eq!(rules(&[]), [""; 0]);
     let url = server.url();
     let found = rules(&["--prometheus", &url]);
-    assert_eq!(found, ["counter-without-rate", "lead-time-unseen", "query-no-series", "rate-of-gauge"]);
+    let certain = ["query-no-metric", "query-rejected", "query-yields-many"];
+    let doubtful = ["counter-without-rate", "counter-without-rate", "lead-time-unseen"];
+    assert_eq!(found, [&doubtful[..], &certain, &["rate-of-gauge"]].concat());
     let (output, told) = run(&["lint", &path, "--prometheus", "http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(2), "silence is no answer: {told}");
 }

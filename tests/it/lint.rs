@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use forescale::lint::{Finding, Input, Report, Settings, Told, github, json, lint, rules, sarif};
+use forescale::lint::{Answer, Finding, Input, Report, Settings, Told, github, json, lint, rules, sarif};
 use forescale::source::Doubt;
 use forescale::units::{Shards, Span, Time};
 
@@ -37,9 +37,17 @@ fn told() -> Told {
         ("sum(requests_total)", Doubt::CounterWithoutRate { metric: metric("requests_total") }),
         ("sum(rate(depth[2m]))", Doubt::RateOfGauge { metric: metric("depth"), function: metric("rate") }),
         ("sum(dept)", Doubt::NoMetric { metric: metric("dept"), nearest: Some(metric("depth")) }),
+        ("sum(jobs) or vector(0)", Doubt::NoMetric { metric: metric("jobs"), nearest: None }),
     ]);
     let doubts = doubts.into_iter().map(|(query, doubt)| (query.to_owned(), vec![doubt])).collect();
-    Told { doubts, sees_pods: Some(false), sees_cpu: Some(false) }
+    let answers = BTreeMap::from([
+        ("sum(dept)", Answer::Nothing),
+        ("sum(jobs) or vector(0)", Answer::One),
+        ("depth", Answer::Many),
+        ("rate(depth)", Answer::Rejected("expected type range vector".to_owned())),
+    ]);
+    let answers = answers.into_iter().map(|(query, answer)| (query.to_owned(), answer)).collect();
+    Told { doubts, answers, sees_pods: Some(false), sees_cpu: Some(false) }
 }
 
 /// All YAML files below a folder.

@@ -9,6 +9,7 @@ use super::report::{self, Totals};
 use super::row::Kept;
 use crate::draw::{STYLE, escaped, number};
 use crate::simulate::Verdict;
+use crate::units::counted;
 
 const SCRIPT: &str = include_str!("page/table.js");
 const OWN_STYLE: &str = include_str!("page/table.css");
@@ -28,8 +29,8 @@ fn write_page(out: &mut String, all: &[Kept], until: &str) -> std::fmt::Result {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Fleet assessment - Forescale</title>\n\
          <style>\n{STYLE}{OWN_STYLE}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>Fleet assessment</h1>\n\
-         <p>{} workloads, from their history until <b>{}</b>. Strategies are compared at equal risk.</p>\n</header>\n",
-        all.len(),
+         <p>{}, from their history until <b>{}</b>. Strategies are compared at equal risk.</p>\n</header>\n",
+        counted(all.len(), "workload"),
         escaped(until),
     )?;
     let totals = report::totals(all);

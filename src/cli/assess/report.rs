@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::row::{Kept, LEVELS, Row, rounded};
 use crate::simulate::Verdict;
+use crate::units::counted;
 
 /// `fleet.json`.
 #[derive(Debug, Serialize)]
@@ -183,7 +184,7 @@ pub(super) fn print(out: &mut impl Write, all: &[Kept]) -> std::io::Result<()> {
     let totals = totals(all);
     let counts: Vec<String> =
         totals.verdicts.iter().filter(|count| *count.1 > 0).map(|(name, n)| format!("{n} {name}")).collect();
-    writeln!(out, "\n{} workloads: {}", totals.workloads, counts.join(", "))?;
+    writeln!(out, "\n{}: {}", counted(totals.workloads, "workload"), counts.join(", "))?;
     if let Some(share) = totals.saving_percent {
         let money = totals.saved_money_a_month.map_or_else(String::new, |m| format!(", {m:.2} in money"));
         writeln!(

@@ -3,6 +3,7 @@
 use super::contest::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
 use crate::draw::number;
 use crate::simulate::Scorecard;
+use crate::units::measured;
 
 /// The result of the forecast compared with the reactive trigger, or with what ran; `None` if one of the two is
 /// missing.
@@ -27,7 +28,7 @@ fn sentence(mine: &Scorecard, name: &str, other: &Scorecard) -> String {
         c if c > 0.0 => format!("{} % more replica-hours", number(c)),
         c => format!("{} % fewer replica-hours", number(-c)),
     };
-    let flaps = |card: &Scorecard| format!("{} flaps", card.reversals);
+    let flaps = |card: &Scorecard| measured(&card.reversals.to_string(), "flap");
     format!(
         "With the forecast the workload is short {} % of the time, with {name} {} %; it takes {cost}, and {} against {}.",
         number(mine.tau_u),
@@ -73,6 +74,7 @@ mod tests {
         for (mine, told) in [
             (card(0.07, 108.0, 12), "it takes 8 % more replica-hours, and 12 flaps against 30 flaps."),
             (card(0.07, 80.0, 12), "it takes 20 % fewer replica-hours, and 12 flaps against 30 flaps."),
+            (card(0.07, 80.0, 1), "it takes 20 % fewer replica-hours, and 1 flap against 30 flaps."),
             (card(0.07, 100.2, 0), "it takes as many replica-hours, and 0 flaps against 30 flaps."),
         ] {
             let sentence = sentence(&mine, "the reactive trigger", &other);

@@ -11,13 +11,13 @@ use super::contest::Entrant;
 use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
-use crate::policy::{LeadTime, Policy};
+use crate::policy::{Faults, LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::{Behavior, BusyHours, Curve, Load, Target, TwinConfig};
 use crate::source::synthetic::{Profile, Recipe};
 use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
-use crate::units::{Span, Step, Threshold, Time};
+use crate::units::{Span, Step, Threshold, Time, counted};
 
 /// One load, with everything that is simulated around it.
 pub(in crate::cli) struct Workload {
@@ -139,7 +139,7 @@ fn workload(
     actual: Option<Series>,
 ) -> anyhow::Result<Workload> {
     if series.observed() < 2 {
-        bail!("found {} samples, expected at least 2", series.observed());
+        bail!("found {}, expected at least 2", counted(series.observed(), "sample"));
     }
     let (policy, behavior) = policy(args, level, name, series)?;
     let load = Load::of(series);
@@ -197,7 +197,7 @@ fn policy(
     if let Some(lead) = args.lead {
         set("leadTime", lead.to_string());
     }
-    let mut policy = Policy::from_keys(&catalogue.keys(&keys))?;
+    let mut policy = Policy::from_keys(&catalogue.keys(&keys)).map_err(with_options)?;
     // A trace is the load of the first signal, in its unit; nothing is known about further signals.
     policy.signals.truncate(1);
     // The grid of the history is that of the trace, whatever a server would be queried with.
@@ -205,6 +205,14 @@ fn policy(
         signal.step = series.step();
     }
     Ok((policy, behavior))
+}
+
+/// The faults, with the option that gives a missing key.
+fn with_options(mut faults: Faults) -> Faults {
+    for fault in faults.0.iter_mut().filter(|fault| fault.key == "threshold" && fault.found.is_empty()) {
+        fault.expected += "; give --threshold";
+    }
+    faults
 }
 
 fn name_of(path: &Path) -> String {
@@ -224,7 +232,12 @@ pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow
 impl Level {
     /// Parses a number or `pPERCENTILE/REPLICAS`.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
-        let fault = || format!("found '{text}', expected a number above 0, or a share such as p99.9/20");
+        let fault = || {
+            format!(
+                "found '{text}', expected a number above 0, or a percentile of the load divided by a number of replicas, \
+                 such as p99.9/20"
+            )
+        };
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
         match text.strip_prefix('p').and_then(|share| share.split_once('/')) {
             Some((percentile, replicas)) => {
@@ -257,6 +270,16 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_threshold_names_its_option() {
+        let fault = |found: &str| {
+            let faults = Faults(vec![crate::policy::Fault::new("threshold", found, "a number above 0")]);
+            with_options(faults).to_string()
+        };
+        assert_eq!(fault(""), "threshold: found nothing, expected a number above 0; give --threshold");
+        assert_eq!(fault("x"), "threshold: found 'x', expected a number above 0");
+    }
 
     #[test]
     fn levels_are_numbers_or_shares() {

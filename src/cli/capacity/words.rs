@@ -3,7 +3,7 @@
 use super::Seen;
 use crate::capacity::{Bound, Column, Findings, Known, Limit, Question, Verdict};
 use crate::draw::number;
-use crate::units::counted;
+use crate::units::{counted, measured};
 
 /// An answer above the observations by more than this factor is described as beyond them.
 pub(super) const BEYOND: f64 = 1.05;
@@ -44,12 +44,12 @@ fn reasons(question: &Question, findings: &Findings, known: &Known) -> String {
             let fit = answers.cpu.and_then(Result::ok);
             let (base, slope) = fit.map_or((0.0, 0.0), |fit| (fit.base, fit.slope));
             format!(
-                "CPU binds: each unit of load takes {} cores beside {} at rest, and a replica may use {} % of its \
-                 request of {} cores",
-                short(slope),
+                "CPU binds: each unit of load takes {} beside {} at rest, and a replica may use {} % of its \
+                 request of {}",
+                measured(&short(slope), "core"),
                 short(base),
                 (100.0 * question.utilization).round(),
-                short(question.request.unwrap_or(0.0))
+                measured(&short(question.request.unwrap_or(0.0)), "core")
             )
         }
         Bound::Latency => format!("the objective binds: {} is missed beyond it", objective(findings)),
@@ -128,10 +128,10 @@ pub(super) fn rest(seen: &Seen, question: &Question, findings: &Findings) -> Vec
     let mut told = Vec::new();
     if let Some(Ok(fit)) = answers.cpu {
         told.push(format!(
-            "CPU: {} at {} % of {} cores ({} at rest, {} for each unit of load, correlation {:.2}).",
+            "CPU: {} at {} % of {} ({} at rest, {} for each unit of load, correlation {:.2}).",
             short(fit.carried.value),
             (100.0 * question.utilization).round(),
-            short(question.request.unwrap_or(0.0)),
+            measured(&short(question.request.unwrap_or(0.0)), "core"),
             short(fit.base),
             short(fit.slope),
             fit.correlation

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::outlook::{Outlook, Stretch};
 use crate::decide::Stretch as Hour;
 use crate::policy::schedule::Bound;
-use crate::units::{Replicas, Span, Time};
+use crate::units::{Replicas, Span, Time, measured};
 
 /// A run of hours in which the same limit binds: start, end, most needed, most allowed.
 type Capped = (Time, Time, Replicas, Replicas);
@@ -24,8 +24,9 @@ fn write_all(out: &mut String, outlook: &Outlook) -> std::fmt::Result {
     let days = outlook.to.since(outlook.from).as_seconds() / 86_400;
     writeln!(
         out,
-        "{}, {days} days from {} ({}), {} to {} replicas\n",
+        "{}, {} from {} ({}), {} to {} replicas\n",
         outlook.title,
+        measured(&days.to_string(), "day"),
         outlook.shown(outlook.from),
         outlook.zone,
         outlook.limits.min,

@@ -48,6 +48,9 @@ fn the_limit_is_told_when_it_is_reached_and_not_only_when_it_is_passed() {
     assert_eq!((told.severity(), told.title()), (Severity::Bad, "at its limit"));
     let full = &Condition::of(&by_load(40, Vec::new()), &policy)[0];
     assert_eq!(full.to_string(), "all 40 replicas that maxReplicas allows are needed");
+    let one = measured(&[("minReplicas", "0"), ("maxReplicas", "1")]);
+    let full = &Condition::of(&by_load(1, Vec::new()), &one)[0];
+    assert_eq!(full.to_string(), "the one replica that maxReplicas allows is needed");
     assert_eq!(names(&by_load(39, Vec::new()), &policy), ["healthy"]);
     // A workload with a fixed size is always at its limit; that is not worth reporting.
     let fixed = measured(&[("minReplicas", "3"), ("maxReplicas", "3")]);

@@ -71,6 +71,17 @@ pub(super) fn is_unread_key(name: &str) -> bool {
     KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
 }
 
+/// Where the secret belongs that the name of a key promises; `None` for any other name.
+pub fn secret_place(name: &str) -> Option<&'static str> {
+    const PLACES: [(&str, &[&str]); 3] = [
+        ("datasources.NAME.basic.passwordFile", &["password", "passwd"]),
+        ("datasources.NAME.tls.key", &["privatekey"]),
+        ("datasources.NAME.bearerTokenFile", &["secret", "token", "apikey", "credential", "bearer"]),
+    ];
+    let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    PLACES.iter().find(|(_, words)| words.iter().any(|word| plain.contains(word))).map(|(place, _)| *place)
+}
+
 /// The keys that are read. Keys that may hold a credential are left out, so they are neither shown nor stored.
 pub fn read_keys<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> BTreeMap<&str, &str> {
     metadata.iter().filter(|(key, _)| !is_unread_key(key)).map(|(k, v)| (k.as_str(), v.as_str())).collect()

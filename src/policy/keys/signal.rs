@@ -1,5 +1,6 @@
 //! Reads the keys of one signal: its query, its source, its grid, and for a queue the deadline.
 
+use super::address::fault_of;
 use crate::policy::reader::KeyReader;
 use crate::policy::{Drain, ServiceRate, Signal, SignalKind, SourceRef, counter_questions, look_back};
 use crate::units::{Span, Step, Threshold};
@@ -77,7 +78,12 @@ pub(super) fn read_source(reader: &mut KeyReader<'_>) -> SourceRef {
             reader.fault("serverAddress", "beside datasource", "one of the two");
             SourceRef::Named(String::new())
         }
-        (_, Some(address)) => SourceRef::Address(address.to_owned()),
+        (_, Some(address)) => {
+            if let Some((found, expected)) = fault_of(address) {
+                reader.fault_in_words("serverAddress", found, expected);
+            }
+            SourceRef::Address(address.to_owned())
+        }
         (named, None) => SourceRef::Named(named.unwrap_or("default").to_owned()),
     }
 }

@@ -178,7 +178,7 @@ fn a_trigger_may_ask_for_no_more_than_its_policy_allows() {
 }
 
 /// An invalid text for a key, and the start of what is expected instead.
-const BAD: [(&str, &str, &str); 50] = [
+const BAD: [(&str, &str, &str); 51] = [
     ("activationThreshold", "-1", "a number of at least 0"),
     ("arrivalQuery", "a", "signal: queue beside it"),
     ("calendar", "holidays", "a calendar of the server configuration"),
@@ -212,6 +212,7 @@ const BAD: [(&str, &str, &str); 50] = [
     ("targetName", "Web", "1 to 253 characters"),
     ("warmUp", "2h", "a duration from 0s to 1h"),
     ("scaleToZeroAfter", "1", "a duration"),
+    ("serverAddress", "prometheus:9090", "a URL such as http://"),
     ("serviceRate", "0", "a number above 0"),
     ("settle", "1h", "a duration from 0s to 10m"),
     ("signal", "depth", "rate or queue"),
@@ -251,7 +252,6 @@ fn every_key_is_held_to_its_bounds() {
         "rejectedQuery",
         "replicasQuery",
         "schedule",
-        "serverAddress",
     ];
     for key in KNOWN_KEYS {
         assert!(BAD.iter().any(|(k, ..)| k == key) || elsewhere.contains(key), "{key} is never bad");
@@ -322,7 +322,8 @@ fn what_is_kedas_own_is_admitted_and_never_shown() {
     assert!(!format!("{policy:?}").contains("hunter2"));
     let faults = bad(&measured(&[&own[..], &[("mode", "x"), ("password", "hunter2")]].concat()));
     let text = Faults(faults).to_string();
-    assert!(text.contains("password") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("password: found a secret") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("datasources.NAME.basic.passwordFile") && !text.contains("arrivalQuery"), "{text}");
 }
 
 #[test]
@@ -332,6 +333,7 @@ fn sources_are_known_even_where_other_keys_are_faulty() {
         measured(&[("serverAddress", "http://a")]).sources(),
         [SourceRef::Address("http://a".to_owned())]
     );
+    assert_eq!(measured(&[("serverAddress", "a:9090")]).sources(), [], "a fault of its own");
     assert_eq!(keys(&[("start", "0 9 * * *")]).sources(), [], "a schedule is measured nowhere");
     assert_eq!(measured(&[("datasource", "a"), ("serverAddress", "b")]).sources(), [], "a fault of its own");
 }

@@ -198,6 +198,8 @@ serverAddressAllow: ['http://me:hunter2@x']
     assert!(found.len() >= 9, "{found:#?}");
     let shown = ServerConfig::parse(text, &env()).expect_err("faulty").to_string();
     assert!(!shown.contains("hunter"), "{shown}");
+    let credentials = shown.matches("the URL contains credentials").count();
+    assert_eq!(credentials, 2, "once for each of the two URLs: {shown}");
     let broken = ServerConfig::parse("a: hunter2\n  b: [hunter2", &env()).expect_err("no YAML").to_string();
     assert!(!broken.contains("hunter"), "{broken}");
 }

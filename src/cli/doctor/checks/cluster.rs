@@ -6,7 +6,7 @@ use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
 use super::{answer, last, note, row};
 use crate::draw::number;
-use crate::units::{Span, Time};
+use crate::units::{Span, Time, measured};
 
 /// The HPA acts within its sync of 15 s and KEDA's poll; five minutes of difference are no accident.
 pub(super) const SETTLED: Span = Span::minutes(5);
@@ -175,7 +175,7 @@ pub(super) fn pending_pods(facts: &Facts) -> Finding {
         ),
         Some(0.0) => ok("none"),
         Some(count) => fail(
-            format!("{} pods are pending", number(count)),
+            format!("{} pending", measured(&number(count), "pod")),
             "none",
             "kubectl describe pod: too little CPU or memory in the cluster, a quota, or a volume? Let the cluster \
              autoscaler add nodes, lower the requests, or lower maxReplicas to what the nodes hold",
@@ -226,8 +226,8 @@ pub(super) fn over_scaling(facts: &Facts) -> Finding {
     }
     warn(
         format!(
-            "at least {} pods ready for {}, while at most {} are needed",
-            number(least),
+            "at least {} ready for {}, at most {} needed",
+            measured(&number(least), "pod"),
             facts.over,
             number(needed)
         ),

@@ -3,7 +3,7 @@
 use super::super::finding::{Finding, fail, ok, skipped, warn};
 use super::super::printed::{Condition, Health, HpaOf, Place, Scaled, Truth};
 use super::hpa::is_disabled;
-use crate::units::Time;
+use crate::units::{Time, measured};
 
 /// What is said of what is well.
 pub(super) const WELL: &str = "as it should be";
@@ -124,7 +124,9 @@ pub(super) fn fallback(scaled: &Scaled, _: Time) -> Finding {
     let failing: Vec<&Health> =
         scaled.health.iter().filter(|health| health.is_failing && health.failures > 0).collect();
     let told = |healths: &[&Health]| {
-        let each = healths.iter().map(|h| format!("{} failed {} times in a row", h.metric, h.failures));
+        let each = healths
+            .iter()
+            .map(|h| format!("{} failed {} in a row", h.metric, measured(&h.failures.to_string(), "time")));
         each.collect::<Vec<_>>().join(", ")
     };
     let expected = "a value of each metric at each poll";

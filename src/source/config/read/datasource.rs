@@ -71,7 +71,7 @@ fn url(section: &Section<'_>) -> Option<reqwest::Url> {
     base_url(&text.value)
         .map_err(|reason| {
             // Without an @ the text holds no password.
-            let found = if text.shown.contains('@') { reason.to_owned() } else { quoted(&text.shown) };
+            let found = if text.shown.contains('@') { "a URL".to_owned() } else { quoted(&text.shown) };
             section.fault("url", found, format!("{expected} ({reason})"));
         })
         .ok()
