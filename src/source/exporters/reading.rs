@@ -27,8 +27,8 @@ pub async fn read_service(
     };
     let usual = |what: ExportedMetric| about.asks(what);
     let missed = |what: ExportedMetric| what.missed(about.kind).to_owned();
-    let mut service = ServiceHistory::default();
-    service.ready = range(ready.map(str::to_owned).or_else(|| usual(ExportedMetric::Ready))).await?;
+    let ready = range(ready.map(str::to_owned).or_else(|| usual(ExportedMetric::Ready))).await?;
+    let mut service = ServiceHistory { ready, ..ServiceHistory::default() };
     if service.ready.is_none() {
         service.missing.push(missed(ExportedMetric::Ready));
         return Ok(service);
