@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn explanations_and_json_are_written() {
         let text = run_with(&["--horizons", "30m", "--explain"]).expect("explained");
-        assert!(text.contains("expert") && text.contains("a day ago"), "{text}");
+        assert!(text.contains("expert") && text.contains("last week"), "{text}");
         let json = run_with(&["--horizons", "30m", "--format", "json", "--peak"]).expect("written");
         let json: serde_json::Value = serde_json::from_str(&json).expect("valid");
         assert_eq!(json["forecasts"].as_array().map(Vec::len), Some(5));
