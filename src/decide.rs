@@ -44,6 +44,6 @@ pub use prepared::{
 };
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
-pub use retold::{Moment, Retold, beyond_the_plan};
+pub use retold::{Moment, Retold, looking_ahead};
 pub use session::Session;
 pub use terms::{Price, Terms};

@@ -45,17 +45,11 @@ const DISTANCES: [Span; 7] = [
     Span::hours(6),
 ];
 
-/// Why no decision is told for an instant so far ahead; `None` up to `maxStale` after what is known. A forecast is followed
-/// no further, and what would be decided then depends on the load until then.
-pub fn beyond_the_plan(policy: &Policy, at: Time, known_until: Time) -> Option<Blind> {
-    let ahead = at.since(known_until);
-    (ahead > policy.max_stale).then(|| Blind::NoData {
-        why: format!(
-            "{at} is {ahead} after the last sample, and a decision is made for up to {} after it (maxStale); \
-             `forescale timeline` shows the coming days",
-            policy.max_stale
-        ),
-    })
+/// The policy for a decision at an instant that may be ahead: its forecast is followed as far as that. A server that
+/// loses its source stops after `maxStale`; here nothing is lost, the samples are still to come.
+pub fn looking_ahead(policy: &Policy, at: Time, known_until: Time) -> Policy {
+    let needed = at.since(known_until) + Span::HOUR;
+    Policy { max_stale: policy.max_stale.max(needed), ..policy.clone() }
 }
 
 // === impl Retold ===

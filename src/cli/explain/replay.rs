@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::json;
 
 use super::{ExplainArgs, Output};
@@ -12,8 +12,8 @@ use crate::cli::described::{self, Described};
 use crate::cli::forecast::explanation_json;
 use crate::cli::{Format, live};
 use crate::decide::{
-    Blind, Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces,
-    beyond_the_plan, coming, service_window, trust,
+    Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces, coming,
+    looking_ahead, service_window, trust,
 };
 use crate::forecast::Explanation;
 use crate::history::{Series, ServiceHistory};
@@ -32,9 +32,7 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let last = trace.as_ref().and_then(Series::last).map(|(at, _)| at);
     let settle = policy.signals.first().map_or(Span::ZERO, |s| s.settle);
     let at = args.at.or(last.map(|end| end + settle)).unwrap_or(now);
-    if let Some(Blind::NoData { why }) = beyond_the_plan(&policy, at, last.unwrap_or(now)) {
-        bail!("--at: {why}");
-    }
+    let policy = looking_ahead(&policy, at, last.unwrap_or(now));
     let traces = match (trace, &args.prometheus) {
         (Some(load), _) => {
             let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };
@@ -52,7 +50,8 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let mut retold = Retold::new(&policy, traces, at);
     let answer = retold.at(at);
     let forecasts = forecasts(retold.session(), &policy, policy.lead(), at);
-    let beyond = last.filter(|last| *last + settle < at).map(|last| at.since(last));
+    let known_until = last.map_or(now, |last| last + settle);
+    let beyond = (known_until < at).then(|| at.since(last.unwrap_or(now)));
     Ok(match answer {
         Ok(decision) => {
             Output { text: told(args.format, &decision, &policy, &forecasts, beyond), is_decision: true }
@@ -79,7 +78,13 @@ fn told(
         return document.to_string();
     }
     let mut text = decision.to_string();
-    for state in Condition::of(decision, policy).iter().filter(|state| **state != Condition::Healthy) {
+    // Ahead of all samples, their age is no trouble.
+    let is_told = |state: &&Condition| match state {
+        Condition::Healthy => false,
+        Condition::Held { .. } | Condition::Stale { .. } => beyond.is_none(),
+        _ => true,
+    };
+    for state in Condition::of(decision, policy).iter().filter(is_told) {
         text += &format!("\n  {}: {state}. {}", state.as_str(), state.advice());
         text.truncate(text.trim_end().len());
     }

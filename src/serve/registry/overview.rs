@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{PATCHING, Registry, Serving, Set, newest, overlap, shared_name};
-use crate::decide::{Moment, Retold, beyond_the_plan};
+use crate::decide::{Moment, Retold, looking_ahead};
 use crate::history::Series;
 use crate::http::{Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
 use crate::policy::{Faults, WorkloadId};
@@ -47,10 +47,7 @@ impl Overview for Registry {
 
     fn again(&self, id: &WorkloadId, at: Time) -> Again {
         let Some(workload) = self.newest(id) else { return Again::Unknown };
-        let policy = workload.policy();
-        if let Some(blind) = beyond_the_plan(&policy, at, self.now()) {
-            return Again::Blind(blind);
-        }
+        let policy = looking_ahead(&workload.policy(), at, self.now());
         let traces = || workload.traces(&self.shared);
         match self.shared.pasts.alone(|| Retold::new(&policy, traces(), at).at(at)) {
             Some(Ok(decision)) => Again::Decided(Box::new(decision)),
