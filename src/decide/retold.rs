@@ -4,6 +4,8 @@
 //! past and an explanation of one of its instants never differ. Each instant sees only what was known by then. Real
 //! past answers are not stored, so a server that has just started shows the same past as one that ran all along.
 
+use std::borrow::Cow;
+
 use super::decision::{Blind, Decision, Need};
 use super::phase::Phase;
 use super::reason::Reason;
@@ -45,11 +47,17 @@ const DISTANCES: [Span; 7] = [
     Span::hours(6),
 ];
 
-/// The policy for a decision at an instant that may be ahead: its forecast is followed as far as that. A server that
-/// loses its source stops after `maxStale`; here nothing is lost, the samples are still to come.
-pub fn looking_ahead(policy: &Policy, at: Time, known_until: Time) -> Policy {
-    let needed = at.since(known_until) + Span::HOUR;
-    Policy { max_stale: policy.max_stale.max(needed), ..policy.clone() }
+/// The policy for a decision at an instant that may be ahead of what is known: its forecast is followed as far as that. A
+/// server that loses its source stops after `maxStale`; here nothing is lost, the samples are still to come. For any
+/// other instant it is the policy itself.
+pub fn looking_ahead(policy: &Policy, at: Time, known_until: Time) -> Cow<'_, Policy> {
+    /// What the last sample may be older than `known_until`.
+    const SETTLED: Span = Span::HOUR;
+    if at <= known_until {
+        return Cow::Borrowed(policy);
+    }
+    let needed = at.since(known_until) + SETTLED;
+    Cow::Owned(Policy { max_stale: policy.max_stale.max(needed), ..policy.clone() })
 }
 
 // === impl Retold ===
@@ -130,6 +138,17 @@ mod tests {
         let values = [("query", "load"), ("threshold", "10"), ("minReplicas", "1"), ("maxReplicas", "60")];
         let values = values.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid")
+    }
+
+    #[test]
+    fn only_an_instant_ahead_changes_how_long_a_forecast_is_followed() {
+        let brief = Policy { max_stale: Span::minutes(10), ..policy() };
+        let known_until = Time::from_epoch(86_400);
+        let followed = |at: Time| looking_ahead(&brief, at, known_until).max_stale;
+        for at in [known_until - Span::DAY, known_until - Span::minutes(5), known_until] {
+            assert_eq!(followed(at), Span::minutes(10), "{at}");
+        }
+        assert!(followed(known_until + Span::hours(9)) > Span::hours(9));
     }
 
     /// A week of minutes that rise and fall once a day.

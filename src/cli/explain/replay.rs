@@ -24,6 +24,9 @@ use crate::source::exporters::{Service, read_service};
 use crate::source::{Catalogue, trace};
 use crate::units::{Span, Time};
 
+/// A fit belongs to a grid point up to six hours earlier, and sees a whole window before that.
+const BEFORE: Span = Span::hours(7);
+
 /// Decides for the instant given by the arguments.
 pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let now = SystemClock.now();
@@ -32,7 +35,8 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let last = trace.as_ref().and_then(Series::last).map(|(at, _)| at);
     let settle = policy.signals.first().map_or(Span::ZERO, |s| s.settle);
     let at = args.at.or(last.map(|end| end + settle)).unwrap_or(now);
-    let policy = looking_ahead(&policy, at, last.unwrap_or(now));
+    let known_until = last.map_or(now, |last| last + settle);
+    let policy = looking_ahead(&policy, at, known_until);
     let traces = match (trace, &args.prometheus) {
         (Some(load), _) => {
             let signal = SignalTraces { load: Some(load), ..SignalTraces::default() };
@@ -50,7 +54,6 @@ pub(super) fn decide_again(args: &ExplainArgs) -> anyhow::Result<Output> {
     let mut retold = Retold::new(&policy, traces, at);
     let answer = retold.at(at);
     let forecasts = forecasts(retold.session(), &policy, policy.lead(), at);
-    let known_until = last.map_or(now, |last| last + settle);
     let beyond = (known_until < at).then(|| at.since(last.unwrap_or(now)));
     Ok(match answer {
         Ok(decision) => {
@@ -145,8 +148,7 @@ fn service(url: &str, policy: &Policy, name: &str, to: Time) -> anyhow::Result<O
     let (Some(learning), Some(signal)) = (&policy.capacity, policy.signals.first()) else { return Ok(None) };
     let Some((namespace, object)) = name.split_once('/') else { return Ok(None) };
     let about = Service { namespace, name: policy.target.name_under(object), kind: policy.target.kind };
-    // A fit belongs to a point up to six hours before.
-    let from = to - service_window(signal) - Span::hours(7);
+    let from = to - service_window(signal) - BEFORE;
     let source = live::open(url)?;
     let ready = policy.queries.replicas.as_deref();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -160,8 +162,7 @@ fn from_prometheus(url: &str, policy: &Policy, to: Time) -> anyhow::Result<Trace
     let read = |query: &str, window: Span| live::read(url, query, first.step, to - window, to);
     let mut traces = Traces::default();
     for signal in &policy.signals {
-        // A fit belongs to a grid point up to six hours earlier, and sees a whole window before that.
-        let window = signal.window + Span::hours(7);
+        let window = signal.window + BEFORE;
         let ask = |query: &str| live::read(url, query, signal.step, to - window, to);
         let mut seen = SignalTraces { load: Some(ask(&signal.query)?), ..SignalTraces::default() };
         if let Some(drain) = signal.drain() {

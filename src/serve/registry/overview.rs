@@ -47,7 +47,8 @@ impl Overview for Registry {
 
     fn again(&self, id: &WorkloadId, at: Time) -> Again {
         let Some(workload) = self.newest(id) else { return Again::Unknown };
-        let policy = looking_ahead(&workload.policy(), at, self.now());
+        let policy = workload.policy();
+        let policy = looking_ahead(&policy, at, self.now());
         let traces = || workload.traces(&self.shared);
         match self.shared.pasts.alone(|| Retold::new(&policy, traces(), at).at(at)) {
             Some(Ok(decision)) => Again::Decided(Box::new(decision)),
