@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::bins::{Past, Window};
+use super::bins::{Past, Window, between};
 use super::now::Now;
 use super::pool::{L, LEVELS, MEDIAN};
 use super::tasks::{DAY, Plan, Task};
@@ -279,49 +279,46 @@ impl Near {
 
 /// Where the target of a task lies, in bins.
 #[derive(Debug, Clone, Copy)]
-struct Sequel {
-    is_peak: bool,
-    /// The first and the last bin that have a part in it.
-    first: i64,
-    last: i64,
-    /// How much of a point lies with the last.
-    share: f32,
-    /// The parts of a window.
-    window: Window,
-    /// The most bins back that it can be looked up.
-    kept: i64,
+enum Sequel {
+    /// Between the middles of two bins: the first, and how far towards the second.
+    Point(i64, f32),
+    /// A window, and the most bins back for which maxima are kept.
+    Peak(Window, i64),
 }
 
 impl Sequel {
     fn new(plan: &Plan, is_peak: bool, at: i64, ahead: i64) -> Self {
-        let window = Window::new((plan.step, plan.bin), at, at + ahead);
+        let grid = (plan.step, plan.bin);
         if is_peak {
-            let Window { first, last, .. } = window;
-            return Sequel { is_peak, first, last, share: 0.0, window, kept: 7 * DAY / plan.bin };
+            return Sequel::Peak(Window::new(grid, at, at + ahead), 7 * DAY / plan.bin);
         }
-        // On the line through the middles of two bins.
-        let to = at + ahead - (plan.bin - plan.step) / 2;
-        let first = to.div_euclid(plan.bin);
-        let share = (to - first * plan.bin) as f32 / plan.bin as f32;
-        Sequel { is_peak, first, last: first + i64::from(share > 0.0), share, window, kept: i64::MAX }
+        let (first, share) = between(grid, at + ahead);
+        Sequel::Point(first, share as f32)
     }
 
-    /// The load at the target, or the largest until then, as it was some bins earlier; `None` where that reaches beyond
-    /// the bin `known`, or into a gap.
-    fn earlier(&self, past: &Past<'_>, back: i64, known: i64) -> Option<f32> {
-        let (first, last) = (self.first - back, self.last - back);
-        if last > known || back > self.kept {
-            return None;
-        }
-        if self.is_peak {
-            let mut highest = f64::MIN;
-            for (bin, part) in self.window.bins() {
-                highest = highest.max(past.part_peak((bin - back, part), known)?);
+    /// The load at the target, or the largest until then, as it was some bins earlier; `None` if that reaches beyond the
+    /// bin `known`, or into a gap.
+    fn earlier(self, past: &Past<'_>, back: i64, known: i64) -> Option<f32> {
+        match self {
+            Sequel::Point(first, share) => {
+                let (first, last) = (first - back, first - back + i64::from(share > 0.0));
+                if last > known {
+                    return None;
+                }
+                let a = past.mean(first)? as f32;
+                if first == last { Some(a) } else { Some(a + share * (past.mean(last)? as f32 - a)) }
             }
-            return Some(highest as f32);
+            Sequel::Peak(window, kept) => {
+                if window.last - back > known || back > kept {
+                    return None;
+                }
+                let mut highest = f64::MIN;
+                for (bin, part) in window.bins() {
+                    highest = highest.max(past.part_peak((bin - back, part), known)?);
+                }
+                Some(highest as f32)
+            }
         }
-        let a = past.mean(first)? as f32;
-        if first == last { Some(a) } else { Some(a + self.share * (past.mean(last)? as f32 - a)) }
     }
 }
 

@@ -46,8 +46,8 @@ pub(super) struct Past<'a> {
 /// The bins that a window touches, and which part of each lies in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
-    /// The first and the last bin.
-    pub first: i64,
+    first: i64,
+    /// The last bin that it touches.
     pub last: i64,
     /// Where in the first bin it begins, and where in the last it ends, from 0 to 1.
     from: f64,
@@ -60,6 +60,14 @@ pub(super) struct Part {
     share: f64,
     /// The neighbour on the side of the part's middle (-1 or 1), and how far towards it the middle lies, in bins.
     beside: (i64, f64),
+}
+
+/// Where an instant lies between the middles of two bins, for a step and a bin of so many seconds: the first of the two,
+/// and how far towards the second.
+pub(super) fn between((step, bin): (i64, i64), time: i64) -> (i64, f64) {
+    let from_middle = time - (bin - step) / 2;
+    let first = from_middle.div_euclid(bin);
+    (first, (from_middle - first * bin) as f64 / bin as f64)
 }
 
 // === impl Window ===
@@ -220,9 +228,7 @@ impl Past<'_> {
     /// The load at an instant, on the line between the middles of the two bins around it. The mean of one bin alone
     /// would be up to half a bin late on a ramp.
     pub fn mean_about(&self, time: i64) -> Option<f64> {
-        let middle = (self.bin - self.step) / 2;
-        let bin = (time - middle).div_euclid(self.bin);
-        let share = (time - middle - bin * self.bin) as f64 / self.bin as f64;
+        let (bin, share) = between((self.step, self.bin), time);
         if share == 0.0 {
             return self.mean(bin);
         }

@@ -7,14 +7,16 @@ use super::bins::{Bins, Past};
 use super::profile::Shape;
 use super::tasks::{DAY, MEANS, Plan};
 
-/// Signals whose running means are kept alike, so that their differences compare like with like.
+/// Signals at the present slot. The running means of the first [`AVERAGED`] are kept alike, so that their differences
+/// compare like with like.
 pub(super) const SIGNALS: usize = 6;
+const AVERAGED: usize = 5;
 pub(super) const LOAD: usize = 0;
 pub(super) const WEEK: usize = 1;
-pub(super) const KIND: usize = 2;
-pub(super) const DAILY: usize = 3;
-pub(super) const DAY_AGO: usize = 4;
-pub(super) const WEEK_AGO: usize = 5;
+pub(super) const DAILY: usize = 2;
+pub(super) const DAY_AGO: usize = 3;
+pub(super) const WEEK_AGO: usize = 4;
+pub(super) const KIND: usize = 5;
 
 /// The present, as forecasts see it. All loads are on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +29,7 @@ pub(super) struct Now {
     pub signal: [f64; SIGNALS],
     /// The load one slot earlier.
     pub previous: f64,
-    mean: [[f64; MEANS]; SIGNALS],
+    mean: [[f64; MEANS]; AVERAGED],
     weight: [f64; MEANS],
     /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known, and in which
     /// the profiles of the week, of the kind of day and of the day had a word of their own.
@@ -77,7 +79,7 @@ impl Now {
             local: 0,
             signal: [0.0; SIGNALS],
             previous: 0.0,
-            mean: [[0.0; MEANS]; SIGNALS],
+            mean: [[0.0; MEANS]; AVERAGED],
             weight: [0.0; MEANS],
             known: [0.0; 5],
             heard: [false; 3],
@@ -175,7 +177,7 @@ impl Now {
         self.previous = if self.seen > 1 || self.age > 0 { self.signal[LOAD] } else { z };
         let lags = [DAY, 7 * DAY].map(|lag| past.mean_about(self.at - lag));
         let [day_ago, week_ago] = lags.map(|load| load.unwrap_or(fallback));
-        self.signal = [z, shape.week, shape.kind, shape.day, day_ago, week_ago];
+        self.signal = [z, shape.week, shape.day, day_ago, week_ago, shape.kind];
         let is_known = lags.iter().map(Option::is_some).chain(raw.is_own);
         for (known, is_known) in self.known.iter_mut().zip(is_known) {
             let decay = plan.decays[LAGGED];
@@ -203,11 +205,7 @@ impl Now {
         }
         self.heard = heard;
         let shape = self.settled(raw);
-        let moved = [
-            (WEEK, shape.week - before.week),
-            (KIND, shape.kind - before.kind),
-            (DAILY, shape.day - before.day),
-        ];
+        let moved = [(WEEK, shape.week - before.week), (DAILY, shape.day - before.day)];
         for (signal, moved) in moved {
             for (mean, weight) in self.mean[signal].iter_mut().zip(self.weight) {
                 *mean += moved * weight;
