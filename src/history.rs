@@ -5,6 +5,7 @@
 //! sees one.
 
 mod calendar;
+mod chunks;
 mod counters;
 mod observations;
 mod refill;

@@ -3,6 +3,7 @@
 //! All slots are one step apart, so a position corresponds to an instant. A missing sample stays a gap and is never
 //! filled in; a value that cannot be a load becomes a gap.
 
+use super::chunks::Chunks;
 use crate::units::{Span, Step, Time};
 
 /// Samples at `start`, `start + step`, …: finite and not negative, or a gap.
@@ -14,11 +15,11 @@ pub struct Series {
     refused: usize,
 }
 
-/// Full width for computing, half width for keeping thousands of windows in memory. NaN is a gap.
+/// Full width for computing; half width, shared between copies, for keeping thousands of windows. NaN is a gap.
 #[derive(Debug, Clone, PartialEq)]
 enum Samples {
     Full(Vec<f64>),
-    Compact(Vec<f32>),
+    Compact(Chunks),
 }
 
 /// Why points do not make a series.
@@ -147,7 +148,7 @@ impl Series {
     pub fn get(&self, i: usize) -> Option<f64> {
         let value = match &self.samples {
             Samples::Full(v) => v.get(i).copied(),
-            Samples::Compact(v) => v.get(i).copied().map(f64::from),
+            Samples::Compact(v) => v.get(i).map(f64::from),
         };
         value.filter(|v| !v.is_nan())
     }
@@ -161,7 +162,7 @@ impl Series {
     pub fn values(&self) -> Vec<f64> {
         match &self.samples {
             Samples::Full(v) => v.clone(),
-            Samples::Compact(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Samples::Compact(v) => v.iter(0..v.len()).map(f64::from).collect(),
         }
     }
 
@@ -169,7 +170,7 @@ impl Series {
     pub fn observed(&self) -> usize {
         match &self.samples {
             Samples::Full(v) => v.iter().filter(|v| !v.is_nan()).count(),
-            Samples::Compact(v) => v.iter().filter(|v| !v.is_nan()).count(),
+            Samples::Compact(v) => v.iter(0..v.len()).filter(|v| !v.is_nan()).count(),
         }
     }
 
@@ -181,13 +182,7 @@ impl Series {
         let value = if is_load(value) { value } else { f64::NAN };
         match &mut self.samples {
             Samples::Full(v) => v.push(value),
-            Samples::Compact(v) => {
-                if v.len() == v.capacity() {
-                    // Doubling thousands of windows when they grow by one slot would take twice the memory.
-                    v.reserve_exact(v.len() / 64 + 64);
-                }
-                v.push(value as f32);
-            }
+            Samples::Compact(v) => v.push(value as f32),
         }
     }
 
@@ -211,7 +206,7 @@ impl Series {
             let value = if is_load(value) { value } else { f64::NAN };
             match &mut self.samples {
                 Samples::Full(v) => v[slot] = value,
-                Samples::Compact(v) => v[slot] = value as f32,
+                Samples::Compact(v) => v.set(slot, value as f32),
             }
         }
         true
@@ -223,7 +218,7 @@ impl Series {
         let first = range.start;
         let samples = match &self.samples {
             Samples::Full(v) => Samples::Full(v[range].to_vec()),
-            Samples::Compact(v) => Samples::Compact(v[range].to_vec()),
+            Samples::Compact(v) => Samples::Compact(v.window(range)),
         };
         Series { start: self.time(first), step: self.step, samples, refused: self.refused }
     }
@@ -233,9 +228,7 @@ impl Series {
         let slots = self.slots(after, until);
         match &self.samples {
             Samples::Full(v) => v.get(slots)?.iter().copied().filter(|v| !v.is_nan()).reduce(f64::max),
-            Samples::Compact(v) => {
-                v.get(slots)?.iter().copied().filter(|v| !v.is_nan()).reduce(f32::max).map(f64::from)
-            }
+            Samples::Compact(v) => v.iter(slots).filter(|v| !v.is_nan()).reduce(f32::max).map(f64::from),
         }
     }
 
@@ -252,12 +245,13 @@ impl Series {
         let drop = self.step.cover(from.since(self.start)).min(self.len());
         match &mut self.samples {
             Samples::Full(v) => drop_front(v, drop),
-            Samples::Compact(v) => drop_front(v, drop),
+            Samples::Compact(v) => v.drop_front(drop),
         }
         self.start = self.time(drop);
     }
 
     /// The same series with half the memory and seven significant digits, for windows that are kept by the thousand.
+    /// Its copies and windows share what is the same in both.
     pub fn compact(self) -> Series {
         let samples = match self.samples {
             Samples::Full(v) => Samples::Compact(v.into_iter().map(|v| v as f32).collect()),
@@ -266,11 +260,11 @@ impl Series {
         Series { samples, ..self }
     }
 
-    /// Bytes on the heap.
+    /// Bytes on the heap, including what copies of a compact series share.
     pub fn heap_bytes(&self) -> usize {
         match &self.samples {
             Samples::Full(v) => v.capacity() * size_of::<f64>(),
-            Samples::Compact(v) => v.capacity() * size_of::<f32>(),
+            Samples::Compact(v) => v.heap_bytes(),
         }
     }
 }
@@ -280,7 +274,7 @@ fn is_load(value: f64) -> bool {
     (0.0..=1e30).contains(&value)
 }
 
-fn drop_front<T>(values: &mut Vec<T>, count: usize) {
+fn drop_front(values: &mut Vec<f64>, count: usize) {
     values.drain(..count);
     if values.capacity() > values.len() + values.len() / 4 {
         values.shrink_to_fit();
