@@ -127,7 +127,7 @@ impl fmt::Display for Decision {
         if let Some(view) = &self.forecast {
             write!(
                 f,
-                "\n  forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
+                "\n  forecast: at most {:.4} with probability {} in the next {}, fitted at {}, {}",
                 view.load,
                 view.quantile,
                 view.window,
