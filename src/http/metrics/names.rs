@@ -75,7 +75,7 @@ impl Metrics {
         );
         r.register_with_unit(
             "decision_age",
-            "Age of the newest decision; one that missed four polls, at least a minute old, is refused",
+            "Age of the newest decision; KEDA gets none older than four polls (at least a minute)",
             Unit::Seconds,
             self.decision_age.clone(),
         );
