@@ -22,12 +22,10 @@ struct PolicyFile {
     /// Name of the metric of the HPA. `forescale` unless given.
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     metric_name: Option<String>,
-    /// rate (the default): the load divided by `threshold`; or queue: the depth of a queue, divided by `threshold` or
-    /// with a deadline.
     #[schemars(flatten)]
     signal: SignalKeys,
-    /// Time from a decision to a ready pod: a duration up to 1h, or `auto` to learn the 90th percentile from kube-state-
-    /// metrics. 2m unless given.
+    /// Time from a decision to a ready pod: a duration up to 1h, or `auto` to learn the 90th percentile from
+    /// kube-state-metrics. 2m unless given.
     lead_time: Option<LeadTime>,
     /// How much to insure, by name: the quantile 0.80 (cost), 0.95 (balanced, the default) or 0.99 (availability).
     objective: Option<Objective>,
@@ -130,7 +128,8 @@ struct SignalKeys {
     threshold: Option<Number>,
     /// The workload wakes from zero if the load is above this. 0 unless given.
     activation_threshold: Option<Number>,
-    /// rate (load by threshold, the default) or queue (depth by threshold, or a deadline).
+    /// rate (the default): the load divided by `threshold`; or queue: the depth of a queue, divided by `threshold` or
+    /// with a deadline.
     signal: Option<SignalKind>,
     /// Queue with a deadline. PromQL: arrivals per second.
     arrival_query: Option<String>,
