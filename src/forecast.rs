@@ -1,9 +1,9 @@
-//! From the history of a load to quantiles of what comes: fit, follow, ask.
+//! Forecasts quantiles of a load from its history, in three steps: fit, follow, ask.
 //!
-//! [`fit`] learns from a window up to a grid point; [`Fitted::tracker`] gives the adaptive state, which is
-//! folded forward sample by sample and answers with quantiles of the load at a horizon or of the peak of a
-//! window. Everything is a pure function of the history it was given: no clock, no randomness, no memory from
-//! before the window. Loads are never negative, and no answer here ever is.
+//! [`fit`] fits the models to a window that ends at a grid point. [`Fitted::tracker`] returns the adaptive state. A
+//! [`Tracker`] takes in each later sample and answers with quantiles of the load at a horizon, or of the peak load of a
+//! window. All results are pure functions of the history: no clock, no randomness, and no memory from before the
+//! window. Loads are never negative, and neither is any answer.
 
 mod analogue;
 mod backcast;

@@ -212,7 +212,7 @@ impl fmt::Display for Carried {
                 bound.in_words()
             ),
             Verdict::CannotTell(whys) => {
-                write!(f, "what one replica carries cannot be told at {at}")?;
+                write!(f, "what one replica carries is unknown at {at}")?;
                 whys.first().map_or(Ok(()), |why| write!(f, ": {why}"))?;
                 self.missing.iter().try_for_each(|missing| write!(f, "; missing {missing}"))
             }
@@ -224,7 +224,7 @@ impl fmt::Display for CapacityView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (used, given) = (self.used.get(), self.carried.given.get());
         let counts = if self.mode == CapacityMode::Auto { "capacity: auto" } else { "capacity: advise" };
-        write!(f, "{}; {used:.4} counts ({counts}, the threshold given is {given:.4})", self.carried)
+        write!(f, "{}; {used:.4} is used ({counts}, the configured threshold is {given:.4})", self.carried)
     }
 }
 

@@ -270,10 +270,10 @@ impl Condition {
                 "Correct the trigger's metadata. `forescale lint` finds such faults before they are applied."
             }
             Condition::NoData => {
-                "Ask the query in Prometheus. `forescale doctor` follows the way from there to the pods."
+                "Run the query in Prometheus. `forescale doctor` checks each step from there to the pods."
             }
             Condition::Stale { .. } | Condition::Held { .. } => {
-                "See why the data source does not answer. The replicas do not fall until it does."
+                "Find out why the data source does not answer. The replicas do not fall until it does."
             }
             Condition::AtLimit { is_max: true, .. } => {
                 "Raise maxReplicas and maxReplicaCount, or the threshold if one replica carries more."
@@ -282,25 +282,25 @@ impl Condition {
                 "Raise the ceiling in the schedule, or set an override until the load has passed."
             }
             Condition::UnusualLoad { .. } => {
-                "See whether the load is real. An accident is left out of the history by maskedSpans."
+                "Check whether the load is real. The key maskedSpans excludes an incident from the history."
             }
-            Condition::Refilling { .. } => "Nothing to do. The load only raises the answer until then.",
+            Condition::Refilling { .. } => "Nothing to do. Until then the load can only raise the answer.",
             Condition::ClocksDiffer { .. } => {
-                "Set the clocks. The load does not lower the answer until then."
+                "Synchronise the clocks. Until then the load does not lower the answer."
             }
             Condition::SignalAbsent { .. } => {
                 "Correct its query, or remove it from the policy's signals. It counts from its first sample on."
             }
             Condition::Silent { .. } => {
-                "See whether the ScaledObject is paused or gone, or whether KEDA asks another replica of this server."
+                "Check whether the ScaledObject is paused or gone, or whether KEDA asks another replica of this server."
             }
             Condition::NearLimit { .. } => "Raise maxReplicas before then, or accept the shortage.",
             Condition::ForecastUnused { .. } => {
                 "Nothing to do. The load now decides; `forescale forecast --explain` says why."
             }
             Condition::Learning { .. } => "Nothing to do. The load now decides until there is a forecast.",
-            Condition::WarmingUp => "Wait. KEDA holds what runs until the history was read.",
-            Condition::Overridden { .. } => "Lift it with `forescale override` if it is no longer meant.",
+            Condition::WarmingUp => "Wait. KEDA holds what runs until the history has been read.",
+            Condition::Overridden { .. } => "Lift it with `forescale override` if it is no longer needed.",
             Condition::Asleep | Condition::Healthy => "",
         }
     }
@@ -316,10 +316,10 @@ impl fmt::Display for Condition {
                 f.write_str("neither a load nor the last need is known, and KEDA holds what runs")
             }
             Condition::Stale { age } => {
-                write!(f, "the last sample is {age} old: no less is asked for than was needed last")
+                write!(f, "the last sample is {age} old: the answer does not fall below the last need")
             }
             Condition::Held { age } => {
-                write!(f, "the last sample is {age} old: the history as it ended is followed")
+                write!(f, "the last sample is {age} old: the answer follows from the history up to it")
             }
             Condition::AtLimit { limit, is_max, needed } => {
                 let name = if *is_max { "maxReplicas" } else { "the schedule's ceiling" };
@@ -340,7 +340,7 @@ impl fmt::Display for Condition {
             Condition::NearLimit { within, probability } => {
                 write!(
                     f,
-                    "the limit on replicas is likely to bind in {within}, with probability {probability:.2}"
+                    "the limit on replicas is likely to be reached in {within}, with probability {probability:.2}"
                 )
             }
             Condition::ForecastUnused { ratio } => {
@@ -350,7 +350,7 @@ impl fmt::Display for Condition {
             Condition::WarmingUp => f.write_str("not everything was read since the server started"),
             Condition::Overridden { until } => write!(f, "an override holds until {until}"),
             Condition::Asleep => f.write_str("no replicas are asked for"),
-            Condition::Healthy => f.write_str("nothing to look at"),
+            Condition::Healthy => f.write_str("no problems"),
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum DegradationLevel {
     Held,
     /// The last sample is older than `maxStale`; the answer does not fall below the last need.
     Stale,
-    /// No forecast: too little history, or it could not be read in time.
+    /// No forecast: the mode is `reactive`, there is too little history, or it could not be read in time.
     ReactiveOnly,
     /// No load is measured; the schedule, an override or the minimum decides.
     ScheduleOnly,
@@ -127,7 +127,7 @@ impl fmt::Display for Decision {
         if let Some(view) = &self.forecast {
             write!(
                 f,
-                "\n  forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
+                "\n  forecast: at most {:.4} with probability {} in the next {}, fitted at {}, {}",
                 view.load,
                 view.quantile,
                 view.window,

@@ -70,7 +70,7 @@ pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result
         return Err(Blind::Warming { missing: format!("{missing} of '{}'", short(&signal.query)) });
     }
     let present = question.history.present().ok_or_else(|| Blind::NoData {
-        why: format!("'{}' yields no value and has no history", short(&signal.query)),
+        why: format!("'{}' returns no value and has no history", short(&signal.query)),
     })?;
     let age = now.since(present.at);
     let rung = question.rung(plan, age);

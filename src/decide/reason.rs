@@ -203,13 +203,13 @@ impl Contributor {
         match self {
             Contributor::Reactive => "load now",
             Contributor::Forecast => "forecast",
-            Contributor::Plan => "saw-tooth hold",
+            Contributor::Plan => "plan",
             Contributor::Outage => "outage",
             Contributor::Schedule => "schedule",
             Contributor::Minimum => "minReplicas",
             Contributor::Override => "override",
             Contributor::Drain => "work in flight",
-            Contributor::ClockSkew => "answer before, while clocks differ",
+            Contributor::ClockSkew => "previous answer, while clocks differ",
             Contributor::Refilling => "need before the gap",
             Contributor::Spare => "with spare replicas",
         }
@@ -220,16 +220,20 @@ impl Contributor {
         match self {
             Contributor::Reactive => "The newest load, divided by the load per replica.",
             Contributor::Forecast => {
-                "The largest load that is likely until a pod started now would be ready, divided likewise."
+                "The peak load expected until a pod started now is ready, divided in the same way."
             }
-            Contributor::Plan => "Replicas that would be let go and soon be needed again.",
-            Contributor::Outage => "What ran before the errors began, for the retries that follow them.",
-            Contributor::Schedule => "The floor that the schedule commands at this hour.",
+            Contributor::Plan => "Replicas that would be needed again too soon to be worth stopping.",
+            Contributor::Outage => {
+                "What the load before the errors or the median forecast needs, for the retries that follow."
+            }
+            Contributor::Schedule => "The floor of the schedule at this time.",
             Contributor::Minimum => "The fewest replicas that the policy allows.",
-            Contributor::Override => "What a person commanded; nothing else counts until it ends.",
+            Contributor::Override => "The number that a person set; nothing else counts until it ends.",
             Contributor::Drain => "Work that is not finished, while the schedule commands zero.",
-            Contributor::ClockSkew => "The last answer, because the age of the samples is not known.",
-            Contributor::Refilling => "What was needed before the gap, until the load is whole again.",
+            Contributor::ClockSkew => "The previous answer, because the age of the samples is not known.",
+            Contributor::Refilling => {
+                "What was needed before the gap, until the samples are the whole load again."
+            }
             Contributor::Spare => "The largest need, plus the replicas that may be lost at any time.",
         }
     }
@@ -245,13 +249,13 @@ impl fmt::Display for Contributor {
         f.write_str(match self {
             Contributor::Reactive => "the load now needs it",
             Contributor::Forecast => "the forecast peak of the lead window needs it",
-            Contributor::Plan => "kept: it would be needed again too soon",
+            Contributor::Plan => "kept, because it would be needed again too soon",
             Contributor::Outage => "an outage hides the load, and retries will follow it",
             Contributor::Schedule => "the schedule's floor",
             Contributor::Minimum => "minReplicas",
             Contributor::Override => "an override",
             Contributor::Drain => "work in flight, before a commanded zero",
-            Contributor::ClockSkew => "clocks differ, so not below the answer before",
+            Contributor::ClockSkew => "clocks differ, so not below the previous answer",
             Contributor::Refilling => "samples were missing, so not below what was needed before",
             Contributor::Spare => "the need with spareReplicas",
         })
@@ -325,13 +329,13 @@ impl fmt::Display for Note {
         match self {
             Note::Capped { needed } => write!(f, "capped: {needed} needed"),
             Note::HistoryShort { covers, asked } => {
-                write!(f, "history_short: {covers} of the {asked} asked for")
+                write!(f, "history_short: {covers} of the {asked} requested")
             }
             Note::NoForecast { why } => write!(f, "no forecast: {why}"),
             Note::FitLate { since } => {
                 write!(
                     f,
-                    "fit_late: the fit due at {since} is still being made; until then what was known before counts"
+                    "fit_late: the fit due at {since} is not finished; until then the previous fit counts, if any"
                 )
             }
             Note::Distrusted { ratio } => {
@@ -347,7 +351,7 @@ impl fmt::Display for Note {
                 write!(f, "{kept} of {wanted} spare replicas kept: the limit leaves no room for more")
             }
             Note::BeyondTolerance { running } => {
-                write!(f, "raised beyond the HPA's tolerance around the {running} that run")
+                write!(f, "raised beyond the HPA's tolerance around the {running} running replicas")
             }
             Note::Ignored { samples } => {
                 let plural = if *samples == 1 { "" } else { "s" };
@@ -358,14 +362,17 @@ impl fmt::Display for Note {
             }
             Note::Unusual { load, usual } if *usual > 0.0 && load > usual => {
                 let times = load / usual;
-                write!(f, "the load is {load:.4}: {times:.1} times the usual of this time of day, {usual:.4}")
+                write!(
+                    f,
+                    "the load is {load:.4}: {times:.1} times the usual load at this time of day, {usual:.4}"
+                )
             }
             Note::Unusual { load, usual } => {
                 write!(f, "the load is {load:.4}: at this time of day it usually is {usual:.4}")
             }
             Note::Stale { age } => write!(f, "the last sample is {age} old"),
             Note::Refilling { until } => {
-                write!(f, "samples were missing: the load only raises the answer until {until}")
+                write!(f, "samples were missing: until {until} the load can only raise the answer")
             }
             Note::SignalAbsent { number } => {
                 write!(f, "signal {number} of the policy never had a value and does not count")
@@ -373,11 +380,9 @@ impl fmt::Display for Note {
             Note::ClockSkew { skew } => write!(f, "the data source's clock differs by {skew}"),
             Note::LearnedLead { lead } => write!(f, "lead time learned: {lead}"),
             Note::LeadGrown { before, lead } => {
-                write!(f, "pods take longer to start: {lead}, {before} before")
+                write!(f, "pods take longer to start: {lead}, before {before}")
             }
-            Note::CrossingRules => {
-                f.write_str("the schedule's floor stands above its ceiling; the floor wins")
-            }
+            Note::CrossingRules => f.write_str("the schedule's floor is above its ceiling; the floor wins"),
             Note::Event { name } => write!(f, "event: {name}"),
             Note::Shadow { predictive } => write!(f, "shadow: the forecast asks for {predictive}"),
         }

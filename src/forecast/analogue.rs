@@ -1,10 +1,13 @@
-//! Analogues: the times of the past fortnight that looked most like the last hours, and what followed them.
+//! Analogues: the times in the last two weeks that looked most like the last three hours, and the load that followed.
 //!
-//! k nearest neighbours (Lorenz 1969) over the means of bins: the shape of the last hours as 13 block means, the newest
-//! the finest and the heaviest, and the distance in time of day. What followed each neighbour, moved by a share of what
-//! the present differs from it, is an expert (their mean) and a member of its own (their quantiles). Bins are kept,
-//! shapes are not; who was near is searched where it is judged and once a bin at the live end. Only fine steps gain, so
-//! coarser ones have no analogues. Nothing after the origin is ever looked at.
+//! The method is k nearest neighbours (Lorenz 1969) on bin means. The shape of the last hours is 13 block means: the
+//! newest blocks are the shortest and have the largest weights. The difference in time of day counts as well. The load
+//! that followed a neighbour is moved by a share of the difference between the present load and the neighbour's. The
+//! mean over the neighbours is one expert; their quantiles are one more member of the pool.
+//!
+//! Bins are stored, shapes are not. Neighbours are searched for each trial that is judged, and in the tracker once per
+//! bin. Analogues lowered the loss only at fine steps, so coarser steps have none. No sample after the origin is used,
+//! except in the unit of the distance: in the backcast it is the variance over the whole window.
 
 use ndarray::{Array2, Axis};
 
@@ -13,22 +16,23 @@ use super::now::Now;
 use super::pool::{L, LEVELS, MEDIAN};
 use super::tasks::{DAY, Plan, Task};
 
-/// Neighbours of a completed bin, nearest first.
+/// The nearest neighbours of a completed bin, nearest first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Near {
-    /// The bin that was completed, and its mean.
+    /// The completed bin and its mean.
     bin: i64,
     mean: f32,
-    /// Bins back from it, so many of them filled.
+    /// How many bins back each neighbour lies; the first `len` entries are filled.
     back: [u16; MOST],
-    /// Their means.
+    /// The mean of each neighbour's bin.
     means: [f32; MOST],
     len: usize,
-    /// How many of them count.
+    /// How many neighbours are used: the nearest whose sequel is known.
     wanted: usize,
 }
 
-/// What followed the neighbours: mean, quantiles and mean distance from the median, on the variance-stabilised scale.
+/// The load that followed the neighbours: mean, quantiles and mean absolute deviation from the median, on the
+/// variance-stabilised scale.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Followed {
     pub mean: f32,
@@ -36,17 +40,17 @@ pub(super) struct Followed {
     pub spread: f32,
 }
 
-/// Consecutive bins as means over one, two and six of them: what is searched.
+/// The past in which neighbours are searched: consecutive bins, with means over one, two and six bins.
 #[derive(Debug)]
 pub(super) struct Library {
     first: i64,
     blocks: Array2<f32>,
-    /// Variance of the bins: the unit in which shapes and times of day are far apart.
+    /// Variance of the bin means: the unit of the distance, in which differences of shape and of time of day are added.
     variance: f32,
     per_day: usize,
 }
 
-/// The analogues of past slots, each searched once.
+/// The analogues of the slots of a window. Each slot is searched once, when it is first asked for.
 #[derive(Debug)]
 pub(super) struct Analogues<'a> {
     plan: &'a Plan,
@@ -57,7 +61,7 @@ pub(super) struct Analogues<'a> {
     origins: usize,
 }
 
-/// The block means of a shape: which width, and how many bins before the newest it ends.
+/// The block means of a shape: the index of the width in [`WIDTHS`], and how many bins before the newest the block ends.
 const SHAPE: [(usize, usize); 13] = [
     (0, 0),
     (0, 1),
@@ -74,27 +78,28 @@ const SHAPE: [(usize, usize); 13] = [
     (2, 30),
 ];
 const WIDTHS: [usize; 3] = [1, 2, 6];
-/// Bins that a shape reaches over.
+/// How many bins a shape covers.
 const REACH: usize = 36;
-/// Steps beyond this many seconds have too few bins for neighbours to be near.
+/// The coarsest step with analogues, in seconds. With coarser steps there are too few bins to find near neighbours.
 const COARSE: i64 = 600;
-/// Neighbours are searched so many days back and so many seconds around the time of day: means are kept for a fortnight.
+/// Neighbours are searched up to this many days back (bin means are kept for two weeks), and within this many seconds of
+/// the same time of day.
 const DAYS: usize = 13;
 const AROUND: i64 = 2 * 3_600;
-/// A shape 45 minutes away in time of day is as far as one whose newest bin differs by the standard deviation: what
-/// follows a neighbour of another time of day is what the clock does there.
+/// Weight of the distance in time of day. A difference of about 45 minutes counts as much as a difference of one
+/// standard deviation in the newest bin. Without it, neighbours would bring in the daily pattern of another time of day.
 const CLOCK: f32 = 60.0;
-/// How many neighbours count: a share of the bins, between these.
+/// How many neighbours are used: this share of the bins, within these bounds.
 const SHARE: f64 = 0.004;
 const COUNT: (usize, usize) = (10, 16);
-/// As many again are kept for those whose sequel is not known yet.
+/// How many neighbours are kept: twice as many as are used, since the sequels of some are not known yet.
 const MOST: usize = 2 * COUNT.1;
-/// Fewer sequels than this say nothing.
+/// With fewer known sequels than this there is no answer.
 const FEWEST: usize = 6;
-/// What followed is moved by so large a share of the difference between the present and the neighbour.
+/// The share of the difference between the present bin and the neighbour's by which the neighbour's sequel is moved.
 const MOVED: f32 = 0.6;
 
-/// Whether a task has analogues: far ahead the last hours say little, and the search costs as much.
+/// Whether a task has analogues. At far horizons the last hours say little, and the search costs as much as at near ones.
 fn has_analogues(plan: &Plan, task: &Task) -> bool {
     plan.step <= COARSE && !task.is_far(plan)
 }
@@ -102,7 +107,7 @@ fn has_analogues(plan: &Plan, task: &Task) -> bool {
 // === impl Library ===
 
 impl Library {
-    /// Of consecutive bins, the first numbered `first`; NaN is a gap.
+    /// From the means of consecutive bins. The first bin has the number `first`; NaN is a gap.
     pub fn new(plan: &Plan, first: i64, means: impl Iterator<Item = f32>) -> Self {
         let means: Vec<f32> = if plan.step <= COARSE { means.collect() } else { Vec::new() };
         let mut blocks = Array2::from_elem((WIDTHS.len(), means.len()), f32::NAN);
@@ -119,7 +124,7 @@ impl Library {
         Library { first, blocks, variance: variance.max(1e-9), per_day }
     }
 
-    /// The neighbours of a bin among those before it.
+    /// The nearest neighbours of a bin among the bins before it; `None` in a gap or with too few bins.
     pub fn near(&self, bin: i64) -> Option<Near> {
         let last = usize::try_from(bin - self.first).ok().filter(|&last| last < self.blocks.ncols())?;
         let mean = self.blocks[[0, last]];
@@ -137,7 +142,8 @@ impl Library {
         Some(Near { bin, mean, back, means, len, wanted })
     }
 
-    /// The nearest candidates, at most so many: their distances and places as integers, ascending.
+    /// The nearest candidates, at most `most`, in ascending order of distance. Each is one integer: the bits of the
+    /// distance above, the index of the bin below.
     fn nearest(&self, last: usize, most: usize) -> Vec<u64> {
         let quarter = self.per_day as f32 / 4.0;
         let clock = CLOCK * self.variance / (quarter * quarter);
@@ -164,13 +170,13 @@ impl Library {
                 }
                 let weight = 1.0 / f32::from(weight);
                 let row = self.blocks.row(width);
-                // A row is contiguous: as a slice it is added up several at a time.
+                // A row is contiguous: the loop over a slice is vectorised.
                 let past = row.as_slice().and_then(|row| row.get(from - before..to - before));
                 for (d, x) in distance.iter_mut().zip(past.unwrap_or_default()) {
                     *d += weight * ((x - present) * (x - present));
                 }
             }
-            // Distances are not negative, so their bits are in their order; a gap is no distance.
+            // Distances are not negative, so their bits sort as they do. A gap gives NaN, which the comparison drops.
             let near = distance.iter().enumerate().filter(|(_, d)| **d <= farthest);
             found.extend(near.map(|(i, d)| u64::from(d.to_bits()) << 32 | (from + i) as u64));
             if found.len() > most {
@@ -187,7 +193,7 @@ impl Library {
 // === impl Analogues ===
 
 impl<'a> Analogues<'a> {
-    /// Of a window of so many slots, the first at `start`, and so many origins.
+    /// For a window that begins at `start`, with its number of slots and of origins.
     pub fn new(plan: &'a Plan, past: Past<'a>, start: i64, (slots, origins): (usize, usize)) -> Self {
         let (first, means) = past.old.means();
         Analogues {
@@ -200,12 +206,12 @@ impl<'a> Analogues<'a> {
         }
     }
 
-    /// How many origins were written down.
+    /// How many origins the window has.
     pub fn origins(&self) -> usize {
         self.origins
     }
 
-    /// What followed the neighbours of the slot, by what a task is about: nothing after the slot is looked at.
+    /// The task's target as it followed the neighbours of a slot; no sample after the slot is used.
     pub fn followed(&mut self, task: &Task, slot: usize) -> Option<Followed> {
         if !has_analogues(self.plan, task) {
             return None;
@@ -218,7 +224,7 @@ impl<'a> Analogues<'a> {
     }
 }
 
-/// The bin that the slot at an instant completes, or the last one completed before it.
+/// The bin that the slot at this instant completes; if it completes none, the last completed bin before it.
 pub(super) fn completed(plan: &Plan, at: i64) -> i64 {
     (at + plan.step).div_euclid(plan.bin) - 1
 }
@@ -226,7 +232,7 @@ pub(super) fn completed(plan: &Plan, at: i64) -> i64 {
 // === impl Near ===
 
 impl Near {
-    /// The neighbours of the bin that the present slot completes; `None` where it completes none.
+    /// The nearest neighbours of the bin that the present slot completes; `None` if it completes none.
     pub fn of(plan: &Plan, past: &Past<'_>, now: &Now) -> Option<Self> {
         let (bin, mean) = now.completes(plan)?;
         if plan.step > COARSE {
@@ -237,7 +243,8 @@ impl Near {
         Library::new(plan, first, means.map(|mean| mean.map_or(f32::NAN, |z| z as f32))).near(bin)
     }
 
-    /// What followed the neighbours by what a task is about, from the slot at `at` on; `None` where too little did.
+    /// The task's target, `ahead` seconds after the slot at `at`, as it followed the neighbours; `None` if too few of
+    /// their sequels are known.
     pub fn followed(
         &self,
         plan: &Plan,
@@ -280,9 +287,9 @@ impl Near {
 /// Where the target of a task lies, in bins.
 #[derive(Debug, Clone, Copy)]
 enum Sequel {
-    /// Between the middles of two bins: the first, and how far towards the second.
+    /// An instant between the middles of two bins: the first bin, and how far the instant lies towards the second.
     Point(i64, f32),
-    /// A window, and the most bins back for which maxima are kept.
+    /// A window, and for how many bins back maxima are kept.
     Peak(Window, i64),
 }
 
@@ -296,8 +303,8 @@ impl Sequel {
         Sequel::Point(first, share as f32)
     }
 
-    /// The load at the target, or the largest until then, as it was some bins earlier; `None` if that reaches beyond the
-    /// bin `known`, or into a gap.
+    /// The load at the target, or the peak load of the window, `back` bins earlier; `None` if it needs a bin after
+    /// `known`, or lies in a gap.
     fn earlier(self, past: &Past<'_>, back: i64, known: i64) -> Option<f32> {
         match self {
             Sequel::Point(first, share) => {
@@ -331,7 +338,7 @@ mod tests {
         Plan::new(Step::new(Span::minutes(5)).expect("a step"), 10_000)
     }
 
-    /// Days of bins of which every second has its burst at another hour than the days between.
+    /// Bin means of some days. Every second day has its burst at another time of day.
     fn means(days: i64) -> Vec<f32> {
         (0..288 * days)
             .map(|i| {
@@ -345,7 +352,7 @@ mod tests {
     #[test]
     fn the_days_that_looked_alike_are_nearest() {
         let library = Library::new(&plan(), 0, means(12).into_iter());
-        // An hour into the burst of an even day: near are the same hours of even days.
+        // An hour into the burst of an even day: the nearest neighbours are the same hours of even days.
         let bin = 10 * 288 + 112;
         let near = library.near(bin).expect("neighbours");
         assert!(near.len >= near.wanted && near.wanted >= COUNT.0);

@@ -1,8 +1,9 @@
-//! What would have been forecast in the window: error quantiles, weights and corrections start from it.
+//! The backcast: forecasts inside the window, from which error quantiles, weights and corrections start.
 //!
-//! Trials are honest (their ridges had not seen their block, their profiles and levels nothing later), and
-//! each is learnt from only once its truth was out. So the state at the grid point is a function of the
-//! window alone.
+//! A trial is a forecast at a past origin with the load that came. Its ridges were fitted without the block of time it
+//! lies in (but with other blocks, later ones too). Its profiles had seen only earlier samples, and so had its level, but
+//! for its start (see `learn`). The stack and the scale of the error are fitted to all trials. The pool learns from a
+//! trial only once its truth would have been known. So the state at the grid point is a function of the window alone.
 
 use super::analogue::Analogues;
 use super::conformal::width;
@@ -16,35 +17,37 @@ use super::pool::{
 use super::tasks::{DAY, Plan, Task};
 use super::transform::unstabilise;
 
-/// Origins that are looked back on per task, and for far ones, whose errors overlap.
+/// About how many trials are judged per task, and per far task, whose errors overlap.
 const TRIALS: usize = 450;
 const FAR_TRIALS: usize = 250;
-/// Half-life of an error's weight in the error quantiles, in seconds.
+/// Half-life of the weight of an error in the error quantiles, in seconds.
 const ERROR_MEMORY: f64 = 10.0 * DAY as f64;
-/// The first part of the window is where profiles are learnt from nothing; it is not judged.
+/// The first part of the window, in which the profiles start from nothing. It is not judged unless fewer than ten trials
+/// would be left.
 const WARM_UP: f64 = 0.2;
-/// Weights are renewed after so many trials.
+/// The weights are computed again after this many trials.
 const RENEW: usize = 24;
 
-/// The correction starts from so large a part of what the trials ask for; the rest is what following them
-/// gave.
+/// How far the correction is moved from its state after the trials towards the one that would have given the promised
+/// coverage over them.
 const SETTLE: f32 = 0.35;
-/// Trials are few and were used to choose weights, so coverage promised on them falls short: aim so much of
-/// the way to one above each of the upper levels, which insure.
+/// The trials are few and were also used to choose weights, so the coverage reached on later samples is lower. At levels
+/// from the second number on, the correction therefore aims higher, by this share of the way to one.
 const CAUTION: f64 = 0.12;
 const CAUTIOUS_FROM: f64 = 0.9;
-/// Half-life of an expert's own latest error size: at least so many seconds and steps.
+/// Half-life of an expert's own recent error size: the larger of this many seconds and this many steps.
 const OWN_MEMORY: (f64, f64) = (5_400.0, 6.0);
 
-/// Half-life of the loss just past, in seconds.
+/// Half-life of the recent loss, in seconds; at least the steps of [`OWN_MEMORY`].
 const FRESH: f64 = 3_600.0;
 
-/// How fast an expert's own error size forgets, in seconds.
+/// Half-life of an expert's own recent error size, in seconds.
 fn own_memory(plan: &Plan) -> f64 {
     OWN_MEMORY.0.max(OWN_MEMORY.1 * plan.step as f64)
 }
 
-/// How much a truth counts: `share` slots and `weight` ordinary truths, `slots` after the truth before it.
+/// The weight of a truth and the decay of earlier ones. The truth stands for `share` slots and `weight` evenly spread
+/// truths, and comes `slots` slots after the truth before it.
 pub(super) fn memory(plan: &Plan, task: &Task, (share, weight): (f32, f32), slots: usize) -> Memory {
     let own = own_memory(plan);
     Memory {
@@ -55,7 +58,7 @@ pub(super) fn memory(plan: &Plan, task: &Task, (share, weight): (f32, f32), slot
     }
 }
 
-/// Error quantiles and standing of a task after its trials; `None` if there is no trial.
+/// The error quantiles of a task and the state of its pool after its trials; `None` without trials.
 pub(super) fn backcast(
     plan: &Plan,
     task: &Task,
@@ -87,11 +90,11 @@ pub(super) fn backcast(
     Some((errors, standing))
 }
 
-/// The trials that are judged, with their analogues. Tasks judge the same origins where they can: neighbours are searched
-/// once for each.
+/// The trials that are judged, with their analogues. Tasks judge the same origins where possible, so that the neighbours
+/// of an origin are searched only once.
 fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'_>) -> Vec<Trial> {
     let (most, apart) = if task.is_far(plan) { (FAR_TRIALS, FAR_THINNED) } else { (TRIALS, 1) };
-    // By the number of all origins, so that tasks whose truths end earlier still judge the same ones.
+    // Origins are thinned by their number over the window, so that tasks with fewer truths still judge the same ones.
     let warm = (analogues.origins() as f64 * (1.0 - WARM_UP)) as usize;
     let every = warm.div_ceil(most * apart).max(1) * apart;
     let judged = |t: &&Trial| t.origin.is_multiple_of(every);
@@ -110,10 +113,10 @@ fn judge(plan: &Plan, task: &Task, trials: &[Trial], analogues: &mut Analogues<'
     with_analogues.collect()
 }
 
-/// The fewest trials an expert's errors are told from, where it speaks for itself in some only.
+/// From how many trials in which it was awake an expert's errors are computed from these alone.
 const FEWEST: usize = 20;
 
-/// Which trials tell an expert's errors: those at which it spoke for itself, if they are enough.
+/// From which trials an expert's errors are computed: those in which it was awake if they are enough, else all.
 fn speaking(trials: &[&Trial], expert: usize) -> impl Fn(&Trial) -> bool {
     let own = trials.iter().filter(|t| !t.asleep.is(expert)).count();
     move |trial| own < FEWEST || !trial.asleep.is(expert)
@@ -128,7 +131,7 @@ fn usual_errors(trials: &[&Trial]) -> [f32; EXPERTS] {
     })
 }
 
-/// Each expert's latest error size as it was known at each trial.
+/// Each expert's own recent error size as it was known at each trial.
 fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]) -> Vec<[f32; EXPERTS]> {
     let mut own = usual;
     let (mut next, mut last) = (0, None);
@@ -149,12 +152,12 @@ fn own_errors(plan: &Plan, task: &Task, trials: &[&Trial], usual: [f32; EXPERTS]
     out
 }
 
-/// The share of an old value that remains after so many slots.
+/// The share of an old value that remains after this many slots, for a half-life in seconds.
 fn keep(plan: &Plan, slots: usize, half_life: f64) -> f32 {
     0.5f64.powf((slots as i64 * plan.step) as f64 / half_life) as f32
 }
 
-/// Weighted quantiles of the normalised errors of each member.
+/// Weighted quantiles of the normalised errors of each member that is an expert with a scale.
 fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weight: &[f64]) -> Table {
     let mut out = [[0.0f32; J]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
@@ -175,7 +178,8 @@ fn knots(trials: &[&Trial], own: &[[f32; EXPERTS]], usual: &[f32; EXPERTS], weig
     out
 }
 
-/// The same of the analogues' own quantiles: each level by the errors of that level. As they are where there are too few.
+/// The same for the analogues' own quantiles: at each level from the errors of the quantile of that level. With too few
+/// trials they stay as they are.
 fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
     let said = || trials.iter().zip(weight).filter(|(t, _)| !t.asleep.is(Expert::Analogues.place()));
     let weight: Vec<f64> = said().map(|(_, w)| *w).collect();
@@ -189,14 +193,14 @@ fn direct_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
     }
 }
 
-/// The quantiles of what came, whatever was expected.
+/// The weighted quantiles of all truths, whatever the forecast was.
 fn seen_knots(trials: &[&Trial], weight: &[f64], knots: &mut Table) {
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
     let came = quantiles(&mut order, trials.iter().map(|t| t.truth), weight, &LEVELS);
     knots.iter_mut().zip(came).for_each(|(level, came)| level[SEEN] = came);
 }
 
-/// The same of the plain rules, each over the trials at which it had something to say. Persistence is an expert too.
+/// The same for the plain rules, each over the trials in which its lag existed. Persistence is also an expert.
 fn plain_knots(trials: &[&Trial], weight: &[f64], knots: &Table) -> Knots {
     let mut out = [[0.0f32; RULES]; L];
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());
@@ -214,14 +218,14 @@ fn plain_knots(trials: &[&Trial], weight: &[f64], knots: &Table) -> Knots {
     out
 }
 
-/// Weighted quantiles at ascending levels; `order` is scratch space.
+/// Weighted quantiles at the given levels, which ascend; `order` is scratch space.
 pub(super) fn quantiles(
     order: &mut Vec<u64>,
     values: impl Iterator<Item = f32>,
     weight: &[f64],
     levels: &[f64; L],
 ) -> [f32; L] {
-    // Integers sort faster than floats, and carry their index along.
+    // Integers sort faster than floats, and can carry the index in their lower half.
     order.clear();
     order.extend(values.enumerate().map(|(i, u)| (u64::from(ordered(u)) << 32) | i as u64));
     order.sort_unstable();
@@ -239,7 +243,7 @@ pub(super) fn quantiles(
     out
 }
 
-/// A number whose order as an integer is the order of the float.
+/// An integer that sorts as the float does.
 fn ordered(x: f32) -> u32 {
     let bits = x.to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 }
@@ -249,7 +253,7 @@ fn unordered(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & 0x7fff_ffff } else { !key })
 }
 
-/// Lets the pool live through the trials.
+/// Runs the pool through the trials: at each it predicts, and it learns from each truth once that is known.
 fn replay(
     plan: &Plan,
     task: &Task,
@@ -302,9 +306,9 @@ fn replay(
     standing
 }
 
-/// Moves the correction to what would have given the promised coverage over the trials.
+/// Moves the correction part of the way to the one that would have given the promised coverage over the trials.
 fn settle(standing: &mut PoolState, trials: &[&Trial], raw: &[[f32; L]], weight: &[f64]) {
-    // At the very first trials nothing was known yet.
+    // The first trials are left out: the pool had learned next to nothing yet.
     let skip = trials.len() / 10;
     let levels = LEVELS.map(|l| if l >= CAUTIOUS_FROM { l + CAUTION * (1.0 - l) } else { l });
     let mut order: Vec<u64> = Vec::with_capacity(trials.len());

@@ -1,8 +1,8 @@
-//! The past in bins of a few minutes: means and maxima to look up a day or a week back, and local time per
-//! bin.
+//! The past in bins of at least five minutes: means and maxima to look up a day or a week back, and the local time of
+//! each bin.
 //!
-//! Bins are numbered from the epoch. What was before the grid point is frozen and shared; what came after is
-//! the tracker's own. A bin without a sample is a gap and stays one.
+//! Bins are numbered from the epoch. Bins up to the grid point belong to the fit: they never change and are shared. Each
+//! tracker adds its own later bins. A bin without a sample is a gap, and a gap is never filled.
 
 use crate::history::Calendar;
 use crate::units::Time;
@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 use super::profile::Profile;
 use super::tasks::DAY;
 
-/// Means and maxima (on the variance-stabilised scale) of consecutive bins, or gaps.
+/// Means and maxima of consecutive bins, on the variance-stabilised scale; NaN is a gap.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Bins {
     first: i64,
@@ -20,8 +20,8 @@ pub(super) struct Bins {
     peak: Vec<f32>,
 }
 
-/// The bin of the local week, for consecutive stretches of a quarter of an hour or a bin: zones change their
-/// offset on quarters only, so finer bins follow from the first of theirs.
+/// The bin of the local week for any instant: a table with one entry per quarter of an hour, or per bin if that does not
+/// divide the quarter. Time zones change their offset only on a quarter, so finer bins follow from their quarter's first.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LocalBins {
     bin: i64,
@@ -30,7 +30,7 @@ pub(super) struct LocalBins {
     slot: Vec<u16>,
 }
 
-/// Everything before an instant that forecasts look up.
+/// The past that forecasts look up at an origin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Past<'a> {
     pub profile: &'a Profile,
@@ -38,18 +38,18 @@ pub(super) struct Past<'a> {
     pub old: &'a Bins,
     pub new: &'a Bins,
     pub pattern: &'a Pattern,
-    /// Seconds of a bin, and of a slot.
+    /// Length of a bin and of a slot, in seconds.
     pub bin: i64,
     pub step: i64,
 }
 
-/// The bins that a window touches, and which part of each lies in it.
+/// The bins that a window touches, and which part of each lies in the window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     first: i64,
-    /// The last bin that it touches.
+    /// The last bin that the window touches.
     pub last: i64,
-    /// Where in the first bin it begins, and where in the last it ends, from 0 to 1.
+    /// Where the window begins in the first bin and ends in the last, from 0 to 1.
     from: f64,
     to: f64,
 }
@@ -58,12 +58,13 @@ pub(super) struct Window {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     share: f64,
-    /// The neighbour on the side of the part's middle (-1 or 1), and how far towards it the middle lies, in bins.
+    /// The neighbouring bin on the side where the middle of the part lies (-1 or 1), and the distance between the middle
+    /// of the part and the middle of the bin, in bins.
     beside: (i64, f64),
 }
 
-/// Where an instant lies between the middles of two bins, for a step and a bin of so many seconds: the first of the two,
-/// and how far towards the second.
+/// Between the middles of which two bins an instant lies: the first bin, and how far the instant lies towards the second,
+/// from 0 to 1. `step` and `bin` are in seconds.
 pub(super) fn between((step, bin): (i64, i64), time: i64) -> (i64, f64) {
     let from_middle = time - (bin - step) / 2;
     let first = from_middle.div_euclid(bin);
@@ -73,14 +74,14 @@ pub(super) fn between((step, bin): (i64, i64), time: i64) -> (i64, f64) {
 // === impl Window ===
 
 impl Window {
-    /// The window after one instant and up to another, for a step and a bin of so many seconds.
+    /// The window of the slots later than `after` and up to `until`. `step` and `bin` are in seconds.
     pub fn new((step, bin): (i64, i64), after: i64, until: i64) -> Self {
         let (first, last) = ((after + step).div_euclid(bin), until.div_euclid(bin));
         let part = |time: i64, of: i64| (time - of * bin) as f64 / bin as f64;
         Window { first, last, from: part(after + step, first), to: part(until + step, last).min(1.0) }
     }
 
-    /// The bins with their parts.
+    /// The bins of the window, each with its part.
     pub fn bins(self) -> impl Iterator<Item = (i64, Part)> {
         (self.first..=self.last).map(move |bin| (bin, self.part(bin)))
     }
@@ -89,7 +90,7 @@ impl Window {
     pub fn part(&self, bin: i64) -> Part {
         let from = if bin == self.first { self.from } else { 0.0 };
         let to = if bin == self.last { self.to } else { 1.0 };
-        // From the middle of the bin.
+        // The distance from the middle of the bin.
         let off = 0.5 * (from + to) - 0.5;
         Part { share: to - from, beside: (if off < 0.0 { -1 } else { 1 }, off.abs()) }
     }
@@ -98,7 +99,7 @@ impl Window {
 // === impl Bins ===
 
 impl Bins {
-    /// Writes the bin after the last; bins skipped become gaps.
+    /// Appends a bin; skipped bins become gaps.
     pub fn put(&mut self, bin: i64, mean: f64, peak: f64) {
         if self.mean.is_empty() {
             self.first = bin;
@@ -108,17 +109,17 @@ impl Bins {
         append(&mut self.peak, bin - self.first_peak, peak as f32);
     }
 
-    /// The mean in a bin.
+    /// The mean of a bin; `None` if it is a gap or not kept.
     pub fn mean(&self, bin: i64) -> Option<f64> {
         Self::get(&self.mean, bin - self.first)
     }
 
-    /// The maximum in a bin.
+    /// The maximum of a bin; `None` if it is a gap or not kept.
     pub fn peak(&self, bin: i64) -> Option<f64> {
         Self::get(&self.peak, bin - self.first_peak)
     }
 
-    /// Forgets the means before one bin and the maxima before another.
+    /// Drops the means before the first bin given and the maxima before the second.
     pub fn keep_from(&mut self, mean: i64, peak: i64) {
         let drop = usize::try_from(mean - self.first).unwrap_or(0).min(self.mean.len());
         self.mean.drain(..drop);
@@ -128,13 +129,13 @@ impl Bins {
         self.first_peak += drop as i64;
     }
 
-    /// Gives back memory that is not used.
+    /// Releases unused memory.
     pub fn shrink(&mut self) {
         self.mean.shrink_to_fit();
         self.peak.shrink_to_fit();
     }
 
-    /// The number of the first bin, and the means from it on; NaN is a gap.
+    /// The number of the first bin, and the means from there on; NaN is a gap.
     pub fn means(&self) -> (i64, impl Iterator<Item = f32>) {
         (self.first, self.mean.iter().copied())
     }
@@ -167,7 +168,7 @@ fn append(values: &mut Vec<f32>, place: i64, value: f32) {
 // === impl LocalBins ===
 
 impl LocalBins {
-    /// From one instant to another, read from the calendar.
+    /// Reads the table from the calendar, from one instant to another.
     pub fn new(calendar: &Calendar, bin: i64, from: i64, to: i64) -> Self {
         let stretch = if 900 % bin == 0 { 900 } else { bin };
         let (first, last) = (from.div_euclid(stretch), to.div_euclid(stretch));
@@ -181,7 +182,7 @@ impl LocalBins {
         LocalBins { bin, stretch, first, slot }
     }
 
-    /// The part from an instant on.
+    /// The part of the table from an instant on.
     pub fn tail(&self, from: i64) -> Self {
         let skip =
             usize::try_from(from.div_euclid(self.stretch) - self.first).unwrap_or(0).min(self.slot.len());
@@ -192,7 +193,7 @@ impl LocalBins {
         }
     }
 
-    /// The bin of the local week at an instant; outside the table the week that is nearest to it repeats.
+    /// The bin of the local week at an instant. Before the table its first week repeats, after it the last.
     pub fn at(&self, time: i64) -> usize {
         let mut place = time.div_euclid(self.stretch) - self.first;
         let (len, week) = (self.slot.len() as i64, 7 * DAY / self.stretch);
@@ -215,18 +216,18 @@ impl LocalBins {
 // === impl Past ===
 
 impl Past<'_> {
-    /// The mean of a bin.
+    /// The mean of a bin, the tracker's own or the fit's.
     pub fn mean(&self, bin: i64) -> Option<f64> {
         self.new.mean(bin).or_else(|| self.old.mean(bin))
     }
 
-    /// The maximum of a bin.
+    /// The maximum of a bin, the tracker's own or the fit's.
     pub fn peak(&self, bin: i64) -> Option<f64> {
         self.new.peak(bin).or_else(|| self.old.peak(bin))
     }
 
-    /// The load at an instant, on the line between the middles of the two bins around it. The mean of one bin alone
-    /// would be up to half a bin late on a ramp.
+    /// The load at an instant, interpolated between the two bins around it. The mean of one bin alone would be up to half
+    /// a bin late on a ramp. If one of the two is a gap, the other's mean.
     pub fn mean_about(&self, time: i64) -> Option<f64> {
         let (bin, share) = between((self.step, self.bin), time);
         if share == 0.0 {
@@ -238,7 +239,8 @@ impl Past<'_> {
         }
     }
 
-    /// The largest load of the slots after one instant and up to another, as far as bins tell; `None` if all are gaps.
+    /// The peak load of the slots later than `from` and up to `to`, estimated from bins; gaps are skipped, and `None`
+    /// means that all bins are gaps.
     pub fn peak_between(&self, from: i64, to: i64) -> Option<f64> {
         Window::new((self.step, self.bin), from, to)
             .bins()
@@ -246,9 +248,9 @@ impl Past<'_> {
             .reduce(f64::max)
     }
 
-    /// The largest load of a part of a bin; no bin after `known` is used. For a whole bin it is the bin's maximum. For a
-    /// part it lies between the mean there and that maximum, by the size of the part, so that the peak of a moving window
-    /// does not jump when the window touches one more bin.
+    /// The peak load of a part of a bin; no bin after `known` is used. For a whole bin it is the maximum of the bin. For
+    /// a part it is interpolated between the mean in that part and the maximum, by the size of the part, so that the peak
+    /// of a moving window does not jump when the window touches one more bin.
     pub fn part_peak(&self, (bin, part): (i64, Part), known: i64) -> Option<f64> {
         let peak = self.peak(bin)?;
         if part.share >= 1.0 {
@@ -261,7 +263,8 @@ impl Past<'_> {
         Some(mean + part.share * (peak - mean).max(0.0))
     }
 
-    /// The same time of day some whole days before `time`: the nearest such day at or before `until`.
+    /// The load a whole number of periods before `time`: the fewest periods (at least one) that lead to an instant at or
+    /// before `until`.
     pub fn lag(&self, time: i64, period: i64, until: i64) -> Option<f64> {
         let back = ((time - until + period - 1).div_euclid(period)).max(1);
         self.mean_about(time - back * period)

@@ -1,13 +1,13 @@
-//! The last word on coverage: each quantile is moved until it is exceeded as often as it promises.
+//! The conformal correction, the last step of the pool: it moves each quantile until its coverage is the promised one.
 //!
-//! Adaptive conformal inference (Gibbs and Candès 2021) as tracking of the quantile of the pool's own misses,
-//! measured in widths of the pool's distribution. How fast to adapt is not known beforehand, so several
-//! speeds run side by side and are blended by their losses (dynamically tuned, Gibbs and Candès 2024).
-//! Corrections are bounded: they repair a distribution, they do not replace it.
+//! This is adaptive conformal inference (Gibbs and Candès 2021) in the form of quantile tracking: it tracks a quantile of
+//! the pool's errors, measured in widths of the pool's distribution. The best step size is not known beforehand, so
+//! several run in parallel and are averaged with weights by rolling loss (as in DtACI, Gibbs and Candès 2024).
+//! Corrections are bounded: they adjust a distribution and do not replace it.
 
 use super::pool::{EPSILON, L, LEVELS, LOWER, UPPER, decline, pinball};
 
-/// Corrections at several speeds with their rolling losses, by level.
+/// Corrections with several step sizes and their rolling losses, by level.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Correction {
     moved: [[f32; L]; SPEEDS],
@@ -15,22 +15,22 @@ pub(super) struct Correction {
 }
 
 const SPEEDS: usize = 3;
-/// Steps in widths per truth: for what stands still, what drifts, and what has just changed.
+/// Step sizes per truth, in widths: for a load that does not change, one that drifts, and one that has just changed.
 const SPEED: [f32; SPEEDS] = [0.006, 0.025, 0.1];
-/// How strongly the blend prefers the speed that lost least.
+/// The learning rate of the weights of the step sizes.
 const META_RATE: f32 = 15.0;
-/// Corrections stay within so many widths.
+/// Bounds of a correction, in widths.
 const LIMIT: (f32, f32) = (-0.5, 1.0);
-/// Truths this close to a forecast count as covered: equal values must not be told apart by rounding.
+/// A truth that exceeds a forecast by no more than this counts as covered: rounding must not tell equal values apart.
 pub(super) const TIE: f32 = 1e-6;
 
 impl Correction {
-    /// None yet.
+    /// No correction yet.
     pub fn new() -> Self {
         Correction { moved: [[0.0; L]; SPEEDS], rolling_loss: [[0.0; L]; SPEEDS] }
     }
 
-    /// The blended correction of each level, in widths.
+    /// The correction of each level, in widths: the weighted mean over the step sizes.
     pub fn blend(&self) -> [f32; L] {
         let [slow, middle, fast] = &self.rolling_loss;
         let best: [f32; L] = std::array::from_fn(|l| slow[l].min(middle[l]).min(fast[l]) + EPSILON);
@@ -45,7 +45,7 @@ impl Correction {
         std::array::from_fn(|l| moved[l] / sum[l])
     }
 
-    /// The pool's quantiles moved by the correction, ascending, none negative.
+    /// The pool's quantiles after correction: ascending and not negative.
     pub fn apply(&self, mut q: [f32; L]) -> [f32; L] {
         let width = width(&q);
         let mut least = 0.0f32;
@@ -56,8 +56,8 @@ impl Correction {
         q
     }
 
-    /// Learns from what came where the pool had said `raw`; `keep` is the share of the old losses that remains, `weight`
-    /// how many ordinary truths it stands for.
+    /// Learns from a truth for which the pool's quantiles were `raw`. `keep` is the share of the old losses that remains,
+    /// `weight` how many evenly spread truths this one stands for.
     pub fn learn(&mut self, raw: &[f32; L], truth: f32, keep: f32, weight: f32) {
         let width = width(raw);
         for ((moved, rolling_loss), speed) in self.moved.iter_mut().zip(&mut self.rolling_loss).zip(SPEED) {
@@ -71,7 +71,7 @@ impl Correction {
         }
     }
 
-    /// Moves all speeds part of the way to corrections that were found otherwise.
+    /// Moves the correction of every step size the given share of the way to `to`.
     pub fn draw(&mut self, to: [f32; L], share: f32) {
         for moved in &mut self.moved {
             for (moved, to) in moved.iter_mut().zip(to) {
@@ -81,7 +81,7 @@ impl Correction {
     }
 }
 
-/// The width that corrections are measured in.
+/// The unit of corrections: the distance between the lowest level and 0.95.
 pub(super) fn width(q: &[f32; L]) -> f32 {
     (q[UPPER] - q[LOWER]).max(0.0) + EPSILON
 }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn coverage_is_repaired() {
-        // A pool that promises too little: truths are spread twice as wide as it says.
+        // A pool whose quantiles are too low: the truths spread twice as far as its distribution says.
         let raw = [0.75, 1.0, 1.3, 1.4, 1.5, 1.6];
         let mut correction = Correction::new();
         let (mut covered, mut state) = (0, 1u32);

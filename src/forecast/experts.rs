@@ -1,17 +1,17 @@
-//! What each expert expects at an instant ahead, and the features the ridge expects from.
+//! The experts' point forecasts at a horizon, and the features of the ridge.
 //!
-//! The experts are plain and differ in what they trust: the last value, running means, the same time a day or
-//! a week ago, the profiles moved to the present level. The ridge weighs all of that at once. Everything is
-//! on the variance-stabilised scale, and nothing here looks at a sample after the origin.
+//! Most experts are simple: the last value, running means, the load at the same time a day or a week ago, the profiles
+//! moved to the present level. The ridge regressions use all of that together. Everything is on the variance-stabilised
+//! scale, and no sample after the origin is used.
 
 use super::bins::Past;
 use super::now::{DAILY, DAY_AGO, KIND, LAGGED, LOAD, Now, WEEK, WEEK_AGO};
 use super::profile::Shape;
 use super::tasks::DAY;
 
-/// Number of features of the ridge.
+/// The number of features of the ridge.
 pub(super) const FEATURES: usize = 32;
-/// The experts of the pool, in the order of their places in every table of experts.
+/// The experts of the pool, in the order of every table of experts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expert {
     LastValue,
@@ -24,23 +24,24 @@ pub(super) enum Expert {
     WeeklyAndLast,
     DayAgo,
     Pattern,
-    /// With the memory of the window.
+    /// Ridge regression whose rows have a half-life of weeks.
     Ridge,
-    /// With a memory of days.
+    /// Ridge regression whose rows have a half-life of two days.
     RidgeShort,
-    /// The experts before it, weighed by non-negative least squares.
+    /// The experts before it, combined by non-negative least squares.
     Stack,
-    /// What followed the times that were most like the present: filled in where it is judged.
+    /// The mean load that followed the nearest neighbours of the present; filled in by the backcast and the tracker.
     Analogues,
 }
 
-/// Number of experts.
+/// The number of experts.
 pub(super) const EXPERTS: usize = Expert::Analogues.place() + 1;
-/// Number of experts that the stack is made of: those before it.
+/// The number of experts in the stack: those before it.
 pub(super) const STACKED: usize = Expert::Stack.place();
 
-/// Experts whose own data do not reach the target, one bit each: something else stands in for them, so they have no
-/// weight, and what comes is no record of theirs (specialists: Freund, Schapire, Singer and Warmuth 1997).
+/// The sleeping experts, one bit each: those that lack the data for this target, such as a lag in a gap. A substitute is
+/// put in their place, so they have no weight in the answer, and the truth does not count in their record (specialists:
+/// Freund, Schapire, Singer and Warmuth 1997).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Asleep(u32);
 
@@ -63,7 +64,7 @@ impl Expert {
         Expert::Analogues,
     ];
 
-    /// Its name for people.
+    /// The name shown to people.
     pub const fn name(self) -> &'static str {
         match self {
             Expert::LastValue => "last value",
@@ -83,29 +84,29 @@ impl Expert {
         }
     }
 
-    /// Its place in a table of experts.
+    /// The place in a table of experts.
     pub const fn place(self) -> usize {
         self as usize
     }
 }
 
 impl Asleep {
-    /// Whether the expert at a place has nothing of its own to say.
+    /// Whether the expert at a place sleeps.
     pub fn is(self, expert: usize) -> bool {
         self.0 >> expert & 1 == 1
     }
 
-    /// Whether every expert that the stack is made of speaks for itself.
+    /// Whether every expert in the stack is awake.
     pub fn none_of_the_stack(self) -> bool {
         self.0 & ((1 << STACKED) - 1) == 0
     }
 
-    /// Lets an expert speak after all.
+    /// Marks an expert as awake.
     pub fn wake(&mut self, expert: Expert) {
         self.0 &= !(1 << expert.place());
     }
 
-    /// Whether every expert speaks for itself.
+    /// Whether every expert is awake.
     pub fn none(self) -> bool {
         self.0 == 0
     }
@@ -115,42 +116,44 @@ impl Asleep {
     }
 }
 
-/// The view of one instant ahead.
+/// What is known at an origin about one target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TargetView {
-    /// Features of the ridge, whose target is the departure from `base`.
+    /// Features of the ridge. What the ridge predicts is the departure of the load from `base`.
     pub features: [f32; FEATURES],
-    /// Expected load of each expert; those of the ridges are to be filled in.
+    /// The forecast of each expert. Those of the ridges, the stack and the analogues are filled in later.
     pub experts: [f64; EXPERTS],
-    /// Which of them have nothing of their own to say.
+    /// Which experts sleep.
     pub asleep: Asleep,
-    /// Level and weekly profile at the target.
+    /// Level plus weekly profile at the target.
     pub base: f64,
-    /// The present departure, of which a share may last.
+    /// The present departure from level and weekly profile. A share of it may last until the target.
     pub departure: f64,
-    /// What the size of the error may depend on: one, the present noise (two memories), the target's noise.
+    /// What the scale of the error is a combination of: one, the present noise (two half-lives), the profile's noise at
+    /// the target.
     pub noise: [f64; NOISES],
 }
 
-/// Terms of the scale of the error.
+/// The number of terms of the scale of the error.
 pub(super) const NOISES: usize = 4;
-/// A departure beyond this is not multiplied with a profile: products of outliers ruin a least-squares fit.
+/// Departures are clipped to this before they are multiplied with a profile: products of outliers ruin a least-squares
+/// fit.
 const WINSOR: f64 = 1.0;
 
-/// A sine of one turn, near enough for a feature: two parabolas.
+/// Roughly a sine wave over one turn, made of two parabolas: good enough for a feature.
 fn wave(turn: f64) -> f64 {
     let x = 2.0 * turn - 1.0;
     -4.0 * x * (1.0 - x.abs())
 }
 
-/// The largest load of the same window a day ago; a far window says nothing of its peak.
+/// The peak load of the same window a day ago; `None` for windows over four hours, whose peak is no use as a feature.
 fn peak_a_day_ago(now: &Now, past: &Past<'_>, ahead: i64) -> Option<f64> {
     let window = (now.at - DAY, now.at + ahead - DAY);
     if ahead <= 4 * 3_600 { past.peak_between(window.0, window.1) } else { None }
 }
 
-/// The patterns of the hour and of the day at the target, both together at the present, and how far they rise beyond the
-/// target's on the way there.
+/// Four features: the patterns of the hour and of the day at the target; their sum at the origin; and, up to an hour
+/// ahead, how much the largest sum on the way exceeds the sum at the target.
 fn patterns(now: &Now, past: &Past<'_>, ahead: i64) -> [f64; 4] {
     let to = now.at + ahead;
     let [hour_to, day_to] = past.pattern.at(past, to);
@@ -159,7 +162,7 @@ fn patterns(now: &Now, past: &Past<'_>, ahead: i64) -> [f64; 4] {
     [hour_to, day_to, hour_now + day_now, rush]
 }
 
-/// Looks `ahead` seconds beyond the present.
+/// What is known now about the load in `ahead` seconds.
 pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> TargetView {
     let to = now.at + ahead;
     let level = now.level();
@@ -175,11 +178,12 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> TargetView {
     let day_ago = day_ago.unwrap_or(base);
     let week_ago = week_ago.unwrap_or(base);
     let mean = |s: usize, m: usize| now.mean(s, m);
-    // Departure of a signal's running mean from the weekly profile's.
+    // A signal's running mean less that of the weekly profile.
     let dep = |s: usize, m: usize| mean(s, m) - mean(WEEK, m);
     let d = [0, 1, 2, 3, 4, 5].map(|m| dep(LOAD, m));
     let swing = shape.week - now.signal[WEEK];
-    // What stands in for a lag is no feature: next to nothing throughout the training, it would be given any coefficient.
+    // Where a lag is missing, its features are zero. With its substitute they would be nearly zero in all rows, and their
+    // coefficients arbitrary.
     let [knows_day, knows_week] = now.knows_lags();
     let known = |lag: Option<f64>, knows: bool, x: f64| if knows && lag.is_some() { x } else { 0.0 };
     let q1 = (d[1] - level).clamp(-WINSOR, WINSOR);
@@ -233,7 +237,7 @@ pub(super) fn outlook(now: &Now, past: &Past<'_>, ahead: i64) -> TargetView {
     }
 }
 
-/// What every expert without coefficients expects; those with coefficients stand at the base.
+/// The forecasts of the experts that need no fit. The others are set to the base until they are filled in.
 fn plain_experts(
     now: &Now,
     shape: Shape,
@@ -261,7 +265,7 @@ fn plain_experts(
     ]
 }
 
-/// Which experts would have to be stood in for: those of a profile or of a lag that was not seen yet, or lies in a gap.
+/// Which experts sleep: those of a profile or a lag that was not observed yet, or lies in a gap.
 fn asleep(now: &Now, shape: Shape, [day_ago, week_ago]: [Option<f64>; 2]) -> Asleep {
     let [own_week, _, own_day] = shape.is_own;
     let [knows_day, knows_week] = now.knows_lags();

@@ -1,4 +1,4 @@
-//! A forecast in words and numbers: which expert said what, how much it counted, and why.
+//! The explanation of a forecast: what each expert forecasts, its weight, and the reason in words.
 
 use std::fmt;
 
@@ -10,41 +10,41 @@ use super::tracker::{Tracker, past};
 use super::transform::unstabilise;
 use super::trust::Trust;
 
-/// How a forecast came about. Loads are in the unit of the series.
+/// How a forecast was made. Loads are in the unit of the series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// The origin.
     pub at: Time,
-    /// The horizon that was asked about.
+    /// The horizon.
     pub horizon: Span,
-    /// The slow level the load moves around.
+    /// The level: a slow running mean, around which the load moves.
     pub level: f64,
-    /// What level and weekly profile alone expect at the target.
+    /// Level plus weekly profile at the target.
     pub profile: f64,
     /// The last value.
     pub last: f64,
     /// Slots since the last observed sample; 0 at an observed one.
     pub missing: usize,
-    /// Each expert's expectation with its weight in the median and in the 0.95 quantile, heaviest first.
+    /// Each expert's forecast with its weights, in descending order of the weight in the median.
     pub experts: Vec<ExpertView>,
-    /// Typical size of the error, upwards from the median.
+    /// Typical size of the error, upwards from `profile`.
     pub scale: f64,
     /// Conformal correction of the 0.95 quantile, in the unit of the load.
     pub correction: f64,
     /// The published quantiles.
     pub quantiles: Vec<(Quantile, f64)>,
-    /// Trust with its evidence.
+    /// Trust, with the losses it rests on.
     pub trust: Trust,
     /// The reason in one sentence.
     pub why: String,
 }
 
-/// One expert's part in a forecast.
+/// One expert's share in a forecast.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpertView {
-    /// The expert.
+    /// The name of the expert.
     pub name: &'static str,
-    /// What it expects.
+    /// Its forecast.
     pub expects: f64,
     /// Its weight in the median, 0 to 1.
     pub in_median: f64,
@@ -53,7 +53,7 @@ pub struct ExpertView {
 }
 
 impl Tracker {
-    /// How the forecast of a horizon comes about; `trust` is the verdict on it where it is acted on.
+    /// How the forecast at a horizon is made. `trust` is the trust in the forecast for the decision at hand.
     pub fn explain(&self, horizon: Span, trust: Trust) -> Explanation {
         let fit = &self.fit;
         let ahead = horizon.as_seconds().max(fit.plan.step);

@@ -1,4 +1,4 @@
-//! A fit: everything that was learnt up to a grid point, frozen and shareable.
+//! A fit: everything that was learned up to a grid point. It never changes and can be shared.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::tasks::{DAY, Plan, Task};
 use super::tracker::Tracker;
 use super::transform::{Transform, stabilise};
 
-/// Models, error quantiles and starting state as of a grid point; a clone is cheap.
+/// Models, error quantiles and the initial adaptive state as of a grid point; a clone is cheap.
 #[derive(Debug, Clone)]
 pub struct Fitted(Arc<Inner>);
 
@@ -34,18 +34,18 @@ pub(super) struct Inner {
     pub local: LocalBins,
     pub bins: Bins,
     pub now: Now,
-    /// Of glitches, climbs and falls.
+    /// The filters of glitches, climbs and falls.
     pub sifts: [Sift; 3],
-    /// The same fit to a history that is rescaled to a level it has just shifted to.
+    /// If the level shifted within the last day: a second fit, to a history that is rescaled to the new level.
     pub shifted: Option<Arc<Inner>>,
-    /// Fitted tasks: points ascending, then peaks ascending.
+    /// The fitted tasks: points ascending, then peaks ascending.
     pub tasks: Vec<Learnt>,
     pub quality: HistoryQuality,
-    /// The largest load of the window, in units of the scale.
+    /// The largest load in the window, in units of the scale.
     pub top: f64,
 }
 
-/// A task with what was learnt about it.
+/// A task with its model, its error quantiles and its pool's initial state.
 #[derive(Debug)]
 pub(super) struct Learnt {
     pub task: Task,
@@ -54,14 +54,14 @@ pub(super) struct Learnt {
     pub standing: PoolState,
 }
 
-/// How much history a fit rests on.
+/// How much history a fit is based on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HistoryQuality {
     /// Days from the first sample in the window to the grid point.
     pub days: f64,
     /// Share of the slots in that time that hold a sample, 0 to 1.
     pub observed: f64,
-    /// Whether a week has not been seen twice, so that weekdays cannot be told apart with confidence.
+    /// Whether there are less than two weeks of history, too little to tell weekdays apart with confidence.
     pub short: bool,
 }
 
@@ -76,7 +76,7 @@ pub enum FitError {
         /// The fewest that are enough.
         need: usize,
     },
-    /// Samples so far apart that no error of a forecast could be measured.
+    /// The samples are so far apart that no error of a forecast can be measured.
     #[error("{have} samples in {slots} slots: no two are close enough to learn from")]
     TooSparse {
         /// Samples in the window.
@@ -86,17 +86,18 @@ pub enum FitError {
     },
 }
 
-/// The fewest samples a fit is made from.
+/// The fewest samples for a fit.
 const FEWEST: usize = 10;
-/// Longer windows are cut: 84 days of minutes, two weeks of ten-second samples. Bounds the work of a fit.
+/// Longer windows are cut to their newest slots: 84 days at a step of a minute, two weeks at ten seconds. It bounds the
+/// work of a fit.
 const MOST_SLOTS: usize = 120_960;
-/// Bins that are kept to look back on: two weeks and an hour.
+/// For how long bin means are kept, in seconds: two weeks and an hour.
 pub(super) const KEPT: i64 = 14 * DAY + 3_600;
-/// Maxima are looked up a week back.
+/// For how long bin maxima are kept, in seconds: they are looked up a week back.
 pub(super) const PEAKS_KEPT: i64 = 7 * DAY + 3_600;
 
-/// Fits to the samples at or before `at` that are inside `window`, then starts the adaptive state from a
-/// backcast.
+/// Fits the models to the samples in the `window` that ends at `at`, and takes the initial adaptive state from a
+/// backcast. If the level shifted within the last day, there is a second fit to the rescaled history.
 pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
     let step = history.step();
     let seen = history.window(at - window, at);
@@ -110,7 +111,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     if have < FEWEST {
         return Err(FitError::TooShort { have, need: FEWEST });
     }
-    // Up to the grid point, so that the age of the last sample is known.
+    // Extended to the grid point, so that a gap at the end counts as one.
     let slots = step.count_in(at.since(start)) + 1;
     values.resize(slots.min(values.len() + MOST_SLOTS), f64::NAN);
     let plan = Plan::new(step, values.len() / 2);
@@ -124,7 +125,8 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     Ok(Fitted(Arc::new(inner)))
 }
 
-/// Fits to loads on a grid, the first at `start`; tells the slot of a shift in the last day.
+/// Fits the models to loads on a grid that begins at `start`. Also returns the slot at which a shift within the last day
+/// began.
 fn fit_values(
     plan: &Plan,
     calendar: &Calendar,
@@ -196,7 +198,7 @@ fn fit_tasks(plan: &Plan, start: i64, lesson: &Lesson, z: &[f64]) -> Vec<Learnt>
 // === impl Fitted ===
 
 impl Fitted {
-    /// The grid point: the last slot that was learnt from.
+    /// The grid point: the last slot of the window.
     pub fn at(&self) -> Time {
         self.0.at
     }
@@ -206,12 +208,12 @@ impl Fitted {
         Step::new(Span::seconds(self.0.plan.step)).unwrap_or(Step::MINUTE)
     }
 
-    /// The adaptive state as the backcast left it, to be folded forward.
+    /// A tracker that starts at the grid point from the state after the backcast.
     pub fn tracker(&self) -> Tracker {
         Tracker::new(Arc::clone(&self.0))
     }
 
-    /// How much history the fit rests on.
+    /// How much history the fit is based on.
     pub fn quality(&self) -> HistoryQuality {
         self.0.quality
     }

@@ -1,4 +1,4 @@
-//! The experts beside implementations that share no code with them (`tests/golden/make.py`).
+//! The experts against independent implementations, which share no code with them (`tests/golden/make.py`).
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn number(text: &str) -> f64 {
     text.parse().unwrap_or_else(|_| panic!("no number: {text}"))
 }
 
-/// The recipe of `load` in `make.py`.
+/// The same load as `load` in `make.py`.
 fn load() -> Vec<f64> {
     let mut state = 7u64;
     (0..3_000u32)

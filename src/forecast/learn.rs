@@ -1,8 +1,9 @@
-//! One pass over the window: profiles, level and bins are learnt as they would have been at the time, and at
-//! thinned origins what could have been seen then is written down, for the ridges and the backcast.
+//! One pass over the window, in the order of time. Profiles, patterns, level and bins learn from each sample, and at some
+//! slots (the origins) a row per horizon is written, from which the ridges and the backcast learn.
 //!
-//! Because every row holds only what was known at its origin, errors measured on the rows are those the
-//! product would have made. Origins are thinned by strides that visit every minute of the hour.
+//! A row holds only what was known at its origin, so errors measured on rows are those of real forecasts. Two things are
+//! known earlier than that: the level starts from the mean of the first three days, and the scale of the series is the
+//! mean of the whole window.
 
 use crate::history::Calendar;
 
@@ -14,16 +15,16 @@ use super::plain::{Lags, peak_lags, point_lags};
 use super::profile::Profile;
 use super::tasks::{DAY, Plan};
 
-/// What an origin knew about one instant ahead.
+/// What was known at an origin about one target.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Slot of the origin in the window.
+    /// The slot of the origin in the window.
     pub slot: usize,
-    /// The number of the origin.
+    /// The number of the origin, counted from the first.
     pub origin: usize,
     /// How many slots the row stands for.
     pub share: f32,
-    /// The same relative to an evenly spread row.
+    /// The weight of the row; that of evenly spread rows is one.
     pub weight: f32,
     pub features: [f32; FEATURES],
     pub experts: [f32; EXPERTS],
@@ -31,11 +32,11 @@ pub(super) struct Row {
     pub base: f32,
     pub departure: f32,
     pub noise: [f32; NOISES],
-    /// What the seasonal rules expect of the load then, and of the largest until then.
+    /// The forecasts of the seasonal naive rules for the load at the target, and for the peak load until then.
     pub lags: [Lags; 2],
 }
 
-/// What the pass leaves behind.
+/// The result of the pass.
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub profile: Profile,
@@ -43,33 +44,37 @@ pub(super) struct Lesson {
     pub bins: Bins,
     pub local: LocalBins,
     pub now: Now,
-    /// Rows by design, in the order of time.
+    /// The rows of each design, in the order of time.
     pub rows: Vec<Vec<Row>>,
-    /// How many origins were written down.
+    /// The number of origins.
     pub origins: usize,
 }
 
 impl Lesson {
-    /// What can be looked up of the whole window.
+    /// The past at the end of the window.
     pub fn past<'a>(&'a self, plan: &Plan, none: &'a Bins) -> Past<'a> {
         let Lesson { profile, pattern, local, bins: old, .. } = self;
         Past { profile, pattern, local, old, new: none, bin: plan.bin, step: plan.step }
     }
 }
 
-/// About so many origins are written down, spread evenly over the window.
+/// About the most origins in a window: their mean distance is the next longer stride.
 const ORIGINS: usize = 1_500;
-/// The last days are what the weights are judged on: there, origins are so much denser.
+/// In the last days origins are denser, because recent losses count most for the weights: this many seconds, and the most
+/// origins in them, about.
 const RECENT: i64 = 2 * DAY;
 const RECENT_ORIGINS: usize = 450;
-/// Strides that share no factor with the slots of an hour on any usual grid, so that every minute is visited.
+/// Mean distances between origins, in slots. Except for 5, none shares a factor with the number of slots in an hour on a
+/// usual grid, so that evenly spread origins visit every minute of the hour.
 const STRIDES: [usize; 12] = [1, 5, 7, 11, 13, 17, 19, 29, 43, 61, 97, 151];
-/// Neighbouring origins tell much the same about what is far off; one in so many is enough.
+/// At far horizons only every such origin gets a row: neighbouring origins say nearly the same about them.
 pub(super) const FAR_THINNED: usize = 3;
-/// The first days' mean starts the level: a level that begins with one night would bend the first profile.
+/// The level starts from the mean of this many seconds: a level that starts from one night would distort the first
+/// profile.
 const FIRST: i64 = 3 * DAY;
 
-/// Walks the window. `z` holds its samples on the variance-stabilised scale (NaN is a gap), the first at `start`.
+/// Makes the pass. `z` holds the samples of the window on the variance-stabilised scale (NaN is a gap), the first at
+/// `start`.
 pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> Lesson {
     let end = start + plan.step * z.len() as i64;
     let local = LocalBins::new(calendar, plan.bin, start - plan.bin, end + 15 * DAY);
@@ -79,7 +84,7 @@ pub(super) fn learn(plan: &Plan, calendar: &Calendar, start: i64, z: &[f64]) -> 
     let mut now = Now::new(start - plan.step);
     let first = z.len().min(usize::try_from(FIRST / plan.step).unwrap_or(1).max(1));
     now.begin(mean(z.get(..first).unwrap_or_default()));
-    // Before the profile has seen a day, what it leaves is mostly its own ignorance.
+    // In the first day the departures from the profile say more about the unlearned profile than about the load.
     let settled = usize::try_from(DAY / plan.step).unwrap_or(1);
     let schedule = Schedule::new(plan, z);
     let mut rows: Vec<Vec<Row>> = plan.designs.iter().map(|_| Vec::with_capacity(schedule.count())).collect();
@@ -152,8 +157,8 @@ fn write_rows(
     }
 }
 
-/// Lets the profile learn from a completed bin. Fine bins are smoothed with their neighbours first, so that
-/// the profile of few weeks is not mostly noise; it then learns the bin before the newest.
+/// The profile learns from a completed bin. Bins of five minutes are first averaged with their two neighbours, so that a
+/// profile of few weeks is not mostly noise; then it learns the bin before the newest.
 fn study(
     plan: &Plan,
     profile: &mut Profile,
@@ -177,24 +182,24 @@ fn mean(z: &[f64]) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// Which slots are origins, and how many slots each of them stands for. The last slot is always one.
+/// Which slots are origins, and how many slots each of them stands for. The last slot is always an origin.
 ///
-/// Half of the origins are spread evenly. The other half is placed where the load moves, each with a smaller weight
-/// (sampling with probability proportional to size, Hansen and Hurwitz 1943). Without it, a ramp of ten minutes a day is
-/// met on some days and missed on others, depending on the minute at which it begins.
+/// Half of the origins are spread evenly. The other half is placed where the load changes, each with a smaller weight
+/// (sampling with probability proportional to size, Hansen and Hurwitz 1943). Otherwise a daily ramp of ten minutes would
+/// contain an origin on some days and none on others, depending on the minute at which it begins.
 struct Schedule {
-    /// The weight of each slot's origin; zero if it is not one. Evenly spread origins have weight one.
+    /// The weight of the origin at each slot, zero if there is none. Evenly spread origins have weight one.
     weight: Vec<f32>,
     stride: usize,
     recent: usize,
     recent_stride: usize,
 }
 
-/// A movement is the difference between the means of so many seconds before and after a slot. It counts at most so many
-/// times the mean movement, so that one jump does not take all origins.
+/// A change is the difference between the means of this many seconds before and after a slot. It counts at most this many
+/// times the mean change, so that one jump does not take all origins.
 const MOVES_WITHIN: i64 = 300;
 const MOST_MOVED: f64 = 12.0;
-/// The share of the origins that is placed where the load moves.
+/// The share of the origins that is placed where the load changes.
 const MOVING: f64 = 0.5;
 
 impl Schedule {
@@ -209,7 +214,7 @@ impl Schedule {
         let mut due = 1.0;
         for (back, (weight, moved)) in weight.iter_mut().zip(&moved).rev().enumerate() {
             let stride = if back < recent { recent_stride } else { stride } as f64;
-            // If nearly every slot is an origin, none is left out.
+            // With a stride of one, every slot is an origin.
             let moving = MOVING * (1.0 - 1.0 / stride);
             let rate = ((1.0 - moving + moving * moved) / stride).min(1.0);
             if back > 0 {
@@ -223,12 +228,12 @@ impl Schedule {
         Schedule { weight, stride, recent, recent_stride }
     }
 
-    /// How many origins there are.
+    /// The number of origins.
     fn count(&self) -> usize {
         self.weight.iter().filter(|weight| **weight > 0.0).count()
     }
 
-    /// How many slots the origin at a slot stands for, and its weight; `None` if the slot is not an origin.
+    /// How many slots the origin at this slot stands for, and its weight; `None` if the slot is not an origin.
     fn share(&self, slot: usize) -> Option<(f32, f32)> {
         let weight = self.weight.get(slot).copied().filter(|weight| *weight > 0.0)?;
         let is_recent = self.weight.len() - 1 - slot < self.recent;
@@ -237,9 +242,9 @@ impl Schedule {
     }
 }
 
-/// How far the load moves at each slot, relative to the mean over all slots; one if that is unknown.
+/// The change of the load at each slot, relative to the mean change over all slots; one if it is unknown.
 fn moved(z: &[f64], within: usize) -> Vec<f64> {
-    // Means over several slots, so that noise does not count as movement.
+    // Means over several slots, so that noise does not count as a change.
     let (mut sum, mut seen) = (vec![0.0], vec![0usize]);
     for &v in z {
         let is_known = !v.is_nan();

@@ -1,22 +1,22 @@
-//! Quantiles at any probability, from those at the levels that are calibrated.
+//! Quantiles at any probability, from those at the modelled levels, and the mixture of two distributions.
 //!
-//! Between levels the values go as those of a normal distribution do: a line over the standard normal quantiles, which
-//! is right for any normal distribution and continuous for every other.
+//! Between two levels a quantile is interpolated linearly over the standard normal quantiles. That is exact for a normal
+//! distribution and continuous for any other.
 
 use super::pool::{L, LEVELS};
 
-/// The quantile at any probability, between the modelled ones by normal scores.
+/// The quantile at any probability, interpolated between the modelled levels over the standard normal quantiles.
 pub(super) fn between(values: &[f64; L], q: f64) -> f64 {
     let score = normal_score(q);
     let place = LEVELS.iter().position(|&l| l >= q).unwrap_or(L - 1).clamp(1, L - 1);
     let (a, b) = (normal_score(LEVELS[place - 1]), normal_score(LEVELS[place]));
-    // Beyond the outermost levels the line goes on, by at most as much again.
+    // Beyond the outermost levels the line continues, at most as far again as between the last two.
     let share = ((score - a) / (b - a)).clamp(-1.0, 2.0);
     (values[place - 1] + share * (values[place] - values[place - 1])).max(0.0)
 }
 
-/// The quantiles of one of two distributions, the second of which is the true one with the given probability, by level.
-/// An average of their quantiles would lie between them, where neither expects the load.
+/// The quantiles of a mixture of two distributions. `share` is the probability of the second, by level. The mean of their
+/// quantiles would lie between the two, where neither of them has the load.
 pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f32; L] {
     let mut least = 0.0f32;
     std::array::from_fn(|l| {
@@ -24,7 +24,7 @@ pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f
         let share = f64::from(share[l]);
         let (a, b) = (f64::from(first[l]), f64::from(second[l]));
         let (mut low, mut high) = (a.min(b), a.max(b));
-        // Both distributions reach the level within these bounds; halved until nothing is left to tell.
+        // The quantile of the mixture lies between those of the two: bisection.
         for _ in 0..30 {
             let middle = 0.5 * (low + high);
             let below = (1.0 - share) * below(first, middle) + share * below(second, middle);
@@ -35,7 +35,8 @@ pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f
     })
 }
 
-/// The probability of at most a load: between levels on the scale on which an exponential tail is a straight line.
+/// The cumulative probability of a load, interpolated linearly in `-ln(1 - level)`, on which an exponential tail is a
+/// straight line.
 fn below(values: &[f32; L], load: f64) -> f64 {
     let score = |level: f64| -(1.0 - level).ln();
     let place = values.iter().position(|v| f64::from(*v) > load).unwrap_or(L - 1).clamp(1, L - 1);
@@ -47,7 +48,7 @@ fn below(values: &[f32; L], load: f64) -> f64 {
     (1.0 - (-(a + (load - low) / (high - low) * (b - a))).exp()).clamp(0.0, 1.0)
 }
 
-/// Standard normal quantiles of the levels, in their order.
+/// The standard normal quantiles of the levels, in their order.
 const SCORES: [f64; L] = [-0.674_489_750, 0.0, 0.841_621_234, 1.281_551_566, 1.644_853_627, 2.326_347_874];
 
 /// The standard normal quantile: exact at the levels, by Hastings' rational approximation (Abramowitz & Stegun
@@ -59,7 +60,7 @@ fn normal_score(p: f64) -> f64 {
     let p = p.clamp(1e-9, 1.0 - 1e-9);
     let tail = |t: f64| {
         let r = (-2.0 * t.ln()).sqrt();
-        // 4.5e-4 absolute: enough between calibrated levels.
+        // The absolute error is up to 4.5e-4: small enough between modelled levels.
         r - (2.515_517 + 0.802_853 * r + 0.010_328 * r * r)
             / (1.0 + 1.432_788 * r + 0.189_269 * r * r + 0.001_308 * r * r * r)
     };

@@ -1,4 +1,4 @@
-//! The fitted part of each task: ridge coefficients, the weights of the stack, and the scale of errors.
+//! The fitted part of each task: the coefficients of the ridges, the weights of the stack, and the scale of the error.
 
 use super::analogue::Followed;
 use super::experts::{Asleep, EXPERTS, Expert, FEATURES, NOISES, STACKED, TargetView};
@@ -10,21 +10,21 @@ use super::tasks::{DAY, Plan, Task};
 /// Coefficients of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Model {
-    /// Ridge coefficients by memory: long, short.
+    /// The coefficients of the ridge with the long half-life, then of the one with the short.
     pub ridge: [[f32; FEATURES]; 2],
-    /// Scale of the error as a combination of the outlook's noises.
+    /// The scale of the error, as coefficients of the noise terms of a [`TargetView`].
     pub scale: [f32; NOISES],
-    /// The farthest from its base that a ridge may expect.
+    /// The largest departure from the base that a ridge may forecast.
     pub reach: f32,
-    /// Weights of the experts' departures from the base in the stack.
+    /// The weights in the stack of the experts' departures from the base.
     pub stack: [f32; STACKED],
 }
 
-/// What a task would have expected at one past origin without having seen what followed, and what came.
+/// A forecast of a task at a past origin, and the truth. The ridges were fitted without the fold of the origin's block.
 #[derive(Debug, Clone)]
 pub(super) struct Trial {
     pub slot: usize,
-    /// The number of the origin.
+    /// The number of the origin, counted from the first.
     pub origin: usize,
     pub share: f32,
     pub weight: f32,
@@ -33,31 +33,31 @@ pub(super) struct Trial {
     pub scale: f32,
     pub lags: Lags,
     pub truth: f32,
-    /// What followed the analogues; filled in where a trial is judged.
+    /// The load that followed the neighbours; filled in when the trial is judged.
     pub followed: Followed,
 }
 
-/// Half-lives of the two ridges' memory, in seconds.
+/// Half-lives of the weights of the rows in the two ridges, in seconds.
 const MEMORY: [f64; 2] = [21.0 * DAY as f64, 2.0 * DAY as f64];
-/// Blocks are left out in so many turns for honest errors.
+/// The folds of the cross-validation that gives out-of-fold errors.
 const FOLDS: usize = 3;
-/// A window is cut into at most so many blocks.
+/// The most blocks of a window.
 const BLOCKS: usize = 28;
-/// Penalty as a share of each feature's second moment, and what is added over the number of rows.
+/// The penalty, in units of each feature's second moment: a share, and a number of rows over the number of all rows.
 const PENALTY: (f64, f64) = (8e-3, 15.0);
-/// Errors beyond so many robust standard deviations count linearly (Huber).
+/// Errors beyond this many robust standard deviations count linearly (Huber).
 const HUBER: f64 = 3.0;
-/// Ridge expectations stay within so many times the largest departure seen in training.
+/// The departure a ridge forecasts is clipped to this many times the largest one in the window.
 const REACH: f32 = 1.3;
 
-/// Half-life of the stack's memory, every how many rows it learns from, and its penalty towards equal
-/// weights: as a share of the mean second moment, plus what fades as rows gather.
+/// Of the stack: the half-life of the weights of the rows, in seconds; that one row in so many is used; and the penalty
+/// towards equal weights, as a share of the mean second moment, with a part that falls as rows are added.
 const STACK_MEMORY: f64 = 4.0 * DAY as f64;
 const STACK_THINNED: usize = 3;
 const STACK_PENALTY: (f64, f64) = (0.05, 10.0);
 
 impl Model {
-    /// Fills in the experts that have coefficients.
+    /// The forecasts of all experts, with those of the ridges and of the stack filled in.
     pub fn complete(&self, outlook: &TargetView) -> [f32; EXPERTS] {
         let mut experts = outlook.experts.map(|e| e as f32);
         let base = outlook.base as f32;
@@ -75,7 +75,7 @@ impl Model {
     }
 }
 
-/// The inner product, in four strands: their order is fixed, and they run side by side.
+/// The inner product, as four partial sums in a fixed order: vectorised, and the same on every machine.
 pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
     let mut strands = [0.0f32; 4];
     let (a, rest_a) = a.as_chunks::<4>();
@@ -89,8 +89,7 @@ pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
     (strands[0] + strands[1]) + (strands[2] + strands[3]) + rest
 }
 
-/// Fits the tasks of one design. `truth` gives, for an origin's slot, what came for each task (`None` in a
-/// gap).
+/// Fits the tasks of one design. `truth` returns the truth of a task for the slot of an origin (`None` in a gap).
 pub(super) fn fit_design(
     plan: &Plan,
     rows: &[Row],
@@ -98,7 +97,7 @@ pub(super) fn fit_design(
     len: usize,
     truth: impl Fn(&Task, usize) -> Option<f64>,
 ) -> Vec<(Model, Vec<Trial>)> {
-    // The point task is always first; a peak task may follow.
+    // The point task comes first; a peak task may follow.
     let Some(point) = tasks.first() else { return Vec::new() };
     let other = tasks.get(1).unwrap_or(point);
     let seen: Vec<(&Row, [f64; 2])> = rows
@@ -151,8 +150,7 @@ pub(super) fn fit_design(
     out
 }
 
-/// Which block of time a slot lies in: days, or longer ones in long windows and shorter ones in short
-/// windows.
+/// Which block of time a slot lies in. Blocks are days; longer in long windows, shorter in short ones.
 struct Blocks {
     len: usize,
     width: usize,
@@ -166,7 +164,7 @@ impl Blocks {
         Blocks { len, width, seconds: (width as i64 * plan.step) as f64 }
     }
 
-    /// Counted back from the last slot.
+    /// The number of the block, counted back from the last slot.
     fn block(&self, slot: usize) -> usize {
         (self.len - 1 - slot) / self.width
     }
@@ -189,7 +187,7 @@ fn gather(seen: &[(&Row, [f64; 2])], ends: &Blocks, kappa: f64, limit: f64) -> V
     blocks
 }
 
-/// Coefficients without each fold, then with all blocks.
+/// The coefficients without each fold, then with all blocks.
 fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<[[f64; FEATURES]; 2]> {
     let factor = |b: usize| 0.5f64.powf(b as f64 * ends.seconds / half_life.max(ends.seconds));
     let mut folds: Vec<Total<FEATURES>> = vec![Total::new(); FOLDS];
@@ -214,7 +212,7 @@ fn solve_folds(blocks: &[Sums<FEATURES>], ends: &Blocks, half_life: f64) -> Vec<
     out
 }
 
-/// The share of the departure that is still there at the target, by least squares, between none and all.
+/// The share of the departure that lasts until the target: by least squares, between 0 and 1.
 fn share_that_lasts(seen: &[(&Row, [f64; 2])]) -> f64 {
     let (mut xy, mut xx) = (0.0, 0.0);
     for (row, target) in seen {
@@ -225,7 +223,7 @@ fn share_that_lasts(seen: &[(&Row, [f64; 2])]) -> f64 {
     if xx > 0.0 { (xy / xx).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// The median of the absolute errors of the weekly profile moved by a share of the departure: what is an outlier.
+/// The median absolute error of the base plus that share of the departure: the measure of an outlier.
 fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64) -> f64 {
     let mut misses: Vec<f64> = seen
         .iter()
@@ -235,7 +233,7 @@ fn typical_miss(seen: &[(&Row, [f64; 2])], kappa: f64) -> f64 {
     if misses.is_empty() { 0.0 } else { *misses.select_nth_unstable_by(middle, f64::total_cmp).1 }
 }
 
-/// The stack's expectation: the base and a weighted sum of the experts' departures from it.
+/// The forecast of the stack: the base plus a weighted sum of the departures of the experts that are awake.
 fn stacked(weights: &[f32; STACKED], experts: &[f32; EXPERTS], asleep: Asleep, base: f32) -> f32 {
     let departures = weights.iter().zip(experts).map(|(w, e)| w * (e - base));
     if asleep.none_of_the_stack() {
@@ -244,12 +242,12 @@ fn stacked(weights: &[f32; STACKED], experts: &[f32; EXPERTS], asleep: Asleep, b
     base + departures.enumerate().filter(|(e, _)| !asleep.is(*e)).map(|(_, d)| d).sum::<f32>()
 }
 
-/// Weights of the stack by least squares, none negative, drawn towards equal ones where there is little to
-/// learn from. One row in a few is enough for so few weights.
+/// The weights of the stack by non-negative least squares, with a penalty towards equal weights that matters most with
+/// few rows. "Equal" means in proportion to how often an expert was awake. One row in three is enough for so few weights.
 fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -> [f32; STACKED] {
     let mut gram = [[0.0f64; STACKED]; STACKED];
     let mut cross = [0.0f64; STACKED];
-    // An expert counts as far as it spoke for itself: what stood in for it earns it no weight.
+    // An expert's rows count while it is awake: its substitute earns it no weight.
     let mut awake = [0.0f64; STACKED];
     let mut weight = 0.0;
     for ((row, _), trial) in seen.iter().zip(trials).rev().step_by(STACK_THINNED) {
@@ -285,7 +283,7 @@ fn stack(seen: &[(&Row, [f64; 2])], trials: &[Trial], len: usize, plan: &Plan) -
     beta.map(|b| b as f32)
 }
 
-/// Non-negative least squares of the ridge's absolute errors on the noises, by coordinate descent.
+/// Non-negative least squares of the ridge's absolute errors on the noise terms, by coordinate descent.
 fn error_scale(seen: &[(&Row, [f64; 2])], trials: &[Trial]) -> [f32; NOISES] {
     let mut gram = [[0.0f64; NOISES]; NOISES];
     let mut cross = [0.0f64; NOISES];
@@ -305,7 +303,7 @@ fn error_scale(seen: &[(&Row, [f64; 2])], trials: &[Trial]) -> [f32; NOISES] {
     }
     let mean = if weight > 0.0 { total / weight } else { 0.0 };
     let mut beta = [0.0f64; NOISES];
-    // Enough rounds for four coordinates to settle to a per mille.
+    // Enough rounds for four coordinates to converge to a part in a thousand.
     for _ in 0..60 {
         for i in 0..NOISES {
             if gram[i][i] <= 1e-12 * weight {
@@ -315,7 +313,7 @@ fn error_scale(seen: &[(&Row, [f64; 2])], trials: &[Trial]) -> [f32; NOISES] {
             beta[i] = ((cross[i] - rest) / gram[i][i]).max(0.0);
         }
     }
-    // A floor: a scale near zero would turn the next small miss into an outlier.
+    // A floor: with a scale near zero the next small error would be an outlier.
     beta[0] = beta[0].max(0.25 * mean).max(1e-6);
     beta.map(|b| b as f32)
 }

@@ -1,14 +1,14 @@
-//! What is remembered of the recent past: running means of the load and of what the profiles said about it.
+//! The recent past: running means of the load, of the profiles and of the lagged loads.
 //!
-//! Folding in a sample costs a few dozen multiplications. In a gap the load is imagined to return to its
-//! profile, so that an origin in a gap still has a present; imagined samples never count as observed ones.
+//! Taking in a sample costs a few dozen multiplications. In a gap the load is assumed to return to its profile, so that
+//! an origin in a gap has a present load too. An assumed load never counts as observed.
 
 use super::bins::{Bins, Past};
 use super::profile::Shape;
 use super::tasks::{DAY, MEANS, Plan};
 
-/// Signals at the present slot. The running means of the first [`AVERAGED`] are kept alike, so that their differences
-/// compare like with like.
+/// The signals at the present slot. The running means of the first [`AVERAGED`] are computed in the same way, so that
+/// their differences are meaningful.
 pub(super) const SIGNALS: usize = 6;
 const AVERAGED: usize = 5;
 pub(super) const LOAD: usize = 0;
@@ -18,36 +18,36 @@ pub(super) const DAY_AGO: usize = 3;
 pub(super) const WEEK_AGO: usize = 4;
 pub(super) const KIND: usize = 5;
 
-/// The present, as forecasts see it. All loads are on the variance-stabilised scale.
+/// The state from which forecasts start. All loads are on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Now {
-    /// The last slot folded, seconds since the epoch.
+    /// The present slot, the last one taken in, in seconds since the epoch.
     pub at: i64,
-    /// The bin of the local week it lies in.
+    /// The bin of the local week that the present slot lies in.
     pub local: usize,
-    /// The signals at that slot.
+    /// The signals at the present slot.
     pub signal: [f64; SIGNALS],
     /// The load one slot earlier.
     pub previous: f64,
     mean: [[f64; MEANS]; AVERAGED],
     weight: [f64; MEANS],
-    /// Share of the running mean over [`LAGGED`] in which the loads of a day and of a week ago were known, and in which
-    /// the profiles of the week, of the kind of day and of the day had a word of their own.
+    /// For the loads of a day and of a week ago, and the profiles of the week, of the kind of day and of the day: the
+    /// weight in the running mean [`LAGGED`] of the slots at which each was known.
     known: [f64; 5],
-    /// Which profiles, as above, have had a word of their own for long enough to be heard.
+    /// Which of the three profiles have been known for long enough to be used.
     heard: [bool; 3],
     level: f64,
     level_weight: f64,
-    /// Departure from level and profile at the last observed slot, fading while in a gap.
+    /// The departure from level and weekly profile at the last observed slot; it decays in a gap.
     departure: f64,
     /// Slots since the last observed one.
     pub age: usize,
-    /// Observed slots so far.
+    /// The number of observed slots.
     pub seen: usize,
-    /// Running means of absolute surprises, short and long memory.
+    /// Running means of the absolute difference between a sample and the fastest running mean; short half-life first.
     pub noise: [f64; 2],
     noise_weight: [f64; 2],
-    /// A maximum that fades towards the running mean.
+    /// A recent maximum that decays towards the running mean.
     pub high: f64,
     bin: i64,
     sum: f64,
@@ -56,7 +56,8 @@ pub(super) struct Now {
     surprise: f64,
 }
 
-/// A bin that was just completed.
+/// A bin that was just completed. `surprise` is the mean absolute difference between its samples and the fastest running
+/// mean.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Closed {
     pub bin: i64,
@@ -65,14 +66,15 @@ pub(super) struct Closed {
     pub surprise: f64,
 }
 
-/// The memory at which the load is compared with that of a day or a week ago, and the share of it that must be known.
+/// The index of the running mean over which the load is compared with that of a day or a week ago, and the share of its
+/// weight in which the lagged load must be known.
 pub(super) const LAGGED: usize = 2;
 const KNOWN: f64 = 0.8;
-/// In a gap the load is held for so long, then returns to its profile.
+/// For how many seconds of a gap the load is held; then it returns to its profile.
 const HOLD: i64 = 300;
 
 impl Now {
-    /// Before the slot that follows `at`.
+    /// The state before any sample; the first slot taken in is the one after `at`.
     pub fn new(at: i64) -> Self {
         Now {
             at,
@@ -99,31 +101,31 @@ impl Now {
         }
     }
 
-    /// Starts the level from what the first days were like, with the weight of a day and a half.
+    /// Starts the level from the mean of the first days, with a quarter of the full weight: as much as two and a half
+    /// days of samples.
     pub fn begin(&mut self, mean: Option<f64>) {
         if let Some(mean) = mean {
             (self.level, self.level_weight) = (0.25 * mean, 0.25);
         }
     }
 
-    /// The slow level.
+    /// The level: the slow running mean of the load.
     pub fn level(&self) -> f64 {
         if self.level_weight > 0.0 { self.level / self.level_weight } else { 0.0 }
     }
 
-    /// The running mean of a signal at a memory.
+    /// The running mean of a signal, by the index of its half-life.
     pub fn mean(&self, signal: usize, memory: usize) -> f64 {
         if self.weight[memory] > 0.0 { self.mean[signal][memory] / self.weight[memory] } else { 0.0 }
     }
 
-    /// Whether the running means over [`LAGGED`] of the loads of a day and of a week ago hold those loads, not what
-    /// stands in for them.
+    /// Whether the running means of the loads of a day and of a week ago are made of those loads, not of substitutes.
     pub fn knows_lags(&self) -> [bool; 2] {
         [0, 1].map(|i| self.knows(i))
     }
 
-    /// The shape of an instant in the words of the profiles that are heard: what the present is compared with and what is
-    /// expected must not come from different profiles.
+    /// The shape at an instant from the profiles that are in use. The present and the target must be compared with the
+    /// same profile.
     pub fn settled(&self, mut shape: Shape) -> Shape {
         for (own, heard) in shape.is_own.iter_mut().zip(self.heard) {
             *own &= heard;
@@ -135,7 +137,7 @@ impl Now {
         shape
     }
 
-    /// The departure of the present sample from what is smooth: the weekly profile moved by the last hour.
+    /// The departure of the present sample from the weekly profile moved to the level of the last hour.
     pub fn roughness(&self) -> f64 {
         self.signal[LOAD] - self.mean(LOAD, 3) - self.signal[WEEK] + self.mean(WEEK, 3)
     }
@@ -144,12 +146,12 @@ impl Now {
         self.known[i] >= KNOWN * self.weight[LAGGED]
     }
 
-    /// The noise at a memory.
+    /// The noise, by the index of its half-life.
     pub fn noise(&self, memory: usize) -> f64 {
         if self.noise_weight[memory] > 0.0 { self.noise[memory] / self.noise_weight[memory] } else { 0.0 }
     }
 
-    /// Folds in the next slot. Returns the bin that ended before it, if one did.
+    /// Takes in the next slot; `None` is a gap. Returns the bin that ended before it, if one ended that held a sample.
     pub fn fold(&mut self, plan: &Plan, past: &Past<'_>, load: Option<f64>) -> Option<Closed> {
         self.at += plan.step;
         let closed = self.turn(plan);
@@ -195,8 +197,8 @@ impl Now {
         closed
     }
 
-    /// Hears the profiles that have had a word of their own of late. Where one more is heard, what was remembered of the
-    /// profiles moves with the word, so that the departure from them stays.
+    /// Selects the profiles in use: those that have been known over the recent past. When the selection changes, the
+    /// running means of the profiles move by the same difference, so that the departures from them do not jump.
     fn hear(&mut self, raw: Shape) -> Shape {
         let before = self.settled(raw);
         let heard = [2, 3, 4].map(|i| self.knows(i) && self.known[i] > 0.0);
@@ -234,13 +236,13 @@ impl Now {
         self.age = 0;
     }
 
-    /// The bin that the present slot completes, and its mean so far; `None` where it is not its last slot.
+    /// The bin that the present slot completes, with its mean; `None` if the slot is not the last of its bin.
     pub fn completes(&self, plan: &Plan) -> Option<(i64, Option<f64>)> {
         let is_last = (self.at + plan.step).rem_euclid(plan.bin) < plan.step;
         is_last.then(|| (self.bin, (self.count > 0).then(|| self.sum / self.count as f64)))
     }
 
-    /// Begins the bin of the present slot; returns the one before, if it held a sample.
+    /// Begins a new bin if the present slot lies in one; then returns the bin before, if it held a sample.
     fn turn(&mut self, plan: &Plan) -> Option<Closed> {
         let bin = self.at.div_euclid(plan.bin);
         if bin == self.bin {
@@ -258,7 +260,7 @@ impl Now {
     }
 }
 
-/// Writes a completed bin.
+/// Appends a completed bin.
 pub(super) fn record(bins: &mut Bins, closed: Option<Closed>) {
     if let Some(c) = closed {
         bins.put(c.bin, c.mean, c.peak);

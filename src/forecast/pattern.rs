@@ -1,38 +1,39 @@
-//! What the clock does to the load within the hour and the day: jobs at the full hour, a burst every ten minutes.
+//! Patterns at the minute, within the hour and within the day: jobs at the full hour, a burst every ten minutes.
 //!
-//! The profiles are smooth over a quarter of an hour, so that weeks of few samples are not mostly noise; what repeats at
-//! the minute is lost in them. Two tables at the step of the samples hold what they leave: by slot of the hour, and on
-//! top of it by slot of the local day. Both are learned as samples come, clipped, and never look ahead.
+//! At fine steps the profiles are averages over a quarter of an hour, because they would be mostly noise otherwise. They
+//! lose what repeats at the minute. Two tables at the step of the samples hold it: one by slot of the hour, and one for
+//! the remainder by slot of the local day. The fit's pass over the window learns both sample by sample from clipped
+//! departures, never from later samples. After the grid point they do not change.
 
 use super::bins::Past;
 use super::tasks::{DAY, Plan};
 
-/// Departures from the smooth expectation by slot of the hour and of the day, on the variance-stabilised scale.
+/// Mean departures from the smooth profile by slot of the hour and of the day, on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern {
-    /// Seconds of a slot.
+    /// Length of a slot, in seconds.
     width: i64,
     hour: Vec<f32>,
     /// In units of [`GRAIN`].
     day: Vec<i16>,
-    /// Running mean of absolute departures, by which they are clipped.
+    /// Running mean of the absolute departures, from which the clipping limit follows.
     spread: f64,
     spread_weight: f64,
 }
 
 const HOUR: i64 = 3_600;
-/// Slots are no shorter than this: a table of the day in seconds would be larger than all else.
+/// The shortest slot, in seconds: a table of the day in seconds would be larger than everything else.
 const FINEST: i64 = 60;
-/// Coarser steps have no pattern within the hour, and the profiles hold their day.
+/// The coarsest step with patterns, in seconds: at coarser steps the profiles hold the whole pattern of the day.
 const COARSE: i64 = 900;
-/// How fast the tables follow: the hour comes 24 times a day, the day once.
+/// The gains of the two tables: a slot of the hour is seen 24 times a day, a slot of the day once.
 const GAINS: [f64; 2] = [0.03, 0.15];
-/// A departure beyond so many typical ones moves a table no further.
+/// Departures are clipped to this many mean absolute departures.
 const CLIP: f64 = 3.0;
-/// What the spread keeps from one sample to the next, and the weight from which on it is known.
+/// The decay per sample of the running mean absolute departure, and the weight from which on it is used.
 const KEEP: f64 = 0.9995;
 const KNOWN: f64 = 50.0;
-/// Units of the table of the day: it reaches to eight times the root of the mean load.
+/// The unit of the table of the day. Its range is -8 to 8, where the root of the mean load is about 1.
 const GRAIN: f32 = 1.0 / 4_096.0;
 
 impl Pattern {
@@ -47,14 +48,14 @@ impl Pattern {
         Pattern { width, hour, day, spread: 0.0, spread_weight: 0.0 }
     }
 
-    /// What the hour and the day add at an instant; nothing where the step is coarse.
+    /// The patterns of the hour and of the day at an instant; zero at coarse steps.
     pub fn at(&self, past: &Past<'_>, time: i64) -> [f64; 2] {
         let [hour, day] = self.places(past.local.at(time), time, past.bin);
         let [hour, day] = [self.hour.get(hour).copied(), self.day.get(day).map(|&day| grains(day))];
         [hour, day].map(|table| f64::from(table.unwrap_or(0.0)))
     }
 
-    /// The most they add at any slot after one instant and up to another.
+    /// The largest sum of the two patterns at any slot after one instant and up to another.
     pub fn crest(&self, past: &Past<'_>, from: i64, to: i64) -> f64 {
         let slots = (to - from) / self.width;
         if self.hour.is_empty() || slots == 0 {
@@ -71,7 +72,7 @@ impl Pattern {
         f64::from(most)
     }
 
-    /// Learns the departure of the sample at an instant in a bin of the local week.
+    /// Learns the departure of one sample, given its bin of the local week, its instant and the length of a bin.
     pub fn learn(&mut self, (local, time, bin): (usize, i64, i64), departure: f64) {
         let [hour, day] = self.places(local, time, bin);
         let (Some(hour), Some(day)) = (self.hour.get_mut(hour), self.day.get_mut(day)) else { return };
@@ -90,7 +91,7 @@ impl Pattern {
         4 * self.hour.capacity() + 2 * self.day.capacity()
     }
 
-    /// The slots of the hour and of the day.
+    /// The indices of the slot of the hour and of the slot of the day.
     fn places(&self, local: usize, time: i64, bin: i64) -> [usize; 2] {
         let place = |seconds: i64, slots: usize| {
             usize::try_from(seconds / self.width).unwrap_or(0).min(slots.saturating_sub(1))
@@ -122,7 +123,7 @@ mod tests {
             let local = (time % (7 * DAY) / plan.bin) as usize;
             let burst = f64::from(u8::from(time % HOUR / 60 == 7)) * 1.0;
             let daily = f64::from(u8::from(time % DAY / 60 == 620)) * 2.0;
-            // Some noise, so that bursts are not beyond everything.
+            // Some noise, so that the bursts are not clipped to nothing.
             let noise = 0.5 * (i as f64 * 1.7).sin();
             pattern.learn((local, time, plan.bin), burst + daily + noise);
         }

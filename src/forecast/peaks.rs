@@ -1,13 +1,13 @@
-//! The largest load of a window: from the windows that are modelled, and never below what is said of an instant in it.
+//! The peak load of a window, from the modelled windows and the point forecasts inside it.
 //!
-//! A few windows are calibrated as targets of their own; what lies between two is interpolated. The largest load of a
-//! window is never below that of an instant in it, and nor are its quantiles. Nothing here looks at a sample.
+//! A few windows are modelled as targets of their own; between two of them the quantiles are interpolated. The peak of a
+//! window is never below the load at an instant in it, and the same holds for the quantiles.
 
 use super::pool::L;
 use super::tracker::Tracker;
 use super::trust::Rule;
 
-/// Peaks of the windows that are modelled and loads of single instants, as of one instant.
+/// Forecasts already computed at one origin: of the peaks of modelled windows, and of the load at single instants.
 #[derive(Debug, Clone, Default)]
 pub struct Rungs {
     peaks: Vec<((Rule, i64), [f64; L])>,
@@ -15,9 +15,9 @@ pub struct Rungs {
 }
 
 impl Tracker {
-    /// Quantiles of the largest load of a window at the modelled levels, in units of the scale. No window's peak is below
-    /// what is said of an instant in it; beyond the longest window that is modelled, each instant counts with what that
-    /// window's peak has over its own instants.
+    /// The quantiles of the peak load of a window at the modelled levels, in units of the scale. They are never below
+    /// those of an instant in the window. Beyond the longest modelled window, each instant is raised by the difference
+    /// between that window's peak and its highest instant.
     pub(super) fn peak_levels(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
         let step = self.fit.plan.step;
         let modelled = self.tasks_about(true, window).map(|(_, t)| t.task.steps as i64 * step).max();
@@ -33,8 +33,8 @@ impl Tracker {
         })
     }
 
-    /// The peak of a window that is not beyond the longest modelled one. A longer window holds the shorter one, so its
-    /// peak is never below: each rung counts for all beyond it, and what lies between two is interpolated.
+    /// The peak of a window no longer than the longest modelled one, interpolated between the two modelled windows around
+    /// it. A longer window contains the shorter ones, so its quantiles are never below theirs.
     fn modelled_peak(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
         let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
         for (i, t) in self.tasks_about(true, window) {
@@ -49,8 +49,8 @@ impl Tracker {
         levels
     }
 
-    /// The highest that is said of an instant after the first number of seconds and up to the second, by level. What lies
-    /// between two of the instants that are looked at is interpolated.
+    /// The highest quantiles of the instants later than `after` and up to `until` (seconds ahead), by level. Between two
+    /// of the sampled instants they are interpolated.
     fn highest(&self, rule: Rule, after: i64, until: i64, notes: &mut Rungs) -> [f64; L] {
         let (mut before, mut levels) = (0i64, [0.0f64; L]);
         if after >= until {
@@ -71,8 +71,8 @@ impl Tracker {
     }
 }
 
-/// Whole steps ahead at which a window looks at the single instants in it: few where windows are short and asked for at
-/// every sample; the shape of a day beyond.
+/// The instants at which point forecasts inside a window are sampled, in whole steps ahead: few in short windows, which
+/// are asked for at every sample; every half hour, then every one and three hours beyond.
 fn instants(step: i64) -> impl Iterator<Item = i64> {
     const FEW: [i64; 4] = [60, 300, 900, 1_800];
     let beyond =
@@ -87,7 +87,8 @@ fn instants(step: i64) -> impl Iterator<Item = i64> {
     })
 }
 
-/// Levels at a place between two others, by the ratio of their distances; at the farther one where nothing is nearer.
+/// Quantiles at a place between two others, interpolated over the logarithm of the distance; those of the farther one if
+/// there is no nearer one.
 fn part_of_the_way(place: i64, (a, low): (i64, [f64; L]), (b, high): (i64, [f64; L])) -> [f64; L] {
     if a <= 0 {
         return high;
@@ -96,7 +97,7 @@ fn part_of_the_way(place: i64, (a, low): (i64, [f64; L]), (b, high): (i64, [f64;
     std::array::from_fn(|l| low[l] + share * (high[l] - low[l]))
 }
 
-/// What was noted under a key, or is now.
+/// The quantiles noted under a key. If there are none, they are computed and noted.
 fn noted<K: PartialEq + Copy>(
     notes: &mut Vec<(K, [f64; L])>,
     key: K,

@@ -1,10 +1,10 @@
-//! Many members, one distribution: experts' quantiles weighed by their losses, then corrected for coverage.
+//! The pool: it combines the quantiles of the experts with weights by rolling loss, then corrects the coverage.
 //!
-//! A member of the pool is an expert together with a scale of its error: the fitted scale, or the size of its own
-//! latest errors. Normalised past errors give each member its quantiles. Per quantile, members are
-//! weighed by their rolling pinball loss at that very quantile (exponential weights: Vovk 1990; for quantiles
-//! Berrisch and Ziel 2021) and averaged (Vincentisation); a conformal correction has the last word. The pool
-//! never sees the truth before its time has come.
+//! A member of the pool is an expert with a scale of its error: the fitted scale, or the size of the expert's own recent
+//! errors. The quantiles of a member follow from its normalised past errors. At each level the members are weighted by
+//! their rolling pinball loss at that level (exponential weights: Vovk 1990; for quantiles: Berrisch and Ziel 2021), and
+//! their quantiles averaged (Vincentisation); for a sparse load it is the weighted median. The last step is the conformal
+//! correction. The pool learns from a truth only once it is observed.
 
 use super::analogue::Followed;
 use super::conformal::{Correction, TIE};
@@ -14,96 +14,98 @@ use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES,
 use super::transform::unstabilise32;
 use super::trust::{JUDGED, Rule};
 
-/// Quantiles that are modelled; others are interpolated.
+/// The levels of the modelled quantiles; others are interpolated.
 pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
 pub(super) const L: usize = 6;
-/// Places of the lowest level, the median, 0.95 and 0.9.
+/// The places of the lowest level, the median, 0.95 and 0.9 in [`LEVELS`].
 pub(super) const LOWER: usize = 0;
 pub(super) const MEDIAN: usize = 1;
 pub(super) const UPPER: usize = 4;
 const NINE_TENTHS: usize = 3;
-/// Members: each expert with the fitted scale, then each with its own latest errors, then two that say quantiles
-/// themselves: the analogues, and the loads of the window as they were.
+/// The number of members: each expert with the fitted scale, then each with its own error size, then two that are
+/// distributions themselves: the analogues, and the distribution of all past loads.
 pub(super) const J: usize = 2 * EXPERTS + 2;
 /// The place of the analogues' own quantiles.
 pub(super) const DIRECT: usize = J - 2;
-/// The place of the quantiles of all loads (or window peaks) seen: what is known of a load that is nearly always zero,
-/// where an error has no usual size.
+/// The place of the quantiles of all past loads (or window peaks). It suits a load that is nearly always zero, whose
+/// errors have no usual size.
 pub(super) const SEEN: usize = J - 1;
 
 /// One number per level and member.
 pub(super) type Table = [[f32; J]; L];
 
-/// Normalised error quantiles of each member, and the usual error of each expert.
+/// The quantiles of each member's normalised errors, and the mean absolute error of each expert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Errors {
     pub knots: Table,
     pub usual: [f32; EXPERTS],
-    /// The same quantiles of the plain rules.
+    /// The quantiles of the normalised errors of the plain rules.
     pub plain: Knots,
 }
 
-/// What was expected from one origin for one target.
+/// A forecast from one origin for one target.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    /// Expectation of each expert, on the variance-stabilised scale.
+    /// The forecast of each expert, on the variance-stabilised scale.
     pub experts: [f32; EXPERTS],
-    /// What followed the analogues, unless they are asleep.
+    /// The load that followed the neighbours, unless the analogues sleep.
     pub followed: Followed,
-    /// Which of them have nothing of their own to say.
+    /// Which experts sleep.
     pub asleep: Asleep,
-    /// Scale of the error, fitted.
+    /// The fitted scale of the error.
     pub scale: f32,
-    /// Each expert's own latest error size.
+    /// Each expert's own recent error size.
     pub own: [f32; EXPERTS],
-    /// What the seasonal rules expect.
+    /// The values of the seasonal naive rules.
     pub lags: Lags,
     /// The pool's quantiles before correction, in units of the series' scale.
     pub raw: [f32; L],
-    /// The same after correction: what was promised.
+    /// The same after correction. The tracker also mixes them with those of the second hypothesis, if there is one.
     pub pooled: [f32; L],
 }
 
-/// What is learnt from each truth: weights, error sizes, correction, record.
+/// The state that learns from each truth: losses, error sizes, correction, record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PoolState {
+    /// Rolling loss of each member by level.
     loss: Table,
-    /// Rolling loss of each learning rate by level.
+    /// Rolling loss of the pool with each learning rate, by level.
     rolling_loss: [[f32; L]; 3],
-    /// Rolling loss of each share of the analogues by level.
+    /// Rolling loss of the pool with each share of the analogues, by level.
     shared: [[f32; SHARES.len()]; L],
     pub own: [f32; EXPERTS],
     pub correction: Correction,
-    /// Rolling losses of the pool beside those of the plain rules.
+    /// Rolling losses of the pool and of the plain rules.
     pub record: Record,
-    /// Loss of the pool over the hours just past, by level: how it fares after a shift.
+    /// Recent loss of the corrected pool by level, with a half-life of about an hour: how well it does after a shift.
     pub fresh: [f32; L],
-    /// Rolling share of truths at or below each level's forecast.
+    /// Rolling share of truths at or below each quantile.
     pub cover: [f32; L],
-    /// Who predicts at each of the judged levels.
+    /// The rule that predicts at each of the judged levels.
     pub rules: [Rule; JUDGED.len()],
 }
 
-/// How strongly weights prefer the smaller loss: from a broad average to nearly the best member alone. Which
-/// of them suits a series is judged by what each of them lost, as strongly as said below.
+/// Learning rates of the members' weights: from a broad average to nearly the best member alone. The weights of the three
+/// rates follow from their own rolling losses, with the learning rate below.
 const LEARNING_RATES: [f32; 3] = [2.5, 6.0, 12.0];
 const META_RATE: f32 = 15.0;
-/// Losses below this share of the mean load do not matter; keeps ratios finite when a series stands still.
+/// Added to losses, in units of the mean load: it keeps their ratios finite for a constant load.
 pub(super) const EPSILON: f32 = 1e-6;
-/// An expert's own error size never counts as less than this share of its usual one.
+/// The floor of an expert's own error size, as a share of its mean error over the window.
 const OWN_FLOOR: f32 = 0.03;
-/// What a member loses while it has nothing of its own to say, in losses of the pool: when its data begin it starts as
-/// a poor one and has to earn its weight.
+/// The loss that is recorded for a sleeping member, as a multiple of the pool's: when it wakes, it starts with a poor
+/// record and has to earn its weight.
 const NEWCOMER: f32 = 1.6;
-/// Shares that the analogues' own quantiles may have in the answer beyond their weight in the pool, how strongly the one
-/// that lost least is preferred, and how much less than none of them a full share must have lost.
+/// Shares that the analogues' own quantiles may have in the answer on top of their weight in the pool; the learning rate
+/// of the weights of these shares; and by how much the loss of a full share is raised before it is compared with that of
+/// none.
 const SHARES: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 const SHARING: f32 = 20.0;
 const RESERVE: f32 = 0.08;
-/// The spread of the analogues counts as at least this share of the fitted scale.
+/// The floor of the spread of the analogues, as a share of the fitted scale.
 const LEAST_SPREAD: f32 = 0.05;
 
-/// The size of the error of the analogues' own quantiles.
+/// The scale of the error of the analogues' own quantiles.
 pub(super) fn spread(spread: f32, scale: f32) -> f32 {
     spread.max(LEAST_SPREAD * scale)
 }
@@ -112,34 +114,34 @@ pub(super) fn spread(spread: f32, scale: f32) -> f32 {
 fn expert_of(member: usize) -> usize {
     match member {
         DIRECT => Expert::Analogues.place(),
-        // Any load was seen before: never asleep.
+        // It needs no lag: never asleep.
         SEEN => Expert::LastValue.place(),
         _ => member % EXPERTS,
     }
 }
 
-/// How much a truth counts, and how much of the past remains.
+/// The weight of a truth, and the decay of earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Memory {
-    /// How many ordinary truths it stands for.
+    /// How many evenly spread truths it stands for.
     pub weight: f32,
-    /// The share that remains of losses, of error sizes, and of the latest loss.
+    /// The share that remains of the losses, of the own error sizes, and of the recent loss.
     pub keep: f32,
     pub own: f32,
     pub fresh: f32,
 }
 
-/// Weights of the members: by learning rate, and blended.
+/// The weights of the members: by learning rate, and averaged.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
     by_rate: [Table; 3],
     pub mixed: Table,
-    /// The share of the analogues' own quantiles beyond that, by level.
+    /// The share of the analogues' own quantiles on top of that, by level.
     pub share: [f32; L],
 }
 
 impl PoolState {
-    /// Before any truth.
+    /// The state before any truth.
     pub fn new(errors: &Errors) -> Self {
         PoolState {
             loss: [[0.0; J]; L],
@@ -154,8 +156,8 @@ impl PoolState {
         }
     }
 
-    /// Weights of the members per level, each level's summing to one: a blend of what several degrees of
-    /// learning rate would choose, by the rolling loss of each.
+    /// The weights of the members, which sum to one at each level: the mean over the learning rates, weighted by the
+    /// rolling loss with each rate.
     pub fn weights(&self) -> Weights {
         let by_rate = [0, 1, 2].map(|k| {
             let mut table = self.loss;
@@ -196,7 +198,7 @@ impl PoolState {
         p.pooled = self.correction.apply(p.raw);
     }
 
-    /// Learns from a truth (in units of the scale, and on the variance-stabilised scale).
+    /// Learns from a truth, which is given in units of the scale and on the variance-stabilised scale.
     pub fn learn(
         &mut self,
         errors: &Errors,
@@ -206,7 +208,7 @@ impl PoolState {
         Memory { weight, keep, own: keep_own, fresh: keep_fresh }: Memory,
     ) {
         let is_sparse = is_sparse(said);
-        // The record spans days: twice the memory of the weights.
+        // The record of the rules has twice the half-life of the losses.
         let slow = keep.sqrt();
         let own = self.correction.apply(p.raw);
         for ((fresh, y), level) in self.fresh.iter_mut().zip(own).zip(LEVELS) {
@@ -251,15 +253,15 @@ impl PoolState {
     }
 }
 
-/// The weighted mean of the members whose experts are awake; for a sparse load their weighted median. There a quantile is
-/// either zero or the size of an event, and a mean of the two would be neither.
+/// The weighted mean of the members that are awake; for a sparse load their weighted median. There a quantile is either
+/// zero or the size of an event, and a mean of the two would be neither.
 fn mix(weights: &[f32; J], members: &[f32; J], asleep: Asleep, is_sparse: bool) -> f32 {
     if asleep.none() && !is_sparse {
         return dot(weights, members);
     }
     let awake: [f32; J] = std::array::from_fn(|j| if asleep.is(expert_of(j)) { 0.0 } else { weights[j] });
     let sum: f32 = awake.iter().sum();
-    // Where all weight is on those who sleep, what stands in for them is better than nothing.
+    // If all weight is on sleeping members, their substitutes are better than nothing.
     let (weights, sum) = if sum > 1e-6 { (&awake, sum) } else { (weights, 1.0) };
     if is_sparse { median(weights, members, sum) } else { dot(weights, members) / sum }
 }
@@ -278,26 +280,26 @@ fn median(weights: &[f32; J], values: &[f32; J], sum: f32) -> f32 {
     values[order[J - 1]]
 }
 
-/// Whether nine tenths of the loads (or window peaks) seen are zero.
+/// Whether at least nine tenths of the past loads (or window peaks) are zero.
 fn is_sparse(said: &Table) -> bool {
     said[NINE_TENTHS][SEEN] <= 0.0
 }
 
 impl Pending {
-    /// Every member at each level, in units of the series' scale.
+    /// The quantiles of every member, in units of the series' scale.
     pub fn said(&self, errors: &Errors) -> Table {
         let sizes = sizes(errors, self);
         std::array::from_fn(|l| member_quantiles(&errors.knots[l], &self.experts, &sizes, self.followed.q[l]))
     }
 
-    /// What the plain rules expect.
+    /// The values of the plain rules.
     fn rules(&self) -> [f32; RULES] {
         let [day, week] = self.lags;
         [self.experts[Expert::LastValue.place()], day, week]
     }
 
-    /// What a rule says, with its own usual errors. One without a value leaves the word to the other seasonal rule, and
-    /// that to the pool.
+    /// The quantiles of a rule. If a seasonal naive has no value, those of the other one; if that has none either, those
+    /// of the pool.
     pub fn by(&self, rule: Rule, errors: &Errors) -> [f32; L] {
         let values = self.rules();
         let order: &[usize] = match rule {
@@ -315,7 +317,7 @@ impl Pending {
     }
 }
 
-/// Turns losses into weights that sum to one.
+/// Exponential weights from losses relative to the smallest; they sum to one.
 fn prefer<const N: usize>(losses: &mut [f32; N], rate: f32) {
     let best = losses.iter().copied().fold(f32::MAX, f32::min) + EPSILON;
     for w in losses.iter_mut() {
@@ -327,7 +329,7 @@ fn prefer<const N: usize>(losses: &mut [f32; N], rate: f32) {
     }
 }
 
-/// Very nearly exp(−x) for x ≥ 0, by eight squarings: the same on every machine, and many at a time.
+/// Very nearly exp(−x) for x ≥ 0, by eight squarings: the same on every machine, and vectorised.
 pub(super) fn decline(x: f32) -> f32 {
     let mut y = 1.0 - x.min(200.0) / 256.0;
     for _ in 0..8 {
@@ -336,7 +338,7 @@ pub(super) fn decline(x: f32) -> f32 {
     y
 }
 
-/// The size of the error by member.
+/// The scale of the error of each member.
 fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     let mut out = [p.scale; J];
     for ((out, own), usual) in out.iter_mut().skip(EXPERTS).zip(p.own).zip(errors.usual) {
@@ -346,12 +348,12 @@ fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     out
 }
 
-/// An expert's own error size, held off zero.
+/// An expert's own error size, with its floor.
 pub(super) fn own_size(own: f32, usual: f32) -> f32 {
     own.max(OWN_FLOOR * usual).max(1e-7)
 }
 
-/// Every member on one level, in units of the series' scale.
+/// The quantile of every member at one level, in units of the series' scale.
 fn member_quantiles(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J], direct: f32) -> [f32; J] {
     let mut out = [0.0; J];
     out[DIRECT] = unstabilise32(direct + sizes[DIRECT] * knots[DIRECT]);

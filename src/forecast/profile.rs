@@ -1,52 +1,52 @@
-//! What the hour, the kind of day and the weekday make of the load: profiles of its deviation from its level.
+//! Seasonal profiles: the deviation of the load from its level by time of day, kind of day and weekday.
 //!
-//! Three profiles over bins of local time are kept by exponential smoothing: the week, the kind of day
-//! (weekday, Saturday, Sunday), and the day. They hold deviations from a slow level, so that growth does not
-//! bend them, and each new deviation is clipped, so that one outage or holiday cannot. A bin not seen yet
-//! takes the coarser profile's word. Profiles follow local time and move with summer time; they never look
-//! ahead.
+//! There are three profiles over bins of local time, each by exponential smoothing: of the week, of the kind of day
+//! (weekday, Saturday, Sunday) and of the day. They hold deviations from a slow level, so that growth does not distort
+//! them, and a new deviation moves them by a bounded step, so that one outage or holiday does not either. A bin that was
+//! never observed takes the value of the coarser profile. Profiles are in local time, so they move with summer time.
 
 use super::tasks::DAY;
 
 /// Deviations from the level by bin of local time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    /// Week, then three kinds of day, then one day: one table, in bins.
+    /// One table: the bins of the week, then of the three kinds of day, then of the day.
     value: Vec<f32>,
     seen: Vec<u8>,
-    /// Typical size of a surprise by bin of the day.
+    /// Typical noise of single samples by bin of the day.
     noise: Vec<f32>,
-    /// Running mean of absolute surprises, by which they are clipped.
+    /// Running mean of the absolute errors of the profile, from which the bound of a step follows.
     spread: f64,
     spread_weight: f64,
 }
 
-/// What the profiles say about one bin of local time.
+/// The values of the profiles in one bin of local time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Shape {
-    /// The week's word.
+    /// The profile of the week.
     pub week: f64,
-    /// The kind of day's word.
+    /// The profile of the kind of day.
     pub kind: f64,
-    /// The day's word.
+    /// The profile of the day.
     pub day: f64,
-    /// Typical size of a surprise at this time of day; zero while unknown.
+    /// Typical noise of single samples at this time of day; zero while unknown.
     pub noise: f64,
-    /// Whether the word of the week, of the kind of day and of the day is its own, not a coarser profile's.
+    /// Whether the bin was observed in the profile of the week, of the kind of day and of the day. If not, its value is
+    /// that of the coarser profile.
     pub is_own: [bool; 3],
 }
 
-/// Gains with which a profile follows new weeks or days once it has seen a few.
+/// The gains of the three profiles once a bin was observed a few times; before, the gain is one over the number of times.
 const GAINS: [f64; 3] = [0.3, 0.15, 0.15];
-/// The coarser profile's word counts as so many weeks or days seen: one week alone is mostly noise.
+/// The weight of the coarser profile, in observations of a bin: one week alone is mostly noise.
 const PRIOR: [f64; 3] = [1.0, 0.5, 0.0];
-/// Gain of the noise by time of day.
+/// The gain of the noise by time of day.
 const NOISE_GAIN: f64 = 0.1;
-/// A surprise beyond so many typical ones moves a profile no further: an outage, a holiday, an attack.
+/// A deviation moves a profile by no more than this many typical errors would: an outage, a holiday, an attack.
 const CLIP: f64 = 5.0;
 
 impl Profile {
-    /// Empty profiles for bins of so many seconds.
+    /// Empty profiles; `bin` is the length of a bin in seconds.
     pub fn new(bin: i64) -> Self {
         let day = usize::try_from(DAY / bin).unwrap_or(1);
         Profile {
@@ -58,7 +58,7 @@ impl Profile {
         }
     }
 
-    /// What is known of a bin of the local week.
+    /// The values of the profiles in a bin of the local week.
     pub fn at(&self, bin: usize) -> Shape {
         let [week, kind, day, of_day] = self.places(bin);
         let seen = |i: usize| self.seen.get(i).copied().map_or(0.0, f64::from);
@@ -74,7 +74,7 @@ impl Profile {
         Shape { week: w, kind: k, day: d, noise, is_own }
     }
 
-    /// Learns a deviation from the level seen in a bin, and the size of the surprise of single samples in it.
+    /// Learns the deviation of a bin from the level, and the noise of the single samples in it.
     pub fn learn(&mut self, bin: usize, deviation: f64, surprise: f64) {
         let [week, kind, day, of_day] = self.places(bin);
         let before = self.at(bin);

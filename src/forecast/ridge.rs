@@ -1,8 +1,8 @@
-//! Weighted least squares with a penalty, from sums kept by block of time.
+//! Ridge regression: weighted least squares with a penalty, from sums of products per block of time.
 //!
-//! The sums of products of each block are kept apart, so that fits with other memories and fits that leave a
-//! block out (for honest residuals) cost one small Cholesky factorisation each, and no second pass over the
-//! data. Blocks are short, so their sums are held in single precision; what is made of them is not.
+//! The sums of each block are stored apart. So a fit with another half-life, or one that leaves blocks out (for
+//! out-of-fold residuals), costs one small Cholesky factorisation and no second pass over the data. The sums of a block
+//! are in single precision, because blocks are short; totals are in double precision.
 
 /// Sums of weighted products of features and two targets, over the rows of one block.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct Sums<const P: usize> {
     weight: f32,
 }
 
-/// The same over blocks that count differently.
+/// The same sums over several blocks, each with its own weight.
 #[derive(Debug, Clone)]
 pub(super) struct Total<const P: usize> {
     gram: [[f64; P]; P],
@@ -31,7 +31,7 @@ impl<const P: usize> Sums<P> {
 
     /// Adds a row with its weight and its two targets.
     pub fn add(&mut self, row: &[f32; P], weight: f32, targets: [f32; 2]) {
-        // The lower triangle, in strips of eight: rows of even lengths run as fast as they are short.
+        // The lower triangle, each row extended to a multiple of eight, so that the loop is vectorised without a rest.
         for (i, (gram, x)) in self.gram.iter_mut().zip(row).enumerate() {
             let wx = weight * x;
             let strip = ((i | 7) + 1).min(P);
@@ -59,7 +59,7 @@ impl<const P: usize> Total<P> {
         Total { gram: [[0.0; P]; P], cross: [[0.0; P]; 2], fourth: [0.0; P], weight: 0.0 }
     }
 
-    /// Adds the sums of a block, scaled.
+    /// Adds the sums of a block, multiplied by a factor.
     pub fn merge(&mut self, block: &Sums<P>, factor: f64) {
         let add = |sum: &mut [f64; P], part: &[f32; P]| {
             for (x, y) in sum.iter_mut().zip(part) {
@@ -72,7 +72,7 @@ impl<const P: usize> Total<P> {
         self.weight += factor * f64::from(block.weight);
     }
 
-    /// Adds other totals, with a sign.
+    /// Adds other totals, or subtracts them with sign -1.
     pub fn combine(&mut self, other: &Self, sign: f64) {
         let add = |sum: &mut [f64; P], part: &[f64; P]| {
             for (x, y) in sum.iter_mut().zip(part) {
@@ -85,9 +85,9 @@ impl<const P: usize> Total<P> {
         self.weight += sign * other.weight;
     }
 
-    /// Coefficients for both targets, with a penalty in units of each feature's own second moment (none on the
-    /// first feature, the constant): a share, and so many rows over those that the feature rests on. Zeros where the
-    /// sums are degenerate.
+    /// The coefficients for both targets. The penalty is in units of each feature's second moment: `share`, plus `rows`
+    /// over the total weight, both times the rarity of the feature. The first feature, the constant, has no penalty. All
+    /// coefficients are zero if the matrix is not positive definite.
     pub fn solve(&self, (share, rows): (f64, f64)) -> [[f64; P]; 2] {
         let mut l = self.gram;
         let trace: f64 = l.iter().enumerate().map(|(i, row)| row[i]).sum();
@@ -104,15 +104,15 @@ impl<const P: usize> Total<P> {
 }
 
 impl<const P: usize> Total<P> {
-    /// How many rows there are for each that a feature rests on: one where it is spread as a normal variable is, many
-    /// where it was zero but for a few, as what looks a week back is while the history is hardly a week long.
+    /// The rarity of a feature: its kurtosis over that of a normal variable, at least one. It is large for a feature that
+    /// is zero in all but a few rows, such as a lag of a week while the history is hardly longer than a week.
     fn rarity(&self, feature: usize, square: f64) -> f64 {
         let fourth = self.fourth[feature];
         if square > 0.0 { (self.weight * fourth / (3.0 * square * square)).max(1.0) } else { 1.0 }
     }
 }
 
-/// Cholesky factorisation of the lower triangle in place; false where the matrix is not positive definite.
+/// Cholesky factorisation of the lower triangle in place; false if the matrix is not positive definite.
 fn factor<const P: usize>(l: &mut [[f64; P]; P]) -> bool {
     for i in 0..P {
         let (done, rest) = l.split_at_mut(i);

@@ -1,9 +1,9 @@
-//! A second hypothesis while the level has just shifted: all is as it was, times a factor.
+//! The second hypothesis after a level shift: the load is as before, times a factor.
 //!
-//! A tracker that follows the load through a shift takes hours to move its experts, its scale of errors and its
-//! correction. Beside it stands one whose history is rescaled to the new level. Neither replaces the other: either may be
-//! true, each with a probability by what it lost in the hours just past, so that a flash crowd or a holiday, which is no
-//! shift, takes the weight away from it again. Nothing here switches.
+//! After a shift, the experts, the scale of the error and the correction of a tracker need hours to adapt. So there is a
+//! second state, whose history is rescaled to the new level. The forecast is a mixture of the two: the probability of
+//! each follows from its recent loss. A flash crowd or a holiday is no shift, and then the second state soon loses its
+//! weight. There is no switch from one to the other.
 
 use std::sync::Arc;
 
@@ -13,32 +13,34 @@ use super::tasks::Plan;
 use super::tracker::State;
 use super::transform::{stabilise, unstabilise};
 
-/// A state whose history is rescaled.
+/// A state whose history is rescaled: by a second fit to rescaled loads, or by dividing each later load by the factor.
 #[derive(Debug, Clone)]
 pub(super) struct Shifted {
     pub fit: Arc<Inner>,
     pub state: State,
-    /// Loads of the fit times this are loads.
+    /// The factor from the loads of `fit` and `state` to real loads.
     pub by: f64,
-    /// Whether the rise or fall that begs the question has lasted.
+    /// Whether the climb or fall behind the hypothesis has lasted.
     pub is_lasting: bool,
 }
 
-/// Samples further apart than this tell the climbs of a usual day from a shift too late.
+/// The coarsest step with a second hypothesis, in seconds. With coarser steps it takes too long to tell a shift from the
+/// climbs of a usual day.
 const COARSE: i64 = 900;
-/// How strongly the smaller loss is preferred.
+/// The learning rate of the probabilities of the two hypotheses.
 const LEARNING_RATE: f32 = 8.0;
-/// A new hypothesis starts as one that lost so many times what the other did.
+/// The recent loss with which a new hypothesis starts, as a multiple of the other's.
 const NEWCOMER: f32 = 1.1;
-/// A factor that is nearer to one is no shift, and none is further off.
+/// Factors (or their inverse) below the first bound are no shift; those above the second are not believed.
 const LEAST: f64 = 1.4;
 const MOST: f64 = 100.0;
-/// A shift is recent for so long; then the models know it.
+/// For how many seconds a shift is recent; later, a fit needs no second hypothesis for it.
 pub(super) const RECENT: i64 = 86_400;
 
 impl Shifted {
-    /// The hypothesis that what was expected came times a factor; `None` where that is hardly one. It has no record of
-    /// its own yet and starts with that of the other.
+    /// The hypothesis that the load is the one expected before the shift (the state `before`, followed through a gap)
+    /// times a factor. `mean` is the mean of the samples since. `None` if the factor is out of bounds. It has no recent
+    /// loss of its own yet and starts from that of the other state.
     pub fn new(fit: &Arc<Inner>, before: &State, now: &State, mean: f64) -> Option<Box<Self>> {
         if fit.plan.step > COARSE {
             return None;
@@ -52,12 +54,12 @@ impl Shifted {
         Some(Box::new(Shifted { fit: Arc::clone(fit), state, by, is_lasting: false }))
     }
 
-    /// A load in units of the other fit's scale, on the variance-stabilised scale of its own fit.
+    /// Converts a load from units of the other fit's scale to the variance-stabilised scale of its own fit.
     pub fn stabilise(&self, other: &Inner, normal: f64) -> f64 {
         stabilise(normal / self.unit(other))
     }
 
-    /// Quantiles of a task, in units of the scale of the other fit.
+    /// The quantiles of a task, in units of the other fit's scale.
     pub fn levels(&self, other: &Inner, peak: bool, steps: usize, ahead: i64) -> Option<[f32; L]> {
         let same = |t: &super::fitted::Learnt| t.task.peak == peak && t.task.steps == steps;
         let task = self.fit.tasks.iter().position(same)?;
@@ -67,7 +69,7 @@ impl Shifted {
         Some(p.pooled.map(|q| q * unit))
     }
 
-    /// The probability that it is the true one, by what it and the other lost at each level.
+    /// The probability of this hypothesis, by level, from its recent loss and that of the other state.
     pub fn share(&self, other: &Inner, state: &State) -> [f32; L] {
         let unit = self.unit(other) as f32;
         let sum = |s: &State, l: usize| s.standings.iter().map(|s| s.fresh[l]).sum::<f32>();
@@ -79,7 +81,7 @@ impl Shifted {
         })
     }
 
-    /// Units of the scale of its fit in units of the other's.
+    /// The factor from units of its own fit's scale to units of the other's.
     fn unit(&self, other: &Inner) -> f64 {
         self.by * self.fit.transform.load(1.0) / other.transform.load(1.0)
     }
@@ -91,7 +93,7 @@ fn factor(came: f64, expected: f64) -> Option<f64> {
     (LEAST..=MOST).contains(&size).then_some(by)
 }
 
-/// The factor of a shift at a slot of a window of loads: what came since over what came at the same times a day before.
+/// The factor of a shift that began at a slot of a window: the loads since, over those at the same times a day before.
 pub(super) fn factor_since(plan: &Plan, values: &[f64], slot: usize) -> Option<f64> {
     if plan.step > COARSE {
         return None;

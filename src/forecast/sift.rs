@@ -1,31 +1,33 @@
-//! Readings that are no load, and spikes that are no regime: told apart by whether they last.
+//! Tells glitches and short spikes from lasting changes of the load, by how long they last.
 //!
-//! A rise beyond every rise seen that is gone within minutes (a restarted counter, a scrape glitch, a burst of retries)
-//! says nothing about the hours after it: it is not learned. One that lasts is a new regime and counts in full, and so
-//! does the third of its size: twice may be chance. While a rise lasts, what it means is open, and the tracker keeps
-//! both answers. The load that is served at once is never touched here: this decides what is learned, no more.
+//! A rise far beyond earlier ones that is gone within minutes (a restarted counter, a scrape glitch, a burst of retries)
+//! says nothing about the next hours, so it is not learned. A rise that lasts is a new regime and is learned in full. So
+//! is the third rise of a similar size: two may be chance. While a rise is open, the tracker keeps two states, one with
+//! it and one without. This decides only what is learned; the need for the present load is another matter.
 
 use super::tasks::Plan;
 
-/// Follows a series on the variance-stabilised scale and says of each sample what it is.
+/// Classifies the samples of a series, which are on the variance-stabilised scale.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sift {
     kind: Kind,
+    /// Running mean of the usual samples, and how many there were.
     mean: f64,
     seen: usize,
-    /// The largest rise over the running mean that lasted, or that was seen for the third time.
+    /// The largest rise over the running mean, of a usual sample or of a rise that lasted.
     rise: f64,
-    /// The two largest rises that were gone, larger first.
+    /// The two largest rises that did not last, larger first.
     gone: [f64; 2],
-    /// The rise that is open.
+    /// The open rise: it began, and has neither lasted nor gone.
     open: Option<Open>,
-    /// Samples not learned in the day before `ignored_at`.
+    /// Samples not learned, counted over rises of which each ended within a day of the one before; the last ended at
+    /// `ignored_at`.
     ignored: usize,
     ignored_at: i64,
 }
 
-/// What is told apart: rises (one) or falls (minus one), beyond so many times the largest one seen and multiplying the
-/// running mean at least so much.
+/// When a rise (sign one) or a fall (sign minus one) is sudden: it is more than `beyond` times the largest known one, and
+/// changes the running mean by more than the factor `least`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Kind {
     sign: f64,
@@ -41,36 +43,36 @@ struct Open {
     top: f64,
 }
 
-/// What a sample turned out to be.
+/// The class of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// A sample like others.
+    /// A usual sample.
     Usual,
-    /// The first sample of a rise beyond every rise seen: no later one confirms it yet.
+    /// The first sample of a sudden rise, which no later sample confirms yet.
     Sudden,
-    /// One more of a rise that is open.
+    /// A further sample of an open rise.
     Rising,
-    /// A sample like others; the rise before it is gone, and was no load to learn from.
+    /// A usual sample; the rise before it did not last and is not learned.
     Gone,
-    /// A rise that lasted: its samples count, those before as well.
+    /// The sample with which a rise has lasted: all its samples are learned.
     Lasting,
 }
 
-/// A reading is not believed at once where it is twice beyond every rise seen and at least two and a half times the load:
-/// 1.58 times on the variance-stabilised scale.
+/// A possible glitch is a rise of more than twice the largest known one, to about two and a half times the running mean
+/// or more: 1.58 times on the variance-stabilised scale.
 const GLITCH: Kind = Kind { sign: 1.0, beyond: 2.0, least: 1.58 };
-/// Where a rise or a fall lasts, much less begs the question whether the level has shifted: the answer is weighed.
+/// A possible shift of the level is much less: it leads to a second hypothesis, which is weighted by its loss.
 const CLIMB: Kind = Kind { sign: 1.0, beyond: 0.4, least: 1.22 };
 const FALL: Kind = Kind { sign: -1.0, ..CLIMB };
-/// It is gone once less than this share of its top is left.
+/// A rise is gone once less than this share of its top is left.
 const LEFT: f64 = 0.4;
-/// A rise that is over within so many seconds is a spike; a longer one is a regime.
+/// A rise has lasted after this many seconds.
 const SPIKE: i64 = 600;
-/// What lasts is told from at least so many samples.
+/// The fewest samples of a rise that has lasted.
 const FEWEST: usize = 3;
-/// Half-life of the running mean: at least so many steps and so many seconds.
+/// Half-life of the running mean: the larger of this many steps and this many seconds.
 const MEMORY: (f64, f64) = (3.0, 300.0);
-/// So much must have been seen before anything is beyond it.
+/// No rise is sudden before usual samples of this many seconds were taken in.
 const DAY: i64 = 86_400;
 
 impl Sift {
@@ -80,22 +82,22 @@ impl Sift {
         Sift { kind, mean: 0.0, seen: 0, rise: 0.0, gone, open, ignored: 0, ignored_at: i64::MIN }
     }
 
-    /// Samples that were not learned, of the last day.
+    /// How many samples were not learned, if the last of them was within the last day; zero otherwise.
     pub fn ignored(&self, now: i64) -> usize {
         if now.saturating_sub(self.ignored_at) <= DAY { self.ignored } else { 0 }
     }
 
-    /// From when on the rise lasts that is open.
+    /// When the open rise began.
     pub fn open_from(&self) -> Option<i64> {
         self.open.map(|open| open.from)
     }
 
-    /// The mean of the samples of the rise that is open.
+    /// The mean of the samples of the open rise.
     pub fn open_mean(&self) -> Option<f64> {
         self.open.map(|open| open.sum / open.samples as f64)
     }
 
-    /// Takes in the sample of a slot.
+    /// Takes in the sample of a slot and returns its class.
     pub fn take(&mut self, plan: &Plan, at: i64, z: f64) -> Finding {
         let Kind { sign, beyond, least } = self.kind;
         let rise = sign * (z - self.mean);
@@ -147,9 +149,9 @@ pub(super) fn decay(step: i64) -> f64 {
     0.5f64.powf(1.0 / MEMORY.0.max(MEMORY.1 / step as f64))
 }
 
-/// Takes out of a window what was no load to learn from, the rise that is open at its end as well; its first slot is at
-/// `start`. Returns the states of glitches, climbs and falls at the end, and the slot of the last climb or fall that
-/// lasted.
+/// Replaces by gaps the samples of a window that are not learned, including those of a possible glitch that is open at
+/// the end. The first slot is at `start`. Returns the filters of glitches, climbs and falls at the end, and the slot at
+/// which the last climb or fall that lasted began.
 pub(super) fn sift(plan: &Plan, start: i64, z: &mut [f64]) -> ([Sift; 3], Option<usize>) {
     let [mut sift, climbs, falls] = [GLITCH, CLIMB, FALL].map(Sift::new);
     let mut shifts = [(climbs, None), (falls, None)];
@@ -192,12 +194,12 @@ mod tests {
         Plan::new(Step::new(Span::seconds(step)).expect("a step"), 1_000)
     }
 
-    /// Two days around one, with a wave.
+    /// Two days of loads around one, with a small wave.
     fn calm(step: i64) -> Vec<f64> {
         (0..2 * DAY / step).map(|i| 1.0 + 0.05 * (i as f64 * 1.7).sin()).collect()
     }
 
-    /// How many samples are taken out.
+    /// How many samples are replaced by gaps.
     fn taken_out(step: i64, load: &[f64]) -> usize {
         let mut z = load.to_vec();
         sift(&plan(step), 0, &mut z);

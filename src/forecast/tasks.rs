@@ -1,99 +1,100 @@
-//! Which horizons and windows are modelled for a step, and how often each is looked back on.
+//! Which horizons and windows are modelled for a step, and how often their forecasts are judged.
 //!
-//! Models exist for a grid of horizons; what lies between two of them is interpolated. The grid is in wall time, not in
-//! steps, so that a load is treated alike whatever its step.
+//! There are models for a grid of horizons; between two of them forecasts are interpolated. Except for its first horizon,
+//! one step, the grid is in wall time, so that a load is treated alike at any step.
 
 use crate::units::Step;
 
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
 
-/// One thing that is forecast: the load `steps` ahead, or the largest load within `steps`.
+/// A forecasting task: the load `steps` ahead, or the peak load within `steps`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Task {
-    /// Whether it is the largest load within the steps.
+    /// Whether the target is the peak load within `steps`.
     pub peak: bool,
     /// How far ahead, in steps.
     pub steps: usize,
-    /// Which of the plan's designs holds its features.
+    /// The index of its horizon in the plan's `designs`.
     pub design: usize,
-    /// Slots between two origins that the tracker looks back on.
+    /// The tracker makes a forecast to be judged every so many slots.
     pub stride: usize,
-    /// Half-life of losses, in seconds.
+    /// Half-life of the rolling losses, in seconds.
     pub memory: f64,
 }
 
-/// What follows from the step alone.
+/// Everything that follows from the step and the longest horizon.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     /// Seconds between samples.
     pub step: i64,
-    /// Seconds of a bin of the profiles: divides the day, at least five minutes and the step.
+    /// Length of a bin, in seconds: the shortest divisor of a day that is no shorter than five minutes and the step.
     pub bin: i64,
-    /// Horizons with their own features, in steps, ascending.
+    /// The horizons for which rows of features are made, in steps, ascending.
     pub designs: Vec<usize>,
     /// Point tasks ascending, then peak tasks ascending.
     pub tasks: Vec<Task>,
-    /// Decay of each running mean over one step, fastest first.
+    /// Decay of each running mean per step, fastest first.
     pub decays: [f64; MEANS],
-    /// Decay of the slow level over one step.
+    /// Decay of the slow level per step.
     pub level: f64,
-    /// Decay of the two noises over one step.
+    /// Decay of the two noises per step.
     pub noise: [f64; 2],
-    /// Fading of the recent maximum over one step.
+    /// Decay of the recent maximum per step.
     pub fade: f64,
-    /// Return to the profile over one step of a gap.
+    /// Decay per step of the departure from the profile in a gap.
     pub calm: f64,
-    /// Decay over one step of the mean that sudden rises are told from.
+    /// Decay per step of the running mean that sudden rises are compared with.
     pub sift: f64,
 }
 
-/// Running means at so many half-lives.
+/// The number of half-lives of running means.
 pub(super) const MEANS: usize = 6;
 
-/// Horizons of the grid in seconds. Doubling steps up to the third of a day; beyond, horizons away from whole days, which
-/// speak for all that lies between them; and the day itself, which speaks for itself alone (see [`Task::is_echo`]).
+/// The modelled horizons, in seconds. Up to eight hours each is two to five times the one before. Beyond, two (18 hours
+/// and four and a half days) lie away from whole days and stand for all between them; the model of one day holds for that
+/// horizon alone (see [`Task::is_echo`]).
 const RUNGS: [i64; 11] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 64_800, 86_400, 388_800];
-/// Windows whose peak is calibrated, in seconds: what pods need to start, doubled up to the hour and beyond.
+/// The windows whose peak is modelled, in seconds: from the shortest time a pod needs to start, up to four hours.
 const WINDOWS: [i64; 6] = [60, 300, 900, 1_800, 3_600, 14_400];
-/// Half-lives of the running means: at least so many steps and so many seconds.
+/// Half-lives of the running means: the larger of a number of steps and a number of seconds.
 const HALF_LIVES: [(f64, f64); MEANS] =
     [(1.0, 0.0), (2.5, 180.0), (6.0, 900.0), (12.0, 3_600.0), (24.0, 14_400.0), (48.0, 86_400.0)];
-/// Half-life of losses: two days; but four times the horizon, whose errors overlap, and 120 steps, so that
-/// coarse series are judged on enough truths.
+/// Half-life of the rolling losses: the largest of two days, of four times the horizon, because errors at long horizons
+/// overlap, and of 120 steps, so that coarse series are judged on enough truths.
 const MEMORY: (f64, f64, f64) = (2.0 * DAY as f64, 4.0, 120.0);
-/// More steps and more seconds than this are far.
+/// A horizon is far if it is more than this many steps and more than this many seconds.
 const FAR: (usize, i64) = (24, 3 * 3_600);
-/// Half-life of the slow level, in seconds: a few days, so that it spans the day's shape yet follows growth.
+/// Half-life of the slow level, in seconds: a few days, so that it averages over the day's shape but follows growth.
 const LEVEL: f64 = 6.0 * DAY as f64;
-/// Half-lives of the noise.
+/// Half-lives of the two noises, in steps and seconds.
 const NOISE: [(f64, f64); 2] = [(8.0, 1_800.0), (40.0, 21_600.0)];
-/// Half-life of the fading maximum.
+/// Half-life of the recent maximum, in steps and seconds.
 const HIGH: (f64, f64) = (4.0, 900.0);
-/// In a gap the load returns to its profile with this half-life.
+/// Half-life of the return to the profile in a gap, in steps and seconds.
 const CALM: (f64, f64) = (0.0, 10_800.0);
 
 impl Task {
-    /// Whether the target is so far off that neighbouring origins tell much the same about it.
+    /// Whether the horizon is so far that neighbouring origins say nearly the same about it.
     pub fn is_far(&self, plan: &Plan) -> bool {
         plan.is_far(self.steps)
     }
 
-    /// Whether it looks whole days ahead. Then the present load is yesterday's at the target's time of day, a good
-    /// expert; an hour earlier or later it is not. What such a task learnt holds for its own horizon only.
+    /// Whether the horizon of a point task is a whole number of days. Then the last value is a good expert, because it is
+    /// the load at the same time of day; at a horizon an hour shorter or longer it is not. So what such a task learned
+    /// holds for its own horizon only.
     pub fn is_echo(&self, plan: &Plan) -> bool {
         !self.peak && plan.step < DAY && (self.steps as i64 * plan.step) % DAY == 0
     }
 
-    /// The most forecasts that wait for their truth at a time.
+    /// The most forecasts that wait for their truth at once.
     pub fn waiting(&self) -> usize {
         self.steps / self.stride + 1
     }
 }
 
 impl Plan {
-    /// The plan for a step; designs whose horizon is beyond `longest` steps are left out, but never the
-    /// first.
+    /// The plan for a step. Horizons longer than `longest` steps are left out, except the first, which is one step.
     pub fn new(step: Step, longest: usize) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);
@@ -134,13 +135,13 @@ impl Plan {
 }
 
 impl Plan {
-    /// Whether a horizon is so far off that neighbouring origins tell much the same about it.
+    /// Whether a horizon is so far that neighbouring origins say nearly the same about it.
     pub fn is_far(&self, steps: usize) -> bool {
         steps > FAR.0 && steps as i64 * self.step > FAR.1
     }
 }
 
-/// The smallest divisor of the day that is at least the step and five minutes.
+/// The smallest divisor of a day that is no shorter than the step and five minutes.
 fn bin(step: i64) -> i64 {
     (step.max(300)..=DAY).find(|b| DAY % b == 0).unwrap_or(DAY)
 }

@@ -1,4 +1,4 @@
-//! What must hold for every history, on generated ones.
+//! Properties that hold for every history, tested on generated ones.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ const WEEK: i64 = 604_800;
 /// A Monday, so that weeks begin with a day.
 const MONDAY: i64 = 1_767_571_200;
 
-/// Repeatable noise between 0 and 1.
+/// Reproducible noise between 0 and 1.
 fn noise(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     move || {
@@ -19,7 +19,7 @@ fn noise(seed: u64) -> impl FnMut() -> f64 {
     }
 }
 
-/// A load with a daily shape, noise, gaps, and now and then nothing.
+/// A load with a daily shape, noise, gaps and zeros.
 fn workload(seed: u64, slots: usize, step: i64, zeros: f64) -> Vec<f64> {
     let mut noise = noise(seed);
     (0..slots)
@@ -41,7 +41,7 @@ fn series(start: i64, step: i64, values: &[f64]) -> Series {
     Series::from_values(Time::from_epoch(start), step, values.iter().copied())
 }
 
-/// Fits at the end of the first part, follows the rest, and answers at many horizons.
+/// Fits before the last `follow` samples, follows those, and asks at many horizons.
 fn answers(start: i64, step: i64, values: &[f64], follow: usize) -> Result<Vec<f64>, FitError> {
     let s = series(start, step, values);
     let at = s.time(values.len().saturating_sub(follow + 1));
@@ -179,7 +179,7 @@ fn ten_samples_are_enough_and_nine_are_not() {
 
 #[test]
 fn the_shape_of_the_day_is_foreseen() {
-    // Two weeks of a clean daily shape: six hours ahead the forecast must know it.
+    // Two weeks of a daily shape without noise: the forecast must know it hours ahead.
     let values: Vec<f64> =
         (0..4_032).map(|i| 100.0 * (2.0 + (std::f64::consts::TAU * f64::from(i) / 288.0).sin())).collect();
     let s = series(MONDAY, 300, &values[..3_900]);
@@ -196,7 +196,7 @@ fn the_shape_of_the_day_is_foreseen() {
 
 #[test]
 fn every_hour_of_the_coming_week_follows_the_daily_wave() {
-    // Whole days ahead the present load says much, and between them it says nothing: neither may leak into the other.
+    // At horizons of whole days the last value is a good expert, between them a bad one: neither may affect the other.
     let mut noise = noise(3);
     let wave = |minute: i64| 100.0 - 60.0 * (std::f64::consts::TAU * minute as f64 / 1_440.0).cos();
     for origin in [0, 400, 1_160] {
@@ -236,7 +236,7 @@ proptest! {
 
 #[test]
 fn no_peak_lies_below_what_is_said_of_an_instant_in_its_window() {
-    // A clean wave of a day: eight hours before its top, the peak of eight hours is the top.
+    // A daily wave without noise: eight hours before its top, the peak of the next eight hours is the top.
     let wave = |minute: i64| 250.0 - 150.0 * (std::f64::consts::TAU * minute as f64 / 1_440.0).cos();
     for (step, origin) in [(60, 240), (60, 700), (300, 240), (600, 1_000), (3_600, 180)] {
         let slots = (21 * 1_440 + origin) * 60 / step;
@@ -271,7 +271,7 @@ fn a_long_gap_is_bridged_by_the_profile() {
 
 #[test]
 fn a_level_shift_is_relearnt_within_half_an_hour() {
-    // Two weeks around 20, then around 60 from one sample to the next, never seen before.
+    // Two weeks around 20, then from one sample to the next around 60.
     let mut values = workload(11, 4_032, 300, 0.0);
     let mut shifted = workload(12, 48, 300, 0.0);
     shifted.iter_mut().for_each(|v| *v *= 3.0);
@@ -281,7 +281,7 @@ fn a_level_shift_is_relearnt_within_half_an_hour() {
     let (mut covered, mut asked, mut late) = (0, 0, 0.0);
     for (i, &value) in values.iter().enumerate().skip(4_032) {
         let answer = tracker.quantiles(Span::minutes(5), &[Quantile::MEDIAN, Quantile::PUBLISHED[3]]);
-        // Half an hour is given; after it the forecast must have moved to the new level.
+        // After half an hour the forecast must be at the new level.
         if i >= 4_038 && !value.is_nan() {
             covered += u32::from(value <= answer[1]);
             late += answer[0] / value;
@@ -290,12 +290,12 @@ fn a_level_shift_is_relearnt_within_half_an_hour() {
         tracker.observe(s.get(i));
     }
     let (covered, late) = (f64::from(covered) / f64::from(asked), late / f64::from(asked));
-    // Less than promised: the noise tripled too. The pool must not be far off, the conformal steps do the rest.
+    // Less than the promised 0.95, because the noise tripled too. The conformal correction does the rest later.
     assert!(covered >= 0.8, "coverage of 0.95 after the shift: {covered}");
     assert!((0.8..1.2).contains(&late), "median over truth after the shift: {late}");
 }
 
-/// A textbook daily load of minutes with a quieter weekend, from the start of a Monday.
+/// A simple daily load with a step of a minute and less load on weekends; it begins on a Monday.
 fn daily(minutes: i64, seed: u64) -> Vec<f64> {
     let mut noise = noise(seed);
     let shape = |m: i64| 100.0 - 60.0 * (std::f64::consts::TAU * m as f64 / 1_440.0).cos();
@@ -303,7 +303,7 @@ fn daily(minutes: i64, seed: u64) -> Vec<f64> {
     (0..minutes).map(|m| shape(m) * week(m) * (0.9 + 0.2 * noise())).collect()
 }
 
-/// The loss at the published quantiles up to an hour ahead, over origins of one day, each with so many hours of history.
+/// The mean loss at the published quantiles up to an hour ahead, over twelve origins, each with `hours` of history.
 fn loss_at_age(values: &[f64], hours: i64) -> f64 {
     let s = series(MONDAY, 60, values);
     let (mut sum, mut count) = (0.0, 0.0);
@@ -328,7 +328,7 @@ fn loss_at_age(values: &[f64], hours: i64) -> f64 {
 #[test]
 fn no_forecast_is_worse_for_a_workload_that_turns_a_day_or_a_week_old() {
     let values = daily(16 * 1_440, 21);
-    // With hardly more than a day there is little to fit to, and losses vary from hour to hour.
+    // With hardly more than a day of history, losses vary much from hour to hour.
     for (before, ages, most) in [(22, [24, 25, 26], 1.6), (166, [168, 169, 170], 1.1)] {
         let young = loss_at_age(&values, before);
         for age in ages {
@@ -338,7 +338,7 @@ fn no_forecast_is_worse_for_a_workload_that_turns_a_day_or_a_week_old() {
     }
 }
 
-/// The 0.95 peaks of the next three minutes over the three hours after minute `at`, summed.
+/// The sum of the 0.95 peaks of the next three minutes, over the three hours after minute `at`; and the samples ignored.
 fn expected_after(values: &[f64], at: usize) -> (f64, usize) {
     let s = series(MONDAY, 60, values);
     let mut tracker = fit(&s, &Calendar::utc(), s.time(at - 200), Span::days(28)).expect("fits").tracker();

@@ -1,7 +1,7 @@
-//! The adaptive state that follows a series from a grid point on, and answers what comes.
+//! The tracker: the adaptive state that follows a series from a grid point on, and makes the forecasts.
 //!
-//! Folding in a sample costs microseconds: running means, the truths that have come due, and now and then a
-//! new forecast to be judged later. Asking changes nothing.
+//! Each sample updates running means and is the truth of the forecasts that are due; at some samples a new forecast is
+//! stored, to be judged later. Asking for a forecast changes nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,21 +25,22 @@ use super::tasks::{DAY, Task};
 use super::transform::stabilise;
 use super::trust::Rule;
 
-/// A fit followed up to an instant.
+/// A fit with the adaptive state up to an instant.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     pub(super) fit: Arc<Inner>,
     pub(super) state: State,
     glitches: Sift,
-    /// The state as if a sudden rise that is open had been a gap, to go on from if it does not last.
+    /// While a possible glitch is open: the state that takes its samples as gaps, to continue from if it does not last.
     calm: Option<Box<State>>,
-    /// Climbs and falls, each with the state as if the one that is open had been a gap: rescaled if it lasts.
+    /// The filters of climbs and falls. While one is open: the state that takes its samples as gaps, from which the
+    /// second hypothesis starts.
     shifts: [(Sift, Option<Box<State>>); 2],
     /// The second hypothesis after a shift.
     shifted: Option<Box<Shifted>>,
 }
 
-/// What changes as samples come in.
+/// The adaptive state: everything that changes with a sample.
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub now: Now,
@@ -59,9 +60,10 @@ struct Waiting {
     forecast: Pending,
 }
 
-/// A rise or a fall that has lasted so many seconds begs the question whether the level has shifted.
+/// A climb or fall that is open for this many seconds leads to a second hypothesis.
 const SOON: i64 = 60;
-/// No quantile exceeds so many times the largest load seen: a safeguard, far outside what is calibrated.
+/// No quantile exceeds this many times the larger of the largest load in the window and the present load: a safeguard,
+/// far outside any usual forecast.
 const CAP: f64 = 4.0;
 
 impl Tracker {
@@ -79,34 +81,35 @@ impl Tracker {
         Tracker { calm: open(&glitches), fit, state, glitches, shifts, shifted }
     }
 
-    /// The last slot folded in.
+    /// The last slot taken in.
     pub fn at(&self) -> Time {
         Time::from_epoch(self.state.now.at)
     }
 
-    /// The grid point its fit belongs to.
+    /// The grid point of its fit.
     pub fn fitted_at(&self) -> Time {
         self.fit.at
     }
 
-    /// How much history its fit rests on.
+    /// How much history its fit is based on.
     pub fn quality(&self) -> HistoryQuality {
         self.fit.quality
     }
 
-    /// Samples of the last day that were no load to learn from: gone at the next sample, or within minutes.
+    /// How many samples were not learned because the rise they belong to was gone within minutes; zero if the last of
+    /// them is more than a day ago.
     pub fn ignored(&self) -> usize {
         self.glitches.ignored(self.state.now.at)
     }
 
-    /// Folds in the next slot; `None`, and what is no load, is a gap.
+    /// Takes in the next slot. `None` is a gap, and so is a value that cannot be a load.
     pub fn observe(&mut self, value: Option<f64>) {
         let fit = Arc::clone(&self.fit);
         let normal = value.filter(|v| (0.0..=1e30).contains(v)).map(|v| fit.transform.normal(v));
         let z = normal.map(stabilise);
         let at = self.state.now.at + fit.plan.step;
         let is_sudden = z.is_some_and(|z| self.sift(&fit, at, z));
-        // One reading that nothing confirms yet raises no forecast.
+        // A single sample that no later one confirms yet does not raise the forecast.
         let z = z.filter(|_| !is_sudden);
         let shifts = self.shifts.iter_mut().filter_map(|(_, before)| before.as_mut());
         for gap in shifts.chain(self.calm.as_mut()) {
@@ -119,7 +122,7 @@ impl Tracker {
         self.state.fold(&fit, z, self.shifted.as_deref());
     }
 
-    /// Sorts out what a sample means for the hypotheses; whether it is sudden.
+    /// Classifies a sample and updates the hypotheses. Returns whether it may be a glitch that begins.
     fn sift(&mut self, fit: &Arc<Inner>, at: i64, z: f64) -> bool {
         for (sift, before) in &mut self.shifts {
             let was = sift.open_mean();
@@ -159,7 +162,7 @@ impl Tracker {
         finding == Finding::Sudden
     }
 
-    /// Folds in all slots of a series after the present one and up to `until`; slots it lacks are gaps.
+    /// Takes in all slots of a series after the present one and up to `until`; slots that the series lacks are gaps.
     pub fn follow(&mut self, history: &Series, until: Time) {
         let step = Span::seconds(self.fit.plan.step);
         while self.at() + step <= until {
@@ -169,38 +172,38 @@ impl Tracker {
         }
     }
 
-    /// Quantiles of the load of the slot `horizon` after the present one: ascending with `q`, finite, not
-    /// negative. Horizons between steps and between modelled horizons are interpolated.
+    /// The quantiles of the load `horizon` after the present slot: ascending with `q`, finite, not negative. Between
+    /// modelled horizons they are interpolated.
     pub fn quantiles(&self, horizon: Span, q: &[Quantile]) -> Vec<f64> {
         self.quantiles_by(Rule::Forecast, horizon, q)
     }
 
-    /// The same by any rule; a plain one has its own usual errors.
+    /// The same by any rule; a plain rule has its own error quantiles.
     pub fn quantiles_by(&self, rule: Rule, horizon: Span, q: &[Quantile]) -> Vec<f64> {
         let levels = self.levels(rule, self.within_reach(horizon));
         self.at_levels(&levels, q)
     }
 
-    /// Quantiles of the largest sample after the present one and up to `window` later; never below those of a shorter
-    /// window.
+    /// The quantiles of the peak load from the next slot up to `window` after the present one; never below those of a
+    /// shorter window.
     pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
         self.peak_by(Rule::Forecast, window, q, &mut Rungs::default())
     }
 
-    /// The same by any rule; what is worked out for one window is noted for the next. The notes hold for this instant
-    /// only.
+    /// The same by any rule. `notes` keeps what was computed for one window for use in the next; it is valid for this
+    /// origin only.
     pub fn peak_by(&self, rule: Rule, window: Span, q: &[Quantile], notes: &mut Rungs) -> Vec<f64> {
         let levels = self.peak_levels(rule, self.within_reach(window), notes);
         self.at_levels(&levels, q)
     }
 
-    /// Lets a rule predict, until the next truth is out.
+    /// Makes a rule predict until the next truth.
     #[cfg(test)]
     pub(crate) fn led_by(&mut self, rule: Rule) {
         self.state.standings.iter_mut().for_each(|standing| standing.rules.fill(rule));
     }
 
-    /// Bytes held on the heap, beside the fit that is shared.
+    /// Bytes held on the heap, without the fit, which is shared.
     pub fn heap_bytes(&self) -> usize {
         let shifts = self.shifts.iter().filter_map(|(_, before)| before.as_ref());
         let more = shifts.chain(&self.calm).map(|state| &**state);
@@ -212,13 +215,13 @@ impl Tracker {
         ahead.as_seconds().clamp(self.fit.plan.step, 20 * DAY)
     }
 
-    /// Loads at any quantiles, from those at the modelled levels.
+    /// The loads at the quantiles asked for, from those at the modelled levels.
     fn at_levels(&self, levels: &[f64; L], q: &[Quantile]) -> Vec<f64> {
         let top =
             CAP * self.fit.top.max(super::transform::unstabilise(self.state.now.signal[super::now::LOAD]));
         let mut out: Vec<f64> =
             q.iter().map(|q| self.fit.transform.load(between(levels, q.get()).min(top))).collect();
-        // Equal rounding could still leave neighbours a bit apart in the wrong order.
+        // Rounding could still leave two neighbours in the wrong order by a bit.
         let mut order: Vec<usize> = (0..q.len()).collect();
         order.sort_by(|&a, &b| q[a].get().total_cmp(&q[b].get()));
         let mut least = 0.0f64;
@@ -229,7 +232,8 @@ impl Tracker {
         out
     }
 
-    /// Quantiles at the modelled levels, in units of the scale, interpolated between modelled horizons.
+    /// The quantiles at the modelled levels, in units of the scale. Between two modelled horizons each of their tasks
+    /// forecasts this horizon, and the results are interpolated.
     pub(super) fn levels(&self, rule: Rule, ahead: i64) -> [f64; L] {
         let step = self.fit.plan.step;
         let (mut below, mut above) = (None, None);
@@ -253,7 +257,7 @@ impl Tracker {
         }
     }
 
-    /// The task that says most about a horizon: the longest not beyond it, or the first.
+    /// The task to explain a horizon with: the longest not beyond it, or the first.
     pub(super) fn task_for(&self, peak: bool, ahead: i64) -> Option<usize> {
         let step = self.fit.plan.step;
         let first = self.tasks_about(peak, ahead).next().map(|(i, _)| i);
@@ -263,7 +267,7 @@ impl Tracker {
             .or(first)
     }
 
-    /// The tasks that say something about a horizon, ascending.
+    /// The tasks that may be used for a horizon, ascending.
     pub(super) fn tasks_about(
         &self,
         peak: bool,
@@ -299,7 +303,7 @@ impl State {
         }
     }
 
-    /// The pool's quantiles, or those of the second hypothesis: where there is one, either may be true.
+    /// The pool's quantiles mixed with those of the second hypothesis, if there is one.
     fn joined(
         &self,
         fit: &Inner,
@@ -319,8 +323,8 @@ impl State {
         self.standings.capacity() * size_of::<PoolState>() + waiting + self.bins.heap_bytes()
     }
 
-    /// Folds in the next slot on the variance-stabilised scale; `None` is a gap. What is predicted is joined with the
-    /// second hypothesis.
+    /// Takes in the next slot, on the variance-stabilised scale; `None` is a gap. Forecasts that are stored to be judged
+    /// are mixed with those of the second hypothesis.
     pub fn fold(&mut self, fit: &Inner, z: Option<f64>, shifted: Option<&Shifted>) {
         let past = past(fit, &self.bins);
         let closed = self.now.fold(&fit.plan, &past, z);
@@ -341,6 +345,7 @@ impl State {
         }
     }
 
+    /// The forecast of a task at a horizon, without the second hypothesis.
     pub fn forecast(&self, fit: &Inner, learnt: &Learnt, standing: &PoolState, ahead: i64) -> Pending {
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
@@ -366,7 +371,7 @@ impl State {
         p
     }
 
-    /// Lets a task learn from the truths that are due.
+    /// The pool of a task learns from the truths that are due. In a gap they are dropped.
     fn judge(&mut self, fit: &Inner, task: usize, z: Option<f64>) {
         let (Some(waiting), Some(standing)) = (self.waiting.get_mut(task), self.standings.get_mut(task))
         else {
@@ -392,7 +397,7 @@ impl State {
         }
     }
 
-    /// Writes down what is forecast now, to be judged when its truth is out.
+    /// Stores the present forecast of a task, to be judged when its truth is observed.
     fn await_truth(&mut self, fit: &Inner, task: usize, shifted: Option<&Shifted>) {
         let (Some(learnt), Some(standing)) = (fit.tasks.get(task), self.standings.get(task)) else { return };
         if self.now.seen == 0 {

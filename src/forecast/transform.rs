@@ -1,23 +1,23 @@
-//! The scale of a series, and the transform that makes its noise even.
+//! The scale of a series, and the variance-stabilising transform.
 //!
-//! Loads are counts at heart: their noise grows with the square root of their level, so the models work on `z
-//! = sqrt(y / scale + OFFSET)` (Anscombe 1948). The scale is the series' own mean, so that multiplying a load
-//! by k multiplies its forecasts by k and changes nothing else. Nothing here takes a logarithm:
-//! exponentiating an upper quantile of an intermittent load is how forecasts explode.
+//! Most loads are counts, whose noise grows with the square root of their level. So the models work on
+//! `z = sqrt(y / scale + OFFSET)` (Anscombe 1948). The scale is the mean of the series, so that multiplying a load by k
+//! multiplies its forecasts by k and changes nothing else. There is no logarithm: exponentiating an upper quantile of an
+//! intermittent load makes forecasts explode.
 
-/// Converts between loads in their own unit and the variance-stabilised scale of the models.
+/// Converts between loads in their own unit and units of the scale, in which the mean load is one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Transform {
     scale: f64,
 }
 
-/// Added before the root, in units of the mean load: near zero the root would be steeper than the noise of a
-/// load whose mean is about ten events a step warrants (3/8 of an event over its mean, Anscombe). Its root is
-/// a short binary fraction, so that zero goes there and back exactly.
+/// Added before the root, in units of the mean load. Without it the root would be too steep near zero. Anscombe's offset
+/// is 3/8 of an event; this is that of a load with a mean of about ten events per step. Its root is a short binary
+/// fraction, so that zero is converted to the scale and back exactly.
 const OFFSET: f64 = 0.1875 * 0.1875;
 
 impl Transform {
-    /// From the loads of the window; NaN is a gap. A load that is always zero has scale one.
+    /// The transform for the loads of a window; NaN is a gap. The scale of a load that is always zero is one.
     pub fn of(values: &[f64]) -> Self {
         let (sum, count) =
             values.iter().filter(|v| !v.is_nan()).fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
@@ -25,24 +25,24 @@ impl Transform {
         Transform { scale: if mean > 0.0 && mean.is_finite() { mean } else { 1.0 } }
     }
 
-    /// From a load to units of the scale. Rounded to single precision, so that the rounding of `k·y /
-    /// k·scale` is gone and all that follows is bit-equal for every k.
+    /// Converts a load to units of the scale. The result is rounded to single precision: that removes the rounding error
+    /// of `k·y / k·scale`, so everything that follows is the same to the bit for every k.
     pub fn normal(&self, load: f64) -> f64 {
         f64::from((load / self.scale) as f32)
     }
 
-    /// From units of the scale to a load.
+    /// Converts units of the scale to a load.
     pub fn load(&self, normal: f64) -> f64 {
         (normal * self.scale).clamp(0.0, f64::MAX)
     }
 }
 
-/// From units of the scale to even noise.
+/// Converts units of the scale to the variance-stabilised scale.
 pub(super) fn stabilise(normal: f64) -> f64 {
     (normal + OFFSET).sqrt()
 }
 
-/// Back from even noise to units of the scale; what lies below the root of zero is zero.
+/// Converts the variance-stabilised scale to units of the scale; never negative.
 pub(super) fn unstabilise(z: f64) -> f64 {
     let z = z.max(0.0);
     (z * z - OFFSET).max(0.0)

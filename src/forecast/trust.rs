@@ -1,10 +1,10 @@
-//! Who predicts a load, and how accurate the forecast has been.
+//! Trust: which rule predicts a load; and the accuracy of the forecast.
 //!
-//! What decides is the loss that matters: the asymmetric (pinball) loss at the quantile that is insured, of the peak of
-//! the lead window, over the trailing days. The forecast is held against three plain rules (persistence and the
-//! seasonal naive of a day and of a week), all granted their own error quantiles. Where it is clearly worse, the best of
-//! them predicts in its place; only where that is persistence is there nothing to see ahead of the load. A change of
-//! mind needs more evidence than staying, so that trust does not flap. It is not judged by percentage errors.
+//! The criterion is the pinball loss at the insured quantile of the peak of the lead window, over the last days. The
+//! forecast is compared with three plain rules: persistence, and the seasonal naive of a day and of a week, each with its
+//! own error quantiles. Where the forecast is clearly worse, the best of them predicts in its place. If that is
+//! persistence, replicas are not asked for ahead of the load. Hysteresis keeps the rule from changing back and forth.
+//! Percentage errors are not used.
 
 use std::fmt;
 
@@ -14,42 +14,43 @@ use super::plain::{NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, Record};
 use super::pool::{LEVELS, MEDIAN, PoolState, UPPER};
 use super::tracker::Tracker;
 
-/// Who predicts.
+/// The rule that predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Rule {
     /// The forecast.
     #[default]
     Forecast,
-    /// The same time yesterday, with its usual errors.
+    /// The seasonal naive of a day: the load at the same time yesterday, with its own error quantiles.
     NaiveDay,
-    /// The same time a week ago, with its usual errors.
+    /// The seasonal naive of a week: the load at the same time a week ago, with its own error quantiles.
     NaiveWeek,
-    /// Nobody: nothing predicts the load better than the load now, with its usual errors.
+    /// None: nothing predicts the load better than persistence, the load now with its own error quantiles.
     Reactive,
 }
 
-/// How far a forecast may be relied on.
+/// How far the forecast is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrustState {
-    /// Nothing predicts the load better than the load now: not acted on.
+    /// Nothing predicts the load better than the load now: answers are reactive.
     Distrusted,
-    /// Too little was judged, or a seasonal naive is better: who predicts is acted on all the same.
+    /// Too few forecasts were judged, or the forecast's loss is more than a tenth above the best plain rule's, or a
+    /// seasonal naive predicts. Answers follow the rule that predicts all the same.
     Probation,
-    /// As good as the plain rules, or better.
+    /// The forecast predicts, and its loss is at most a tenth above the best plain rule's.
     Trusted,
 }
 
-/// Who predicts, with the evidence.
+/// The rule that predicts, with the losses behind it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trust {
-    /// Who predicts.
+    /// The rule that predicts.
     pub rule: Rule,
-    /// The plain rule that the forecast is held against: the one that predicts, else the best.
+    /// The plain rule that the forecast is compared with: the one that predicts, else the best.
     pub baseline: Rule,
-    /// Loss of the forecast over that of the baseline; below 1 the forecast is better.
+    /// The loss of the forecast divided by that of the baseline; below 1 the forecast is better.
     pub ratio: f64,
-    /// Whether enough was judged to tell.
+    /// Whether enough forecasts were judged.
     pub is_judged: bool,
     /// The window whose peak was judged.
     pub window: Span,
@@ -57,31 +58,33 @@ pub struct Trust {
     pub quantile: f64,
     /// Rolling loss of the forecast, in the unit of the load.
     pub forecast_loss: f64,
-    /// The same of each plain rule, where its record is long enough.
+    /// The rolling loss of each plain rule; `None` where its record is too short.
     pub plain_loss: [(Rule, Option<f64>); Rule::PLAIN.len()],
 }
 
-/// How accurate the forecasts up to an hour ahead have been over the trailing days.
+/// The accuracy of the forecasts up to an hour ahead, over the last days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accuracy {
-    /// Pinball loss over that of the seasonal naive, mean over the published quantiles; below 1 is better.
+    /// The pinball loss divided by that of the seasonal naive of a week (else of a day, else of persistence), over the
+    /// published quantiles; below 1 the forecast is better.
     pub skill_ratio: f64,
     /// Share of truths at or below the forecast, for each published quantile.
     pub coverage: Vec<(Quantile, f64)>,
 }
 
-/// The forecast gives way if its loss exceeds the best plain rule's by so large a share, and is back below the second;
-/// among plain rules one gives way if another is so many times better. The distances are the hysteresis.
+/// Hysteresis. The forecast stops predicting if its loss exceeds the best plain rule's by the first share, and predicts
+/// again below the second; both are larger at rarer quantiles. A plain rule stops predicting if the loss of the best one
+/// is lower by more than the third, a factor.
 const GONE: f32 = 0.3;
 const BACK: f32 = 0.1;
 const BETTER: f32 = 1.1;
-/// Less decayed evidence than this share of a full record is too little.
+/// A record is too short below this decayed number of truths, as a share of its limit.
 const EVIDENCE: f32 = 0.15;
-/// Levels at which trust is kept: the objectives cost, balanced and availability.
+/// The levels at which trust is judged: those of the objectives cost, balanced and availability.
 pub(super) const JUDGED: [usize; 3] = [2, 4, 5];
-/// Accuracy is told for horizons up to this.
+/// The longest horizon of the accuracy, in seconds.
 const NEAR: i64 = 3_600;
-/// The window that is judged unless another is asked for: the default lead time with its review.
+/// The window of [`Tracker::trust`].
 const WINDOW: Span = Span::seconds(165);
 
 // === impl Rule ===
@@ -100,7 +103,7 @@ impl Rule {
         }
     }
 
-    /// The rule after new evidence.
+    /// The rule that predicts after one more truth.
     pub(super) fn next(self, record: &Record, level: usize) -> Rule {
         if !is_judged(record) {
             return Rule::Forecast;
@@ -145,19 +148,19 @@ fn has_record(record: &Record, rule: Rule) -> bool {
     record.count(place(rule)) >= EVIDENCE
 }
 
-/// The forecast's loss over a plain rule's at the truths that both were judged by.
+/// The forecast's loss divided by a plain rule's, at the truths at which both were judged.
 fn ratio(record: &Record, level: usize, rule: Rule) -> f32 {
     record.ratio(level, place(rule))
 }
 
-/// How uncertain a ratio of losses is at a level, relative to 0.95. The loss at a high quantile rests on the few truths
-/// above it, so its standard error grows with the root of how rare they are.
+/// How uncertain a ratio of losses is at a level, relative to 0.95; at least one. The loss at a high quantile depends on
+/// the few truths above it, so its standard error grows with the root of their rarity.
 fn noise(level: usize) -> f32 {
     let rare = (1.0 - LEVELS[UPPER]) / (1.0 - LEVELS[level]);
     rare.sqrt().max(1.0) as f32
 }
 
-/// The plain rule that lost least beside the forecast. Of equal ones a seasonal naive, which sees ahead.
+/// The plain rule with the smallest loss relative to the forecast's. Of equal ones a seasonal naive, which sees ahead.
 fn best(record: &Record, level: usize) -> Rule {
     let known = Rule::PLAIN.into_iter().filter(|rule| has_record(record, *rule));
     known
@@ -187,7 +190,7 @@ impl fmt::Display for TrustState {
 // === impl Trust ===
 
 impl Trust {
-    /// How far the forecast may be relied on.
+    /// How far the forecast is trusted.
     pub fn state(&self) -> TrustState {
         match self.rule {
             Rule::Forecast if self.is_judged && self.ratio <= 1.0 + f64::from(BACK) => TrustState::Trusted,
@@ -196,7 +199,7 @@ impl Trust {
         }
     }
 
-    /// What follows for the answers.
+    /// What it means for the answers, in words.
     pub fn follows(&self) -> &'static str {
         match self.rule {
             Rule::Forecast => "replicas are asked for ahead of the load",
@@ -246,13 +249,13 @@ impl fmt::Display for Trust {
 }
 
 impl Tracker {
-    /// Trust at quantile 0.95 of the peak of the default lead window.
+    /// Trust at quantile 0.95 of the peak of a window of 165 seconds, or of the next longer modelled one.
     pub fn trust(&self) -> Trust {
         self.trust_in(WINDOW, Quantile::BALANCED)
     }
 
-    /// Trust at a quantile (the nearest of 0.8, 0.95 and 0.99) of the peak of a window (the nearest modelled
-    /// one that is not shorter).
+    /// Trust at a quantile (the nearest of 0.8, 0.95 and 0.99) of the peak of a window (the shortest modelled one that is
+    /// not shorter, else the longest).
     pub fn trust_in(&self, window: Span, quantile: Quantile) -> Trust {
         let wanted = window.as_seconds();
         let step = self.fit.plan.step;
@@ -271,7 +274,7 @@ impl Tracker {
         let baseline = if rule == Rule::Forecast { best(record, level) } else { rule };
         let load = |loss: f32| self.fit.transform.load(f64::from(loss));
         let [own, _] = record.losses(level, PERSISTENCE);
-        // Each rule's loss as if it had been judged by all truths that the forecast was.
+        // Each rule's loss as if it had been judged at all truths at which the forecast was.
         let of = |rule| load(own / ratio(record, level, rule));
         Trust {
             rule,
@@ -285,7 +288,7 @@ impl Tracker {
         }
     }
 
-    /// Accuracy up to an hour ahead over the trailing days.
+    /// The accuracy up to an hour ahead, over the last days.
     pub fn accuracy(&self) -> Accuracy {
         let step = self.fit.plan.step;
         let first = self.fit.tasks.first().map_or(1, |t| t.task.steps);
@@ -298,7 +301,7 @@ impl Tracker {
             .map(|(_, s)| s)
             .collect();
         let published = || Quantile::PUBLISHED.into_iter().zip(MEDIAN..LEVELS.len());
-        // The week's naive where a week was seen, else the day's, else the last value.
+        // The seasonal naive of a week if it has a record, else that of a day, else persistence.
         let naive = [NAIVE_WEEK, NAIVE_DAY]
             .into_iter()
             .find(|&rule| near.iter().all(|s| s.record.count(rule) >= EVIDENCE));
@@ -312,7 +315,7 @@ impl Tracker {
             let covered: f64 = near.iter().map(|s| f64::from(s.cover[l])).sum();
             (q, if count > 0.0 { (covered / count).min(1.0) } else { q.get() })
         });
-        // A series that stands still has no loss on either side.
+        // For a constant series both losses are zero.
         let epsilon = 1e-9 * count;
         Accuracy {
             skill_ratio: (total(0) + epsilon) / (total(1) + epsilon).max(f64::MIN_POSITIVE),
@@ -329,12 +332,12 @@ mod tests {
 
     const LEVEL: usize = JUDGED[1];
 
-    /// Two days in which the forecast and the rules lost so much at every truth: persistence, the day's naive, the
-    /// week's. `None` is a lag that holds nothing.
+    /// The record after 200 truths with these losses at each: of the forecast, and of persistence and the seasonal naive
+    /// of a day and of a week. `None` is a lag in a gap.
     fn record(forecast: f32, rules: [Option<f32>; RULES]) -> Record {
         let mut record = Record::new();
         let knots = [[0.0; RULES]; L];
-        // What lies below a truth by m loses m times the level.
+        // The pinball loss of a quantile that lies m below the truth is m times the level.
         let truth = 10_000.0f32;
         let said = |lost: f32| truth - lost / LEVELS[LEVEL] as f32;
         // On the variance-stabilised scale.
@@ -353,12 +356,12 @@ mod tests {
     #[test]
     fn a_forecast_that_a_seasonal_naive_beats_gives_way_to_it_and_not_to_the_load_now() {
         let losses = |naive: f32| [Some(270.0), Some(300.0), Some(naive)];
-        // 1.26 times worse is not clearly worse; 1.4 times is, and then the naive predicts.
+        // A ratio of 1.26 is not clearly worse; 1.4 is, and then the naive predicts.
         assert_eq!(after(Rule::Forecast, 108.0, losses(86.0)), Rule::Forecast);
         assert_eq!(after(Rule::Forecast, 120.0, losses(86.0)), Rule::NaiveWeek);
         assert_eq!(after(Rule::NaiveWeek, 108.0, losses(86.0)), Rule::NaiveWeek);
         assert_eq!(after(Rule::NaiveWeek, 90.0, losses(86.0)), Rule::Forecast);
-        // Whoever answered reactively until now learns of it too.
+        // The same if persistence was the rule until now.
         assert_eq!(after(Rule::Reactive, 108.0, losses(86.0)), Rule::NaiveWeek);
         assert_eq!(after(Rule::Forecast, 120.0, [Some(270.0), Some(86.0), Some(300.0)]), Rule::NaiveDay);
     }
@@ -366,7 +369,7 @@ mod tests {
     #[test]
     fn the_rarer_the_truths_above_a_level_the_more_it_takes_to_change() {
         let at = |level: usize, forecast: f32| {
-            // The same ratio of losses at every level: what lies below the truth loses in proportion to it.
+            // The same ratio of losses at every level: a quantile below the truth loses in proportion to its level.
             let record = record(forecast, [Some(100.0), Some(300.0), Some(300.0)]);
             Rule::Forecast.next(&record, level)
         };

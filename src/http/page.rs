@@ -52,11 +52,11 @@ pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
     let _ = writeln!(out, "<h1>{}</h1>", escaped(&title));
     if metrics.is_empty() {
         out.push_str(
-            "<p>KEDA has not asked for a workload of this name. It is asked for within a polling interval of its \
-             ScaledObject being applied; <code>forescale doctor</code> follows the way from there.</p>\n",
+            "<p>KEDA has not asked for a workload of this name. It asks within one polling interval after the \
+             ScaledObject is applied; if it does not, <code>forescale doctor</code> finds out why.</p>\n",
         );
     } else {
-        out.push_str("<p>It has several metrics:</p>\n<ul>\n");
+        out.push_str("<p>This workload has several metrics:</p>\n<ul>\n");
         for metric in metrics {
             let metric = escaped(metric);
             let _ = writeln!(out, "<li><a href=\"?metric={metric}\">{metric}</a></li>");
@@ -67,7 +67,7 @@ pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
     out
 }
 
-const FOOT: &str = "</main>\n<footer><p>Read-only. The same as JSON: <code>api/v1</code>, described by \
+const FOOT: &str = "</main>\n<footer><p>Read-only. The same data as JSON: <code>api/v1</code>, described by \
 <code>api/v1/schema.json</code>.</p></footer>\n</body>\n</html>\n";
 
 /// Everything before the main part; `root` is the path to the fleet.

@@ -55,9 +55,7 @@ pub fn router(overview: Arc<dyn Overview>) -> Router {
         .route("/api/v1/workloads/{namespace}/{name}/history", get(history))
         .route("/api/v1/workloads/{namespace}/{name}/why", get(why))
         .route("/api/v1/workloads/{namespace}/{name}/forecast", get(forecast))
-        .fallback(|| async {
-            problem(StatusCode::NOT_FOUND, "no such path; api/v1 describes those of the API")
-        })
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path; api/v1 describes the API") })
         .layer(middleware::from_fn(guarded))
         .with_state(Answers::new(overview))
 }
@@ -76,7 +74,7 @@ async fn alive(State(answers): State<Answers>) -> Response {
     match answers.overview.silence() {
         None => "ok\n".into_response(),
         Some(silence) => {
-            let text = format!("no workload was decided for within {} s\n", silence.as_secs());
+            let text = format!("no decision for any workload within {} s\n", silence.as_secs());
             (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
         }
     }
@@ -292,9 +290,10 @@ fn find(
 
 fn not_one((status, choices): &(StatusCode, Vec<String>)) -> Response {
     if choices.is_empty() {
-        return problem(*status, "no such workload has been asked for by KEDA");
+        return problem(*status, "KEDA has not asked for a workload of this name");
     }
-    let text = format!("several metrics, expected ?metric= with one of: {}", choices.join(", "));
+    let text =
+        format!("the workload has several metrics; expected ?metric= with one of: {}", choices.join(", "));
     problem(*status, &text)
 }
 

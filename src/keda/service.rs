@@ -205,7 +205,7 @@ pub(super) fn current(served: &Served, now: Time) -> Result<Arc<Decision>, Statu
         return Ok(decision);
     }
     Err(Status::unavailable(format!(
-        "the newest decision is {age} old, and one older than {} is not answered with",
+        "the newest decision is {age} old; KEDA gets none that is older than {}",
         served.most_age
     )))
 }
@@ -221,7 +221,7 @@ mod tests {
     use crate::units::Span;
 
     #[test]
-    fn a_decision_is_answered_with_for_so_long_and_then_refused_with_its_age() {
+    fn a_decision_is_answered_until_it_is_too_old_and_then_refused_with_its_age() {
         let keys =
             [("start", "0 9 * * *"), ("end", "0 18 * * *"), ("timezone", "UTC"), ("desiredReplicas", "2")];
         let values = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

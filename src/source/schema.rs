@@ -10,168 +10,176 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-/// How one workload is to be scaled. Every key may also stand in the metadata of a trigger, as a string.
+/// How one workload is scaled. Every key can also be in the metadata of a trigger, as a string.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
 struct PolicyFile {
-    /// Further signals, the largest need wins: keys of a query, and `mode: reactive` for what is not to be forecast.
+    /// Further signals; the largest need wins. Each has the keys of a query, and `mode: reactive` if it is not to be
+    /// forecast.
     signals: Option<Vec<FurtherSignal>>,
-    /// A policy of the catalogue that supplies what is not given. In a trigger only.
+    /// A named policy of the server, which supplies the keys that are not given here. In a trigger only.
     policy: Option<String>,
-    /// Name of the HPA metric, `forescale` unless given.
+    /// Name of the metric of the HPA. `forescale` unless given.
     #[schemars(regex(pattern = r"^[a-z0-9-]{1,63}$"))]
     metric_name: Option<String>,
     #[schemars(flatten)]
     signal: SignalKeys,
-    /// Decision to ready pod: a duration up to 1h, or `auto` to learn the 90th percentile from kube-state-metrics.
+    /// Time from a decision to a ready pod: a duration up to 1h, or `auto` to learn the 90th percentile from
+    /// kube-state-metrics. 2m unless given.
     lead_time: Option<LeadTime>,
-    /// How much to insure by name: cost (0.80), balanced (0.95, the default) or availability (0.99).
+    /// How much to insure, by name: the quantile 0.80 (cost), 0.95 (balanced, the default) or 0.99 (availability).
     objective: Option<Objective>,
-    /// The quantile of the load in the lead window to insure, 0.5 to 0.999.
+    /// How much to insure, as a quantile of the peak load in the lead window: 0.5 to 0.999.
     quantile: Option<Number>,
-    /// Replica-hours that one short replica-hour is worth, 1 to 999; insures the quantile c / (1 + c).
+    /// How much to insure, by cost: a short replica-hour costs as much as this many idle ones, 1 to 999. Insures the
+    /// quantile c / (1 + c).
     under_provision_cost: Option<Number>,
-    /// Share of time that may be short of replicas, such as 1%; the insurance is found by replaying the history.
+    /// How much to insure, by result: the share of time that may be short of replicas, such as 1%. Forescale replays the
+    /// history to find the insurance.
     under_provision_target: Option<Number>,
-    /// predictive (the default), shadow (decide and publish, answer as reactive) or reactive.
+    /// predictive (the default); shadow: compute and publish, but answer without the forecast; or reactive: no forecast.
     mode: Option<Mode>,
-    /// What becomes of the load that one replica was seen to carry: advise publishes it (the default where the exporters
-    /// have what it takes), auto uses it within half and twice `threshold`, off asks nothing.
+    /// Learn the load that one replica carries: advise publishes it (the default if the exporters have the data), auto
+    /// uses it, within half and twice `threshold`; off does not learn it.
     capacity: Option<Capacity>,
-    /// How much of its CPU request a replica may use. 70% unless given.
+    /// The share of its CPU request that a replica may use, to learn what it carries. 70% unless given.
     target_utilization: Option<Number>,
-    /// PromQL: CPU cores that all replicas use together, to learn what one carries. cAdvisor's unless given.
+    /// PromQL: CPU cores that all replicas use together, to learn what one carries. cAdvisor's metric unless given.
     cpu_query: Option<String>,
-    /// PromQL: latency in seconds, to learn what one replica carries before users notice.
+    /// PromQL: latency in seconds, to learn what one replica carries within `latencyObjective`.
     latency_query: Option<String>,
-    /// The latency that users still accept, such as 500ms; twice that of quiet times unless given.
+    /// The longest latency that users accept, such as 500ms. Twice the latency of quiet times unless given.
     latency_objective: Option<String>,
-    /// Least replicas used in planning; 0 permits zero. 1 unless given.
+    /// The fewest replicas that Forescale asks for; 0 permits zero. 1 unless given.
     min_replicas: Option<Count>,
-    /// Most replicas used in planning. 100 unless given.
+    /// The most replicas that Forescale asks for. 100 unless given.
     max_replicas: Option<Count>,
-    /// IANA time zone of schedule and seasons, such as Europe/Berlin. UTC unless given; required beside `start`.
+    /// IANA time zone of the schedule and of daily and weekly patterns, such as Europe/Berlin. UTC unless given; required
+    /// with `start`.
     timezone: Option<String>,
-    /// Floors, ceilings and factors by the clock. Overlapping: highest floor, lowest ceiling, the floor wins.
+    /// Rules that set a floor, a ceiling or a load factor by the clock. If several apply: the highest floor, the lowest
+    /// ceiling, and the floor wins.
     schedule: Option<Schedule>,
-    /// KEDA's cron: when the one window starts.
+    /// As in KEDA's cron scaler: when its one window starts.
     start: Option<String>,
-    /// KEDA's cron: when the one window ends.
+    /// As in KEDA's cron scaler: when its one window ends.
     end: Option<String>,
-    /// KEDA's cron: replicas in the one window.
+    /// As in KEDA's cron scaler: the replicas in its one window.
     desired_replicas: Option<Count>,
-    /// A named iCalendar of the server's configuration, whose days count as Sunday.
+    /// Name of an iCalendar of the server's configuration. Its days count as Sundays.
     calendar: Option<String>,
-    /// Time without load before zero. 0s unless given: KEDA's cooldownPeriod waits.
+    /// How long there must be no load before zero. 0s unless given, since KEDA's cooldownPeriod waits as well.
     scale_to_zero_after: Option<Duration>,
-    /// How long before expected load to wake from zero. The lead time unless given.
+    /// How long before an expected load to wake from zero. The lead time unless given.
     wake_ahead: Option<Duration>,
-    /// How long a commanded zero waits for work in flight. 30m unless given.
+    /// How long a zero of the schedule waits for work in flight. 30m unless given.
     drain_grace: Option<Duration>,
-    /// PromQL: replicas that run, for the HPA's tolerance, scaling lag and savings.
+    /// PromQL: the running replicas, for the HPA's tolerance, scaling lag and savings.
     replicas_query: Option<String>,
-    /// PromQL: share of requests that fail, 0 to 1; from 0.2 on low load is not believed.
+    /// PromQL: share of requests that fail, 0 to 1. From 0.2 on, a low load is not believed.
     error_query: Option<String>,
-    /// PromQL: load turned away, in the unit of `query`; added to it.
+    /// PromQL: load that was turned away, in the unit of `query`. It is added to the load.
     rejected_query: Option<String>,
-    /// PromQL: work being done now; no zero while above 0.
+    /// PromQL: work in flight. While it is above 0, the workload does not go to zero.
     in_flight_query: Option<String>,
-    /// Spans not to learn from, such as 2026-11-27T00:00:00Z/2026-11-28T00:00:00Z, comma-separated.
+    /// Time spans not to learn from, such as 2026-11-27T00:00:00Z/2026-11-28T00:00:00Z, separated by commas.
     masked_spans: Option<String>,
-    /// Age of the last sample at which a plan is no longer followed. 1h unless given.
+    /// Age of the last sample from which on the forecast is no longer followed, and the last need is kept. 1h unless
+    /// given.
     max_stale: Option<Duration>,
-    /// The HPA's tolerance to reckon with. 0.1 unless given.
+    /// The HPA's tolerance, which the answer takes into account. 0.1 unless given.
     tolerance: Option<Number>,
-    /// Replicas come in multiples of this. 1 unless given.
+    /// The number of replicas is a multiple of this. 1 unless given.
     replica_step: Option<Count>,
-    /// The counts of replicas that there may be, ascending: 2,4,8,16. In place of `replicaStep`.
+    /// The numbers of replicas allowed, ascending, such as 2,4,8,16. Instead of `replicaStep`.
     replica_tiers: Option<Tiers>,
-    /// Replicas beyond the need: a number, or the share of all that may be lost, such as 34%. 0 unless given.
+    /// Replicas beyond the need: a number, or the share of all replicas that may be lost, such as 34%. 0 unless given.
     spare_replicas: Option<Spare>,
-    /// How long a ready pod is not yet at full capacity: added to the lead time. 0s unless given.
+    /// How long a ready pod takes to reach its full capacity; added to the lead time. 0s unless given.
     warm_up: Option<Duration>,
-    /// What is scaled: Deployment, StatefulSet or Rollout; whichever has the name unless given.
+    /// Kind of the object that is scaled: Deployment, StatefulSet or Rollout. The one with that name unless given.
     target_kind: Option<TargetKind>,
-    /// Its name, where it is not the ScaledObject's.
+    /// Name of the object that is scaled, if it is not the ScaledObject's.
     target_name: Option<String>,
-    /// `none` opts out of the events of the server's configuration.
+    /// `none`: no event of the server's configuration applies.
     events: Option<Events>,
-    /// A person's word with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
+    /// A number of replicas set by a person, with an end: replicas=3 until=2026-12-01T18:00:00Z reason=launch.
     r#override: Option<String>,
 }
 
-/// A further measure of load.
+/// A further signal.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct FurtherSignal {
     #[schemars(flatten)]
     keys: SignalKeys,
-    /// predictive (the default), or reactive: it counts as it is now. For CPU, memory and latency, which follow the
-    /// replicas as much as the load.
+    /// predictive (the default), or reactive: only its present value counts. For CPU, memory and latency, which depend on
+    /// the replicas as much as on the load.
     mode: Option<FurtherMode>,
 }
 
-/// What load is measured by.
+/// What measures the load.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct SignalKeys {
-    /// PromQL that yields one series.
+    /// PromQL of the load; its result is one series.
     query: Option<String>,
     /// Load per replica, above 0.
     threshold: Option<Number>,
-    /// Wakes from zero strictly above this load. 0 unless given.
+    /// The workload wakes from zero if the load is above this. 0 unless given.
     activation_threshold: Option<Number>,
-    /// rate (load by threshold, the default) or queue (depth by threshold, or a deadline).
+    /// rate (the default): the load divided by `threshold`; or queue: the depth of a queue, divided by `threshold` or
+    /// with a deadline.
     signal: Option<SignalKind>,
-    /// Queue with a deadline, PromQL: arrivals per second.
+    /// Queue with a deadline. PromQL: arrivals per second.
     arrival_query: Option<String>,
-    /// Queue with a deadline: work that one replica does per second.
+    /// Queue with a deadline: items that one replica completes per second.
     service_rate: Option<Number>,
-    /// Queue with a deadline, PromQL: completions per second of all replicas, in place of serviceRate.
+    /// Queue with a deadline. PromQL: completions per second of all replicas, instead of `serviceRate`.
     completions_query: Option<String>,
-    /// Queue with a deadline: time to drain the backlog.
+    /// Queue with a deadline: the time in which the backlog is to be drained.
     drain_within: Option<Duration>,
-    /// A Prometheus of the server's configuration. `default` unless given.
+    /// Name of a data source of the server's configuration. `default` unless given.
     datasource: Option<String>,
-    /// The URL of a Prometheus, where the server's allow-list admits it.
+    /// URL of a Prometheus. The server's `serverAddressAllow` has to allow it.
     server_address: Option<String>,
-    /// History to learn from. 28d unless given.
+    /// How much history to learn from. 28d unless given.
     history_time_window: Option<Duration>,
-    /// Grid of the history. 1m unless given.
+    /// Time between two samples of the history. 1m unless given.
     query_step: Option<Duration>,
-    /// Grid of the instant values. 15s unless given.
+    /// Time between two queries of the newest value. 15s unless given.
     poll_step: Option<Duration>,
-    /// Age at which a sample counts. 30s unless given.
+    /// Age from which on a sample counts, because younger ones may still be incomplete. 30s unless given.
     settle: Option<Duration>,
 }
 
-/// A window of the clock and what holds in it.
+/// A rule of the schedule: a window by the clock, and what applies in it.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct Rule {
-    /// What people call it.
+    /// Name shown to people.
     name: Option<String>,
     /// Weekdays on which windows start: mon-fri, `sat,sun`, daily, weekdays, weekends. Every day unless given.
     days: Option<OneOrMore>,
-    /// HH:MM, or a five-field cron expression.
+    /// When windows start: HH:MM, or a cron expression with five fields.
     start: Option<String>,
-    /// HH:MM (not after start: on the next day), or a five-field cron expression.
+    /// When windows end: HH:MM (on the next day if not after `start`), or a cron expression with five fields.
     end: Option<String>,
-    /// Floor in replicas.
+    /// Floor: the fewest replicas.
     min: Option<Count>,
-    /// Ceiling in replicas; 0 commands zero.
+    /// Ceiling: the most replicas; 0 commands zero.
     max: Option<Count>,
-    /// Floor and ceiling in replicas.
+    /// Floor and ceiling at once.
     exactly: Option<Count>,
-    /// Multiplies forecast and present need before rounding.
+    /// The load now and the forecast are multiplied by this.
     factor: Option<Number>,
-    /// Dates such as 2026-11-27: windows start on these only.
+    /// Dates such as 2026-11-27: windows start only on these.
     on: Option<OneOrMore>,
-    /// A named calendar: windows start on its days only.
+    /// Name of a calendar: windows start only on its days.
     calendar: Option<String>,
     /// Dates, or names of calendars, on which no window starts.
     except: Option<OneOrMore>,
-    /// The instant (RFC 3339) from which on the rule does nothing.
+    /// The instant (RFC 3339) from which on the rule no longer applies.
     until: Option<String>,
 }
 
@@ -295,8 +303,8 @@ pub fn policy_schema() -> String {
 pub fn reference() -> String {
     let schema = schemars::schema_for!(PolicyFile).to_value();
     let mut out = String::from(
-        "# Every key\n\nWritten by `forescale schema --reference`. Every key may stand in a trigger's metadata, as a \
-         string,\nor in a named policy; there, the keys of a query also stand in each entry of `signals`.\n",
+        "# Every key\n\nWritten by `forescale schema --reference`. Every key can be in a trigger's metadata, as a \
+         string,\nor in a named policy. In a policy, the keys of a query can be in each entry of `signals` too.\n",
     );
     let tables = [
         ("A workload", &schema["properties"]),
@@ -305,12 +313,13 @@ pub fn reference() -> String {
     for (title, properties) in tables {
         out += &format!("\n## {title}\n\n| key | form | meaning |\n| --- | --- | --- |\n");
         for (key, value) in properties.as_object().into_iter().flatten() {
-            let meaning = value["description"].as_str().unwrap_or_default().replace('|', "\\|");
+            let meaning =
+                value["description"].as_str().unwrap_or_default().replace('|', "\\|").replace('\n', " ");
             out += &format!("| `{key}` | {} | {meaning} |\n", form(value));
         }
     }
-    out += "\n## The server's configuration\n\nA YAML file, given by `forescale serve --config`. `${NAME}` is replaced \
-            from the environment. NAME is yours to choose.\n\n";
+    out += "\n## The server's configuration\n\nA YAML file for `forescale serve --config`. `${VARIABLE}` is replaced \
+            by the environment variable. In a key, NAME is a name that you choose.\n\n";
     out += &super::config::reference::table();
     out + "\n## Forms\n\n- duration: as Prometheus and Kubernetes write it, `30s`, `1h30m`, `28d`\n\
            - number: plain or as text; also `1%`, `500m` and `2k` as Kubernetes writes quantities\n\
@@ -377,6 +386,8 @@ mod tests {
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(committed, reference(), "write it anew: UPDATE=1 cargo test reference");
+        let broken = committed.lines().find(|line| line.starts_with('|') != line.ends_with(" |"));
+        assert_eq!(broken, None, "a row of a table is one line");
         for key in KNOWN_KEYS.iter().chain(&RawRule::KEYS) {
             assert!(committed.contains(&format!("| `{key}` | ")), "{key}");
         }

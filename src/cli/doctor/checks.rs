@@ -48,7 +48,7 @@ const LINKS: [Link; 19] = [
     ("pending_pods", "are pods waiting for a node?", InCluster, cluster::pending_pods),
     ("flapping", "does the number of replicas go up and down?", InCluster, cluster::flapping),
     ("over_scaling", "do more pods run than are needed?", InCluster, cluster::over_scaling),
-    ("capped", "is a limit in the way?", Anyhow, cluster::capped),
+    ("capped", "does a limit cut the answer?", Anyhow, cluster::capped),
     ("cost", "is more answered than the load needs?", InPrometheus, cluster::cost),
 ];
 
@@ -80,7 +80,7 @@ const TOLD: [Told; 10] = [
     ("hpa_found", "is there an HPA?", hpa::found),
     ("hpa_able", "can the HPA scale its target?", hpa::able),
     ("hpa_active", "can the HPA compute its metrics?", hpa::active),
-    ("hpa_limited", "is a limit of the HPA in the way?", hpa::limited),
+    ("hpa_limited", "does a limit of the HPA cut its answer?", hpa::limited),
     ("hpa_sees", "does the HPA hold our metric, with a value?", hpa::sees),
     ("hpa_follows", "does the target follow what the HPA wants?", hpa::follows),
 ];

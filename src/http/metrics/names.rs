@@ -7,7 +7,7 @@ use super::Metrics;
 impl Metrics {
     pub(super) fn register_workloads(&mut self) {
         let r = &mut self.registry;
-        r.register("desired_replicas", "Replicas answered to KEDA", self.desired.clone());
+        r.register("desired_replicas", "Replicas in the answer to KEDA", self.desired.clone());
         r.register("required_replicas", "Replicas each contributor asks for", self.required.clone());
         r.register("decisions", "Decisions by direction of change and reason", self.decisions.clone());
         r.register("load", "Newest load, in the unit of the first query", self.load.clone());
@@ -18,47 +18,47 @@ impl Metrics {
         );
         r.register(
             "forecast_coverage_ratio",
-            "Share of samples at or below the forecast quantile, recently",
+            "Recent share of samples at or below the forecast quantile",
             self.coverage.clone(),
         );
         r.register(
             "forecast_skill_ratio",
-            "Loss of the forecast over that of the seasonal naive, recently; below 1 is better",
+            "Recent loss of the forecast divided by that of the seasonal naive; below 1 is better",
             self.skill.clone(),
         );
         r.register(
             "trust",
-            "The forecast is 1 trusted, 0.5 on probation, 0 distrusted; rule names who predicts in its place",
+            "Trust in the forecast: 1 trusted, 0.5 on probation, 0 distrusted; rule is the rule that predicts",
             self.trust.clone(),
         );
         r.register(
             "trust_ratio",
-            "Loss of the forecast over that of the plain rule it is held against, at the insured quantile of the lead \
-             window's peak; below 1 is better",
+            "Loss of the forecast divided by that of the plain rule it is compared with, at the insured quantile of the \
+             lead window's peak; below 1 is better",
             self.trust_ratio.clone(),
         );
         self.register_ages();
         let r = &mut self.registry;
+        r.register("state", "1 for the worst state that a workload is in", self.states.clone());
         r.register(
-            "state",
-            "1 for the state that a workload is in: the worst that is to be said of it",
-            self.states.clone(),
+            "events_open",
+            "Events of the server's configuration that are in force",
+            self.events.clone(),
         );
-        r.register("events_open", "Events of the server's configuration that hold now", self.events.clone());
         r.register_with_unit(
             "capped_in",
-            "Time until the limit on replicas is likely to bind; absent where it is not foreseen",
+            "Time until the limit on replicas is likely to be reached; absent if that is not expected",
             Unit::Seconds,
             self.capped_in.clone(),
         );
         r.register(
             "replica_capacity",
-            "Load that one replica was seen to carry, by what bounds it; absent where that cannot be told",
+            "Load that one replica can carry, as observed, by what limits it; absent while it is unknown",
             self.capacity.clone(),
         );
         r.register(
             "replica_load",
-            "Load per replica as given by the threshold, and as used by the newest decision, where the capacity is known",
+            "Load per replica: the threshold, and what the newest decision used; absent while the capacity is unknown",
             self.per_replica.clone(),
         );
         self.register_outcomes();
@@ -75,14 +75,14 @@ impl Metrics {
         );
         r.register_with_unit(
             "decision_age",
-            "Age of the newest decision; one that missed four polls, at least a minute old, is refused",
+            "Age of the newest decision; KEDA gets none older than four polls (at least a minute)",
             Unit::Seconds,
             self.decision_age.clone(),
         );
         r.register("history_points", "Samples of the history in use", self.history_points.clone());
         r.register(
             "ignored_samples",
-            "Samples of the last day that were not learned: a sudden rise that was gone within minutes",
+            "Samples that were not learned, of sudden rises that were gone within minutes; 0 after a day without one",
             self.ignored.clone(),
         );
     }
@@ -93,20 +93,20 @@ impl Metrics {
         r.register("insurance_quantile", "Quantile of the forecast that is insured", self.insurance.clone());
         r.register_with_unit(
             "scaling_lag",
-            "From the need for more replicas to as many running",
+            "Time from the need for more replicas until that many run",
             Unit::Seconds,
             self.scaling_lag.clone(),
         );
         r.register_with_unit(
             "replica",
-            "Replica-seconds in twins that are answered with the forecast and as a purely reactive trigger; what is \
-             saved is reactive less predictive, and may be negative",
+            "Replica-seconds of the simulated workload, answered with the forecast and as a purely reactive trigger; the \
+             saving is reactive minus predictive, and may be negative",
             Unit::Seconds,
             self.replicas.clone(),
         );
         r.register_with_unit(
             "short",
-            "Time with fewer pods ready than the load needs, in the same twins, by how they are answered",
+            "Time with fewer pods ready than the load needs, in the same simulations",
             Unit::Seconds,
             self.short.clone(),
         );
@@ -125,16 +125,16 @@ impl Metrics {
         );
         r.register_with_unit(
             "prepare_duration",
-            "Time of fitting and calibrating",
+            "Duration of fitting and calibrating",
             Unit::Seconds,
             self.prepare.clone(),
         );
         r.register_with_unit(
             "query_duration",
-            "Time of queries to data sources",
+            "Duration of queries to data sources",
             Unit::Seconds,
             self.query.clone(),
         );
-        r.register_with_unit("grpc_duration", "Time of answering KEDA", Unit::Seconds, self.grpc.clone());
+        r.register_with_unit("grpc_duration", "Duration of answering KEDA", Unit::Seconds, self.grpc.clone());
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn write(
     now: Time,
 ) -> std::fmt::Result {
     let id = &known.id;
-    out.push_str("<section class=\"plain actions\"><h2>What can be done from here</h2>\n");
+    out.push_str("<section class=\"plain actions\"><h2>Commands for this workload</h2>\n");
     if let Some(template) = &settings.grafana {
         let link = escaped(&grafana(template, id, now - back, now));
         writeln!(out, "<p><a href=\"{link}\" rel=\"noreferrer\">The same hours in Grafana</a></p>")?;
@@ -33,8 +33,8 @@ pub(super) fn write(
     if let Some(spans) = accident(known, story, back, now) {
         writeln!(
             out,
-            "<h3>Leave an accident out of the history</h3>\n<p>{} If that was an accident and will not come again, put \
-             this into the policy or the metadata of the trigger:</p>",
+            "<h3>Exclude an incident from the history</h3>\n<p>{} If that was an incident that will not happen again, \
+             add this to the policy or to the metadata of the trigger:</p>",
             escaped(&spans.0)
         )?;
         line(out, "Masked spans", &format!("maskedSpans: '{}'", spans.1))?;
@@ -50,7 +50,7 @@ pub(super) fn write(
         ),
     )?;
     out.push_str(
-        "<p>It writes a report with what this policy, a reactive trigger and others would have come to.</p>\n\
+        "<p>It writes a report that compares this policy with a reactive trigger and other strategies.</p>\n\
          </section>\n",
     );
     Ok(())
@@ -75,8 +75,8 @@ fn overrides(out: &mut String, known: &KnownWorkload, story: &Story, now: Time) 
     let word = Override { replicas: runs, from: None, until: now + HOLDS, reason: String::new() };
     writeln!(
         out,
-        "<h3>Override the number of replicas</h3>\n<p>For {HOLDS}; write the number you mean. The patch is for the first \
-         trigger of the ScaledObject.</p>"
+        "<h3>Override the number of replicas</h3>\n<p>For {HOLDS}; change the number as you need. The patch \
+         is for the first trigger of the ScaledObject.</p>"
     )?;
     line(out, "Override for a while", &command(&target, &Action::Set(word)))?;
     out.push_str("<p>Until a time of day; this prints the patch:</p>\n");
@@ -90,7 +90,7 @@ fn overrides(out: &mut String, known: &KnownWorkload, story: &Story, now: Time) 
         ),
     )?;
     if story.policy.override_at(now).is_some() {
-        out.push_str("<p>Lift the override that holds now:</p>\n");
+        out.push_str("<p>Lift the override that is in force:</p>\n");
         line(out, "Lift the override", &command(&target, &Action::Lift))?;
     }
     Ok(())
@@ -113,7 +113,7 @@ fn accident(known: &KnownWorkload, story: &Story, back: Span, now: Time) -> Opti
     let seen = (0..series.len()).filter_map(|i| Some((series.time(i), series.get(i)?)));
     let top = seen.filter(|(at, _)| *at > now - back).max_by(|a, b| a.1.total_cmp(&b.1))?;
     let (from, to) = ((top.0 - AROUND), (top.0 + AROUND));
-    let words = format!("The highest load of the pictures is {} at {}.", number(top.1), top.0);
+    let words = format!("The highest load in the charts is {} at {}.", number(top.1), top.0);
     Some((words, format!("{from}/{to}")))
 }
 

@@ -32,8 +32,8 @@ pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, no
         Past::Busy => {
             return writeln!(
                 out,
-                "<p class=\"notice calm wide\">Another past is being decided again; this picture comes with the next \
-                 look at the page.</p>"
+                "<p class=\"notice calm wide\">The past of another page is being computed. Reload this page to see who \
+                 asked for how many replicas.</p>"
             );
         }
         Past::Unknown => return Ok(()),
@@ -41,8 +41,8 @@ pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, no
     if moments.iter().all(|moment| moment.answer.is_none()) {
         return writeln!(
             out,
-            "<p class=\"notice calm wide\">Who asked for how many replicas cannot be told: no history of these hours \
-             was read.</p>"
+            "<p class=\"notice calm wide\">Who asked for how many replicas is not known: no history of these hours was \
+             read.</p>"
         );
     }
     let asked = asked(moments);
@@ -52,7 +52,7 @@ pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, no
         writeln!(out, "<dt>{}</dt><dd>{}</dd>", contributor.title(), escaped(contributor.meaning()))?;
     }
     out.push_str(
-        "<dt>answer</dt><dd>The largest that counts, within floors and ceilings: what KEDA is told.</dd>\n\
+        "<dt>answer</dt><dd>The largest number that counts, within floors and ceilings: the answer to KEDA.</dd>\n\
          <dt>ran</dt><dd>What replicasQuery measured. It follows the answer as the HPA and the nodes allow.</dd>\n\
          </dl></details>\n",
     );
@@ -112,8 +112,8 @@ fn figure(
     }
     let title = format!("Who asked for how many replicas, last {span}");
     let caption = format!(
-        "Each {every}, decided again from the history that is in memory, as forescale explain --at does it. Each point \
-         tells what was asked for there.{}",
+        "Every {every}, decided again from the history in memory, as forescale explain --at does. Point at a place to \
+         read who asked for how many.{}",
         if ran.is_empty() { " What ran is drawn where the policy has a replicasQuery." } else { "" }
     );
     Figure { svg: plane.svg(&format!("{title}. {caption}")), title, caption, keys, is_wide: true }
@@ -151,7 +151,7 @@ fn tip(story: &Story, moment: &Moment, now: Time) -> String {
         Some((replicas, reason)) => {
             let _ = write!(tip, ": {} because {reason}", replicas.in_words());
         }
-        None => tip.push_str(": no answer could be given"),
+        None => tip.push_str(": no answer"),
     }
     for need in &moment.needs {
         let aside = if need.counts { "" } else { " (does not count)" };

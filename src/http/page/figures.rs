@@ -39,7 +39,7 @@ pub(super) fn load(
     let highest = line.iter().chain(&before).map(|p| p.1);
     let most = highest.chain(ahead.iter().map(|s| s.load[2])).fold(0.0, f64::max);
     let zone = story.policy.schedule.zone();
-    let title = format!("Load, last {back} and coming {AHEAD}");
+    let title = format!("Load, last {back} and next {AHEAD}");
     let mut plane = Plane::new(true, range, (0.0, most * 1.05));
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
@@ -73,15 +73,15 @@ pub(super) fn load(
     let told = match ahead.first() {
         // The forecast for the coming hours does not hold while the present load is above it.
         Some(first) if present > peak => format!(
-            "Now {}: above {}, which the forecast expects not to be passed in the coming 12 hours (quantile {}). The \
-             present is not what it learned.",
+            "Now {}: above {}, the largest load forecast for the next 12 hours (quantile {}). The forecast does not hold \
+             for the load now.",
             number(present),
             number(peak),
             first.quantile
         ),
         Some(first) => format!(
-            "Now {}; at any moment of the coming 12 hours it is below {} with probability {}. Hour by hour in the \
-             table below.",
+            "Now {}; at any moment of the next 12 hours it is below {} with probability {}. The table below has each \
+             hour.",
             number(present),
             number(peak),
             first.quantile
@@ -125,17 +125,17 @@ pub(super) fn replicas(
         plane.area("demand", &stairs(&zero), &stairs(&coming));
         keys.push(("demand", "expected".to_owned()));
         plane.line("floor", &stairs(&floor));
-        keys.push(("floor", "least allowed".to_owned()));
+        keys.push(("floor", "minimum allowed".to_owned()));
     }
     if is_near && !ceiling.is_empty() {
         plane.line("ceiling", &stairs(&ceiling));
-        keys.push(("ceiling", "most allowed".to_owned()));
+        keys.push(("ceiling", "maximum allowed".to_owned()));
     }
     plane.line("load", &stairs(&answered));
     plane.upright(x(now), "now");
     let peak = expected.iter().map(|e| e.replicas).max();
     let told = match peak {
-        Some(peak) => format!("Now {}; up to {peak} in the coming 12 hours.", decision.replicas),
+        Some(peak) => format!("Now {}; up to {peak} in the next 12 hours.", decision.replicas),
         None => format!("Now {}.", decision.replicas),
     };
     let title = "Replicas, answered and expected".to_owned();

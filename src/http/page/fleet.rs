@@ -39,13 +39,13 @@ pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) 
     }
     out.push_str("</tbody></table></div>\n");
     if rows.is_empty() {
-        out.push_str("<p>None of the workloads is like that. <a href=\"./\">Show all</a></p>\n");
+        out.push_str("<p>No workload matches. <a href=\"./\">Show all</a></p>\n");
     }
     pages(out, page, &fleet, choice)?;
     let query = link(choice, choice.sort, None);
     writeln!(
         out,
-        "<p class=\"soft\">The same as <a href=\"api/v1/fleet{query}\">JSON</a> and as \
+        "<p class=\"soft\">This table as <a href=\"api/v1/fleet{query}\">JSON</a> and as \
          <a href=\"api/v1/fleet.csv{query}\">CSV</a>.</p>"
     )?;
     out.push_str(FOOT);
@@ -61,7 +61,7 @@ fn headline(count: usize, (bad, warnings): (usize, usize)) -> String {
                 .to_owned()
         }
         (_, 0, 0) => "All are healthy.".to_owned(),
-        (_, bad, warnings) => format!("{bad} in trouble, {warnings} to look at; they stand first."),
+        (_, bad, warnings) => format!("{bad} in trouble, {warnings} with warnings; they come first."),
     }
 }
 
@@ -76,8 +76,8 @@ fn totals(out: &mut String, totals: &Totals, price: Option<f64>) -> std::fmt::Re
     let worth = totals.worth;
     let since = format!("in {} h, against a reactive trigger", number(worth.hours));
     tile("replicas now", totals.replicas.to_string(), format!("the load now needs {}", totals.needed))?;
-    tile("expected", totals.expected.to_string(), "while pods started now come up".to_owned())?;
-    tile("workload-hours short avoided", number(worth.avoided), since.clone())?;
+    tile("expected", totals.expected.to_string(), "until pods started now are ready".to_owned())?;
+    tile("under-provisioned hours avoided", number(worth.avoided), since.clone())?;
     let (title, hours) = saved_or_spent(worth.saved);
     tile(&format!("replica-hours {title}"), number(hours), format!("net, {since}"))?;
     if let Some(price) = price {
@@ -150,17 +150,17 @@ fn link(choice: &Choice, sort: Sort, page: Option<usize>) -> String {
 fn table_head(out: &mut String, choice: &Choice) -> std::fmt::Result {
     out.push_str(
         "<div class=\"scroll\" role=\"region\" aria-label=\"Workloads\" tabindex=\"0\"><table class=\"fleet\">\n\
-         <caption>Replicas are the answer to KEDA. The course is the load of the last day. Saved are replica-hours \
-         against a reactive trigger; with a minus sign they were spent. Short is the time in hours without enough \
-         replicas that the forecast avoided.</caption>\n<thead><tr>",
+         <caption>Replicas are the answer to KEDA. Saved are replica-hours compared with a reactive trigger; a minus \
+         sign means that more were spent. Short avoided are under-provisioned hours that the forecast \
+         avoided.</caption>\n<thead><tr>",
     );
     let columns = [
         (Some(Sort::Name), "workload", ""),
         (Some(Sort::State), "state", "words"),
         (Some(Sort::Replicas), "replicas", ""),
-        (None, "course", "roomy"),
+        (None, "last day", "roomy"),
         (Some(Sort::Load), "load", "roomy"),
-        (None, "peak to come", "roomy"),
+        (None, "expected peak", "roomy"),
         (Some(Sort::Saved), "saved", "roomy"),
         (Some(Sort::Short), "short avoided", "roomy"),
         (None, "why", "words"),

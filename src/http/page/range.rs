@@ -49,7 +49,7 @@ impl Look {
             let refresh = refresh.map_or_else(String::new, |seconds| format!("&amp;refresh={seconds}"));
             format!("?metric={metric}&amp;hours={hours}{refresh}#pictures")
         };
-        out.push_str("<nav class=\"ranges\" id=\"pictures\" aria-label=\"Time range\"><p>Look back");
+        out.push_str("<nav class=\"ranges\" id=\"pictures\" aria-label=\"Time range\"><p>Show the last");
         for (hours, words) in RANGES {
             let current = if hours == self.hours() { " aria-current=\"true\"" } else { "" };
             write!(out, " <a href=\"{}\"{current}>{words}</a>", to(hours, self.refresh()))?;
@@ -57,12 +57,12 @@ impl Look {
         match self.refresh() {
             Some(seconds) => writeln!(
                 out,
-                "</p><p>Looked at again each {seconds} s. <a href=\"{}\">Stop</a></p></nav>",
+                "</p><p>The page reloads every {seconds} s. <a href=\"{}\">Stop</a></p></nav>",
                 to(self.hours(), None)
             ),
             None => writeln!(
                 out,
-                "</p><p><a href=\"{}\">Look again each {REFRESH} s</a></p></nav>",
+                "</p><p><a href=\"{}\">Reload every {REFRESH} s</a></p></nav>",
                 to(self.hours(), Some(REFRESH))
             ),
         }

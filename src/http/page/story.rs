@@ -48,7 +48,7 @@ pub(super) fn write(
             tiles(out, story, decision, change.as_ref(), now)?;
         }
         look.write(out, known.id.metric())?;
-        out.push_str("<section class=\"charts\" aria-label=\"Pictures\">\n");
+        out.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
         let newest = known.status.decision().and_then(|d| d.load);
         if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
             figure.write(out)?;
@@ -130,8 +130,8 @@ fn tiles(
     let age = age.map_or_else(|| "not measured".to_owned(), |age| format!("{age} old"));
     tile("load", load.map_or_else(|| "-".to_owned(), number), age)?;
     if let Some(view) = &decision.forecast {
-        let note = format!("at most, with probability {}, in the coming {}", view.quantile, view.window);
-        tile("peak to come", number(view.load), note)?;
+        let note = format!("at most, with probability {}, in the next {}", view.quantile, view.window);
+        tile("expected peak", number(view.load), note)?;
         let fitted =
             format!("{} predicts, fitted {}", view.trust.rule.as_str(), crate::draw::moment(view.fitted_at));
         tile("forecast", view.trust.state().to_string(), fitted)?;
@@ -166,7 +166,8 @@ fn why(out: &mut String, decision: &Decision, change: Option<&Coming>) -> std::f
 
 fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
     out.push_str(
-        "<div class=\"scroll\"><table>\n<caption>The largest that counts wins, within floors and ceilings.</caption>\n\
+        "<div class=\"scroll\"><table>\n\
+         <caption>The largest number that counts wins, within floors and ceilings.</caption>\n\
          <thead><tr><th scope=\"col\">who asks</th><th scope=\"col\">for</th>\
          <th scope=\"col\" class=\"words\">counts</th></tr></thead>\n<tbody>\n",
     );

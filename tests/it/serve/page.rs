@@ -91,15 +91,15 @@ async fn the_page_tells_every_workload_and_its_story_and_no_query() {
         "business &lt;hours&gt;",
         "Times in Europe/Berlin",
         "median forecast",
-        "samples below quantile 0.95",
+        "samples at or below quantile 0.95",
         "Last changes",
         "Who asked for how many replicas, last 1d",
-        "What a person commanded; nothing else counts until it ends.",
+        "The number that a person set; nothing else counts until it ends.",
         "aria-current=\"true\">1 day</a>",
         "&amp;hours=336#pictures\">14 days</a>",
         "kubectl --namespace shop patch scaledobject launched --type json --patch",
         "forescale override shop/launched --replicas 5 --until 23:00 --timezone Europe/Berlin",
-        "Lift the override that holds now",
+        "Lift the override that is in force",
         "forescale backtest --prometheus",
     ] {
         assert!(story.contains(text), "{text} is not in {story}");

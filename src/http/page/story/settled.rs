@@ -14,7 +14,8 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
     write!(
         out,
         "<section><h2>Last changes</h2>\n<div class=\"scroll\"><table>\n<caption>The newest first, times in \
-         {zone}, since this server began.</caption>\n<thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
+         {zone}, since this server started.</caption>\n\
+         <thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
          <th scope=\"col\" class=\"words\">reason</th></tr></thead>\n<tbody>\n",
     )?;
     for change in story.changes.iter().rev().take(12) {
@@ -34,18 +35,22 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
 pub(super) fn quality(out: &mut String, story: &Story, trust: Option<Trust>) -> std::fmt::Result {
     let Some(tracker) = story.prepared.as_ref().and_then(tracker) else { return Ok(()) };
     let accuracy = tracker.accuracy();
-    out.push_str("<section class=\"plain\"><h2>How good the forecast is</h2>");
+    out.push_str("<section class=\"plain\"><h2>Accuracy of the forecast</h2>");
     if let Some(trust) = trust {
         writeln!(out, "<p>{}: {}.</p>", trust.state(), escaped(&trust.to_string()))?;
     }
     writeln!(
         out,
-        "<dl>\n<dt>loss up to an hour ahead, all quantiles, by that of the seasonal naive</dt><dd>{} (below 1 is \
-         better)</dd>",
+        "<dl>\n<dt>loss divided by that of the seasonal naive, up to an hour ahead, all quantiles</dt><dd>{} (below 1 \
+         is better)</dd>",
         number(accuracy.skill_ratio),
     )?;
     for (quantile, share) in &accuracy.coverage {
-        writeln!(out, "<dt>samples below quantile {quantile}</dt><dd>{} %</dd>", number(share * 100.0))?;
+        writeln!(
+            out,
+            "<dt>samples at or below quantile {quantile}</dt><dd>{} %</dd>",
+            number(share * 100.0)
+        )?;
     }
     out.push_str("</dl></section>\n");
     Ok(())
@@ -55,7 +60,9 @@ pub(super) fn settings(out: &mut String, story: &Story, exposes: bool) -> std::f
     let policy = &story.policy;
     let insured = match policy.insurance {
         Insurance::Quantile(q) => format!("quantile {q}"),
-        Insurance::Target(share) => format!("at most {} % of the time short", number(share * 100.0)),
+        Insurance::Target(share) => {
+            format!("short of replicas for at most {} % of the time", number(share * 100.0))
+        }
     };
     let lead = match policy.lead_time {
         LeadTime::Given(span) => span.to_string(),
@@ -70,7 +77,7 @@ pub(super) fn settings(out: &mut String, story: &Story, exposes: bool) -> std::f
     ];
     for signal in &policy.signals {
         rows.push(("load per replica", number(signal.threshold.get())));
-        rows.push(("history learned from", format!("{} in steps of {}", signal.window, signal.step)));
+        rows.push(("history", format!("{} in steps of {}", signal.window, signal.step)));
     }
     if let Some(carried) = story.prepared.as_ref().and_then(|prepared| prepared.capacity.as_ref()) {
         let mode = policy.capacity.as_ref().map_or("off", |learning| learning.mode.as_str());
@@ -89,7 +96,7 @@ pub(super) fn settings(out: &mut String, story: &Story, exposes: bool) -> std::f
         out.push_str("</pre>\n");
     } else {
         out.push_str(
-            "<p class=\"soft\">Queries and metadata are shown only where the server runs with <code>--expose-queries\
+            "<p class=\"soft\">Queries and metadata are shown only if the server runs with <code>--expose-queries\
              </code>.</p>\n",
         );
     }
