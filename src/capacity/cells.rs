@@ -3,6 +3,8 @@
 //! A cell never spans different numbers of replicas, two templates, or both sides of a gap. What is left out is
 //! reported; nothing is repaired.
 
+use std::ops::Range;
+
 use super::evidence::{COLUMNS, Column, Evidence};
 use crate::units::{Span, Time};
 
@@ -63,13 +65,6 @@ impl Cells {
     /// The cells of a table: one minute each, or as long as its rows, up to five minutes for a long table. With
     /// `fails_matter`, failures are what is judged.
     pub(super) fn of(evidence: &Evidence, fails_matter: bool) -> Cells {
-        let minutes = Cells::minutes_of(evidence, fails_matter);
-        let length = (minutes.total_minutes() / MANY_MINUTES).ceil().clamp(1.0, 5.0);
-        if length > 1.0 { minutes.joined(Span::minutes(length as i64)) } else { minutes.finished() }
-    }
-
-    /// The same without the loads per replica, which would be computed in vain if cells are joined later.
-    fn minutes_of(evidence: &Evidence, fails_matter: bool) -> Cells {
         let mut kept = Kept::of(evidence, fails_matter);
         let settled = kept.candidates - kept.left_out.starts;
         if kept.left_out.starts as f64 > MOST_STARTS * kept.candidates as f64 || settled < FEW_ROWS {
@@ -78,69 +73,71 @@ impl Cells {
         }
         let rows: Vec<usize> = (0..evidence.len()).filter(|&i| kept.takes(i)).collect();
         let spacing = spacing(evidence);
-        let mut cells = Cells {
-            at: Vec::with_capacity(rows.len()),
+        let minutes = rows.len() as f64 * spacing as f64 / 60.0;
+        let length = Span::minutes((minutes / MANY_MINUTES).ceil().clamp(1.0, 5.0) as i64);
+        let replicas = evidence.column(Column::Replicas as usize);
+        let since = |one: usize, other: usize| evidence.at[rows[other]].since(evidence.at[rows[one]]);
+        let changes = |one: usize, other: usize| replicas[rows[other]].round() != replicas[rows[one]].round();
+        if spacing < COARSE {
+            let parts = parts(rows.len(), |first, before, next| {
+                since(first, next) >= Span::MINUTE
+                    || since(before, next).as_seconds() > 2 * spacing
+                    || changes(first, next)
+            });
+            let minutes = Cells::of_rows(evidence, &kept, &rows, spacing, &parts);
+            return if length > Span::MINUTE { minutes.joined(length) } else { minutes.finished() };
+        }
+        let parts = parts(rows.len(), |first, before, next| {
+            length == Span::MINUTE
+                || since(first, next) >= length
+                || since(before, next) > length
+                || changes(first, next)
+        });
+        Cells::of_rows(evidence, &kept, &rows, spacing, &parts).finished()
+    }
+
+    /// A cell for each part of the rows, still without the load of a replica.
+    fn of_rows(
+        evidence: &Evidence,
+        kept: &Kept,
+        rows: &[usize],
+        spacing: i64,
+        parts: &[Range<usize>],
+    ) -> Cells {
+        Cells {
+            at: parts.iter().map(|part| evidence.at[rows[part.start]]).collect(),
             columns: std::array::from_fn(|k| {
-                Vec::with_capacity(if evidence.has_at(k) { rows.len() } else { 0 })
+                let column = evidence.column(k);
+                if evidence.has_at(k) { means(parts, |i| column[rows[i]]) } else { Vec::new() }
             }),
             each: Vec::new(),
             log_each: Vec::new(),
-            minutes: Vec::with_capacity(rows.len()),
+            minutes: parts.iter().map(|part| part.len() as f64 * spacing as f64 / 60.0).collect(),
             left_out: kept.left_out,
             keeps_starts: kept.keeps_starts,
-        };
-        let joins = spacing < COARSE;
-        let known: Vec<usize> = (0..COLUMNS).filter(|&column| evidence.has_at(column)).collect();
-        let mut first = 0;
-        for i in 1..=rows.len() {
-            let ends = rows.get(i).is_none_or(|&row| {
-                let (begin, before) = (rows[first], rows[i - 1]);
-                !joins
-                    || evidence.at[row].since(evidence.at[begin]) >= Span::MINUTE
-                    || evidence.at[row].since(evidence.at[before]).as_seconds() > 2 * spacing
-                    || replicas(evidence, row) != replicas(evidence, begin)
-            });
-            if ends && first < i {
-                let part = &rows[first..i];
-                cells.at.push(evidence.at[part[0]]);
-                cells.minutes.push(part.len() as f64 * spacing as f64 / 60.0);
-                known.iter().for_each(|&column| cells.columns[column].push(mean(evidence, part, column)));
-                first = i;
-            }
         }
-        cells
     }
 
     /// Joins neighbours with the same replicas, up to this length.
     pub(super) fn joined(&self, length: Span) -> Cells {
         let minutes = length.as_seconds() as f64 / 60.0;
-        let about = (self.total_minutes() / minutes) as usize;
-        let mut cells = Cells {
-            at: Vec::with_capacity(about),
-            columns: std::array::from_fn(|k| Vec::with_capacity(about.min(self.columns[k].len()))),
+        let counts: Vec<f64> = (0..self.len()).map(|i| self.replicas(i).round()).collect();
+        let parts = parts(self.len(), |first, before, next| {
+            self.at[next].since(self.at[first]) >= length
+                || counts[next] != counts[first]
+                || self.at[next].since(self.at[before]).as_seconds() as f64 > 60.0 * minutes
+        });
+        let cells = Cells {
+            at: parts.iter().map(|part| self.at[part.start]).collect(),
+            columns: std::array::from_fn(|k| {
+                let column = &self.columns[k];
+                if column.is_empty() { Vec::new() } else { means(&parts, |i| column[i]) }
+            }),
             each: Vec::new(),
             log_each: Vec::new(),
-            minutes: Vec::with_capacity(about),
+            minutes: parts.iter().map(|part| self.minutes[part.clone()].iter().sum()).collect(),
             ..*self
         };
-        let count = |i: usize| self.replicas(i).round();
-        let mut first = 0;
-        for i in 1..=self.len() {
-            let ends = i == self.len()
-                || self.at[i].since(self.at[first]) >= length
-                || count(i) != count(first)
-                || self.at[i].since(self.at[i - 1]).as_seconds() as f64 > 60.0 * minutes;
-            if ends {
-                cells.at.push(self.at[first]);
-                cells.minutes.push(self.minutes[first..i].iter().sum());
-                for (to, from) in
-                    cells.columns.iter_mut().zip(&self.columns).filter(|(_, from)| !from.is_empty())
-                {
-                    to.push(mean_of(from[first..i].iter().copied()));
-                }
-                first = i;
-            }
-        }
         cells.finished()
     }
 
@@ -227,10 +224,14 @@ impl Kept {
         };
         let (mut started, mut rolled) = (Time::MIN, Time::MIN);
         let (mut before, mut ran) = (None, None);
-        for i in 0..evidence.len() {
-            let at = evidence.at[i];
-            let (load, count) = (evidence.get(i, Column::Load), evidence.get(i, Column::Replicas));
-            let generation = evidence.get(i, Column::Generation);
+        let known = |column: Column| {
+            let column = evidence.column(column as usize);
+            move |row: usize| Some(column[row]).filter(|value| !value.is_nan())
+        };
+        let (loads, counts) = (known(Column::Load), known(Column::Replicas));
+        let (generations, errors) = (known(Column::Generation), known(Column::Errors));
+        for (i, &at) in evidence.at.iter().enumerate() {
+            let (load, count, generation) = (loads(i), counts(i), generations(i));
             if let (Some(now), Some(then)) = (count, before)
                 && now - then >= 0.5
             {
@@ -241,7 +242,7 @@ impl Kept {
             }
             before = count.or(before);
             ran = generation.or(ran);
-            let failing = evidence.get(i, Column::Errors).unwrap_or(0.0) / load.unwrap_or(1.0);
+            let failing = errors(i).unwrap_or(0.0) / load.unwrap_or(1.0);
             let out = &mut kept.left_out;
             let counter = match (load, count) {
                 (None, _) | (_, None) => Some(&mut out.gaps),
@@ -276,8 +277,7 @@ impl Kept {
 /// The newest template with enough rows, otherwise the one with the most; `None` if templates cannot be told apart.
 fn template(evidence: &Evidence) -> Option<f64> {
     let mut seen: Vec<(f64, usize)> = Vec::new();
-    for i in 0..evidence.len() {
-        let Some(generation) = evidence.get(i, Column::Generation) else { continue };
+    for &generation in evidence.column(Column::Generation as usize).iter().filter(|value| !value.is_nan()) {
         match seen.iter_mut().find(|s| s.0 == generation) {
             Some(known) => known.1 += 1,
             None => seen.push((generation, 1)),
@@ -296,24 +296,38 @@ fn spacing(evidence: &Evidence) -> i64 {
         .map(|pair| pair[1].since(pair[0]).as_seconds())
         .filter(|gap| *gap > 0)
         .collect();
-    if gaps.is_empty() {
-        return Span::MINUTE.as_seconds();
+    let Some(&first) = gaps.first() else { return Span::MINUTE.as_seconds() };
+    // Rows on a grid: what more than half of them have is the median.
+    if 2 * gaps.iter().filter(|&&gap| gap == first).count() > gaps.len() {
+        return first;
     }
     let middle = gaps.len() / 2;
     *gaps.select_nth_unstable(middle).1
 }
 
-fn replicas(evidence: &Evidence, row: usize) -> i64 {
-    evidence.get(row, Column::Replicas).unwrap_or(0.0).round() as i64
+/// Divides so many items into parts of neighbours: `ends` tells of the first item of a part, of its last one so far and
+/// of the next one whether that begins another part.
+fn parts(items: usize, ends: impl Fn(usize, usize, usize) -> bool) -> Vec<Range<usize>> {
+    let mut parts = Vec::with_capacity(items);
+    let mut first = 0;
+    for next in 1..=items {
+        if next == items || ends(first, next - 1, next) {
+            parts.push(first..next);
+            first = next;
+        }
+    }
+    parts
 }
 
-/// The mean of the known values.
-fn mean(evidence: &Evidence, rows: &[usize], column: usize) -> f64 {
-    mean_of(rows.iter().map(|&row| evidence.table[[row, column]]))
-}
-
-fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
-    let known = values.filter(|value| !value.is_nan());
-    let (sum, count) = known.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    if count > 0.0 { sum / count } else { f64::NAN }
+/// The mean of the known values of each part; NaN where there is none.
+fn means(parts: &[Range<usize>], value: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mean = |part: &Range<usize>| {
+        if part.len() == 1 {
+            return value(part.start);
+        }
+        let known = part.clone().map(&value).filter(|value| !value.is_nan());
+        let (sum, count) = known.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        if count > 0.0 { sum / count } else { f64::NAN }
+    };
+    parts.iter().map(mean).collect()
 }

@@ -148,9 +148,11 @@ fn relief(points: &[Point], rise: &Rise) -> (f64, usize) {
             let is_steady = more.abs() < STEADY;
             // The logarithm of the replicas is that of the total load minus that of the load per replica.
             let is_step = (more - other.logs[By::Each as usize] + one.logs[By::Each as usize]).abs() > STEP;
-            let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
-            if is_steady && is_step && expected.abs() > MATTERS {
-                steps.push((expected, other.score - one.score));
+            if is_steady && is_step {
+                let expected = rise.at(other, By::Each) - rise.at(one, By::Each);
+                if expected.abs() > MATTERS {
+                    steps.push((expected, other.score - one.score));
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Rows need not lie on a grid: load tests and exports have their own intervals. An unknown quantity is NaN inside
 //! and `None` outside; values that are not measurements (negative, infinite) become unknown on entry.
 
-use ndarray::Array2;
+use ndarray::{Array2, ShapeBuilder as _};
 
 use crate::history::Series;
 use crate::units::Time;
@@ -41,7 +41,8 @@ pub(super) const COLUMNS: usize = 10;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub(super) at: Vec<Time>,
-    pub(super) table: Array2<f64>,
+    /// A column lies in one piece, because everything is computed column by column.
+    table: Array2<f64>,
 }
 
 // === impl Evidence ===
@@ -50,7 +51,7 @@ impl Evidence {
     /// A table from rows in any order; if a quantity occurs twice in a row, the last value counts.
     pub fn of_rows(mut rows: Vec<(Time, Vec<(Column, f64)>)>) -> Evidence {
         rows.sort_by_key(|row| row.0);
-        let mut table = Array2::from_elem((rows.len(), COLUMNS), f64::NAN);
+        let mut table = unknown(rows.len());
         for (i, (_, cells)) in rows.iter().enumerate() {
             for &(column, value) in cells {
                 table[[i, column as usize]] = if is_measured(value) { value } else { f64::NAN };
@@ -62,7 +63,7 @@ impl Evidence {
     /// A table on the grid of the load. Another series contributes its last value at or before an instant, if that is
     /// no older than its own step.
     pub fn of_series(load: &Series, others: &[(Column, &Series)]) -> Evidence {
-        let mut table = Array2::from_elem((load.len(), COLUMNS), f64::NAN);
+        let mut table = unknown(load.len());
         for i in 0..load.len() {
             let at = load.time(i);
             table[[i, Column::Load as usize]] = load.get(i).unwrap_or(f64::NAN);
@@ -96,8 +97,19 @@ impl Evidence {
     }
 
     pub(super) fn has_at(&self, column: usize) -> bool {
-        self.table.column(column).iter().any(|value| !value.is_nan())
+        self.column(column).iter().any(|value| !value.is_nan())
     }
+
+    /// All rows of a column; NaN is unknown.
+    pub(super) fn column(&self, column: usize) -> &[f64] {
+        let rows = self.len();
+        self.table.as_slice_memory_order().map_or(&[], |all| &all[column * rows..(column + 1) * rows])
+    }
+}
+
+/// A table in which nothing is known yet.
+fn unknown(rows: usize) -> Array2<f64> {
+    Array2::from_elem((rows, COLUMNS).f(), f64::NAN)
 }
 
 /// Above 1e30 a sum of squares would not be finite.

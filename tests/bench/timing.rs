@@ -2,6 +2,11 @@
 
 use std::time::Instant;
 
+/// The allocator of the binary.
+#[cfg(feature = "server")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The median time of so many runs, in milliseconds.
 pub fn median(runs: usize, mut work: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..runs)
