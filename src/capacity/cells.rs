@@ -77,7 +77,7 @@ impl Cells {
         let length = Span::minutes((minutes / MANY_MINUTES).ceil().clamp(1.0, 5.0) as i64);
         let replicas = evidence.column(Column::Replicas as usize);
         let since = |one: usize, other: usize| evidence.at[rows[other]].since(evidence.at[rows[one]]);
-        let changes = |one: usize, other: usize| replicas[rows[other]].round() != replicas[rows[one]].round();
+        let changes = |one: usize, other: usize| whole(replicas[rows[other]]) != whole(replicas[rows[one]]);
         if spacing < COARSE {
             let parts = parts(rows.len(), |first, before, next| {
                 since(first, next) >= Span::MINUTE
@@ -121,7 +121,7 @@ impl Cells {
     /// Joins neighbours with the same replicas, up to this length.
     pub(super) fn joined(&self, length: Span) -> Cells {
         let minutes = length.as_seconds() as f64 / 60.0;
-        let counts: Vec<f64> = (0..self.len()).map(|i| self.replicas(i).round()).collect();
+        let counts: Vec<i64> = (0..self.len()).map(|i| whole(self.replicas(i))).collect();
         let parts = parts(self.len(), |first, before, next| {
             self.at[next].since(self.at[first]) >= length
                 || counts[next] != counts[first]
@@ -150,8 +150,7 @@ impl Cells {
 
     /// The cells with this number of replicas.
     pub(super) fn with_replicas(&self, count: usize) -> Cells {
-        let some: Vec<usize> =
-            (0..self.len()).filter(|&i| self.replicas(i).round() as usize == count).collect();
+        let some: Vec<usize> = (0..self.len()).filter(|&i| whole(self.replicas(i)) == count as i64).collect();
         Cells {
             at: some.iter().map(|&i| self.at[i]).collect(),
             columns: std::array::from_fn(|k| {
@@ -303,6 +302,12 @@ fn spacing(evidence: &Evidence) -> i64 {
     }
     let middle = gaps.len() / 2;
     *gaps.select_nth_unstable(middle).1
+}
+
+/// The nearest number of replicas. `f64::round` is a call for each row on processors of before 2008, which the binary
+/// serves too.
+fn whole(replicas: f64) -> i64 {
+    (replicas + 0.5) as i64
 }
 
 /// Divides so many items into parts of neighbours: `ends` tells of the first item of a part, of its last one so far and
