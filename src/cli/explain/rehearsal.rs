@@ -91,6 +91,7 @@ fn of_the_load() -> Vec<Trouble> {
                 &[
                     ">at its limit</span>",
                     "replicas are needed, and maxReplicas allows 20",
+                    "; at the limit since 02:",
                     "Raise maxReplicas",
                 ],
                 &["at_limit: ", "replicas are needed, and maxReplicas allows 20", "Raise maxReplicas"],
@@ -227,6 +228,7 @@ impl Night {
             policy: Some(policy),
             last_asked: if trouble.silent { NOW - Span::minutes(20) } else { NOW },
             worth: None,
+            failing: Arc::default(),
         };
         (known, story, traces)
     }
@@ -297,6 +299,18 @@ impl Overview for Night {
     }
 }
 
+/// The same pages in a real browser, if its driver is available: `tests/full/page`.
+async fn in_a_browser(base: &str, paths: Vec<String>) {
+    if std::env::var_os("FORESCALE_NODE_MODULES").is_none() {
+        return;
+    }
+    let mut node = std::process::Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.mjs")).arg(base).args(paths);
+    let status =
+        tokio::task::spawn_blocking(move || node.status().expect("node runs")).await.expect("it ends");
+    assert!(status.success(), "the browser found faults");
+}
+
 async fn page(base: &str, path: &str) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(format!("{base}{path}")).await.expect("an answer");
@@ -316,10 +330,6 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
     let mut missing = Vec::new();
     for trouble in &troubles {
         let story = page(&base, &format!("/workloads/night/{}?hours=6", trouble.name)).await;
-        if let Some(folder) = std::env::var_os("FORESCALE_SHOTS") {
-            let path = std::path::Path::new(&folder).join(format!("{}.html", trouble.name));
-            std::fs::write(path, &story).expect("written");
-        }
         let server = base.clone();
         let place = format!("night/{}", trouble.name);
         let ask = move || live::ask(&server, &place, None, None, Format::Text).expect("an answer").text;
@@ -335,6 +345,8 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
         expect("the fleet", &fleet, &["workloads/night/"]);
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let paths = troubles.iter().map(|trouble| format!("/workloads/night/{}?hours=6", trouble.name));
+    in_a_browser(&base, std::iter::once("/".to_owned()).chain(paths).collect()).await;
     // Healthy workloads are not listed, and the most serious problem comes first.
     let first = fleet.split("<tr>").nth(2).expect("a row");
     assert!(first.contains(">stale</span>"), "{first}");

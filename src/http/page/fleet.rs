@@ -204,8 +204,11 @@ fn write_row(
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     let why = match (state.severity(), decision) {
         (Severity::Good, Some(decision)) => Some(why(decision, known, now)),
-        (_, Some(_)) => Some(state.to_string()),
-        (_, None) => known.status.trouble(exposes),
+        (_, Some(_)) => {
+            let failing = known.failing.iter().map(|query| format!("; {query}"));
+            Some(state.to_string() + &failing.collect::<String>())
+        }
+        (_, None) => known.trouble(exposes),
     };
     let place = format!(
         "workloads/{}/{}?metric={}",
