@@ -89,8 +89,11 @@ async fn what_keda_would_see_is_told() {
         told.contains("the HPA asks for 3 replicas, between minReplicaCount 2 and maxReplicaCount 3");
     assert!(code == Some(0) && (is_clamped || value < 3.0), "{told}");
 
-    // What never is active goes to rest.
-    let file = bench.file("rest.yaml", &object("rest", "0", ""));
+    // What is not active goes to rest: here the hours are half a day away.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let hour = (now.as_secs() / 3_600 + 12) % 24;
+    let rest = object("rest", "7", "").replace("'0 0 * * *'", &format!("'0 {hour} * * *'"));
+    let file = bench.file("rest.yaml", &rest.replace("'59 23 * * *'", &format!("'30 {hour} * * *'")));
     let (code, told, _) = bench.ask(&["--server", &bench.grpc, "-f", &file, "--within", "60s"]).await;
     assert!(
         code == Some(0) && told.contains("nothing is active, and scales to 0 after cooldownPeriod"),

@@ -169,7 +169,7 @@ fn files_of_tokens_and_passwords_are_checked_before_the_start() {
     let (broken, missing) =
         (file("broken", "hunter2\nhunter3"), dir.path().join("missing").display().to_string());
     let check = |source: &str, expected: &[&str]| {
-        let text = format!("datasources:\n  default: {{url: 'http://prometheus:9090', {source}}}\n");
+        let text = format!("datasources:\n  default: {{url: 'https://prometheus:9090', {source}}}\n");
         let output = Command::new(env!("CARGO_BIN_EXE_forescale"))
             .args(["serve", "--check", "--config", &file("config.yaml", &text)])
             .output()

@@ -84,6 +84,9 @@ impl Connection {
             if let Some(broken) = all.iter().find_map(Answers::broken) {
                 return Err(self.unreached(broken));
             }
+            if all.iter().any(Answers::is_strange) {
+                return Err(self.without("what answers there is no external scaler"));
+            }
             if !all.iter().any(Answers::is_unavailable) || Instant::now() >= end {
                 return Ok(all);
             }
@@ -91,14 +94,19 @@ impl Connection {
         }
     }
 
-    /// There was no answer of a scaler at all.
+    /// There was no answer at all.
     fn unreached(&self, error: &(dyn Error + 'static)) -> anyhow::Error {
+        self.without(&cause(error))
+    }
+
+    /// There was no answer of a scaler.
+    fn without(&self, why: &str) -> anyhow::Error {
         let advice = if self.is_tls {
             "expected the gRPC listener with a certificate of --ca (see --tls-name, and --cert if it wants one of yours)"
         } else {
             "expected the gRPC listener, not the page's port; if it speaks TLS, give --ca"
         };
-        anyhow::anyhow!("{} cannot be asked: {}; {advice}", self.address, cause(error))
+        anyhow::anyhow!("{} cannot be asked: {why}; {advice}", self.address)
     }
 }
 
@@ -172,6 +180,12 @@ impl Answers {
     /// A failure of the connection, which no scaler answered.
     fn broken(&self) -> Option<&(dyn Error + 'static)> {
         self.failures().find_map(|(_, status)| status.source())
+    }
+
+    /// An answer that no external scaler gives: its GetMetricSpec depends on the metadata alone.
+    fn is_strange(&self) -> bool {
+        let code = self.specs.as_ref().err().map(Status::code);
+        matches!(code, Some(Code::Internal | Code::Unknown | Code::Unimplemented))
     }
 
     /// The calls with their answers, in KEDA's order.
