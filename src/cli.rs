@@ -4,6 +4,7 @@
 //! pipe. Results go to standard output, progress and errors to standard error.
 
 mod api;
+mod ask;
 mod assess;
 mod backtest;
 mod capacity;
@@ -57,6 +58,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Asks a running server as KEDA does, and says what KEDA would see.
+    Ask(ask::AskArgs),
     /// Shows which workloads of a fleet benefit, by how much, and what to commit; needs only Prometheus.
     Assess(Box<assess::AssessArgs>),
     /// Replays real history and compares strategies side by side.
@@ -110,6 +113,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome: anyhow::Result<Outcome> = match cli.command {
+        Command::Ask(args) => ask::run(&args),
         Command::Assess(args) => assess::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Capacity(args) => capacity::run(&args),

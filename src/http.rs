@@ -13,6 +13,8 @@ mod routes;
 mod view;
 
 pub use metrics::Metrics;
-pub use overview::{Again, Change, KnownWorkload, Overview, Past, Settings, Story, WorkloadStatus, Worth};
+pub use overview::{
+    Again, Change, FailingQuery, KnownWorkload, Overview, Past, Settings, Story, WorkloadStatus, Worth,
+};
 pub use routes::router;
 pub use view::{api_schema, decision_json, verdict_json};

@@ -34,10 +34,10 @@ pub(super) struct BacktestArgs {
     /// Generated load: business-hours, bursty, level-shift, flash-crowd, basic, stress or soak. Repeatable.
     #[arg(long, value_name = "SHAPE", value_parser = workload::parse_profile)]
     generate: Vec<crate::source::synthetic::Profile>,
-    /// A live Prometheus to read the history from.
-    #[arg(long, value_name = "URL", requires = "query")]
+    /// A live Prometheus to read the history from, by --query or by the query of --policy.
+    #[arg(long, value_name = "URL")]
     prometheus: Option<String>,
-    /// PromQL that yields one series.
+    /// PromQL that yields one series; by default, the policy's query.
     #[arg(long, value_name = "PROMQL", requires = "prometheus")]
     query: Option<String>,
     /// How much history to read from Prometheus.

@@ -181,7 +181,7 @@ fn noticed(args: &InitArgs, series: &Series) -> Vec<String> {
     let About { retention, doubts } = live::about(url, query);
     let mut noticed: Vec<_> =
         doubts.iter().map(|doubt| format!("Query: {doubt}; {}.", doubt.advice())).collect();
-    let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+    let covers = series.covers();
     if let Some(kept) = retention.filter(|kept| *kept < args.history && covers + Span::DAY < args.history) {
         noticed.push(format!(
             "History: {covers} of the {} asked for; Prometheus keeps samples for {kept} (--storage.tsdb.retention.time).",
@@ -197,8 +197,9 @@ fn history(args: &InitArgs) -> anyhow::Result<Series> {
         (None, Some(url), Some(query)) => read_live(url, query, args.history)?,
         _ => bail!("expected --trace, or --prometheus with --query"),
     };
-    let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
-    if series.observed() < 100 || covers < Span::DAY {
+    let covers = series.covers();
+    // The newest sample may not be there yet.
+    if series.observed() < 100 || covers + series.step().span() < Span::DAY {
         let found = counted(series.observed(), "sample");
         bail!("found {found} over {covers}, expected a day and 100 at least");
     }

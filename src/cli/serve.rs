@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Outcome, files};
 use crate::serve::{self, Clock, Door, Parts, Registry, SystemClock};
 use crate::source::config::{LogConfig, LogFormat};
-use crate::source::{Catalogue, DataSources, ServerConfig};
+use crate::source::{Catalogue, DataSources, ServerConfig, check_files};
 use crate::units::Shard;
 
 /// Runs the scaler: the server that KEDA calls.
@@ -28,7 +28,8 @@ pub struct ServeArgs {
     /// The server's configuration (YAML): data sources with their credentials, listeners, limits.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Check the configuration, the policies, the calendars and the certificates, then exit.
+    /// Check the configuration, the policies, the calendars, the certificates and the files of tokens and passwords, then
+    /// exit.
     #[arg(long)]
     check: bool,
     /// Show queries and metadata on the page and in the API to everyone who can reach them.
@@ -52,6 +53,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         serve::check_tls(files).map_err(anyhow::Error::msg)?;
     }
     if args.check {
+        // Only here: a mounted secret may come later, and a running server reads it for each request.
+        let faults = check_files(&config);
+        anyhow::ensure!(faults.is_empty(), "{}", faults.join("\n"));
         let sources: Vec<&str> = config.datasources.keys().map(String::as_str).collect();
         let told =
             if sources.is_empty() { "none: only schedules work".to_owned() } else { sources.join(", ") };

@@ -131,6 +131,11 @@ impl Series {
         self.len().checked_sub(1).map(|i| self.time(i))
     }
 
+    /// How much time the series covers, gaps included: each slot stands for one step.
+    pub fn covers(&self) -> Span {
+        self.step().times(self.len())
+    }
+
     /// The last value at or before `at`, whatever gaps follow it.
     pub fn latest(&self, at: Time) -> Option<f64> {
         (0..=self.slot_before(at)?).rev().find_map(|slot| self.get(slot))

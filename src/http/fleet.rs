@@ -138,7 +138,7 @@ impl<'a> Fleet<'a> {
         // Stable, so that equal rows stay sorted by name.
         match choice.sort {
             Sort::Name => {}
-            Sort::State => rows.sort_by_key(|row| (row.state.severity(), row.state.rank())),
+            Sort::State => rows.sort_by_cached_key(|row| (row.state.severity(), row.state.rank())),
             Sort::Replicas => rows.sort_by(|a, b| most_first(a.replicas(), b.replicas())),
             Sort::Load => rows.sort_by(|a, b| most_first(a.load(), b.load())),
             Sort::Saved => rows.sort_by(|a, b| most_first(a.worth().saved, b.worth().saved)),
@@ -253,6 +253,7 @@ mod tests {
             policy: None,
             last_asked: now(),
             worth: Some(Worth { saved, avoided: saved / 2.0, hours: 3.0 }),
+            failing: std::sync::Arc::default(),
         }
     }
 

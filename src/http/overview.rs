@@ -3,6 +3,7 @@
 //! `http` knows the server only through this trait, which has no method that changes a workload.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,20 @@ pub struct KnownWorkload {
     pub last_asked: Time,
     /// What its forecast has been worth; `None` if that is not computed.
     pub worth: Option<Worth>,
+    /// Its queries that fail.
+    pub failing: Arc<[FailingQuery]>,
+}
+
+/// Queries that fail in the same way, in words that everyone may read: no query, no address, nothing that the data
+/// source said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingQuery {
+    /// The keys that give them.
+    pub keys: Vec<String>,
+    /// What is the case.
+    pub text: String,
+    /// What to do about it.
+    pub advice: &'static str,
 }
 
 /// Settings of the page.
@@ -168,11 +183,28 @@ impl KnownWorkload {
         self.conditions(now).into_iter().next().unwrap_or(Condition::Healthy)
     }
 
+    /// Why there is no decision, with the queries that fail.
+    pub fn trouble(&self, exposes: bool) -> Option<String> {
+        let mut text = self.status.trouble(exposes)?;
+        for query in self.failing.iter().filter(|_| !exposes) {
+            text += &format!(": {query}");
+        }
+        Some(text)
+    }
+
     /// Which rule predicts its load: from the newest decision, otherwise from the fit.
     pub fn trust(&self, story: &Story) -> Option<Trust> {
         let decided = self.status.decision().and_then(|decision| decision.forecast.as_ref());
         let decided = decided.map(|view| view.trust);
         decided.or_else(|| story.prepared.as_ref()?.trust(&story.policy))
+    }
+}
+
+// === impl FailingQuery ===
+
+impl fmt::Display for FailingQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.keys.join(", "), self.text)
     }
 }
 
@@ -189,12 +221,16 @@ impl WorkloadStatus {
 
     /// Why there is no decision. Queries and values are left out unless `exposes`: the page has more readers than the
     /// events of a ScaledObject.
-    pub fn trouble(&self, exposes: bool) -> Option<String> {
+    pub(super) fn trouble(&self, exposes: bool) -> Option<String> {
         Some(match self {
             WorkloadStatus::Decided(_) => return None,
             WorkloadStatus::Blind(blind) if exposes => blind.to_string(),
-            WorkloadStatus::Blind(Blind::Warming { .. }) => "warming up".to_owned(),
-            WorkloadStatus::Blind(Blind::NoData { .. }) => "no data".to_owned(),
+            WorkloadStatus::Blind(Blind::Warming { .. }) => {
+                "warming up: not everything was read since the server started".to_owned()
+            }
+            WorkloadStatus::Blind(Blind::NoData { .. }) => {
+                "no data: neither a load nor the last need is known".to_owned()
+            }
             WorkloadStatus::Faulty(faults) if exposes => format!("faulty metadata: {faults}"),
             WorkloadStatus::Faulty(Faults(faults)) => {
                 let told = faults.iter().map(|fault| format!("{}: expected {}", fault.key, fault.expected));

@@ -199,7 +199,8 @@ fn decided_again(known: &KnownWorkload, overview: &dyn Overview, at: &str) -> Re
             Json(view::decision_json(&decision, known.policy.as_deref(), at)).into_response()
         }
         Again::Blind(blind) => {
-            let told = KnownWorkload { status: WorkloadStatus::Blind(blind), ..known.clone() };
+            let status = WorkloadStatus::Blind(blind);
+            let told = KnownWorkload { status, failing: Arc::default(), ..known.clone() };
             untold(&told, overview)
         }
         Again::Busy => Failure::Busy.into_response(),
@@ -263,7 +264,7 @@ async fn told(
 }
 
 fn untold(known: &KnownWorkload, overview: &dyn Overview) -> Response {
-    let trouble = known.status.trouble(overview.exposes_queries()).unwrap_or_default();
+    let trouble = known.trouble(overview.exposes_queries()).unwrap_or_default();
     problem(StatusCode::SERVICE_UNAVAILABLE, &trouble)
 }
 

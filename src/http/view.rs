@@ -6,9 +6,9 @@
 mod forms;
 
 use forms::{
-    CapacityForm, ChangeView, ComingView, DecisionView, FleetRowView, FleetView, ForecastView, HistoryView,
-    HourView, MomentView, NeedView, NoteView, PeakView, PointView, ProblemView, StateView, VerdictView,
-    WhyView, WorkloadView, WorkloadsView, WorthView,
+    CapacityForm, ChangeView, ComingView, DecisionView, FailingView, FleetRowView, FleetView, ForecastView,
+    HistoryView, HourView, MomentView, NeedView, NoteView, PeakView, PointView, ProblemView, StateView,
+    VerdictView, WhyView, WorkloadView, WorkloadsView, WorthView,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fleet::{Choice, Fleet, Row};
-use super::overview::{Change, KnownWorkload, Story, Worth};
+use super::overview::{Change, FailingQuery, KnownWorkload, Story, Worth};
 use crate::capacity::{Verdict, Why};
 use crate::decide::{
     CapacityView, Carried, Coming, Condition, Decision, Moment, SignalPlan, Stretch, coming,
@@ -45,8 +45,9 @@ pub(super) fn workloads_json(known: &[KnownWorkload], now: Time, exposes: bool) 
         metric: known.id.metric().to_owned(),
         last_asked: known.last_asked.to_string(),
         decision: known.status.decision().map(DecisionView::of),
-        unavailable: known.status.trouble(exposes),
+        unavailable: known.trouble(exposes),
         states: known.conditions(now).iter().map(StateView::of).collect(),
+        failing: known.failing.iter().map(FailingView::of).collect(),
     };
     value(&WorkloadsView { schema: VERSION, workloads: known.iter().map(row).collect() })
 }
@@ -56,6 +57,7 @@ pub(super) fn newest_json(decision: &Decision, known: &KnownWorkload, now: Time)
     let mut document = decision_json(decision, known.policy.as_deref(), now);
     let states: Vec<StateView> = known.conditions(now).iter().map(StateView::of).collect();
     document["states"] = value(&states);
+    document["failing"] = value(&known.failing.iter().map(FailingView::of).collect::<Vec<_>>());
     document
 }
 
@@ -201,7 +203,8 @@ impl FleetRowView {
             because: decision.map(|decision| decision.reason.to_string()),
             load: decision.and_then(|decision| decision.load),
             peak: decision.and_then(|decision| decision.forecast.as_ref()).map(|view| view.load),
-            unavailable: known.status.trouble(exposes),
+            unavailable: known.trouble(exposes),
+            failing: known.failing.iter().map(FailingView::of).collect(),
             worth: known.worth.as_ref().map(WorthView::of),
         }
     }
@@ -244,6 +247,7 @@ impl DecisionView {
             capped_probability: decision.capped_in.map(|(_, probability)| probability),
             next_change: None,
             states: Vec::new(),
+            failing: Vec::new(),
         }
     }
 }
@@ -261,6 +265,12 @@ impl NeedView {
 impl StateView {
     fn of(condition: &Condition) -> Self {
         StateView { state: condition.as_str(), text: condition.to_string(), advice: condition.advice() }
+    }
+}
+
+impl FailingView {
+    fn of(query: &FailingQuery) -> Self {
+        FailingView { keys: query.keys.clone(), text: query.text.clone(), advice: query.advice }
     }
 }
 

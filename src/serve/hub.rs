@@ -16,7 +16,7 @@ use counters::{CountersFlight, CountersKey};
 use kept::Kept;
 use parking::Locked;
 use tokio::time::Instant;
-use trouble::{QueryForm, QueryId, QueryOutcome, Troubles};
+use trouble::{QueryFailure, QueryForm, QueryId, QueryOutcome, Troubles};
 
 use super::single_flight::SingleFlight;
 use super::store::Store;
@@ -24,7 +24,7 @@ use crate::history::{Interruption, Sample, Series};
 use crate::http::Metrics;
 use crate::policy::WorkloadId;
 use crate::source::feed::{Feed, FeedKey, SET_BACK};
-use crate::source::{Backend, Backoff, SourceError};
+use crate::source::{Backend, Backoff, PublicFailure, SourceError};
 use crate::units::{Span, Step, Time, stable_hash};
 
 mod parking {
@@ -166,7 +166,12 @@ impl Hub {
                 "{own} points of history are beyond limits.historyPoints: {held} of {} are taken",
                 self.most_points
             );
-            self.troubles.noted(question, QueryForm::Series, QueryOutcome::Failed(why), None, now);
+            let what =
+                format!("is not asked: the history would be beyond the {} points of all", self.most_points);
+            let public =
+                PublicFailure { what, advice: "Raise limits.historyPoints in the server's configuration." };
+            let failed = QueryOutcome::Failed(QueryFailure { why, public });
+            self.troubles.noted(question, QueryForm::Series, failed, None, now);
             return None;
         }
         let feed = Feed::new(Arc::clone(backend), key.clone(), settle);
@@ -262,6 +267,11 @@ impl Hub {
         self.troubles.why(&QueryId::new(backend, query))
     }
 
+    /// The same, also of its newest value, in words that everyone may read.
+    pub(super) fn public_trouble(&self, backend: &dyn Backend, query: &str) -> Option<PublicFailure> {
+        self.troubles.public(&QueryId::new(backend, query))
+    }
+
     /// When the newest value of `query` was last missing.
     pub(super) fn interrupted(&self, backend: &dyn Backend, query: &str) -> Option<Interruption> {
         self.troubles.interrupted(&QueryId::new(backend, query))
@@ -299,7 +309,10 @@ impl Hub {
 }
 
 fn outcome<T>(answer: &Result<T, SourceError>) -> QueryOutcome {
-    answer.as_ref().map_or_else(|error| QueryOutcome::Failed(error.to_string()), |_| QueryOutcome::Answered)
+    let failed = |error: &SourceError| {
+        QueryOutcome::Failed(QueryFailure { why: error.to_string(), public: error.in_public() })
+    };
+    answer.as_ref().map_or_else(failed, |_| QueryOutcome::Answered)
 }
 
 /// How long a source that does not report its start is not asked for it again.

@@ -4,6 +4,7 @@
 //! its own terms, of which the price of a target is computed in the background too. A turn takes what is published,
 //! decides and releases it. When something is published later, the loop decides again at once, for the same instant.
 
+mod failing;
 mod learning;
 mod observe;
 mod pricing;
@@ -24,7 +25,7 @@ use super::forecasts::{FitInput, Forecasts, Late, Published, SharedForecast};
 use super::registry::Shared;
 use crate::decide::{Blind, Decision, FitId, Forecast, Phase, Prepared, State, Terms, decide, grid_point};
 use crate::history::{Observations, Series};
-use crate::http::{Change, Story, Worth};
+use crate::http::{Change, FailingQuery, Story, Worth};
 use crate::policy::{Policy, Signal, WorkloadId};
 use crate::simulate::Ledger;
 use crate::source::Backend;
@@ -50,6 +51,8 @@ pub(super) struct Workload {
     changes: Mutex<VecDeque<Change>>,
     /// What its forecast has been worth.
     worth: watch::Sender<Option<Worth>>,
+    /// Its queries that fail.
+    failing: watch::Sender<Arc<[FailingQuery]>>,
 }
 
 /// The progress of a loop.
@@ -118,6 +121,7 @@ impl Workload {
             keys,
             changes: Mutex::default(),
             worth: watch::Sender::new(None),
+            failing: watch::Sender::default(),
         })
     }
 
@@ -158,6 +162,11 @@ impl Workload {
     /// What its forecast has been worth since this server started.
     pub(super) fn worth(&self) -> Option<Worth> {
         *self.worth.borrow()
+    }
+
+    /// Its queries that fail.
+    pub(super) fn failing(&self) -> Arc<[FailingQuery]> {
+        Arc::clone(&self.failing.borrow())
     }
 
     /// Everything known about it.
@@ -241,6 +250,7 @@ impl Workload {
         let ask = Ask::By(Instant::now() + PATIENCE);
         let observations =
             Observations { previous: carried.previous, ..self.observe(&shared, at, ask).await };
+        self.note_failing(&shared);
         self.learn(&shared, &observations, at);
         let Basis { prepared, awaited } = self.basis(&shared, &observations, at);
         let answer = decide(&prepared, &observations, &self.policy, at);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::address::{AllowedAddress, base_url, shown};
 use super::config::{DataSourceConfig, Limits, ServerConfig};
 use super::prometheus::Prometheus;
+use super::transport::Transport;
 use super::{Backend, Backends, SourceError};
 use crate::policy::SourceRef;
 
@@ -31,6 +32,16 @@ struct Named {
 /// One data source under its name in metrics; it connects at the first query.
 pub fn open(name: &str, config: DataSourceConfig, limits: &Limits) -> Arc<dyn Backend> {
     Arc::new(Prometheus::new(name, config, limits))
+}
+
+/// What is wrong with the files that the named sources read for a request: tokens, passwords, certificates. Each fault
+/// names its source and file, never the content.
+pub fn check_files(config: &ServerConfig) -> Vec<String> {
+    let fault = |(name, source): (&String, &DataSourceConfig)| {
+        let error = Transport::new(source.clone()).check().err()?;
+        Some(format!("datasources.{name}: {error}"))
+    };
+    config.datasources.iter().filter_map(fault).collect()
 }
 
 // === impl DataSources ===

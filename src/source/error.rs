@@ -3,7 +3,11 @@
 //! Messages name the data source's address without its query, and never a credential: they end up in the events of a
 //! ScaledObject, which many people may read.
 
+mod public;
+
 use std::time::Duration;
+
+pub use public::{PublicFailure, Unreached};
 
 use crate::history::HistoryError;
 
@@ -54,6 +58,8 @@ pub enum SourceError {
         target: String,
         /// The innermost cause.
         reason: String,
+        /// What kind of failure that is.
+        class: Unreached,
     },
     /// No complete answer within the time limit.
     #[error("{target} gave no complete answer within {after:?}")]

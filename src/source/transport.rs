@@ -21,9 +21,9 @@ use tokio::time::Instant;
 
 use self::connect::{Connector, Ready};
 use self::reply::ServerDate;
-use super::SourceError;
 use super::address::shown;
 use super::config::DataSourceConfig;
+use super::{SourceError, Unreached};
 use crate::units::{Span, Time};
 
 /// The connections of one data source, with their limits.
@@ -61,6 +61,11 @@ impl Transport {
         }
     }
 
+    /// Reads all that a request needs, credentials and certificates included; nothing is sent.
+    pub(super) fn check(&self) -> Result<(), SourceError> {
+        self.connector.ready(&self.target).map(drop)
+    }
+
     /// The address without credentials and query, for messages.
     pub(super) fn target(&self) -> &str {
         &self.target
@@ -81,6 +86,7 @@ impl Transport {
         let permit = self.permits.acquire().await.map_err(|_| SourceError::Unreachable {
             target: self.target.clone(),
             reason: "the data source is closed".to_owned(),
+            class: Unreached::BrokenOff,
         })?;
         let ready = self.connector.ready(&self.target)?;
         Ok(Turn { transport: self, ready, _permit: permit })
@@ -168,7 +174,8 @@ impl Turn<'_> {
     }
 
     fn unreachable(&self, reason: String) -> SourceError {
-        SourceError::Unreachable { target: self.transport.target.clone(), reason }
+        let target = self.transport.target.clone();
+        SourceError::Unreachable { target, reason, class: Unreached::BrokenOff }
     }
 
     fn broken(&self, error: &reqwest::Error) -> SourceError {
@@ -177,6 +184,7 @@ impl Turn<'_> {
         if error.is_timeout() && !error.is_connect() {
             return SourceError::Timeout { target, after: self.ready.timeout };
         }
-        SourceError::Unreachable { target, reason: connect::cause(error) }
+        let class = Unreached::of(error, error.is_timeout());
+        SourceError::Unreachable { target, reason: connect::cause(error), class }
     }
 }

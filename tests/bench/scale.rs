@@ -11,6 +11,8 @@
 mod child;
 #[path = "scale/fake.rs"]
 mod fake;
+#[path = "scale/page.rs"]
+mod page;
 #[allow(dead_code, reason = "shared with the integration tests")]
 #[path = "../it/support/prometheus.rs"]
 mod prometheus;
@@ -92,6 +94,9 @@ async fn main() {
     }
     if part == "queued" {
         return queued::run().await;
+    }
+    if part == "page" {
+        return page::run().await;
     }
     if part == "soak" {
         return soak::run().await;

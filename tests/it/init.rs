@@ -98,6 +98,25 @@ fn what_cannot_be_proposed_from_is_told() {
     }
 }
 
+#[test]
+fn a_day_of_minutes_is_a_day() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A day of minutes lasts 23h59m from its first sample to its last; the newest may not be there yet.
+    for (minutes, is_enough) in [(1_441, true), (1_440, true), (1_439, true), (1_430, false)] {
+        let sample = |m: i64| {
+            let at = forescale::units::Time::from_epoch(1_772_409_600 + 60 * m);
+            format!("{at},{}\n", 100 + m * 37 % 11 + m / 10)
+        };
+        let text: String = (0..minutes).map(sample).collect();
+        let trace = folder.path().join(format!("{minutes}.csv"));
+        std::fs::write(&trace, format!("timestamp,value\n{text}")).expect("written");
+        let done = forescale(&["init", "--trace", &trace.to_string_lossy(), "--threshold", "10"]);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.success(), is_enough, "{minutes}: {told}");
+        assert!(is_enough || told.contains("found 1430 samples over 23h50m, expected a day"), "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_is_read() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -144,4 +163,43 @@ async fn a_real_prometheus_is_read() {
     let names: Vec<_> = json["strategies"].as_array().expect("rows").iter().map(|row| &row["name"]).collect();
     assert_eq!(names, ["reactive", "predictive", "actual"]);
     assert_eq!(json["strategies"][2]["tau_u"], 0.0, "what ran was made to be enough");
+    the_policys_own_query_is_asked(&url, load);
+}
+
+/// A backtest of a policy that has a query, as the page of a workload prints the command, needs no second one.
+fn the_policys_own_query_is_asked(url: &str, query: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_string_lossy().into_owned()
+    };
+    let policy = file("web.yaml", &format!("query: '{query}'\nthreshold: 18\nmaxReplicas: 40\n"));
+    let object = file(
+        "object.yaml",
+        &format!(
+            "kind: ScaledObject\nmetadata: {{name: web, namespace: shop}}\nspec: {{triggers: [{{type: external, \
+             metadata: {{scalerAddress: 'forescale:6000', query: '{query}', threshold: '18'}}}}]}}\n"
+        ),
+    );
+    let none = file("none.yaml", "threshold: 18\n");
+    let run = |more: &[&str]| {
+        let plain =
+            ["backtest", "--prometheus", url, "--last", "1d", "--strategies", "reactive", "--no-sweep"];
+        forescale(&[&plain[..], more].concat())
+    };
+    for file in [&policy, &object] {
+        let done = run(&["--policy", file, "--format", "json"]);
+        assert!(done.status.success(), "{file}: {}", String::from_utf8_lossy(&done.stderr));
+        let json: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        assert_eq!(json["strategies"][0]["name"], "reactive", "{json}");
+    }
+    for (more, says) in [
+        (&["--policy", none.as_str()][..], "found no query in it, give one with --query"),
+        (&["--threshold", "18"], "expected --query, or --policy"),
+    ] {
+        let done = run(more);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.code() == Some(2) && told.contains(says), "{more:?}: {told}");
+    }
 }

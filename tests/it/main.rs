@@ -6,6 +6,7 @@
     reason = "tests read the clock and tell what they measured"
 )]
 
+mod ask;
 mod assess;
 mod backtest;
 mod capacity;

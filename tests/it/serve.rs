@@ -3,6 +3,7 @@
 mod capacity;
 mod contract;
 mod explain;
+mod failing;
 mod history;
 mod lead;
 mod outage;

@@ -158,6 +158,38 @@ fn certificates_are_checked_before_the_start() {
 }
 
 #[test]
+fn files_of_tokens_and_passwords_are_checked_before_the_start() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let (good, empty) = (file("good", "hunter2\n"), file("empty", "\n"));
+    let (broken, missing) =
+        (file("broken", "hunter2\nhunter3"), dir.path().join("missing").display().to_string());
+    let check = |source: &str, expected: &[&str]| {
+        let text = format!("datasources:\n  default: {{url: 'https://prometheus:9090', {source}}}\n");
+        let output = Command::new(env!("CARGO_BIN_EXE_forescale"))
+            .args(["serve", "--check", "--config", &file("config.yaml", &text)])
+            .output()
+            .expect("runs");
+        let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), expected.is_empty(), "{source}: {shown}");
+        expected.iter().for_each(|want| assert!(shown.contains(want), "{want} is not in {shown}"));
+        assert!(!shown.contains("hunter"), "{shown}");
+    };
+    check(&format!("bearerTokenFile: '{good}'"), &[]);
+    check(&format!("basic: {{username: me, passwordFile: '{good}'}}"), &[]);
+    check(&format!("bearerTokenFile: '{missing}'"), &["datasources.default", "missing: No such file"]);
+    check(&format!("bearerTokenFile: '{}'", dir.path().display()), &["datasources.default", "directory"]);
+    check(&format!("bearerTokenFile: '{empty}'"), &["empty is empty"]);
+    check(&format!("basic: {{username: me, passwordFile: '{empty}'}}"), &["empty is empty"]);
+    check(&format!("bearerTokenFile: '{broken}'"), &["line breaks"]);
+    check(&format!("tls: {{ca: '{missing}'}}, bearerTokenFile: '{good}'"), &["missing: No such file"]);
+}
+
+#[test]
 fn plaintext_warns_unless_on_loopback() {
     for (listen, warns) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -46,11 +46,12 @@ fn judged(
     wants_page: bool,
 ) -> Result<(Kept, Option<String>), String> {
     let candidate = &history.candidate;
-    let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+    let covers = series.covers();
     if series.observed() == 0 {
         return Err("its query yields no samples".to_owned());
     }
-    if covers < LEAST {
+    // The newest sample may not be there yet.
+    if covers + series.step().span() < LEAST {
         return Err(format!("{covers} of history, expected {LEAST} at least"));
     }
     let ran = history.ran.as_deref();

@@ -68,11 +68,12 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
         let recipe = Recipe::of(profile, GENERATED_FROM, scale, 7);
         loads.push((profile.name().to_owned(), (recipe.series(), Flaws::default())));
     }
-    if let (Some(url), Some(query)) = (&args.prometheus, &args.query) {
-        loads.push((query.clone(), with_flaws(read_live(url, query, args.history)?)));
+    if let Some(url) = &args.prometheus {
+        let query = query(args)?;
+        loads.push((query.clone(), with_flaws(read_live(url, &query, args.history)?)));
     }
     if loads.is_empty() {
-        bail!("nothing to run: expected --trace, --generate or --prometheus with --query");
+        bail!("nothing to run: expected --trace, --generate or --prometheus with --query or --policy");
     }
     let actual = args.actual_replicas.as_deref().map(|given| match &args.prometheus {
         Some(url) => read_live(url, given, args.history).map(with_flaws),
@@ -99,6 +100,20 @@ pub(super) fn read_all(args: &BacktestArgs) -> anyhow::Result<Vec<Workload>> {
         }
     }
     Ok(workloads)
+}
+
+/// The query of the load: as given, or that of the policy's first signal.
+fn query(args: &BacktestArgs) -> anyhow::Result<String> {
+    if let Some(query) = &args.query {
+        return Ok(query.clone());
+    }
+    let Some(path) = &args.policy else {
+        bail!("--prometheus: expected --query, or --policy with a file that has a query");
+    };
+    let mut catalogue = Catalogue::default();
+    let metadata = described::read(path, None, &mut catalogue)?.metadata;
+    let own = catalogue.keys(&metadata).values.remove("query").filter(|query| !query.trim().is_empty());
+    own.with_context(|| format!("--policy {}: found no query in it, give one with --query", path.display()))
 }
 
 /// The series of a live server, with the flaws that are still visible in it.

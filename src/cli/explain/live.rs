@@ -39,6 +39,10 @@ fn in_words(d: &Value) -> String {
         let advice = if advice.is_empty() { String::new() } else { format!(". {advice}") };
         line(format!("{}: {}{advice}", text(state, "state"), text(state, "text")));
     }
+    for query in each("failing") {
+        let keys: Vec<&str> = each_text(&query["keys"]).collect();
+        line(format!("failing: {}: {}. {}", keys.join(", "), text(query, "text"), text(query, "advice")));
+    }
     for need in each("needs") {
         let aside = if need["counts"] == false { " (does not count)" } else { "" };
         line(format!("{} asks for {}{aside}", text(need, "contributor"), need["replicas"]));
@@ -76,6 +80,10 @@ fn in_words(d: &Value) -> String {
 
 fn seconds(value: &Value) -> Span {
     Span::seconds(value.as_i64().unwrap_or(0))
+}
+
+fn each_text(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

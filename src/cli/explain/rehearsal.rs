@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::live;
 use crate::cli::Format;
-use crate::decide::{Moment, Note, Retold, SignalTraces, Traces};
+use crate::decide::{Moment, Retold, SignalTraces, Traces};
 use crate::history::Series;
 use crate::http::{self, Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
 use crate::policy::{Keys, Policy, WorkloadId};
@@ -30,8 +30,6 @@ struct Trouble {
 
 /// Three o'clock on a Wednesday.
 const NOW: Time = Time::from_epoch(1_772_593_200);
-/// A forecast that has been losing for days: its note is planted instead of simulating the days.
-const DISTRUSTED: &str = "distrusted";
 /// Minutes of history.
 const LONG: usize = 15 * 1_440;
 
@@ -45,6 +43,12 @@ fn wave(minute: usize) -> f64 {
 /// The wave, with its last minutes changed.
 fn changed(change: impl Fn(usize, f64) -> f64) -> Vec<f64> {
     (0..LONG).map(|minute| change(LONG - minute, wave(minute))).collect()
+}
+
+/// A load that stopped following the day four days ago, as when a batch fills it up: what was learned misleads.
+fn stuck() -> Vec<f64> {
+    const SINCE: usize = 4 * 1_440;
+    changed(|ago, load| if ago <= SINCE { 500.0 + (ago * 7_919 % 101) as f64 / 50.0 } else { load })
 }
 
 /// A problem, with the keys of every workload.
@@ -68,7 +72,6 @@ fn troubles() -> Vec<Trouble> {
 
 /// Problems of the load and its source.
 fn of_the_load() -> Vec<Trouble> {
-    let calm = || changed(|_, load| load);
     vec![
         of(
             "spike",
@@ -91,6 +94,7 @@ fn of_the_load() -> Vec<Trouble> {
                 &[
                     ">at its limit</span>",
                     "replicas are needed, and maxReplicas allows 20",
+                    "; at the limit since 02:",
                     "Raise maxReplicas",
                 ],
                 &["at_limit: ", "replicas are needed, and maxReplicas allows 20", "Raise maxReplicas"],
@@ -109,10 +113,20 @@ fn of_the_load() -> Vec<Trouble> {
             &["stale: the last sample is 2h", "See why the data source does not answer"],
         ),
         of(
-            DISTRUSTED,
-            calm(),
-            &[">forecast not used</span>", "its loss is", "The load now decides"],
-            &["forecast_unused: ", "its loss is", "The load now decides"],
+            "distrusted",
+            stuck(),
+            &[
+                ">forecast not used</span>",
+                "the forecast does not count: its loss is ",
+                "nothing predicts the load better than the load now: ",
+                "The load now decides",
+                "<td class=\"words\">no</td>",
+            ],
+            &[
+                "forecast_unused: the forecast does not count: its loss is ",
+                "(does not count)",
+                "The load now decides",
+            ],
         ),
     ]
 }
@@ -205,12 +219,7 @@ impl Night {
         };
         let mut retold = Retold::new(&policy, traces.clone(), NOW);
         let status = match retold.at(NOW) {
-            Ok(mut decision) => {
-                if trouble.name == DISTRUSTED {
-                    decision.notes.push(Note::Distrusted { ratio: 1.8 });
-                }
-                WorkloadStatus::Decided(Arc::new(decision))
-            }
+            Ok(decision) => WorkloadStatus::Decided(Arc::new(decision)),
             Err(blind) => WorkloadStatus::Blind(blind),
         };
         let story = Story {
@@ -227,6 +236,7 @@ impl Night {
             policy: Some(policy),
             last_asked: if trouble.silent { NOW - Span::minutes(20) } else { NOW },
             worth: None,
+            failing: Arc::default(),
         };
         (known, story, traces)
     }
@@ -297,6 +307,18 @@ impl Overview for Night {
     }
 }
 
+/// The same pages in a real browser, if its driver is available: `tests/full/page`.
+async fn in_a_browser(base: &str, paths: Vec<String>) {
+    if std::env::var_os("FORESCALE_NODE_MODULES").is_none() {
+        return;
+    }
+    let mut node = std::process::Command::new("node");
+    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/page.mjs")).arg(base).args(paths);
+    let status =
+        tokio::task::spawn_blocking(move || node.status().expect("node runs")).await.expect("it ends");
+    assert!(status.success(), "the browser found faults");
+}
+
 async fn page(base: &str, path: &str) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(format!("{base}{path}")).await.expect("an answer");
@@ -316,10 +338,6 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
     let mut missing = Vec::new();
     for trouble in &troubles {
         let story = page(&base, &format!("/workloads/night/{}?hours=6", trouble.name)).await;
-        if let Some(folder) = std::env::var_os("FORESCALE_SHOTS") {
-            let path = std::path::Path::new(&folder).join(format!("{}.html", trouble.name));
-            std::fs::write(path, &story).expect("written");
-        }
         let server = base.clone();
         let place = format!("night/{}", trouble.name);
         let ask = move || live::ask(&server, &place, None, None, Format::Text).expect("an answer").text;
@@ -335,6 +353,8 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
         expect("the fleet", &fleet, &["workloads/night/"]);
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let paths = troubles.iter().map(|trouble| format!("/workloads/night/{}?hours=6", trouble.name));
+    in_a_browser(&base, std::iter::once("/".to_owned()).chain(paths).collect()).await;
     // Healthy workloads are not listed, and the most serious problem comes first.
     let first = fleet.split("<tr>").nth(2).expect("a row");
     assert!(first.contains(">stale</span>"), "{first}");

@@ -85,7 +85,7 @@ impl Survey {
         let by = |length: usize| -> Vec<(usize, f64)> {
             hours.iter().map(|&(cell, sum, count)| (cell % length, sum / count)).collect()
         };
-        let covers = series.end().map_or(Span::ZERO, |end| end.since(series.start()));
+        let covers = series.covers();
         let days = covers.as_hours() / 24.0;
         let daily = explained(&by(24), 24);
         let (day, week) = (slots(86_400).max(1), slots(7 * 86_400) + 1);

@@ -202,10 +202,11 @@ fn write_row(
         if id.metric() == "forescale" { String::new() } else { format!(" ({})", escaped(id.metric())) };
     let decision = known.status.decision();
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    let failing = || known.failing.iter().map(|query| format!("; {query}")).collect::<String>();
     let why = match (state.severity(), decision) {
-        (Severity::Good, Some(decision)) => Some(why(decision, known, now)),
-        (_, Some(_)) => Some(state.to_string()),
-        (_, None) => known.status.trouble(exposes),
+        (Severity::Good, Some(decision)) => Some(why(decision, known, now) + &failing()),
+        (_, Some(_)) => Some(state.to_string() + &failing()),
+        (_, None) => known.trouble(exposes),
     };
     let place = format!(
         "workloads/{}/{}?metric={}",

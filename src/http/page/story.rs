@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use super::super::overview::{KnownWorkload, Overview, Past, Story};
 use super::{FOOT, Look, actions, asked, class, figures, head};
-use crate::decide::{self, Coming, Condition, Decision, Prepared, Severity, SignalPlan, ahead};
+use crate::decide::{
+    self, Coming, Condition, Decision, Moment, Prepared, Severity, SignalPlan, ahead, wall_clock,
+};
 use crate::draw::{escaped, number};
 use crate::units::{Span, Time};
 
@@ -34,7 +36,11 @@ pub(super) fn write(
         now.since(known.last_asked)
     )?;
     for state in &states {
-        trouble(out, state, known, exposes)?;
+        let since = story.and_then(|(story, past)| at_limit_since(state, story, past, now));
+        trouble(out, state, known, exposes, &since.unwrap_or_default())?;
+    }
+    for query in known.failing.iter() {
+        notice(out, " calm", "A query fails", &query.to_string(), query.advice)?;
     }
     if let Some((story, past)) = story {
         let tracker = story.prepared.as_ref().and_then(tracker);
@@ -82,8 +88,24 @@ fn tracker(prepared: &Prepared) -> Option<&crate::decide::CachedForecast> {
     }
 }
 
-/// What is wrong, and what to do about it.
-fn trouble(out: &mut String, state: &Condition, known: &KnownWorkload, exposes: bool) -> std::fmt::Result {
+/// Since when the limit has been reached without a break, as far back as the pictures reach.
+fn at_limit_since(state: &Condition, story: &Story, past: &Past, now: Time) -> Option<String> {
+    let (Condition::AtLimit { limit, .. }, Past::Told(moments)) = (state, past) else { return None };
+    let is_reached = |moment: &&Moment| moment.answer.is_some_and(|(replicas, _)| replicas >= *limit);
+    let first = moments.iter().rev().take_while(is_reached).last()?;
+    let at = wall_clock(story.policy.schedule.zone(), first.at, now);
+    let more = if moments.first() == Some(first) { ", or longer" } else { "" };
+    Some(format!("; at the limit since {at}{more}"))
+}
+
+/// What is wrong, since when, and what to do about it.
+fn trouble(
+    out: &mut String,
+    state: &Condition,
+    known: &KnownWorkload,
+    exposes: bool,
+    since: &str,
+) -> std::fmt::Result {
     let calm = match state.severity() {
         Severity::Good => return Ok(()),
         Severity::Warning => " calm",
@@ -93,8 +115,12 @@ fn trouble(out: &mut String, state: &Condition, known: &KnownWorkload, exposes: 
         Condition::Faulty | Condition::NoData | Condition::WarmingUp => known.status.trouble(exposes),
         _ => None,
     };
-    let text = text.unwrap_or_else(|| state.to_string());
-    let advice: String = escaped(state.advice())
+    let text = text.unwrap_or_else(|| state.to_string()) + since;
+    notice(out, calm, state.title(), &text, state.advice())
+}
+
+fn notice(out: &mut String, calm: &str, title: &str, text: &str, advice: &str) -> std::fmt::Result {
+    let advice: String = escaped(advice)
         .split('`')
         .enumerate()
         .map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
@@ -102,8 +128,8 @@ fn trouble(out: &mut String, state: &Condition, known: &KnownWorkload, exposes: 
     writeln!(
         out,
         "<section class=\"notice{calm}\" aria-label=\"{}\"><p><strong>{}</strong></p><p>{advice}</p></section>",
-        state.title(),
-        escaped(&text)
+        escaped(title),
+        escaped(text)
     )
 }
 

@@ -44,6 +44,20 @@ pub(super) struct DecisionView {
     pub next_change: Option<ComingView>,
     /// How it is doing, worst first; only filled for a single workload.
     pub states: Vec<StateView>,
+    /// Its queries that fail now; only filled for a single workload.
+    pub failing: Vec<FailingView>,
+}
+
+/// Queries that fail in the same way.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Failing", deny_unknown_fields)]
+pub(super) struct FailingView {
+    /// The keys that give the queries.
+    pub keys: Vec<String>,
+    /// What is the case, without the query and without what the data source said.
+    pub text: String,
+    /// What to do about it.
+    pub advice: &'static str,
 }
 
 /// One condition of a workload.
@@ -188,6 +202,8 @@ pub(super) struct WorkloadView {
     pub unavailable: Option<String>,
     /// How it is doing, worst first; never empty.
     pub states: Vec<StateView>,
+    /// Its queries that fail now.
+    pub failing: Vec<FailingView>,
 }
 
 /// A page of all workloads, with the totals of all selected ones.
@@ -254,6 +270,8 @@ pub(super) struct FleetRowView {
     pub peak: Option<f64>,
     /// Why there is no answer.
     pub unavailable: Option<String>,
+    /// Its queries that fail now.
+    pub failing: Vec<FailingView>,
     /// What its forecast has been worth; absent if that is not computed.
     pub worth: Option<WorthView>,
 }

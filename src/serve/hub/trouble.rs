@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::parking::Locked;
 use crate::history::{Interruption, Reach};
 use crate::policy::{WorkloadId, look_back};
-use crate::source::Backend;
+use crate::source::{Backend, PublicFailure};
 use crate::units::{Span, Step, Time};
 
 /// The failures of all queries, and the workloads that use them.
@@ -47,14 +47,21 @@ pub(super) enum QueryOutcome {
     Answered,
     /// No value, although there was one before.
     Vanished,
-    /// A failure, with its message.
-    Failed(String),
+    /// A failure.
+    Failed(QueryFailure),
+}
+
+/// A failure: its whole message for the log, and words that everyone may read.
+#[derive(Debug, Clone)]
+pub(super) struct QueryFailure {
+    pub why: String,
+    pub public: PublicFailure,
 }
 
 #[derive(Debug, Default)]
 struct Trouble {
-    series: Option<String>,
-    instant: Option<String>,
+    series: Option<QueryFailure>,
+    instant: Option<QueryFailure>,
     has_vanished: bool,
     interrupted: Option<Interruption>,
     /// The source answers again, but has had no value yet.
@@ -157,7 +164,14 @@ impl Troubles {
 
     /// Why the series could not be read the last time.
     pub(super) fn why(&self, question: &QueryId) -> Option<String> {
-        self.0.lock().known.get(question)?.series.clone()
+        Some(self.0.lock().known.get(question)?.series.as_ref()?.why.clone())
+    }
+
+    /// Why the query failed the last time, in either form, in words that everyone may read.
+    pub(super) fn public(&self, question: &QueryId) -> Option<PublicFailure> {
+        let inner = self.0.lock();
+        let trouble = inner.known.get(question)?;
+        trouble.failure().map(|failure| failure.public.clone())
     }
 
     /// When its newest value was last missing.
@@ -229,8 +243,12 @@ impl Trouble {
         }
     }
 
+    fn failure(&self) -> Option<&QueryFailure> {
+        self.instant.as_ref().or(self.series.as_ref())
+    }
+
     fn state(&self) -> QueryState {
-        match (self.series.is_some() || self.instant.is_some(), self.has_vanished) {
+        match (self.failure().is_some(), self.has_vanished) {
             (true, _) => QueryState::Fails,
             (false, true) => QueryState::Vanished,
             (false, false) => QueryState::Answers,
@@ -258,7 +276,7 @@ impl Inner {
         };
         let state = trouble.state();
         trouble.told = Some((now, state));
-        let why = trouble.instant.clone().or_else(|| trouble.series.clone()).unwrap_or_default();
+        let why = trouble.failure().map(|failure| failure.why.clone()).unwrap_or_default();
         if !self.may_tell(&question.label, now) {
             return;
         }
@@ -362,7 +380,8 @@ mod tests {
     }
 
     fn failed() -> QueryOutcome {
-        QueryOutcome::Failed("connection refused".to_owned())
+        let public = PublicFailure { what: "refuses the connection".to_owned(), advice: "See." };
+        QueryOutcome::Failed(QueryFailure { why: "connection refused".to_owned(), public })
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! It only reads; nothing here changes a workload or starts a query.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,12 +19,14 @@ use crate::units::{Span, Time};
 
 /// If no loop has completed a turn for this long, the server must be restarted, unless the poll steps are longer.
 const LEAST_SILENCE: Duration = Duration::from_secs(120);
+/// Workloads that are looked at without releasing the lock: some tens of microseconds.
+const PIECE: usize = 64;
 /// Missed turns of the fastest loop.
 const MOST_MISSED: i64 = 4;
 
 impl Overview for Registry {
     fn workloads(&self) -> Vec<KnownWorkload> {
-        self.lock().iter().filter_map(known).collect()
+        self.in_pieces(known)
     }
 
     fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload> {
@@ -87,8 +90,7 @@ impl Overview for Registry {
             let newest = newest(sets)?.state()?;
             Some(now.since(newest.ok()?.at))
         };
-        let all: Vec<_> =
-            self.lock().iter().filter_map(|entry| Some((known(entry)?, age(entry.1)))).collect();
+        let all = self.in_pieces(|entry| Some((known(entry)?, age(entry.1))));
         // Written without the lock, so that no call waits.
         all.iter().for_each(|(known, age)| metrics.aged(&known.id, *age));
         let states = all.iter().map(|(known, _)| (known.id.clone(), known.condition(now).as_str()));
@@ -102,6 +104,27 @@ impl Overview for Registry {
 }
 
 impl Registry {
+    /// Something of every workload, in the order of their identities. The lock is released after every few: a call of
+    /// KEDA's that needs it does not wait for ten thousand rows.
+    fn in_pieces<T>(&self, of: impl Fn((&WorkloadId, &Vec<Set>)) -> Option<T>) -> Vec<T> {
+        let mut all = Vec::new();
+        let mut last: Option<WorkloadId> = None;
+        loop {
+            let entries = self.lock();
+            let begin = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            let mut piece = entries.range::<WorkloadId, _>((begin, Bound::Unbounded)).take(PIECE).peekable();
+            let mut end = None;
+            while let Some(entry) = piece.next() {
+                end = piece.peek().is_none().then(|| entry.0.clone());
+                all.extend(of(entry));
+            }
+            let Some(end) = end else { return all };
+            last = Some(end);
+            drop(entries);
+            std::thread::yield_now();
+        }
+    }
+
     /// The workload of the keys that KEDA used last.
     fn newest(&self, id: &WorkloadId) -> Option<Arc<Workload>> {
         newest(self.lock().get(id)?)?.workload()
@@ -120,7 +143,7 @@ impl Registry {
 /// The state of a workload, by the keys that KEDA used last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
     let newest = newest(sets)?;
-    let mut worth = None;
+    let (mut worth, mut failing) = (None, Arc::default());
     let (status, policy) = match &newest.serving {
         _ if overlap(sets) > PATCHING => {
             (WorkloadStatus::Faulty(Faults(vec![shared_name(sets.len(), id)])), None)
@@ -131,9 +154,9 @@ fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
                 Ok(decision) => WorkloadStatus::Decided(decision),
                 Err(blind) => WorkloadStatus::Blind(blind),
             };
-            worth = workload.worth();
+            (worth, failing) = (workload.worth(), workload.failing());
             (status, Some(workload.policy()))
         }
     };
-    Some(KnownWorkload { id: id.clone(), status, policy, last_asked: newest.last_asked, worth })
+    Some(KnownWorkload { id: id.clone(), status, policy, last_asked: newest.last_asked, worth, failing })
 }

@@ -124,7 +124,7 @@ async fn a_patch_may_be_under_way_for_two_minutes_and_then_is_a_conflict() {
     let refusal = bench.ask("web", &patched).expect_err("longer than two minutes");
     assert!(matches!(&refusal, Refusal::Conflict(text) if text.contains("metricName")), "{refusal}");
     // And the pages do not show the one that KEDA used last as if all were well.
-    let told = |bench: &Bench| bench.registry.workloads()[0].status.trouble(false);
+    let told = |bench: &Bench| bench.registry.workloads()[0].trouble(false);
     assert!(
         told(&bench).is_some_and(|text| text.contains("faulty metadata: metricName")),
         "{:?}",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forescale::history::Series;
 use forescale::serve::{Clock, SteppedClock};
 use forescale::source::synthetic::{Profile, Recipe};
-use forescale::source::{Backend, RangeQuery, Reading, SourceError};
+use forescale::source::{Backend, RangeQuery, Reading, SourceError, Unreached};
 use forescale::units::{Dice, Span, Step, Time};
 
 /// What can go wrong with a source.
@@ -295,9 +295,11 @@ impl Source {
     fn answers(&self) -> Result<Option<Kind>, SourceError> {
         let target = "http://prometheus".to_owned();
         match self.world.fault(self.clock.now()).map(|f| f.kind) {
-            Some(Kind::Refused | Kind::Down) => {
-                Err(SourceError::Unreachable { target, reason: "refused".to_owned() })
-            }
+            Some(Kind::Refused | Kind::Down) => Err(SourceError::Unreachable {
+                target,
+                reason: "refused".to_owned(),
+                class: Unreached::Refused,
+            }),
             Some(Kind::TimesOut) => Err(SourceError::Timeout { target, after: Duration::from_secs(10) }),
             kind => Ok(kind),
         }
