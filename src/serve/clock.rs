@@ -37,27 +37,37 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 // === impl SystemClock ===
 
-impl Clock for SystemClock {
+impl SystemClock {
+    /// The time since the epoch, with its fraction of a second.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    fn since_epoch() -> Duration {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl Clock for SystemClock {
     fn now(&self) -> Time {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Time::from_epoch(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+        Time::from_epoch(i64::try_from(Self::since_epoch().as_secs()).unwrap_or(i64::MAX))
     }
 
     fn wait_until(&self, until: Time) -> Wait<'_> {
         let begun = self.now();
         Box::pin(async move {
             loop {
-                let now = self.now();
-                let rest = until.since(now).as_seconds();
-                if rest == 0 || now < begun {
+                let rest = rest(Self::since_epoch(), until);
+                if rest.is_zero() || self.now() < begun {
                     return;
                 }
-                let rest = Duration::from_secs(u64::try_from(rest).unwrap_or(0));
                 tokio::time::sleep(rest.min(LONGEST_SLEEP)).await;
             }
         })
     }
+}
+
+/// How long it is until then. Without the fraction of the present second every poll, and every wake-up that it finds,
+/// would be late by as much.
+fn rest(since_epoch: Duration, until: Time) -> Duration {
+    Duration::from_secs(u64::try_from(until.epoch()).unwrap_or(0)).saturating_sub(since_epoch)
 }
 
 // === impl SteppedClock ===
@@ -86,5 +96,18 @@ impl Clock for SteppedClock {
             // The sender lives as long as the clock, which this future borrows.
             let _ = now.wait_for(|now| *now >= until || *now < begun).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_the_instant_and_not_a_part_of_a_second_later() {
+        let until = Time::from_epoch(15);
+        for (now, waits) in [(10_000, 5_000), (10_900, 4_100), (14_999, 1), (15_000, 0), (15_900, 0)] {
+            assert_eq!(rest(Duration::from_millis(now), until), Duration::from_millis(waits), "{now} ms");
+        }
     }
 }

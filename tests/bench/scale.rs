@@ -1,5 +1,5 @@
-//! Ten thousand workloads on one server: memory, processor, age of decisions, KEDA's calls beside them; and cold starts
-//! from a real Prometheus. Asserts the bars that do not depend on the machine, prints all figures.
+//! Ten thousand workloads on one server: memory, processor, age of decisions, KEDA's calls beside them; twelve thousand
+//! on three shards; and cold starts from a real Prometheus. Asserts the bars that do not depend on the machine, prints all figures.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,6 +20,8 @@ mod prometheus;
 mod queued;
 #[path = "scale/rpc.rs"]
 mod rpc;
+#[path = "scale/shards.rs"]
+mod shards;
 #[path = "scale/soak.rs"]
 mod soak;
 
@@ -101,10 +103,14 @@ async fn main() {
     if part == "soak" {
         return soak::run().await;
     }
-    if part != "cold" {
+    let is_run = |name: &str| part.is_empty() || part == name;
+    if is_run("steady") {
         steady().await;
     }
-    if part != "steady" {
+    if is_run("shards") {
+        shards::run().await;
+    }
+    if is_run("cold") {
         cold().await;
     }
 }

@@ -129,10 +129,15 @@ func (s *forescale) stop(t *testing.T) {
 // prometheus runs a real one without any data: its vector() is a load of any height over any history.
 func prometheus(t *testing.T) string {
 	t.Helper()
+	return prometheusWith(t, "global: {}")
+}
+
+func prometheusWith(t *testing.T, text string) string {
+	t.Helper()
 	dir := t.TempDir()
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t, "127.0.0.1"))
 	config := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(config, []byte("global: {}\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	process := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),

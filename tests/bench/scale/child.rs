@@ -31,6 +31,11 @@ fn free() -> SocketAddr {
 
 impl Process {
     pub fn serve(url: &str, state: Option<&Path>, more: &str) -> Self {
+        Self::serve_as(url, state, more, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn serve_as(url: &str, state: Option<&Path>, more: &str, arguments: &[&str]) -> Self {
         let (dir, grpc, http) = (tempfile::tempdir().expect("a directory"), free(), free());
         let state = state.map_or(String::new(), |path| format!("state: {{path: '{}'}}\n", path.display()));
         let text = format!(
@@ -40,7 +45,7 @@ impl Process {
         let file = dir.path().join("config.yaml");
         fs::write(&file, text).expect("written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_forescale"));
-        command.args(["serve", "--config"]).arg(&file);
+        command.args(["serve", "--config"]).arg(&file).args(arguments);
         Process { child: command.stdout(Stdio::null()).spawn().expect("started"), _dir: dir, grpc, http }
     }
 

@@ -60,10 +60,15 @@ async fn call(
     }
 }
 
-/// Calls at `rate` a second for `length`, over all workloads in turn.
+/// Calls at `rate` a second for `length`, over the first workloads in turn.
 pub async fn run(server: SocketAddr, rate: usize, length: Duration, workloads: usize, queries: usize) -> Run {
+    run_of(server, rate, length, (0..workloads).map(|w| reference(w, queries)).collect()).await
+}
+
+/// The same over these workloads.
+pub async fn run_of(server: SocketAddr, rate: usize, length: Duration, of: Vec<ScaledObjectRef>) -> Run {
     let clients = connect(server).await;
-    let references: Arc<Vec<_>> = Arc::new((0..workloads).map(|w| reference(w, queries)).collect());
+    let references = Arc::new(of);
     let total = usize::try_from(length.as_secs()).expect("short") * rate;
     let begun = Instant::now();
     let lanes: Vec<_> = clients

@@ -1,7 +1,7 @@
 """Forescale and KEDA's operator are killed together; the operator is back after 3 s, Forescale after a minute. With
 the setup that we recommend, one metric, the replicas stay. With a cpu trigger in addition to ours, KEDA gives the HPA
-only the cpu metric, and replicas are removed. We cannot change that, but an alert and `doctor` report it, and
-`doctor` prints a command that fixes it."""
+only the cpu metric, and replicas are removed. We cannot change that, but an alert and `doctor` report it, from what
+Prometheus has and from what kubectl prints, and `doctor` prints a command that fixes it."""
 import json
 import os
 import re
@@ -58,6 +58,7 @@ def told(case):
     wrong = [labels for labels, _ in case.site.ask(f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}')
              if "cpu-beside" not in str(labels)]
     case.expect(not wrong, f"{ALERT} fires for others: {wrong}")
+    doctor_on_print(case, {"cpu-beside": "fail", "one-metric": "ok"})
     code, printed = case.forescale("doctor", f"{case.namespace}/cpu-beside", "--server", case.site.http(),
                                    "--prometheus", case.site.url)
     cure = re.search(r"kubectl patch scaledobject [^']*'[^']*'", printed.replace("\n", " "))
@@ -73,3 +74,19 @@ def told(case):
     case.try_until("the replicas after the cure", 120, lambda: case.now("cpu-beside").spec >= NEED)
     if took is not None:
         case.figure(f"cured {took:.0f} s after the command")
+    # Beside another trigger our metric is never alone, which is worth a word.
+    doctor_on_print(case, {"cpu-beside": "warn", "one-metric": "ok"})
+
+
+def doctor_on_print(case, wanted):
+    """What `doctor` makes of the objects as kubectl prints them, all of the cluster's: whether each HPA sees us."""
+    shown = control_plane.kubectl("get", "scaledobject,hpa", "-A", "-o", "yaml")
+    code, printed = case.forescale("doctor", "--manifests", "-", "--format", "json", text=shown)
+    rows = {(row["workload"], row["check"]): row for row in json.loads(printed)["checks"]}
+    for name, status in wanted.items():
+        row = rows.get((case.key(name), "hpa_sees"), {})
+        case.expect(row.get("status") == status, f"doctor on kubectl's output: {name} should be {status}: {row}")
+        case.figure(f"doctor on kubectl's output, {name}: hpa_sees is {row.get('status')}: {row.get('found')}")
+    if "fail" in wanted.values():
+        row = rows[case.key("cpu-beside"), "hpa_sees"]
+        case.expect(code == 1 and "kubectl patch scaledobject cpu-beside" in row["do"], f"{code}, and no cure in {row}")

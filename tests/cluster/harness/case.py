@@ -61,9 +61,10 @@ class Case:
     def key(self, name):
         return name if "/" in name else f"{self.namespace}/{name}"
 
-    def forescale(self, *arguments):
-        """The exit code of a command and its output, or its error output if it prints nothing else."""
-        done = subprocess.run([FORESCALE, *arguments], capture_output=True, text=True, timeout=120)
+    def forescale(self, *arguments, text=None):
+        """The exit code of a command and its output, or its error output if it prints nothing else. `text` is its
+        standard input."""
+        done = subprocess.run([FORESCALE, *arguments], input=text, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout or done.stderr
 
     def folder(self):
