@@ -1,5 +1,6 @@
 //! Ten thousand workloads on one server: memory, processor, age of decisions, KEDA's calls beside them; twelve thousand
-//! on three shards; and cold starts from a real Prometheus. Asserts the bars that do not depend on the machine, prints all figures.
+//! on three shards; and cold starts from a real Prometheus. Asserts the bars that do not depend on the machine, prints
+//! all figures.
 
 #![allow(
     clippy::disallowed_methods,

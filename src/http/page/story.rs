@@ -192,8 +192,8 @@ fn why(out: &mut String, decision: &Decision, change: Option<&Coming>) -> std::f
 
 fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
     out.push_str(
-        "<div class=\"scroll\"><table>\n\
-         <caption>The largest number that counts wins, within floors and ceilings.</caption>\n\
+        "<div class=\"scroll\" role=\"region\" aria-label=\"Who asks for how many\" tabindex=\"0\">\
+         <table>\n<caption>The largest number that counts wins, within floors and ceilings.</caption>\n\
          <thead><tr><th scope=\"col\">who asks</th><th scope=\"col\">for</th>\
          <th scope=\"col\" class=\"words\">counts</th></tr></thead>\n<tbody>\n",
     );

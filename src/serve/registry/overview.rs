@@ -19,8 +19,8 @@ use crate::units::{Span, Time};
 
 /// If no loop has completed a turn for this long, the server must be restarted, unless the poll steps are longer.
 const LEAST_SILENCE: Duration = Duration::from_secs(120);
-/// Workloads that are looked at without releasing the lock: some tens of microseconds.
-const PIECE: usize = 64;
+/// Workloads that are looked at without releasing the lock: some hundred microseconds.
+const PIECE: usize = 256;
 /// Missed turns of the fastest loop.
 const MOST_MISSED: i64 = 4;
 
@@ -121,7 +121,6 @@ impl Registry {
             let Some(end) = end else { return all };
             last = Some(end);
             drop(entries);
-            std::thread::yield_now();
         }
     }
 

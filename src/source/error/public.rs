@@ -43,10 +43,10 @@ const TOO_LARGE: &str =
 const QUERY: &str =
     "Ask the query in Prometheus: it says where the mistake is. The server's log has its whole answer.";
 const OVERLOADED: &str = "See how the data source is doing; it is asked again until it answers.";
-const NOT_ITS_API: &str = "See whether the data source's url leads to Prometheus, and what stands before it. The server's log \
-                           has its answer.";
-const CREDENTIALS: &str = "Correct the data source's credentials in the server's configuration; `forescale serve --check` \
-                           reads them.";
+const NOT_ITS_API: &str = "Check that the data source's url leads to Prometheus, and what stands before \
+                           it. The server's log has its answer.";
+const CREDENTIALS: &str = "Correct the data source's credentials in the server's configuration; \
+                           `forescale serve --check` reads them.";
 
 // === impl Unreached ===
 

@@ -20,7 +20,8 @@ pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now
     };
     write!(
         out,
-        "<div class=\"scroll\"><table>\n<caption>Times in {zone}; the load in the middle of each hour.</caption>\n\
+        "<div class=\"scroll\" role=\"region\" aria-label=\"The next hours\" tabindex=\"0\">\
+         <table>\n<caption>Times in {zone}; the load in the middle of each hour.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">median load</th><th scope=\"col\">load, quantile {}</th>\
          <th scope=\"col\">replicas</th></tr></thead>\n<tbody>\n",
         first.quantile
@@ -73,7 +74,8 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
     }
     write!(
         out,
-        "<div class=\"scroll\"><table>\n<caption>The next three days, times in {zone}; \
+        "<div class=\"scroll\" role=\"region\" aria-label=\"The schedule\" tabindex=\"0\">\
+         <table>\n<caption>The next three days, times in {zone}; \
          within {} to {} replicas.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">floor</th><th scope=\"col\">ceiling</th>\
          <th scope=\"col\" class=\"words\">rules</th></tr></thead>\n<tbody>\n",
