@@ -13,9 +13,10 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
     let zone = story.policy.schedule.zone();
     write!(
         out,
-        "<section><h2>Last changes</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"Last changes\" tabindex=\"0\">\
-         <table>\n<caption>The newest first, times in \
-         {zone}, since this server started.</caption>\n<thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
+        "<section><h2>Last changes</h2>\n\
+         <div class=\"scroll\" role=\"region\" aria-label=\"Last changes\" tabindex=\"0\">\
+         <table>\n<caption>The newest first, times in {zone}, since this server started.</caption>\n\
+         <thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
          <th scope=\"col\" class=\"words\">reason</th></tr></thead>\n<tbody>\n",
     )?;
     for change in story.changes.iter().rev().take(12) {
