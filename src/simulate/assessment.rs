@@ -164,7 +164,8 @@ const FOLLOWS: f64 = 0.3;
 const SAFER: f64 = 1.25;
 /// From this ratio on, too many replicas run.
 const TOO_MUCH: f64 = 1.5;
-/// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
+/// Insurance factors of the hourly table, which no saving is reported of: a coarse subset of [`super::SWEEP`]. What a
+/// saving is reported of has all of them, so that it is that of the full backtest.
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
 /// Penalties of a short hour for Forescale: a coarse subset of [`crate::plan::PENALTIES`].
 const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
@@ -182,10 +183,13 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
         target.twin.min_replicas = target.twin.min_replicas.min(1);
         policy.limits.min = policy.limits.min.min(crate::units::Replicas::ONE);
     }
-    let trials = Trials::of(subject, target, policy)?;
+    let mut trials = Trials::of(subject, target, policy)?;
     let reference = trials.reactive.0.scorecard;
     let ran = trials.ran.as_ref().map(|ran| ran.scorecard);
     let (verdict, finding, level) = trials.judge(subject, &floor, ran.as_ref());
+    if verdict == Verdict::Predictive && ran.is_some() {
+        trials.refine(subject.load, ran.map_or(level, |ran| ran.tau_u.min(level)))?;
+    }
     let best = match verdict {
         Verdict::Predictive => Some(&trials.predictive.1),
         Verdict::Schedule => trials.schedule.as_ref().map(|schedule| &schedule.1),
@@ -222,16 +226,16 @@ impl Trials {
     fn of(subject: &Subject<'_>, target: Target, policy: Policy) -> Result<Self, ConfigError> {
         let load = subject.load;
         let studied = Simple::Reactive.study(load, &target, &policy.calendar);
-        let reactive = sweep(|factor| run(load, &target, &mut *studied.insured(factor)))?;
+        let reactive = sweep(&super::SWEEP, |factor| run(load, &target, &mut *studied.insured(factor)))?;
         let sized = subject.busy.and_then(|busy| busy.sized(load, &target, &policy.calendar));
         let schedule = sized.map(|busy| {
-            sweep(|factor| {
+            sweep(&super::SWEEP, |factor| {
                 let beside = studied.insured(factor);
                 run(load, &target, &mut *busy.beside(beside, &target, policy.calendar.clone(), factor))
             })
         });
         let table = Simple::Cron.study(load, &target, &policy.calendar);
-        let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
+        let by_hour = sweep(&FACTORS, |factor| run(load, &target, &mut *table.insured(factor)))?.1;
         let worths = PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
@@ -243,6 +247,30 @@ impl Trials {
         let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
         drop((studied, table));
         Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
+    }
+
+    /// Runs Forescale at the penalties between the two that enclose `level`, for a saving as exact as that of the full
+    /// backtest.
+    fn refine(&mut self, load: &Load, level: f64) -> Result<(), ConfigError> {
+        let points = &mut self.predictive.1.points;
+        let Some(safe) = points.iter().position(|point| point.scorecard.tau_u <= level) else {
+            return Ok(());
+        };
+        let above = safe.checked_sub(1).map_or(0.0, |short| points[short].insurance);
+        let below = points[safe].insurance;
+        let between: Vec<f64> =
+            crate::plan::PENALTIES.into_iter().filter(|worth| above < *worth && *worth < below).collect();
+        let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
+        let runs = run_forescale(load, &self.target, &self.policy, &worths)?;
+        points.extend(
+            between
+                .into_iter()
+                .zip(runs)
+                .map(|(insurance, seen)| Point { insurance, scorecard: seen.run.scorecard }),
+        );
+        points.sort_by(|a, b| a.insurance.total_cmp(&b.insurance));
+        self.predictive.1 = Frontier::of(std::mem::take(points));
+        Ok(())
     }
 
     /// The verdict, why, and the share of the time at which it was reached.
@@ -379,10 +407,13 @@ fn is_much(finding: Finding) -> bool {
     matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
 }
 
-/// The run at its own setting, the factor 1, and the frontier.
-fn sweep(at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<(Run, Frontier), ConfigError> {
-    let (mut own, mut points) = (Run::default(), Vec::with_capacity(FACTORS.len()));
-    for insurance in FACTORS {
+/// The run at its own setting, the factor 1, and the frontier over these factors.
+fn sweep(
+    factors: &[f64],
+    at: impl Fn(f64) -> Result<Run, ConfigError>,
+) -> Result<(Run, Frontier), ConfigError> {
+    let (mut own, mut points) = (Run::default(), Vec::with_capacity(factors.len()));
+    for &insurance in factors {
         let run = at(insurance)?;
         points.push(Point { insurance, scorecard: run.scorecard });
         if insurance == 1.0 {

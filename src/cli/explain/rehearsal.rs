@@ -109,8 +109,8 @@ fn of_the_load() -> Vec<Trouble> {
         of(
             "blind",
             changed(|ago, load| if ago <= 120 { f64::NAN } else { load }),
-            &[">stale</span>", "the last sample is 2h", "See why the data source does not answer"],
-            &["stale: the last sample is 2h", "See why the data source does not answer"],
+            &[">stale</span>", "the last sample is 2h", "Find out why the data source does not answer"],
+            &["stale: the last sample is 2h", "Find out why the data source does not answer"],
         ),
         of(
             "distrusted",
@@ -147,7 +147,7 @@ fn of_people() -> Vec<Trouble> {
                     ">override</span>",
                     "<h2>Why 30</h2>",
                     "sale of last week",
-                    "Lift the override that holds now",
+                    "Lift the override that is in force",
                 ],
                 &["30 replicas at ", "overridden: an override holds until ", "Lift it with"],
             ),
