@@ -33,9 +33,10 @@ func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	f := newSleepers(t)
 	f.wait(t, "all asleep at first", 3*time.Minute, false)
 	f.know(false)
-	waves := []*wave{}
+	waves := 0
 	change := func(name string, awake bool, phase, apart time.Duration) {
-		waves = append(waves, f.change(t, name, awake, phase, apart))
+		waves++
+		f.change(t, name, awake, phase, apart).judge(t)
 	}
 	for _, phase := range []time.Duration{3 * time.Second, 14500 * time.Millisecond} {
 		change(fmt.Sprintf("together, %v after a poll", phase), true, phase, 0)
@@ -47,10 +48,7 @@ func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	change("together, while a server is lost", true, 3*time.Second, 0)
 	load, _ := os.ReadFile("/proc/loadavg")
 	t.Logf("%d triggers, load average %s", fleet, strings.TrimSpace(string(load)))
-	for _, w := range waves {
-		w.judge(t)
-	}
-	f.judge(t, len(waves))
+	f.judge(t, waves)
 }
 
 // change sets every load, `apart` from each other, so long after an instant of the grid, and follows until the streams

@@ -70,7 +70,7 @@ func newSleepers(t *testing.T) *sleepers {
 	f.eye = watch(t, prometheus)
 	port := freePort(t, "127.0.2.1")
 	for _, host := range []string{"127.0.2.1", "127.0.2.2"} {
-		f.servers = append(f.servers, start(t, host, port, datasource(prometheus)))
+		f.servers = append(f.servers, start(t, host, port, datasource(prometheus)+"\nlog: {level: warn}"))
 	}
 	f.service.set("127.0.2.1", "127.0.2.2")
 	address := fmt.Sprintf("dns://%s/%s:%d", f.service.serve(t), serviceName, port)
@@ -82,6 +82,8 @@ func newSleepers(t *testing.T) *sleepers {
 			// A load of nothing for as long as anybody asks, so that there is a history.
 			"query": fmt.Sprintf(`sum(load{app="%s"}) or vector(0)`, name(i)), "threshold": "10", "metricName": "orders",
 			"minReplicas": "0", "maxReplicas": "10", "historyTimeWindow": "2d",
+			// A forecast of the waves before would wake them earlier, or let them sleep later.
+			"mode": "reactive",
 		}
 		active, _ := push(t, name(i), address, metadata)
 		go s.listen(active)
