@@ -3,6 +3,7 @@ package keda
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type wave struct {
 	// From the poll that could see the sample, and from the moment Prometheus had it, to the stream.
 	late, since []time.Duration
 	missed      []int
+	// The longest that one query took meanwhile.
+	slowest time.Duration
 }
 
 // Three hundred push triggers on two servers behind a headless Service sleep. They are woken together, one by one, and
@@ -49,6 +52,14 @@ func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	load, _ := os.ReadFile("/proc/loadavg")
 	t.Logf("%d triggers, load average %s", fleet, strings.TrimSpace(string(load)))
 	f.judge(t, waves)
+}
+
+// slack is the limit on a machine that others use too, as in the other suites.
+func slack(limit time.Duration) time.Duration {
+	if times, err := strconv.ParseFloat(os.Getenv("FORESCALE_SLACK"), 64); err == nil {
+		return time.Duration(times * float64(limit))
+	}
+	return limit
 }
 
 // change sets every load, `apart` from each other, so long after an instant of the grid, and follows until the streams
@@ -77,6 +88,7 @@ func (f *sleepers) change(t *testing.T, name string, awake bool, phase, apart ti
 	if awake {
 		time.Sleep(grid)
 	}
+	w.slowest = f.eye.slowest()
 	for i, s := range f.all {
 		seen, known := f.eye.seen(i)
 		told, found := s.told(awake, w.changed[i])
@@ -96,12 +108,13 @@ func (f *sleepers) change(t *testing.T, name string, awake bool, phase, apart ti
 
 func (w *wave) judge(t *testing.T) {
 	t.Helper()
-	t.Logf("%s: late by p50 %v, p99 %v, max %v; since the sample p50 %v, p99 %v, max %v; missed %d", w.name,
-		at(w.late, 0.5), at(w.late, 0.99), at(w.late, 1), at(w.since, 0.5), at(w.since, 0.99), at(w.since, 1), len(w.missed))
+	t.Logf("%s: late by p50 %v, p99 %v, max %v; since the sample p50 %v, p99 %v, max %v; missed %d; slowest query %v", w.name,
+		at(w.late, 0.5), at(w.late, 0.99), at(w.late, 1), at(w.since, 0.5), at(w.since, 0.99), at(w.since, 1), len(w.missed),
+		w.slowest.Round(time.Millisecond))
 	if len(w.missed) > 0 {
 		t.Errorf("%s: missed %v", w.name, w.missed)
 	}
-	if worst := at(w.late, 1); worst > bar {
+	if worst := at(w.late, 1); worst > slack(bar) {
 		t.Errorf("%s: late by %v", w.name, worst)
 	}
 }

@@ -35,6 +35,8 @@ type eye struct {
 	mutex sync.Mutex
 	awake bool
 	since map[string]time.Time
+	// The longest that one look took: what the machine and Prometheus alone cost.
+	longest time.Duration
 }
 
 // saying is a change of what a stream says.
@@ -258,8 +260,9 @@ func watch(t *testing.T, prometheus string) *eye {
 	t.Cleanup(cancel)
 	go func() {
 		for ctx.Err() == nil {
+			begun := time.Now()
 			if present, err := loaded(prometheus); err == nil {
-				e.note(present, time.Now())
+				e.note(present, begun, time.Now())
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -295,12 +298,13 @@ func loaded(prometheus string) (map[string]bool, error) {
 func (e *eye) look(awake bool) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	e.awake, e.since = awake, map[string]time.Time{}
+	e.awake, e.since, e.longest = awake, map[string]time.Time{}, 0
 }
 
-func (e *eye) note(loads map[string]bool, at time.Time) {
+func (e *eye) note(loads map[string]bool, begun, at time.Time) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
+	e.longest = max(e.longest, at.Sub(begun))
 	for app, awake := range loads {
 		if _, known := e.since[app]; !known && awake == e.awake {
 			e.since[app] = at
@@ -313,6 +317,12 @@ func (e *eye) seen(i int) (time.Time, bool) {
 	defer e.mutex.Unlock()
 	at, known := e.since[name(i)]
 	return at, known
+}
+
+func (e *eye) slowest() time.Duration {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	return e.longest
 }
 
 // at is the value below which that share of them lies.
