@@ -108,9 +108,11 @@ func (f *sleepers) change(t *testing.T, name string, awake bool, phase, apart ti
 
 func (w *wave) judge(t *testing.T) {
 	t.Helper()
-	t.Logf("%s: late by p50 %v, p99 %v, max %v; since the sample p50 %v, p99 %v, max %v; missed %d; slowest query %v", w.name,
-		at(w.late, 0.5), at(w.late, 0.99), at(w.late, 1), at(w.since, 0.5), at(w.since, 0.99), at(w.since, 1), len(w.missed),
-		w.slowest.Round(time.Millisecond))
+	spread := func(all []time.Duration) string {
+		return fmt.Sprintf("p50 %v, p99 %v, max %v", at(all, 0.5), at(all, 0.99), at(all, 1))
+	}
+	t.Logf("%s: late by %s; since the sample %s; missed %d; slowest query %v",
+		w.name, spread(w.late), spread(w.since), len(w.missed), w.slowest.Round(time.Millisecond))
 	if len(w.missed) > 0 {
 		t.Errorf("%s: missed %v", w.name, w.missed)
 	}
