@@ -3,6 +3,7 @@ package keda
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type wave struct {
 	// From the poll that could see the sample, and from the moment Prometheus had it, to the stream.
 	late, since []time.Duration
 	missed      []int
+	// The longest that one query took meanwhile.
+	slowest time.Duration
 }
 
 // Three hundred push triggers on two servers behind a headless Service sleep. They are woken together, one by one, and
@@ -33,9 +36,10 @@ func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	f := newSleepers(t)
 	f.wait(t, "all asleep at first", 3*time.Minute, false)
 	f.know(false)
-	waves := []*wave{}
+	waves := 0
 	change := func(name string, awake bool, phase, apart time.Duration) {
-		waves = append(waves, f.change(t, name, awake, phase, apart))
+		waves++
+		f.change(t, name, awake, phase, apart).judge(t)
 	}
 	for _, phase := range []time.Duration{3 * time.Second, 14500 * time.Millisecond} {
 		change(fmt.Sprintf("together, %v after a poll", phase), true, phase, 0)
@@ -47,10 +51,15 @@ func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	change("together, while a server is lost", true, 3*time.Second, 0)
 	load, _ := os.ReadFile("/proc/loadavg")
 	t.Logf("%d triggers, load average %s", fleet, strings.TrimSpace(string(load)))
-	for _, w := range waves {
-		w.judge(t)
+	f.judge(t, waves)
+}
+
+// slack is the limit on a machine that others use too, as in the other suites.
+func slack(limit time.Duration) time.Duration {
+	if times, err := strconv.ParseFloat(os.Getenv("FORESCALE_SLACK"), 64); err == nil {
+		return time.Duration(times * float64(limit))
 	}
-	f.judge(t, len(waves))
+	return limit
 }
 
 // change sets every load, `apart` from each other, so long after an instant of the grid, and follows until the streams
@@ -79,6 +88,7 @@ func (f *sleepers) change(t *testing.T, name string, awake bool, phase, apart ti
 	if awake {
 		time.Sleep(grid)
 	}
+	w.slowest = f.eye.slowest()
 	for i, s := range f.all {
 		seen, known := f.eye.seen(i)
 		told, found := s.told(awake, w.changed[i])
@@ -98,12 +108,15 @@ func (f *sleepers) change(t *testing.T, name string, awake bool, phase, apart ti
 
 func (w *wave) judge(t *testing.T) {
 	t.Helper()
-	t.Logf("%s: late by p50 %v, p99 %v, max %v; since the sample p50 %v, p99 %v, max %v; missed %d", w.name,
-		at(w.late, 0.5), at(w.late, 0.99), at(w.late, 1), at(w.since, 0.5), at(w.since, 0.99), at(w.since, 1), len(w.missed))
+	spread := func(all []time.Duration) string {
+		return fmt.Sprintf("p50 %v, p99 %v, max %v", at(all, 0.5), at(all, 0.99), at(all, 1))
+	}
+	t.Logf("%s: late by %s; since the sample %s; missed %d; slowest query %v",
+		w.name, spread(w.late), spread(w.since), len(w.missed), w.slowest.Round(time.Millisecond))
 	if len(w.missed) > 0 {
 		t.Errorf("%s: missed %v", w.name, w.missed)
 	}
-	if worst := at(w.late, 1); worst > bar {
+	if worst := at(w.late, 1); worst > slack(bar) {
 		t.Errorf("%s: late by %v", w.name, worst)
 	}
 }

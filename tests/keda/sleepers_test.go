@@ -35,6 +35,8 @@ type eye struct {
 	mutex sync.Mutex
 	awake bool
 	since map[string]time.Time
+	// The longest that one look took: what the machine and Prometheus alone cost.
+	longest time.Duration
 }
 
 // saying is a change of what a stream says.
@@ -70,7 +72,7 @@ func newSleepers(t *testing.T) *sleepers {
 	f.eye = watch(t, prometheus)
 	port := freePort(t, "127.0.2.1")
 	for _, host := range []string{"127.0.2.1", "127.0.2.2"} {
-		f.servers = append(f.servers, start(t, host, port, datasource(prometheus)))
+		f.servers = append(f.servers, start(t, host, port, datasource(prometheus)+"\nlog: {level: warn}"))
 	}
 	f.service.set("127.0.2.1", "127.0.2.2")
 	address := fmt.Sprintf("dns://%s/%s:%d", f.service.serve(t), serviceName, port)
@@ -82,6 +84,8 @@ func newSleepers(t *testing.T) *sleepers {
 			// A load of nothing for as long as anybody asks, so that there is a history.
 			"query": fmt.Sprintf(`sum(load{app="%s"}) or vector(0)`, name(i)), "threshold": "10", "metricName": "orders",
 			"minReplicas": "0", "maxReplicas": "10", "historyTimeWindow": "2d",
+			// A forecast of the waves before would wake them earlier, or let them sleep later.
+			"mode": "reactive",
 		}
 		active, _ := push(t, name(i), address, metadata)
 		go s.listen(active)
@@ -256,8 +260,9 @@ func watch(t *testing.T, prometheus string) *eye {
 	t.Cleanup(cancel)
 	go func() {
 		for ctx.Err() == nil {
+			begun := time.Now()
 			if present, err := loaded(prometheus); err == nil {
-				e.note(present, time.Now())
+				e.note(present, begun, time.Now())
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -293,12 +298,13 @@ func loaded(prometheus string) (map[string]bool, error) {
 func (e *eye) look(awake bool) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	e.awake, e.since = awake, map[string]time.Time{}
+	e.awake, e.since, e.longest = awake, map[string]time.Time{}, 0
 }
 
-func (e *eye) note(loads map[string]bool, at time.Time) {
+func (e *eye) note(loads map[string]bool, begun, at time.Time) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
+	e.longest = max(e.longest, at.Sub(begun))
 	for app, awake := range loads {
 		if _, known := e.since[app]; !known && awake == e.awake {
 			e.since[app] = at
@@ -311,6 +317,12 @@ func (e *eye) seen(i int) (time.Time, bool) {
 	defer e.mutex.Unlock()
 	at, known := e.since[name(i)]
 	return at, known
+}
+
+func (e *eye) slowest() time.Duration {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	return e.longest
 }
 
 // at is the value below which that share of them lies.
