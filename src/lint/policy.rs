@@ -97,8 +97,10 @@ pub(super) fn check(
 fn trust_names(keys: &mut Keys) {
     let own = keys.values.get("calendar").map(|name| name.trim().to_owned());
     let is_name = |text: &&String| text.trim().starts_with(|c: char| c.is_alphabetic());
-    let ruled =
-        keys.schedule.iter().flat_map(|rule| rule.calendar.iter().chain(&rule.except).filter(is_name));
+    let ruled = keys
+        .schedule
+        .iter()
+        .flat_map(|rule| rule.texts("calendar").iter().chain(rule.texts("except")).filter(is_name));
     let names: Vec<String> = ruled.map(|name| name.trim().to_owned()).chain(own).collect();
     for name in names.into_iter().filter(|name| !name.is_empty()) {
         keys.calendars.entry(name).or_default();

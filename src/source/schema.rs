@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::policy::schedule::{RULE_KEYS, RuleForm};
+
 /// How one workload is to be scaled. Every key may also stand in the metadata of a trigger, as a string.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
@@ -145,36 +147,6 @@ struct SignalKeys {
     settle: Option<Duration>,
 }
 
-/// A window of the clock and what holds in it.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
-struct Rule {
-    /// What people call it.
-    name: Option<String>,
-    /// Weekdays on which windows start: mon-fri, `sat,sun`, daily, weekdays, weekends. Every day unless given.
-    days: Option<OneOrMore>,
-    /// HH:MM, or a five-field cron expression.
-    start: Option<String>,
-    /// HH:MM (not after start: on the next day), or a five-field cron expression.
-    end: Option<String>,
-    /// Floor in replicas.
-    min: Option<Count>,
-    /// Ceiling in replicas; 0 commands zero.
-    max: Option<Count>,
-    /// Floor and ceiling in replicas.
-    exactly: Option<Count>,
-    /// Multiplies forecast and present need before rounding.
-    factor: Option<Number>,
-    /// Dates such as 2026-11-27: windows start on these only.
-    on: Option<OneOrMore>,
-    /// A named calendar: windows start on its days only.
-    calendar: Option<String>,
-    /// Dates, or names of calendars, on which no window starts.
-    except: Option<OneOrMore>,
-    /// The instant (RFC 3339) from which on the rule does nothing.
-    until: Option<String>,
-}
-
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum Objective {
@@ -271,6 +243,33 @@ forms! {
     };
 }
 
+/// The rule of a schedule, as the reader of rules describes its keys.
+struct Rule;
+
+impl JsonSchema for Rule {
+    fn schema_name() -> Cow<'static, str> {
+        "Rule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = serde_json::Map::new();
+        for key in &RULE_KEYS {
+            let mut schema = match key.form {
+                RuleForm::Text => generator.subschema_for::<Option<String>>(),
+                RuleForm::Texts => generator.subschema_for::<Option<OneOrMore>>(),
+                RuleForm::Count => generator.subschema_for::<Option<Count>>(),
+                RuleForm::Number => generator.subschema_for::<Option<Number>>(),
+            };
+            schema.insert("description".to_owned(), key.meaning.into());
+            properties.insert(key.name.to_owned(), schema.to_value());
+        }
+        json_schema!({
+            "description": "A window of the clock and what holds in it.",
+            "type": "object", "properties": properties, "additionalProperties": false
+        })
+    }
+}
+
 struct Schedule;
 
 impl JsonSchema for Schedule {
@@ -352,7 +351,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::policy::{KNOWN_KEYS, RawRule};
+    use crate::policy::KNOWN_KEYS;
 
     fn keys(value: &serde_json::Value, pointer: &str) -> BTreeSet<String> {
         let map = value.pointer(pointer).and_then(|v| v.as_object());
@@ -365,8 +364,6 @@ mod tests {
         let mut known: BTreeSet<String> = KNOWN_KEYS.iter().map(|k| (*k).to_owned()).collect();
         known.insert("signals".to_owned());
         assert_eq!(keys(&schema, "/properties"), known);
-        let rule: BTreeSet<String> = RawRule::KEYS.iter().map(|k| (*k).to_owned()).collect();
-        assert_eq!(keys(&schema, "/$defs/Rule/properties"), rule);
     }
 
     #[test]
@@ -377,7 +374,7 @@ mod tests {
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(committed, reference(), "write it anew: UPDATE=1 cargo test reference");
-        for key in KNOWN_KEYS.iter().chain(&RawRule::KEYS) {
+        for key in KNOWN_KEYS.iter().copied().chain(RULE_KEYS.map(|key| key.name)) {
             assert!(committed.contains(&format!("| `{key}` | ")), "{key}");
         }
     }
