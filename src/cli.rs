@@ -20,6 +20,7 @@ mod live;
 mod manual;
 mod override_;
 mod rows;
+mod runtime;
 mod scaler;
 mod serve;
 mod timeline;

@@ -39,7 +39,7 @@ use self::prices::Prices;
 use self::row::Kept;
 use self::work::Keeping;
 use super::scaler::Scaler;
-use super::{Format, Outcome, files};
+use super::{Format, Outcome, files, runtime};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::Verdict;
 use crate::source::config::{DataSourceConfig, Limits};
@@ -204,7 +204,7 @@ fn assessed(
     run: &Run,
 ) -> anyhow::Result<Vec<Kept>> {
     let until = Time::parse(&run.until).map_err(|error| anyhow!("run.json: {error}"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = runtime::beside(1)?;
     let answers = runtime.block_on(source.instant("vector(1)", until));
     answers.with_context(|| "Prometheus does not answer".to_owned())?;
     let mut candidates = match given {

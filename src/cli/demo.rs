@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use self::client::{Caller, Pace, Row};
 use self::cluster::Cluster;
 use self::screen::Screen;
-use super::Outcome;
 use super::rows::{scorecard_json, step_json};
+use super::{Outcome, runtime};
 use crate::history::{Calendar, Series};
 use crate::serve::{self, Parts, SteppedClock};
 use crate::simulate::{Load, Run, Simple, Target, run as simulate};
@@ -89,7 +89,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
         "--for: found {}, expected 1s to {LONGEST}",
         args.duration
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime::beside(2)?;
     let shown = runtime.block_on(show(args))?;
     let mut out = std::io::stdout().lock();
     match args.format {

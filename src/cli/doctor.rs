@@ -18,7 +18,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::api::{Api, WorkloadRef};
-use super::{Format, Outcome, files, live};
+use super::{Format, Outcome, files, live, runtime};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Backend, open};
 use crate::units::{Span, Time};
@@ -115,7 +115,7 @@ fn chain(args: &DoctorArgs, place: &WorkloadRef, server: &str, now: Time) -> any
     let api = Api::new(server)?;
     let prometheus = prometheus(args)?;
     let names = facts::Names::of(place, args.hpa.as_deref(), args.deployment.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let facts = runtime.block_on(facts::gather(&facts::Asked {
         api: &api,
         place,

@@ -14,7 +14,7 @@ use super::inventory::{Candidate, Level, LoadQuery, PodRequests, TargetRef};
 use super::prices::Prices;
 use super::{Settings, finish, questions, report, work};
 use crate::cli::scaler::Scaler;
-use crate::cli::{Format, Outcome};
+use crate::cli::{Format, Outcome, runtime};
 use crate::history::Series;
 use crate::source::{Backend, RangeQuery, Reading, SourceError};
 use crate::units::{Dice, Span, Step, Time};
@@ -168,7 +168,7 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
         scaler: Scaler::default(),
         prices: Prices::by_cpu(PRICE),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = runtime::beside(1)?;
     let reader = Reader::new(Arc::new(Generated(histories)), (UNTIL, HISTORY), false, &candidates);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // Nothing is resumed: a demo always starts afresh.

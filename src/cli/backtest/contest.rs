@@ -11,6 +11,7 @@ use super::doubts::Distrust;
 use super::files::Files;
 use super::progress::Progress;
 use super::workload::Workload;
+use crate::cli::runtime;
 use crate::decide::ForecastView;
 use crate::forecast::Trust;
 use crate::plan::{Insured, PENALTIES};
@@ -271,7 +272,7 @@ fn watch(interrupted: &Arc<AtomicBool>) {
     let interrupted = Arc::clone(interrupted);
     // The thread ends with the process; it owns only the flag.
     std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        let Ok(runtime) = runtime::here() else { return };
         runtime.block_on(async {
             if tokio::signal::ctrl_c().await.is_ok() {
                 interrupted.store(true, Ordering::Relaxed);

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Output;
-use crate::cli::Format;
 use crate::cli::api::{Api, WorkloadRef};
+use crate::cli::{Format, runtime};
 use crate::units::{Span, Time, counted};
 
 /// Requests the decision of NAMESPACE/NAME.
@@ -17,7 +17,7 @@ pub(super) fn ask(
 ) -> anyhow::Result<Output> {
     let place = WorkloadRef::parse(workload, metric)?;
     let api = Api::new(server)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let (status, document) = runtime.block_on(api.decision(&place, at))?;
     let is_decision = status.is_success();
     let text = match format {
