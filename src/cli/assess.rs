@@ -38,8 +38,9 @@ use self::inventory::{Candidate, Chosen};
 use self::prices::Prices;
 use self::row::Kept;
 use self::work::Keeping;
+use super::outcome::{Format, Outcome};
 use super::scaler::Scaler;
-use super::{Format, Outcome, files, runtime};
+use super::{files, runtime};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::Verdict;
 use crate::source::config::{DataSourceConfig, Limits};
@@ -211,7 +212,7 @@ fn assessed(
         Some(given) => given,
         None => runtime.block_on(discovery::find(&source, until, chosen))?,
     };
-    candidates.retain(|candidate| args.shard.takes(&candidate.namespace, &candidate.name));
+    candidates.retain(|candidate| args.shard.takes(&candidate.place.namespace, &candidate.place.name));
     let settings = Settings {
         lead: args.lead,
         timezone: args.timezone,

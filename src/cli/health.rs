@@ -10,7 +10,8 @@ use clap::Args;
 use tokio::time::{Instant, sleep};
 
 use super::api::Api;
-use super::{Outcome, runtime};
+use super::outcome::Outcome;
+use super::runtime;
 use crate::units::Span;
 
 /// Whether a running server is ready: exit code 0, or 1 with the reason.

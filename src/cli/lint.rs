@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::serve::{load_catalogue, policy_files};
-use super::{Outcome, files, live, runtime};
+use super::catalogue::{load_catalogue, policy_files};
+use super::outcome::Outcome;
+use super::{files, live, runtime};
 use crate::lint::{self, Answer, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, Doubt, SourceError, doubts};

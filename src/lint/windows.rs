@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::policy::{Subject, zone_of};
-use super::{Findings, Settings, rules};
+use super::findings::Findings;
+use super::rules;
+use super::settings::Settings;
+use super::subject::{Subject, zone_of};
 use crate::policy::schedule::Calendars;
 use crate::policy::{Bounds, Keys, RawRule, Schedule, clock_changes};
 use crate::source::yaml::{Place, locate};

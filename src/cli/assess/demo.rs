@@ -13,8 +13,10 @@ use super::history::Reader;
 use super::inventory::{Candidate, Level, LoadQuery, PodRequests, TargetRef};
 use super::prices::Prices;
 use super::{Settings, finish, questions, report, work};
+use crate::cli::outcome::{Format, Outcome};
+use crate::cli::place::Place;
+use crate::cli::runtime;
 use crate::cli::scaler::Scaler;
-use crate::cli::{Format, Outcome, runtime};
 use crate::history::Series;
 use crate::source::{Backend, RangeQuery, Reading, SourceError};
 use crate::units::{Dice, Span, Step, Time};
@@ -216,8 +218,7 @@ impl Member {
         }
         histories.insert(query.clone(), Series::from_values(begin, Step::MINUTE, loads));
         Candidate {
-            namespace: self.namespace.to_owned(),
-            name: self.name.to_owned(),
+            place: Place { namespace: self.namespace.to_owned(), name: self.name.to_owned() },
             target,
             min: self.min,
             max: 60,

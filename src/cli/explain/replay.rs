@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{ExplainArgs, Output};
 use crate::cli::described::{self, Described};
 use crate::cli::forecast::explanation_json;
-use crate::cli::{Format, live, runtime};
+use crate::cli::outcome::Format;
+use crate::cli::{live, runtime};
 use crate::decide::{
     Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces, coming,
     looking_ahead, service_window, trust,
