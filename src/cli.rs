@@ -8,6 +8,7 @@ mod ask;
 mod assess;
 mod backtest;
 mod capacity;
+mod catalogue;
 mod demo;
 mod described;
 mod doctor;
@@ -19,8 +20,11 @@ mod init;
 mod lint;
 mod live;
 mod manual;
+mod outcome;
 mod override_;
+mod place;
 mod rows;
+mod runtime;
 mod scaler;
 mod serve;
 mod timeline;
@@ -29,24 +33,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-
-/// How a command ended, if no error occurred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Exit code 0.
-    Fine,
-    /// Exit code 1: the requested check or assertion failed.
-    Failed,
-}
-
-/// The form of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// One document for programs.
-    Json,
-}
+pub use outcome::Outcome;
 
 /// Predictive autoscaling for Kubernetes, as a KEDA external scaler.
 #[derive(Debug, Parser)]

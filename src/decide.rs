@@ -12,6 +12,7 @@ mod condition;
 mod deadline;
 mod decision;
 mod evaluate;
+mod fits;
 mod followed;
 mod insured;
 mod load_distribution;
@@ -34,16 +35,15 @@ pub use carried::{CapacityView, Carried, SERVICE_STEP, carried, service_window};
 pub use coming::{Coming, coming, wall_clock};
 pub use condition::{Condition, Severity};
 pub use decision::{Blind, Decision, DegradationLevel, ForecastView, Need, State};
-pub use followed::{FitId, Followed};
+pub use fits::{FIT_DELAY, FIT_GRID, FitId, Forecast, forecast, grid_point, usable_from};
+pub use followed::Followed;
 pub use insured::trust;
 pub use load_distribution::LoadDistribution;
 pub use phase::{Phase, series_phase};
 pub use precedence::decide;
-pub use prepared::{
-    Ceiling, FIT_DELAY, FIT_GRID, Forecast, Prepared, SignalPlan, forecast, grid_point, prepare, usable_from,
-};
+pub use prepared::{Ceiling, Prepared, SignalPlan};
 pub use reason::{Contributor, Note, Reason};
 pub use recording::{CONTEXT_WINDOW, Circumstances, Recording, SignalTraces, Traces};
 pub use retold::{Moment, Retold, looking_ahead};
 pub use session::Session;
-pub use terms::{Price, Terms};
+pub use terms::{Price, Terms, prepare};

@@ -11,6 +11,7 @@ mod listen;
 mod past;
 mod pulse;
 mod registry;
+mod shared;
 mod single_flight;
 mod starts;
 mod store;

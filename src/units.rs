@@ -29,9 +29,8 @@ pub fn measured(number: &str, noun: &str) -> String {
 
 /// The value at a share (0 to 1) of the values in ascending order, at the nearest index; `None` if there are none.
 pub fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
     let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
-    values.get(rank).copied()
+    (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
 /// A text or number that is not a valid quantity.

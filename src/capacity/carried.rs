@@ -8,6 +8,7 @@ use super::evidence::Column;
 use super::knee::Point;
 use super::spread::{self, BINS, BLOCKS, Estimate};
 use super::why::Why;
+use crate::units::percentile;
 
 /// A load carried for this long in total is not an accident.
 const CARRIED_MINUTES: f64 = 15.0;
@@ -59,8 +60,8 @@ pub(super) fn throughput(cells: &Cells) -> Option<Result<Estimate, Why>> {
         return Some(Err(Why::TooFew { cells: full.len(), expected: FEWEST }));
     }
     let of = |out: Option<usize>, share: f64| {
-        let mut rates: Vec<f64> = full.iter().filter(|f| Some(f.0) != out).map(|f| f.1).collect();
-        quantile(&mut rates, share)
+        let rates: Vec<f64> = full.iter().filter(|f| Some(f.0) != out).map(|f| f.1).collect();
+        percentile(rates, share)
     };
     let value = of(None, 0.5)?;
     let (low, high) = (of(None, 0.25)?, of(None, 0.75)?);
@@ -85,17 +86,12 @@ fn offered(cells: &Cells, i: usize) -> f64 {
 fn ceiling(cells: &Cells) -> f64 {
     /// The value settles in two or three rounds.
     const ROUNDS: usize = 5;
-    let mut served = cells.loads().to_vec();
-    let mut ceiling = quantile(&mut served, 0.95).unwrap_or(0.0);
+    let served = cells.loads().to_vec();
+    let mut ceiling = percentile(served, 0.95).unwrap_or(0.0);
     for _ in 0..ROUNDS {
         let over = (0..cells.len()).filter(|&i| offered(cells, i) > OVER * ceiling);
-        let mut served: Vec<f64> = over.map(|i| cells.each(i)).collect();
-        ceiling = quantile(&mut served, 0.5).unwrap_or(ceiling);
+        let served = over.map(|i| cells.each(i)).collect();
+        ceiling = percentile(served, 0.5).unwrap_or(ceiling);
     }
     ceiling
-}
-
-fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
-    let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
-    (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }

@@ -5,6 +5,7 @@
 //! hour spread over the whole window. Sums are taken in a fixed order, so two machines agree to the bit.
 
 use super::cells::Cells;
+use crate::units::percentile;
 
 /// An estimate with a range that contains the truth nine times out of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,12 +58,7 @@ pub(super) fn jackknife(value: f64, without: &[Option<f64>]) -> Estimate {
 
 /// The load per replica that was not exceeded for this share of the time.
 pub(super) fn quantile(cells: &Cells, share: f64) -> f64 {
-    let mut loads = cells.loads().to_vec();
-    if loads.is_empty() {
-        return 0.0;
-    }
-    let rank = (share * (loads.len() - 1) as f64).round() as usize;
-    *loads.select_nth_unstable_by(rank, f64::total_cmp).1
+    percentile(cells.loads().to_vec(), share).unwrap_or(0.0)
 }
 
 // === impl Estimate ===

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
+use super::place::Place;
 use crate::source::base_url;
 use crate::units::Time;
 
@@ -18,13 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Api {
     base: Url,
     client: Client,
-}
-
-/// A workload as given on the command line.
-pub(super) struct WorkloadRef {
-    pub namespace: String,
-    pub name: String,
-    pub metric: Option<String>,
 }
 
 // === impl Api ===
@@ -45,19 +39,25 @@ impl Api {
     }
 
     /// `decision`, `history` or `forecast` of one workload.
-    pub(super) async fn of(&self, place: &WorkloadRef, what: &str) -> anyhow::Result<(StatusCode, Value)> {
-        let asked = [("metric", place.metric.as_deref())];
+    pub(super) async fn of(
+        &self,
+        place: &Place,
+        metric: Option<&str>,
+        what: &str,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let asked = [("metric", metric)];
         self.get(&["workloads", &place.namespace, &place.name, what], &asked).await
     }
 
     /// The newest decision of a workload, or the one at a given instant.
     pub(super) async fn decision(
         &self,
-        place: &WorkloadRef,
+        place: &Place,
+        metric: Option<&str>,
         at: Option<Time>,
     ) -> anyhow::Result<(StatusCode, Value)> {
         let at = at.map(|at| at.to_string());
-        let asked = [("metric", place.metric.as_deref()), ("at", at.as_deref())];
+        let asked = [("metric", metric), ("at", at.as_deref())];
         self.get(&["workloads", &place.namespace, &place.name, "decision"], &asked).await
     }
 
@@ -95,20 +95,5 @@ impl Api {
         let document: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         ensure!(status.is_success() || document.get("error").is_some(), "the server answered {status}");
         Ok((status, document))
-    }
-}
-
-// === impl WorkloadRef ===
-
-impl WorkloadRef {
-    /// Parses NAMESPACE/NAME.
-    pub(super) fn parse(workload: &str, metric: Option<&str>) -> anyhow::Result<Self> {
-        let (namespace, name) =
-            workload.split_once('/').context("found no '/', expected the workload as NAMESPACE/NAME")?;
-        Ok(WorkloadRef {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            metric: metric.map(ToOwned::to_owned),
-        })
     }
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use self::call::{Answers, Connection};
 use self::meaning::Meaning;
 use self::object::Asking;
-use super::{Format, Outcome};
+use super::outcome::{Format, Outcome};
 use crate::units::Span;
 
 /// Asks a running server as KEDA does, and says what KEDA would see.

@@ -38,8 +38,9 @@ use self::inventory::{Candidate, Chosen};
 use self::prices::Prices;
 use self::row::Kept;
 use self::work::Keeping;
+use super::outcome::{Format, Outcome};
 use super::scaler::Scaler;
-use super::{Format, Outcome, files};
+use super::{files, runtime};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::Verdict;
 use crate::source::config::{DataSourceConfig, Limits};
@@ -204,14 +205,14 @@ fn assessed(
     run: &Run,
 ) -> anyhow::Result<Vec<Kept>> {
     let until = Time::parse(&run.until).map_err(|error| anyhow!("run.json: {error}"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = runtime::beside(1)?;
     let answers = runtime.block_on(source.instant("vector(1)", until));
     answers.with_context(|| "Prometheus does not answer".to_owned())?;
     let mut candidates = match given {
         Some(given) => given,
         None => runtime.block_on(discovery::find(&source, until, chosen))?,
     };
-    candidates.retain(|candidate| args.shard.takes(&candidate.namespace, &candidate.name));
+    candidates.retain(|candidate| args.shard.takes(&candidate.place.namespace, &candidate.place.name));
     let settings = Settings {
         lead: args.lead,
         timezone: args.timezone,

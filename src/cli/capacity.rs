@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use super::{Format, Outcome};
+use super::outcome::{Format, Outcome};
 use crate::capacity::{Column, Evidence, Findings, Limit, Question, Verdict, learn};
 use crate::policy::Learning;
 use crate::units::{Span, Threshold};

@@ -20,11 +20,12 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::client::{Caller, Pace, Row};
+use self::client::{Caller, Pace};
 use self::cluster::Cluster;
-use self::screen::Screen;
-use super::Outcome;
+use self::screen::{Row, Screen};
+use super::outcome::{Format, Outcome};
 use super::rows::{scorecard_json, step_json};
+use super::runtime;
 use crate::history::{Calendar, Series};
 use crate::serve::{self, Parts, SteppedClock};
 use crate::simulate::{Load, Run, Simple, Target, run as simulate};
@@ -50,7 +51,7 @@ pub struct DemoArgs {
     open: bool,
     /// A chart or lines for people, or one JSON document at the end.
     #[arg(long, value_enum, default_value = "text")]
-    format: super::Format,
+    format: Format,
 }
 
 /// Simulated seconds per real second: half a minute is a day.
@@ -89,12 +90,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
         "--for: found {}, expected 1s to {LONGEST}",
         args.duration
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime::beside(2)?;
     let shown = runtime.block_on(show(args))?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        super::Format::Json => writeln!(out, "{}", document(&shown))?,
-        super::Format::Text => summary(&shown, &mut out)?,
+        Format::Json => writeln!(out, "{}", document(&shown))?,
+        Format::Text => summary(&shown, &mut out)?,
     }
     Ok(Outcome::Fine)
 }
@@ -131,7 +132,7 @@ async fn show(args: &DemoArgs) -> anyhow::Result<Shown> {
         writeln!(std::io::stderr(), "the page, while the demo runs: http://{}/", http.local_addr()?)?;
     }
     let server = tokio::spawn(serve::run(parts, Arc::clone(&registry), grpc, http));
-    let screen = Screen::new(args.format == super::Format::Text, BEGIN, length);
+    let screen = Screen::new(args.format == Format::Text, BEGIN, length);
     let wall = Duration::from_secs(u64::try_from(args.duration.as_seconds())?);
     let pace = Pace { wall, begin: BEGIN, length };
     let reactive = simulate(

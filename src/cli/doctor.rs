@@ -17,8 +17,10 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use super::api::{Api, WorkloadRef};
-use super::{Format, Outcome, files, live};
+use super::api::Api;
+use super::outcome::{Format, Outcome};
+use super::place::Place;
+use super::{files, live, runtime};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Backend, open};
 use crate::units::{Span, Time};
@@ -77,14 +79,14 @@ struct Judged {
 
 /// Runs the command.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Outcome> {
-    let place = args.workload.as_deref().map(|text| WorkloadRef::parse(text, args.metric.as_deref()));
+    let place = args.workload.as_deref().map(Place::parse);
     let place = place.transpose()?;
     let now = SystemClock.now();
     // What needs no server is read first, so that its faults are told at once.
     let printed = printed::read(&args.manifests, place.as_ref())?;
     let mut all = Vec::new();
     if let (Some(place), Some(server)) = (&place, &args.server) {
-        let workload = format!("{}/{}", place.namespace, place.name);
+        let workload = place.to_string();
         all.push(Judged { workload, checks: chain(args, place, server, now)? });
     }
     all.extend(printed.iter().map(|scaled| Judged {
@@ -111,14 +113,15 @@ fn title(args: &DoctorArgs, printed: usize) -> String {
 }
 
 /// The links of a workload's chain, as its server and Prometheus tell of them.
-fn chain(args: &DoctorArgs, place: &WorkloadRef, server: &str, now: Time) -> anyhow::Result<Vec<Check>> {
+fn chain(args: &DoctorArgs, place: &Place, server: &str, now: Time) -> anyhow::Result<Vec<Check>> {
     let api = Api::new(server)?;
     let prometheus = prometheus(args)?;
     let names = facts::Names::of(place, args.hpa.as_deref(), args.deployment.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let facts = runtime.block_on(facts::gather(&facts::Asked {
         api: &api,
         place,
+        metric: args.metric.as_deref(),
         prometheus: prometheus.as_deref(),
         query: args.query.as_deref(),
         names: &names,

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{Format, Outcome};
+use super::outcome::{Format, Outcome};
 use crate::units::Time;
 
 /// Explains why a workload has, had or will have its number of replicas.

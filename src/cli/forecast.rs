@@ -19,7 +19,8 @@ use origins::forecast_all;
 pub(super) use print::explanation_json;
 use print::{write_csv, write_explanations, write_json};
 
-use super::{Outcome, files, live};
+use super::outcome::Outcome;
+use super::{files, live};
 use crate::history::{Calendar, Series};
 use crate::policy::{Faults, ical};
 use crate::serve::{Clock, SystemClock};

@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::{Instant, sleep};
 
-use super::Outcome;
 use super::api::Api;
+use super::outcome::Outcome;
+use super::runtime;
 use crate::units::Span;
 
 /// Whether a running server is ready: exit code 0, or 1 with the reason.
@@ -33,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &HealthArgs) -> anyhow::Result<Outcome> {
     let api = Api::new(&args.server)?;
     let within = Duration::from_secs(u64::try_from(args.within.as_seconds())?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     match runtime.block_on(ready(&api, within)) {
         Ok(()) => {
             writeln!(std::io::stdout(), "{}: ready", args.server)?;

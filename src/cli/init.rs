@@ -15,10 +15,11 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::backtest::workload::{Level, read_live};
+use super::backtest::level::Level;
+use super::backtest::workload::read_live;
 use super::live::{self, About};
+use super::outcome::{Format, Outcome};
 use super::scaler::Scaler;
-use super::{Format, Outcome};
 use crate::history::{Calendar, Series};
 use crate::lint::{self, Input, Severity};
 use crate::serve::{Clock, SystemClock};

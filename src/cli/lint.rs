@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::serve::{load_catalogue, policy_files};
-use super::{Outcome, files, live};
+use super::catalogue::{load_catalogue, policy_files};
+use super::outcome::Outcome;
+use super::{files, live, runtime};
 use crate::lint::{self, Answer, Input, Report, Settings};
 use crate::serve::{Clock, SystemClock};
 use crate::source::{Catalogue, Doubt, SourceError, doubts};
@@ -87,7 +88,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
 /// Asks a Prometheus what files cannot show. What it does not report is not judged.
 fn ask(url: &str, queries: &BTreeSet<String>, settings: &mut Settings) -> anyhow::Result<()> {
     let source = live::open(url)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     runtime.block_on(async {
         // Check that it answers at all, before an empty answer is taken as meaningful.
         source.instant("vector(1)", settings.now).await.context("--prometheus")?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::cli::runtime;
 use crate::history::Series;
 use crate::policy::quoted;
 use crate::serve::{Clock, SystemClock};
@@ -16,7 +17,7 @@ use crate::units::{Span, Step, Time};
 /// The series of a query from its first sample on; the range is split into as many pieces as the server requires.
 pub(super) fn read(url: &str, query: &str, step: Step, from: Time, to: Time) -> anyhow::Result<Series> {
     let source = open(url)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let question = RangeQuery { query: query.to_owned(), from, to, step };
     let reading = runtime.block_on(source.range(&question));
     let series = reading.with_context(|| format!("query {}", quoted(query)))?.series;
@@ -65,7 +66,7 @@ pub(super) fn about(url: &str, query: &str) -> About {
         let doubts = doubts(source, query, SystemClock.now() - LATELY).await.unwrap_or_default();
         About { retention, doubts }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime::here();
     let (Ok(source), Ok(runtime)) = (open(url), runtime) else { return About::default() };
     runtime.block_on(asked(source.as_ref()))
 }

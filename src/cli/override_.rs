@@ -12,7 +12,8 @@ use anyhow::{Context, bail, ensure};
 use chrono_tz::Tz;
 use clap::{ArgGroup, Args};
 
-use super::{Format, Outcome, files};
+use super::files;
+use super::outcome::{Format, Outcome};
 use crate::http::patch::{self, Action, Target};
 use crate::policy::{Override, instant_in, next_clock_time};
 use crate::serve::{Clock, SystemClock};

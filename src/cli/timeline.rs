@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 
-use super::{Format, Outcome};
+use super::outcome::{Format, Outcome};
 use crate::serve::{Clock, SystemClock};
 use crate::units::{Span, Time};
 use outlook::Outlook;

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::prepared::{FIT_GRID, usable_from};
+use super::fits::{FIT_GRID, usable_from};
 use crate::capacity::{
     Column, Estimate, Evidence, Known, Limit, Pace, Question, REPLAYED, STEP, Said, Verdict, Why, learn, pace,
 };

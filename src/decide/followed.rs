@@ -3,7 +3,7 @@
 //! A session holds one per signal; the server holds one for all workloads that learn from the same data. When a fit
 //! is due depends on the signal alone, so that everyone who shares a forecast agrees. Nothing here makes a fit.
 
-use super::prepared::{FIT_DELAY, Forecast, follow, grid_point, lesson, usable_from};
+use super::fits::{FIT_DELAY, FitId, Forecast, follow, grid_point, lesson, usable_from};
 use crate::history::{Observations, SignalHistory};
 use crate::policy::{Policy, Signal};
 use crate::units::{Span, Time};
@@ -13,15 +13,6 @@ use crate::units::{Span, Time};
 pub struct Followed {
     phase: Span,
     fit: Option<Fit>,
-}
-
-/// Identifies a fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FitId {
-    /// The grid point it was made for.
-    pub point: Time,
-    /// Whether the history had not been read up to the grid point yet.
-    pub behind: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +98,7 @@ fn ends_before(history: &SignalHistory, signal: &Signal, point: Time) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::prepared::forecast;
+    use super::super::fits::forecast;
     use super::*;
     use crate::history::Series;
     use crate::policy::Keys;

@@ -1,7 +1,7 @@
 //! Where the fits of a series lie on the 6-hour grid. They are spread so that not all are due at once, and they are
 //! the same for every replica and every command, whatever name the data source has there.
 
-use super::prepared::FIT_GRID;
+use super::fits::FIT_GRID;
 use crate::policy::Signal;
 use crate::units::{Span, Step, stable_hash};
 

@@ -1,20 +1,16 @@
 //! What a decision uses besides the observations: a forecast per signal, and how much of it to insure.
-//!
-//! A fit belongs to a point of a 6-hour grid and depends only on the window before it. So every replica of the
-//! scaler, including a restarted one, has the same fits.
 
 use std::sync::Arc;
 
 use super::cached_forecast::CachedForecast;
 use super::carried::{CapacityView, Carried};
 use super::deadline::drain_of;
-use super::followed::FitId;
+use super::fits::follow;
 use super::insured::trust;
-use super::terms::Terms;
-use crate::forecast::{FitError, Rule, Trust, fit};
-use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Backlog, Doubts, Insured};
-use crate::policy::{Policy, Signal};
+use crate::forecast::{FitError, Rule, Trust};
+use crate::history::Observations;
+use crate::plan::{self, Backlog, Insured};
+use crate::policy::Policy;
 use crate::units::{Quantile, Replicas, Span, Time};
 
 /// What a decision for one workload is based on.
@@ -60,101 +56,8 @@ pub struct Ceiling {
     pub probability: f64,
 }
 
-/// The spacing of the fit grid.
-pub const FIT_GRID: Span = Span::hours(6);
-/// How long after its grid point a fit is put into use, so that every replica has it by then.
-pub const FIT_DELAY: Span = Span::minutes(5);
 /// A foreseen ceiling is reported from this probability on.
 pub const LIKELY: f64 = 0.2;
-
-/// The last grid point whose fit is in use at `now`; `phase` spreads the fits of many series over time.
-pub fn grid_point(now: Time, phase: Span) -> Time {
-    (now - FIT_DELAY).floor_to(FIT_GRID, phase)
-}
-
-/// From when on the fit of grid point `at` is used.
-pub fn usable_from(at: Time) -> Time {
-    at + FIT_DELAY
-}
-
-/// Fits and calibrates every signal on the observations up to the grid point `at`. It always succeeds: a signal
-/// without enough history becomes [`SignalPlan::Unfit`], one that has not been read [`SignalPlan::Pending`].
-pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
-    let (mut terms, fit) = (Terms::default(), FitId { point: at, behind: false });
-    let forecasts: Vec<_> =
-        (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
-    for (i, forecast) in forecasts.iter().enumerate() {
-        if matches!(forecast, Some(Ok(_))) && terms.lacks(policy, i, fit) {
-            terms.take(i, terms.price(observations, policy, i, fit));
-        }
-    }
-    terms.prepared(at, forecasts, observations, policy)
-}
-
-/// A forecast as of a grid point. It is the same for all workloads with the same query, grid, window, calendar and
-/// masks.
-pub type Forecast = Result<Arc<CachedForecast>, FitError>;
-
-/// The first half of [`prepare`], for the signal with that index; `None` before its first read. The second half is
-/// [`Terms`]: what a workload adds to a forecast that it may share.
-pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
-    let after = at - policy.signals.get(signal)?.window;
-    let learned = learned(observations, policy, signal, after, at)?;
-    let signal = policy.signals.get(signal)?;
-    let fitted = fit(&learned, &policy.calendar, at, signal.window);
-    Some(fitted.map(|fitted| Arc::new(CachedForecast::new(fitted.tracker()))))
-}
-
-/// The series that a signal's forecast learns from, after `after`: its load, or its arrivals if a deadline sizes the
-/// queue. Samples that are not the load are removed. A gap that starts after `known` is not foreseen: the values
-/// that decay before it still count. `None` before the first read.
-pub(super) fn learned(
-    observations: &Observations,
-    policy: &Policy,
-    i: usize,
-    after: Time,
-    known: Time,
-) -> Option<Series> {
-    let (history, signal) = (observations.signals.get(i)?, policy.signals.get(i)?);
-    let doubts = Doubts {
-        rejected: observations.rejected_of(i),
-        errors: observations.errors.as_deref(),
-        masked: &policy.masked,
-        reach: signal.learned_reach(),
-        source_began: history.source_began,
-        known,
-    };
-    Some(plan::learnable(lesson(history, signal)?, after, &doubts))
-}
-
-/// The same series as it was read.
-pub(super) fn lesson<'a>(history: &'a SignalHistory, signal: &Signal) -> Option<&'a Series> {
-    if signal.drain().is_some() { history.arrivals.as_deref() } else { history.load.as_deref() }
-}
-
-/// Folds the samples observed since into a signal's forecast; in place if nobody else holds it.
-pub(super) fn follow(
-    tracker: &mut Arc<CachedForecast>,
-    observations: &Observations,
-    policy: &Policy,
-    i: usize,
-) {
-    let (Some(signal), Some(history)) = (policy.signals.get(i), observations.signals.get(i)) else {
-        return;
-    };
-    if lesson(history, signal).and_then(Series::end).is_none_or(|end| end <= tracker.at()) {
-        return;
-    }
-    let Some(news) = learned(observations, policy, i, tracker.at(), Time::MIN) else { return };
-    // Up to its last sample: later ones may still arrive, and a longer horizon errs on the safe side. Samples that
-    // were removed although the source delivers are followed as a gap once they are `maxStale` old.
-    let known = history.present().map_or(Time::MIN, |sample| sample.at - policy.max_stale);
-    let last = news.last().map_or(Time::MIN, |(at, _)| at);
-    let end = news.end().map(|end| end.min(known).max(last));
-    if let Some(end) = end.filter(|end| *end > tracker.at()) {
-        Arc::make_mut(tracker).follow_to(&news, end);
-    }
-}
 
 // === impl Prepared ===
 

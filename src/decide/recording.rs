@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::fits::grid_point;
 use super::phase::Phase;
-use super::prepared::grid_point;
 use crate::history::{Interruption, LeadSample, Observations, Sample, Series, ServiceHistory, SignalHistory};
 use crate::policy::{Policy, Signal};
 use crate::units::{Span, Step, Time};

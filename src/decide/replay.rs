@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::cached_forecast::CachedForecast;
+use super::fits::FIT_GRID;
 use super::insured::{Need, View, trust};
-use super::prepared::FIT_GRID;
 use crate::forecast::{Rule, fit};
 use crate::history::Series;
 use crate::plan::{

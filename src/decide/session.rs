@@ -7,10 +7,11 @@
 
 use super::carried::carried;
 use super::decision::{Blind, Decision};
+use super::fits::{forecast, grid_point};
 use super::followed::Followed;
 use super::phase::Phase;
 use super::precedence::decide;
-use super::prepared::{Prepared, forecast, grid_point};
+use super::prepared::Prepared;
 use super::terms::Terms;
 use crate::history::Observations;
 use crate::policy::Policy;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::carried::Carried;
 use super::deadline::drain_of;
-use super::followed::FitId;
-use super::prepared::{Ceiling, Forecast, Prepared, SignalPlan, learned};
+use super::fits::{FitId, Forecast, forecast, learned};
+use super::prepared::{Ceiling, Prepared, SignalPlan};
 use super::replay::{Day, Queue, Replay};
 use super::usual::usual_load;
 use crate::history::Observations;
@@ -34,6 +34,20 @@ pub struct Price {
     insured: Insured,
     /// The results of past days; those that still count are not replayed again.
     days: Arc<[Day]>,
+}
+
+/// Fits and calibrates every signal on the observations up to the grid point `at`. It always succeeds: a signal
+/// without enough history becomes [`SignalPlan::Unfit`], one that has not been read [`SignalPlan::Pending`].
+pub fn prepare(observations: &Observations, policy: &Policy, at: Time) -> Prepared {
+    let (mut terms, fit) = (Terms::default(), FitId { point: at, behind: false });
+    let forecasts: Vec<_> =
+        (0..policy.signals.len()).map(|i| forecast(observations, policy, i, at)).collect();
+    for (i, forecast) in forecasts.iter().enumerate() {
+        if matches!(forecast, Some(Ok(_))) && terms.lacks(policy, i, fit) {
+            terms.take(i, terms.price(observations, policy, i, fit));
+        }
+    }
+    terms.prepared(at, forecasts, observations, policy)
 }
 
 // === impl Terms ===

@@ -10,16 +10,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
-use super::stream::{ActivityStream, activity};
+use super::stream::{ActivityStream, activity, current};
 use super::wire::external_scaler_server::{ExternalScaler, ExternalScalerServer};
 use super::wire::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue,
     ScaledObjectRef,
 };
-use super::{DecisionProvider, Refusal, Served};
+use super::{DecisionProvider, Refusal};
 use crate::decide::Decision;
 use crate::policy::{Faults, WorkloadId, metric_name_or_default};
-use crate::units::Time;
 
 /// Answers KEDA from a [`DecisionProvider`].
 pub struct ExternalScalerService {
@@ -194,49 +193,4 @@ fn message(faults: &Faults) -> String {
         text.push_str(&format!("; and {} more", all.len() - shown));
     }
     text
-}
-
-/// The newest decision, if there is one that is not too old.
-pub(super) fn current(served: &Served, now: Time) -> Result<Arc<Decision>, Status> {
-    let state = served.state.borrow().clone();
-    let decision = state.map_err(|blind| Status::unavailable(blind.to_string()))?;
-    let age = now.since(decision.at);
-    if age <= served.most_age {
-        return Ok(decision);
-    }
-    Err(Status::unavailable(format!(
-        "the newest decision is {age} old; KEDA gets none that is older than {}",
-        served.most_age
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::watch;
-
-    use super::*;
-    use crate::decide::{Prepared, decide};
-    use crate::history::Observations;
-    use crate::policy::{Keys, Policy};
-    use crate::units::Span;
-
-    #[test]
-    fn a_decision_is_answered_until_it_is_too_old_and_then_refused_with_its_age() {
-        let keys =
-            [("start", "0 9 * * *"), ("end", "0 18 * * *"), ("timezone", "UTC"), ("desiredReplicas", "2")];
-        let values = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let policy = Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid");
-        let at = Time::parse("2026-11-24T12:00:00Z").expect("valid");
-        let nothing = Observations::none(0, at);
-        let decision = decide(&Prepared::pending(&policy, at), &nothing, &policy, at).expect("by the clock");
-        let (_sender, state) = watch::channel(Ok(Arc::new(decision)));
-        let served = Served { state, most_age: Span::MINUTE };
-        for (seconds, is_current) in [(0, true), (60, true), (61, false), (7_200, false)] {
-            let answer = current(&served, at + Span::seconds(seconds));
-            assert_eq!(answer.is_ok(), is_current, "{seconds} s");
-        }
-        let status = current(&served, at + Span::seconds(75)).expect_err("too old");
-        assert_eq!(status.code(), Code::Unavailable);
-        assert!(status.message().contains("1m15s old"), "{status}");
-    }
 }

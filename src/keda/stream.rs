@@ -11,9 +11,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::service::current;
 use super::wire::IsActiveResponse;
 use super::{DecisionProvider, Served};
+use crate::decide::Decision;
+use crate::units::Time;
 
 /// The answer to `StreamIsActive`.
 pub type ActivityStream = ReceiverStream<Result<IsActiveResponse, Status>>;
@@ -71,5 +72,51 @@ async fn say(sender: &mpsc::Sender<Result<IsActiveResponse, Status>>, active: Op
     match active {
         Some(result) => sender.send(Ok(IsActiveResponse { result })).await.is_ok(),
         None => true,
+    }
+}
+
+/// The newest decision, if there is one that is not too old.
+pub(super) fn current(served: &Served, now: Time) -> Result<Arc<Decision>, Status> {
+    let state = served.state.borrow().clone();
+    let decision = state.map_err(|blind| Status::unavailable(blind.to_string()))?;
+    let age = now.since(decision.at);
+    if age <= served.most_age {
+        return Ok(decision);
+    }
+    Err(Status::unavailable(format!(
+        "the newest decision is {age} old; KEDA gets none that is older than {}",
+        served.most_age
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+    use tonic::Code;
+
+    use super::*;
+    use crate::decide::{Prepared, decide};
+    use crate::history::Observations;
+    use crate::policy::{Keys, Policy};
+    use crate::units::Span;
+
+    #[test]
+    fn a_decision_is_answered_with_for_so_long_and_then_refused_with_its_age() {
+        let keys =
+            [("start", "0 9 * * *"), ("end", "0 18 * * *"), ("timezone", "UTC"), ("desiredReplicas", "2")];
+        let values = keys.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let policy = Policy::from_keys(&Keys { values, ..Keys::default() }).expect("valid");
+        let at = Time::parse("2026-11-24T12:00:00Z").expect("valid");
+        let nothing = Observations::none(0, at);
+        let decision = decide(&Prepared::pending(&policy, at), &nothing, &policy, at).expect("by the clock");
+        let (_sender, state) = watch::channel(Ok(Arc::new(decision)));
+        let served = Served { state, most_age: Span::MINUTE };
+        for (seconds, is_current) in [(0, true), (60, true), (61, false), (7_200, false)] {
+            let answer = current(&served, at + Span::seconds(seconds));
+            assert_eq!(answer.is_ok(), is_current, "{seconds} s");
+        }
+        let status = current(&served, at + Span::seconds(75)).expect_err("too old");
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("1m15s old"), "{status}");
     }
 }

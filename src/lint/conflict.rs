@@ -2,7 +2,9 @@
 //!
 //! Only the files are compared; the cluster is never asked what else runs in it.
 
-use super::{Findings, Input, rules};
+use super::findings::Findings;
+use super::rules;
+use super::settings::Input;
 use crate::policy::TargetKind;
 use crate::source::manifest::scaled_objects;
 use crate::source::yaml::{Node, key_of};

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, Settings, rules, trigger};
+use super::findings::Findings;
+use super::settings::Settings;
+use super::{rules, trigger};
 use crate::policy::{nearest, quoted};
 use crate::source::manifest::ScaledObject;
 use crate::source::yaml::{Node, key_of};

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use chrono_tz::Tz;
-
+use super::findings::Findings;
 use super::query::{may_yield_many, short_windows, unclosed};
 use super::rules::{self, Rule};
-use super::trigger::check_secrets;
-use super::{Answer, Findings, PLACEHOLDER, Settings, windows};
+use super::secrets::check_secrets;
+use super::settings::{Answer, PLACEHOLDER, Settings};
+use super::subject::Subject;
+use super::windows;
 use crate::policy::schedule::Effect;
 use crate::policy::{CapacityMode, Fault, Faults, Keys, LeadTime, Policy, quoted};
 use crate::source::yaml::{Node, Place, locate};
@@ -24,20 +25,6 @@ const COMPLETED: &str = "load";
 const JOIN: &str = "wrap it in sum(…), or in max(…)";
 /// A longer override should be a schedule.
 const LONG_OVERRIDE: Span = Span::days(14);
-
-/// Keys and the mapping that contains them.
-pub(super) struct Subject<'a> {
-    /// The mapping whose lines are reported.
-    pub node: &'a Node,
-    /// The place to report for a missing key.
-    pub at: Place,
-    /// The keys as texts.
-    pub metadata: HashMap<String, String>,
-    /// Whether other keys may come from an unknown policy, or from the trigger that names this policy.
-    pub is_partial: bool,
-    /// The paths of keys that were reported as secrets already.
-    pub reported: Vec<String>,
-}
 
 // === impl Subject ===
 
@@ -97,8 +84,10 @@ pub(super) fn check(
 fn trust_names(keys: &mut Keys) {
     let own = keys.values.get("calendar").map(|name| name.trim().to_owned());
     let is_name = |text: &&String| text.trim().starts_with(|c: char| c.is_alphabetic());
-    let ruled =
-        keys.schedule.iter().flat_map(|rule| rule.calendar.iter().chain(&rule.except).filter(is_name));
+    let ruled = keys
+        .schedule
+        .iter()
+        .flat_map(|rule| rule.texts("calendar").iter().chain(rule.texts("except")).filter(is_name));
     let names: Vec<String> = ruled.map(|name| name.trim().to_owned()).chain(own).collect();
     for name in names.into_iter().filter(|name| !name.is_empty()) {
         keys.calendars.entry(name).or_default();
@@ -330,9 +319,4 @@ fn rule_of(fault: &Fault) -> &'static Rule {
         () if fault.found.is_empty() => &rules::MISSING_KEY,
         () => &rules::INVALID_VALUE,
     }
-}
-
-/// The time zone of the keys; UTC if it is missing or invalid.
-pub(super) fn zone_of(keys: &Keys) -> Tz {
-    keys.values.get("timezone").and_then(|t| t.trim().parse().ok()).unwrap_or(Tz::UTC)
 }

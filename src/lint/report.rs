@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::findings::{Finding, Report};
 use super::rules::{ALL, Severity};
-use super::{Finding, Report};
 use crate::units::counted;
 
 /// One line for each finding, its remedy below it, and a total.

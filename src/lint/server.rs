@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, Settings, rules};
+use super::findings::Findings;
+use super::rules;
+use super::settings::Settings;
 use crate::source::ServerConfig;
 use crate::source::config::{ConfigError, Placed};
 use crate::source::yaml::{Node, key_of};

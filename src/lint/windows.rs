@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::policy::{Subject, zone_of};
-use super::{Findings, Settings, rules};
+use super::findings::Findings;
+use super::rules;
+use super::settings::Settings;
+use super::subject::{Subject, zone_of};
 use crate::policy::schedule::Calendars;
 use crate::policy::{Bounds, Keys, RawRule, Schedule, clock_changes};
 use crate::source::yaml::{Place, locate};
@@ -36,9 +38,9 @@ pub(super) fn check(subject: &Subject<'_>, keys: &Keys, settings: &Settings, fin
         let Ok(schedule) = Schedule::new(zone, std::slice::from_ref(raw), &calendars) else { continue };
         let path = format!("schedule[{i}]");
         let paths = [path.clone(), format!("{path}.start"), format!("{path}.end")];
-        let lone = Lone { schedule, start: raw.start.as_deref(), end: raw.end.as_deref(), paths };
+        let lone = Lone { schedule, start: raw.text("start"), end: raw.text("end"), paths };
         // Only the server knows the days of a calendar.
-        let known = raw.calendar.is_none() || settings.catalogue.is_some();
+        let known = raw.text("calendar").is_none() || settings.catalogue.is_some();
         check_lone(&lone, Some(raw).filter(|_| known), subject, settings, findings);
     }
     let cron =
@@ -84,7 +86,8 @@ fn check_lone(
         let ended =
             lone.schedule.rules().first().and_then(|rule| rule.until()).is_some_and(|until| until <= now);
         let today = now.to_utc().date_naive().to_string();
-        let past = !raw.on.is_empty() && raw.on.iter().all(|date| date.trim() < today.as_str());
+        let past =
+            !raw.texts("on").is_empty() && raw.texts("on").iter().all(|date| date.trim() < today.as_str());
         if ended || past {
             findings.add(&rules::RULE_IS_OVER, at, format!("'{label}' is over"), "remove the rule");
         } else {

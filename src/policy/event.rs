@@ -63,16 +63,14 @@ impl Event {
                 None
             }
         };
-        let rule = RawRule {
-            name: one("name"),
-            min: one("min"),
-            max: one("max"),
-            exactly: one("exactly"),
-            factor: one("factor"),
-            ..RawRule::default()
-        };
+        let mut rule = RawRule::default();
+        for key in ["name", "min", "max", "exactly", "factor"] {
+            if let Some(text) = one(key) {
+                rule.set(key, vec![text]);
+            }
+        }
         let (start, end, zone) = (one("start"), one("end"), one("timezone"));
-        if rule.name.is_none() {
+        if rule.text("name").is_none() {
             faults.push(Fault::missing(format!("{path}.name"), "what people call it, such as black-friday"));
         }
         let zone = zone.map_or(Ok(Tz::UTC), |text| parse_zone(&format!("{path}.timezone"), &text));

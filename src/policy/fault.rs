@@ -22,6 +22,11 @@ pub struct Fault {
     pub expected: String,
 }
 
+/// The faults of a policy: at least one, sorted by key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Faults(pub Vec<Fault>);
+
 /// The known key that `key` most likely meant: the one with the fewest edits (insertions, deletions, replacements,
 /// swaps of neighbours, ignoring case), if there are few enough.
 pub fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -124,6 +129,18 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, expected {}", self.seen(), self.expected)
+    }
+}
+
+// === impl Faults ===
+
+impl Faults {
+    /// These and `more`, without duplicates.
+    pub fn and(mut self, more: Vec<Fault>) -> Self {
+        self.0.extend(more);
+        self.0.sort_by(|a, b| a.key.cmp(&b.key));
+        self.0.dedup_by(|a, b| a.key == b.key);
+        self
     }
 }
 

@@ -6,7 +6,8 @@
 use std::fmt;
 
 use super::Fault;
-use super::keys::{Faults, LABEL, is_label};
+use super::fault::Faults;
+use super::keys::{LABEL, is_label};
 
 /// One trigger of one ScaledObject, as KEDA identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -26,8 +26,8 @@ use super::identity::is_object_name;
 use super::reader::KeyReader;
 use super::schedule::{Calendars, RawRule, Schedule};
 use super::{
-    Event, Fault, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare, Target,
-    TargetKind, WorkloadQueries, ZeroRule,
+    Event, Fault, Faults, Insurance, LeadTime, Limits, Mode, Override, Policy, Sizes, SourceRef, Spare,
+    Target, TargetKind, WorkloadQueries, ZeroRule,
 };
 use crate::history::Calendar;
 use crate::units::{Quantile, Replicas, Span};
@@ -51,11 +51,6 @@ pub struct Keys {
     pub faults: Vec<Fault>,
 }
 
-/// The faults of a policy: at least one, sorted by key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-pub struct Faults(pub Vec<Fault>);
-
 // === impl Keys ===
 
 impl Keys {
@@ -68,18 +63,6 @@ impl Keys {
             (reader.has("query") && reader.faults.is_empty()).then_some(source)
         };
         std::iter::once(&self.values).chain(&self.signals).filter_map(of).collect()
-    }
-}
-
-// === impl Faults ===
-
-impl Faults {
-    /// These and `more`, without duplicates.
-    pub fn and(mut self, more: Vec<Fault>) -> Self {
-        self.0.extend(more);
-        self.0.sort_by(|a, b| a.key.cmp(&b.key));
-        self.0.dedup_by(|a, b| a.key == b.key);
-        self
     }
 }
 

@@ -23,7 +23,7 @@ use chrono_tz::Tz;
 
 pub use bounds::{Bound, Bounds, Effect};
 pub use cursor::Cursor;
-pub use raw::{RawRule, parse_zone};
+pub use raw::{RULE_KEYS, RawRule, RuleForm, RuleKey, parse_zone};
 
 use crate::policy::Fault;
 use crate::units::{Span, Time};

@@ -16,43 +16,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reading::{Edition, Policies};
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::Parts;
 use super::fitter::Fitter;
 use super::forecasts::Forecasts;
 use super::hub::Hub;
 use super::past::Pasts;
 use super::pulse::Pulse;
+use super::shared::Shared;
 use super::store::Store;
 use super::workload::Workload;
-use super::{Clock, Parts};
 use crate::decide::{Blind, State};
 use crate::http::{Metrics, Settings};
 use crate::keda::{DecisionProvider, Refusal, Served};
 use crate::policy::{Fault, Faults, WorkloadId, read_keys};
-use crate::source::{Backends, Catalogue};
+use crate::source::Catalogue;
 use crate::units::{Shard, Span, Time};
-
-/// What all workloads' loops share.
-pub(super) struct Shared {
-    pub hub: Hub,
-    pub forecasts: Forecasts,
-    pub fitter: Arc<Fitter>,
-    pub pasts: Pasts,
-    pub pulse: Pulse,
-    /// Where the loops run.
-    pub workers: Handle,
-    /// Permits for workloads that query the exporters for advice only.
-    pub readers: Semaphore,
-    pub backends: Arc<dyn Backends>,
-    pub clock: Arc<dyn Clock>,
-    pub metrics: Arc<Metrics>,
-    pub startup_grace: Span,
-    pub exposes_queries: bool,
-    pub page: Settings,
-}
 
 /// Knows every workload that KEDA asks for, and keeps its decision current.
 pub struct Registry {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fitter::Errand;
 use super::forecasts::{FitInput, Forecasts, Late, Published, SharedForecast};
-use super::registry::Shared;
+use super::shared::Shared;
 use crate::decide::{Blind, Decision, FitId, Forecast, Phase, Prepared, State, Terms, decide, grid_point};
 use crate::history::{Observations, Series};
 use crate::http::{Change, FailingQuery, Story, Worth};

@@ -164,8 +164,7 @@ const FOLLOWS: f64 = 0.3;
 const SAFER: f64 = 1.25;
 /// From this ratio on, too many replicas run.
 const TOO_MUCH: f64 = 1.5;
-/// Insurance factors of the hourly table, which no saving is reported of: a coarse subset of [`super::SWEEP`]. What a
-/// saving is reported of has all of them, so that it is that of the full backtest.
+/// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
 /// Penalties of a short hour for Forescale: a coarse subset of [`crate::plan::PENALTIES`].
 const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
@@ -187,8 +186,8 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
     let reference = trials.reactive.0.scorecard;
     let ran = trials.ran.as_ref().map(|ran| ran.scorecard);
     let (verdict, finding, level) = trials.judge(subject, &floor, ran.as_ref());
-    if verdict == Verdict::Predictive && ran.is_some() {
-        trials.refine(subject.load, ran.map_or(level, |ran| ran.tau_u.min(level)))?;
+    if let Some(ran) = ran {
+        trials.refine(subject, verdict, ran.tau_u.min(level))?;
     }
     let best = match verdict {
         Verdict::Predictive => Some(&trials.predictive.1),
@@ -226,16 +225,16 @@ impl Trials {
     fn of(subject: &Subject<'_>, target: Target, policy: Policy) -> Result<Self, ConfigError> {
         let load = subject.load;
         let studied = Simple::Reactive.study(load, &target, &policy.calendar);
-        let reactive = sweep(&super::SWEEP, |factor| run(load, &target, &mut *studied.insured(factor)))?;
+        let reactive = sweep(|factor| run(load, &target, &mut *studied.insured(factor)))?;
         let sized = subject.busy.and_then(|busy| busy.sized(load, &target, &policy.calendar));
         let schedule = sized.map(|busy| {
-            sweep(&super::SWEEP, |factor| {
+            sweep(|factor| {
                 let beside = studied.insured(factor);
                 run(load, &target, &mut *busy.beside(beside, &target, policy.calendar.clone(), factor))
             })
         });
         let table = Simple::Cron.study(load, &target, &policy.calendar);
-        let by_hour = sweep(&FACTORS, |factor| run(load, &target, &mut *table.insured(factor)))?.1;
+        let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
         let worths = PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
@@ -249,27 +248,44 @@ impl Trials {
         Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
     }
 
-    /// Runs Forescale at the penalties between the two that enclose `level`, for a saving as exact as that of the full
-    /// backtest.
-    fn refine(&mut self, load: &Load, level: f64) -> Result<(), ConfigError> {
-        let points = &mut self.predictive.1.points;
-        let Some(safe) = points.iter().position(|point| point.scorecard.tau_u <= level) else {
-            return Ok(());
+    /// Runs the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
+    /// that of the full backtest.
+    fn refine(&mut self, subject: &Subject<'_>, verdict: Verdict, level: f64) -> Result<(), ConfigError> {
+        let (load, target, calendar) = (subject.load, &self.target, &self.policy.calendar);
+        let studied = || Simple::Reactive.study(load, target, calendar);
+        let (frontier, all): (&mut Frontier, &[f64]) = match (verdict, &mut self.schedule) {
+            (Verdict::Predictive, _) => (&mut self.predictive.1, &crate::plan::PENALTIES),
+            (Verdict::Schedule, Some(schedule)) => (&mut schedule.1, &super::SWEEP),
+            (Verdict::Reactive | Verdict::OverProvisioned, _) => (&mut self.reactive.1, &super::SWEEP),
+            _ => return Ok(()),
         };
-        let above = safe.checked_sub(1).map_or(0.0, |short| points[short].insurance);
-        let below = points[safe].insurance;
-        let between: Vec<f64> =
-            crate::plan::PENALTIES.into_iter().filter(|worth| above < *worth && *worth < below).collect();
-        let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
-        let runs = run_forescale(load, &self.target, &self.policy, &worths)?;
-        points.extend(
-            between
-                .into_iter()
-                .zip(runs)
-                .map(|(insurance, seen)| Point { insurance, scorecard: seen.run.scorecard }),
-        );
+        let between = enclosing(&frontier.points, level, all);
+        let cards: Vec<Scorecard> = match (verdict, subject.busy) {
+            (Verdict::Predictive, _) => {
+                let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
+                let runs = run_forescale(load, target, &self.policy, &worths)?;
+                runs.into_iter().map(|seen| seen.run.scorecard).collect()
+            }
+            (Verdict::Schedule, Some(busy)) => {
+                let (busy, studied) = (busy.sized(load, target, calendar), studied());
+                let one = |&factor: &f64| {
+                    let beside = studied.insured(factor);
+                    let mut strategy = busy.as_ref()?.beside(beside, target, calendar.clone(), factor);
+                    Some(run(load, target, &mut *strategy).map(|run| run.scorecard))
+                };
+                between.iter().filter_map(one).collect::<Result<_, _>>()?
+            }
+            _ => {
+                let studied = studied();
+                let one = |&factor: &f64| run(load, target, &mut *studied.insured(factor));
+                between.iter().map(|factor| one(factor).map(|run| run.scorecard)).collect::<Result<_, _>>()?
+            }
+        };
+        let mut points = std::mem::take(&mut frontier.points);
+        let more = between.into_iter().zip(cards);
+        points.extend(more.map(|(insurance, scorecard)| Point { insurance, scorecard }));
         points.sort_by(|a, b| a.insurance.total_cmp(&b.insurance));
-        self.predictive.1 = Frontier::of(std::mem::take(points));
+        *frontier = Frontier::of(points);
         Ok(())
     }
 
@@ -407,13 +423,20 @@ fn is_much(finding: Finding) -> bool {
     matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
 }
 
-/// The run at its own setting, the factor 1, and the frontier over these factors.
-fn sweep(
-    factors: &[f64],
-    at: impl Fn(f64) -> Result<Run, ConfigError>,
-) -> Result<(Run, Frontier), ConfigError> {
-    let (mut own, mut points) = (Run::default(), Vec::with_capacity(factors.len()));
-    for &insurance in factors {
+/// Of all insurances, those between the last point that is short for more than `level` percent of the time and the
+/// first one that is not.
+fn enclosing(points: &[Point], level: f64, all: &[f64]) -> Vec<f64> {
+    let Some(safe) = points.iter().position(|point| point.scorecard.tau_u <= level) else {
+        return Vec::new();
+    };
+    let below = safe.checked_sub(1).map_or(0.0, |short| points[short].insurance);
+    all.iter().copied().filter(|one| below < *one && *one < points[safe].insurance).collect()
+}
+
+/// The run at its own setting, the factor 1, and the frontier.
+fn sweep(at: impl Fn(f64) -> Result<Run, ConfigError>) -> Result<(Run, Frontier), ConfigError> {
+    let (mut own, mut points) = (Run::default(), Vec::with_capacity(FACTORS.len()));
+    for insurance in FACTORS {
         let run = at(insurance)?;
         points.push(Point { insurance, scorecard: run.scorecard });
         if insurance == 1.0 {

@@ -11,6 +11,8 @@ pub struct AllowedAddress(Url);
 
 /// Parses the address of a data source and drops a trailing `/`. The error says what is wrong with the text.
 pub fn base_url(text: &str) -> Result<Url, &'static str> {
+    // Not built on the core's rule for `serverAddress` (`policy::keys::address`): the core judges without the client's
+    // parser and names what to write, this judges what the client makes of the text and names the part that is wrong.
     let mut url = Url::parse(text.trim()).map_err(|_| "not a URL")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("the scheme is neither http nor https");

@@ -6,7 +6,7 @@
 
 mod about;
 mod answer;
-mod decode;
+pub(super) mod decode;
 mod json;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::policy::schedule::{RULE_KEYS, RuleForm};
+
 /// How one workload is scaled. Every key can also be in the metadata of a trigger, as a string.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields, title = "A Forescale policy")]
@@ -153,36 +155,6 @@ struct SignalKeys {
     settle: Option<Duration>,
 }
 
-/// A rule of the schedule: a window by the clock, and what applies in it.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
-struct Rule {
-    /// Name shown to people.
-    name: Option<String>,
-    /// Weekdays on which windows start: mon-fri, `sat,sun`, daily, weekdays, weekends. Every day unless given.
-    days: Option<OneOrMore>,
-    /// When windows start: HH:MM, or a cron expression with five fields.
-    start: Option<String>,
-    /// When windows end: HH:MM (on the next day if not after `start`), or a cron expression with five fields.
-    end: Option<String>,
-    /// Floor: the fewest replicas.
-    min: Option<Count>,
-    /// Ceiling: the most replicas; 0 commands zero.
-    max: Option<Count>,
-    /// Floor and ceiling at once.
-    exactly: Option<Count>,
-    /// The load now and the forecast are multiplied by this.
-    factor: Option<Number>,
-    /// Dates such as 2026-11-27: windows start only on these.
-    on: Option<OneOrMore>,
-    /// Name of a calendar: windows start only on its days.
-    calendar: Option<String>,
-    /// Dates, or names of calendars, on which no window starts.
-    except: Option<OneOrMore>,
-    /// The instant (RFC 3339) from which on the rule no longer applies.
-    until: Option<String>,
-}
-
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 enum Objective {
@@ -279,6 +251,33 @@ forms! {
     };
 }
 
+/// The rule of a schedule, as the reader of rules describes its keys.
+struct Rule;
+
+impl JsonSchema for Rule {
+    fn schema_name() -> Cow<'static, str> {
+        "Rule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = serde_json::Map::new();
+        for key in &RULE_KEYS {
+            let mut schema = match key.form {
+                RuleForm::Text => generator.subschema_for::<Option<String>>(),
+                RuleForm::Texts => generator.subschema_for::<Option<OneOrMore>>(),
+                RuleForm::Count => generator.subschema_for::<Option<Count>>(),
+                RuleForm::Number => generator.subschema_for::<Option<Number>>(),
+            };
+            schema.insert("description".to_owned(), key.meaning.into());
+            properties.insert(key.name.to_owned(), schema.to_value());
+        }
+        json_schema!({
+            "description": "A window of the clock and what holds in it.",
+            "type": "object", "properties": properties, "additionalProperties": false
+        })
+    }
+}
+
 struct Schedule;
 
 impl JsonSchema for Schedule {
@@ -361,7 +360,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::policy::{KNOWN_KEYS, RawRule};
+    use crate::policy::KNOWN_KEYS;
 
     fn keys(value: &serde_json::Value, pointer: &str) -> BTreeSet<String> {
         let map = value.pointer(pointer).and_then(|v| v.as_object());
@@ -374,8 +373,6 @@ mod tests {
         let mut known: BTreeSet<String> = KNOWN_KEYS.iter().map(|k| (*k).to_owned()).collect();
         known.insert("signals".to_owned());
         assert_eq!(keys(&schema, "/properties"), known);
-        let rule: BTreeSet<String> = RawRule::KEYS.iter().map(|k| (*k).to_owned()).collect();
-        assert_eq!(keys(&schema, "/$defs/Rule/properties"), rule);
     }
 
     #[test]
@@ -388,7 +385,7 @@ mod tests {
         assert_eq!(committed, reference(), "write it anew: UPDATE=1 cargo test reference");
         let broken = committed.lines().find(|line| line.starts_with('|') != line.ends_with(" |"));
         assert_eq!(broken, None, "a row of a table is one line");
-        for key in KNOWN_KEYS.iter().chain(&RawRule::KEYS) {
+        for key in KNOWN_KEYS.iter().copied().chain(RULE_KEYS.map(|key| key.name)) {
             assert!(committed.contains(&format!("| `{key}` | ")), "{key}");
         }
     }

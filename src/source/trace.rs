@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use flaws::{Flaws, Found, Gaps};
 
+use super::prometheus::decode::{Bounds, DecodeError, Decoder};
 use crate::history::{HistoryError, Series};
 use crate::units::{Span, Step, Time, counted};
 
@@ -153,33 +154,37 @@ pub fn answer(path: &Path, text: &str) -> Result<Series, TraceError> {
 
 fn points_of_answer(path: &Path, text: &str) -> Result<Vec<(Time, f64)>, TraceError> {
     let bad = |found: String, expected| TraceError::Answer { path: path.to_owned(), found, expected };
-    let json: serde_json::Value =
-        serde_json::from_str(text).map_err(|e| bad(e.to_string(), "a Prometheus range-query response"))?;
-    if let Some(error) = json.get("error").and_then(|e| e.as_str()) {
-        return Err(bad(format!("an error response ({error})"), "a successful one"));
+    // A file on disk is bounded by what was read of it.
+    let mut decoder = Decoder::new(Bounds { bytes: text.len(), points: text.len() });
+    let fed = decoder.feed(text.as_bytes()).and_then(|()| decoder.ended());
+    let answer = decoder.so_far();
+    if !answer.error.is_empty() && !matches!(fed, Err(DecodeError::Malformed(_))) {
+        return Err(bad(format!("an error response ({})", answer.error), "a successful one"));
     }
-    let kind = json.pointer("/data/resultType").and_then(|t| t.as_str()).unwrap_or("nothing");
-    if kind != "matrix" {
+    // The type comes before the samples, and says more than that they have another form.
+    if answer.result_type != "matrix" && (fed.is_ok() || !answer.result_type.is_empty()) {
+        let kind = if answer.result_type.is_empty() { "nothing" } else { &answer.result_type };
         return Err(bad(format!("a result of type {kind}"), "matrix, as query_range gives"));
     }
-    let result = json.pointer("/data/result").and_then(|r| r.as_array()).map_or(&[][..], Vec::as_slice);
-    let [only] = result else {
-        return Err(bad(format!("{} series", result.len()), "exactly one; sum() the query"));
-    };
-    let values = only.get("values").and_then(|v| v.as_array()).map_or(&[][..], Vec::as_slice);
-    let mut points = Vec::with_capacity(values.len());
-    for pair in values {
-        let at = pair.get(0).and_then(serde_json::Value::as_f64);
-        let value = pair.get(1).and_then(|v| v.as_str()).and_then(number);
-        let (Some(at), Some(value)) = (at, value) else {
-            return Err(bad(format!("the sample {pair}"), "[seconds, \"number\"]"));
-        };
-        points.push((Time::from_epoch(at.round() as i64), value));
+    match fed {
+        Ok(()) if answer.series == 1 => {}
+        Ok(()) => return Err(bad(format!("{} series", answer.series), "exactly one; sum() the query")),
+        Err(DecodeError::ManySeries) => {
+            return Err(bad("several series".to_owned(), "exactly one; sum() the query"));
+        }
+        Err(DecodeError::NotNumeric(found)) => return Err(bad(found.to_owned(), "samples that are numbers")),
+        Err(DecodeError::TooLarge { limit, unit }) => {
+            return Err(bad(format!("more than {limit} {unit}"), "a Prometheus range-query response"));
+        }
+        Err(DecodeError::Malformed(reason)) => {
+            return Err(bad(reason, "a Prometheus range-query response"));
+        }
     }
-    if points.len() < 2 {
-        return Err(bad(counted(points.len(), "sample"), "at least two"));
+    if answer.times.len() < 2 {
+        return Err(bad(counted(answer.times.len(), "sample"), "at least two"));
     }
-    Ok(points)
+    let seconds = |millis: i64| Time::from_epoch((millis as f64 / 1_000.0).round() as i64);
+    Ok(answer.times.into_iter().map(seconds).zip(answer.values).collect())
 }
 
 /// The text of a file, gzipped or not, up to a limit.
@@ -230,13 +235,9 @@ pub fn instant(at: &str) -> Result<Time, (String, &'static str)> {
     }
 }
 
-/// Parses a number as Prometheus and spreadsheets write it; it may be infinite or NaN.
+/// Parses a number as Prometheus and spreadsheets write it; it may be infinite (`+Inf`) or NaN.
 pub fn number(text: &str) -> Option<f64> {
-    match text {
-        "+Inf" => Some(f64::INFINITY),
-        "-Inf" => Some(f64::NEG_INFINITY),
-        _ => text.parse().ok(),
-    }
+    text.parse().ok()
 }
 
 fn series(path: &Path, points: &[(Time, f64)]) -> Result<Series, TraceError> {
@@ -337,7 +338,24 @@ mod tests {
         assert_eq!((s.len(), s.get(1), s.get(3)), (4, Some(2.5), None));
         let none = answer(Path::new("a.json"), r#"{"data":{"resultType":"matrix","result":[]}}"#);
         assert!(none.expect_err("no series").to_string().contains("0 series, expected exactly one"));
-        assert!(answer(Path::new("a.json"), "{").is_err());
+        let vector = r#"{"data":{"resultType":"vector","result":[{"value":[0,"1"]},{"value":[0,"1"]}]}}"#;
+        for (text, told) in [
+            ("{", "breaks off after 1 bytes"),
+            (
+                r#"{"status":"error","error":"bad query"}"#,
+                "an error response (bad query), expected a successful",
+            ),
+            (r#"{"status":"success"}"#, "a result of type nothing, expected matrix"),
+            (vector, "a result of type vector, expected matrix"),
+            (&json.replace("\"1\"", "\"x\""), "the value 'x'"),
+            (
+                &json.replace("{\"metric\"", "{\"values\":[]},{\"metric\""),
+                "several series, expected exactly one",
+            ),
+        ] {
+            let error = answer(Path::new("a.json"), text).expect_err(told).to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

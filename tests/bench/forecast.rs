@@ -119,25 +119,20 @@ fn year_of_a_schedule(from: Time) -> (f64, f64) {
 
 /// Twenty rules of every kind: by the clock, overnight, by cron, of one date.
 fn twenty_rules() -> Schedule {
-    let text = |value: String| Some(value);
+    let of = |pairs: &[(&'static str, String)]| {
+        let pairs = pairs.iter().map(|(key, text)| (*key, vec![text.clone()]));
+        RawRule::from_pairs("schedule[0]", pairs).expect("known keys")
+    };
     let rules: Vec<RawRule> = (0..5)
         .flat_map(|hour| {
-            let rule = |days: &str, start: String, end: String, min: u32| RawRule {
-                days: (!days.is_empty()).then(|| days.to_owned()),
-                start: text(start),
-                end: text(end),
-                min: text(min.to_string()),
-                ..RawRule::default()
+            let rule = |days: &str, start: String, end: String, min: u32| {
+                of(&[("days", days.to_owned()), ("start", start), ("end", end), ("min", min.to_string())])
             };
             [
                 rule("mon-fri", format!("0{hour}:30"), format!("1{hour}:00"), 1 + hour),
                 rule("weekends", format!("2{}:00", hour % 4), format!("0{hour}:15"), 2),
-                rule("", format!("{hour} {hour} * * 1-5"), format!("30 1{hour} * * *"), 2 + hour),
-                RawRule {
-                    on: vec![format!("2026-12-0{}", hour + 1)],
-                    factor: text("2".to_owned()),
-                    ..RawRule::default()
-                },
+                rule("daily", format!("{hour} {hour} * * 1-5"), format!("30 1{hour} * * *"), 2 + hour),
+                of(&[("on", format!("2026-12-0{}", hour + 1)), ("factor", "2".to_owned())]),
             ]
         })
         .collect();

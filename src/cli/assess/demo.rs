@@ -13,8 +13,10 @@ use super::history::Reader;
 use super::inventory::{Candidate, Level, LoadQuery, PodRequests, TargetRef};
 use super::prices::Prices;
 use super::{Settings, finish, questions, report, work};
+use crate::cli::outcome::{Format, Outcome};
+use crate::cli::place::Place;
+use crate::cli::runtime;
 use crate::cli::scaler::Scaler;
-use crate::cli::{Format, Outcome};
 use crate::history::Series;
 use crate::source::{Backend, RangeQuery, Reading, SourceError};
 use crate::units::{Dice, Span, Step, Time};
@@ -168,7 +170,7 @@ pub(in crate::cli) fn run(out: &Path, format: Format) -> anyhow::Result<Outcome>
         scaler: Scaler::default(),
         prices: Prices::by_cpu(PRICE),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = runtime::beside(1)?;
     let reader = Reader::new(Arc::new(Generated(histories)), (UNTIL, HISTORY), false, &candidates);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // Nothing is resumed: a demo always starts afresh.
@@ -216,8 +218,7 @@ impl Member {
         }
         histories.insert(query.clone(), Series::from_values(begin, Step::MINUTE, loads));
         Candidate {
-            namespace: self.namespace.to_owned(),
-            name: self.name.to_owned(),
+            place: Place { namespace: self.namespace.to_owned(), name: self.name.to_owned() },
             target,
             min: self.min,
             max: 60,

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 
 use super::inventory::{Candidate, Chosen, Level, LoadQuery, PodRequests, TargetRef, cpu};
 use super::questions;
+use crate::cli::place::Place;
 use crate::source::prometheus::{Labelled, Prometheus};
 use crate::units::Time;
 
@@ -125,8 +126,8 @@ impl Found {
                 all.push(of_hpa(key, scaled, hpa));
             }
         }
-        all.retain(|candidate| chosen.takes_namespace(&candidate.namespace));
-        all.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        all.retain(|candidate| chosen.takes_namespace(&candidate.place.namespace));
+        all.sort_by(|a, b| (&a.place.namespace, &a.place.name).cmp(&(&b.place.namespace, &b.place.name)));
         all
     }
 
@@ -241,8 +242,7 @@ fn of_hpa(key: &Key, scaled: Option<&str>, hpa: &Hpa) -> Candidate {
 fn candidate(key: &Key, name: &str, hpa: Option<&Hpa>, load: Result<LoadQuery, String>) -> Candidate {
     let target = hpa.and_then(|hpa| hpa.target.clone());
     Candidate {
-        namespace: key.0.clone(),
-        name: name.to_owned(),
+        place: Place { namespace: key.0.clone(), name: name.to_owned() },
         target: target.unwrap_or_else(|| TargetRef { kind: "Deployment".to_owned(), name: name.to_owned() }),
         min: hpa.map_or(1, |hpa| hpa.min),
         max: hpa.map_or(100, |hpa| hpa.max),

@@ -101,7 +101,8 @@ impl Reader {
         let known = candidate.requests;
         let asked = async |resource: &str| {
             let target = &candidate.target;
-            let query = questions::requested(&candidate.namespace, &target.kind, &target.name, resource)?;
+            let query =
+                questions::requested(&candidate.place.namespace, &target.kind, &target.name, resource)?;
             self.source.instant(&query, self.until).await.ok().flatten().filter(|value| *value > 0.0)
         };
         PodRequests {
@@ -146,13 +147,13 @@ impl Reader {
 }
 
 fn ready(candidate: &Candidate) -> Option<String> {
-    questions::ready(&candidate.namespace, &candidate.target.kind, &candidate.target.name)
+    questions::ready(&candidate.place.namespace, &candidate.target.kind, &candidate.target.name)
 }
 
 /// The query for the CPU of its pods, if a request gives the scale, and the load is not CPU itself.
 fn cpu(candidate: &Candidate) -> Option<String> {
     candidate.requests.cores?;
     let target = &candidate.target;
-    let query = questions::cpu_used(&candidate.namespace, &target.kind, &target.name).ok()?;
+    let query = questions::cpu_used(&candidate.place.namespace, &target.kind, &target.name).ok()?;
     candidate.load.as_ref().ok().filter(|load| load.query != query).map(|_| query)
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use crate::cli::files;
+use crate::cli::place::Place;
 use crate::source::manifest::{of_kind, scaled_objects};
 use crate::source::promql::string_literal;
 use crate::source::yaml::{Node, documents};
@@ -20,9 +21,8 @@ use crate::source::yaml::{Node, documents};
 /// A workload that something scales.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Candidate {
-    pub namespace: String,
-    /// The name of the ScaledObject or HPA.
-    pub name: String,
+    /// The ScaledObject or HPA.
+    pub place: Place,
     pub target: TargetRef,
     pub min: u32,
     pub max: u32,
@@ -103,7 +103,7 @@ fn candidates(documents: &[Node], chosen: &Chosen) -> Vec<Candidate> {
     let scaled = scaled_objects(documents);
     for object in scaled.iter().filter(|object| chosen.takes(object.node)) {
         let candidate = scaler::of_scaled_object(object, &requests);
-        found.insert((candidate.namespace.clone(), candidate.target.name.clone()), candidate);
+        found.insert((candidate.place.namespace.clone(), candidate.target.name.clone()), candidate);
     }
     for hpa in of_kind(documents, "HorizontalPodAutoscaler") {
         if !chosen.takes(hpa) || is_kedas(hpa) {
@@ -111,7 +111,7 @@ fn candidates(documents: &[Node], chosen: &Chosen) -> Vec<Candidate> {
         }
         let candidate = scaler::of_hpa(hpa, &requests);
         // A ScaledObject with the same target has more information.
-        found.entry((candidate.namespace.clone(), candidate.target.name.clone())).or_insert(candidate);
+        found.entry((candidate.place.namespace.clone(), candidate.target.name.clone())).or_insert(candidate);
     }
     found.into_values().collect()
 }
@@ -140,7 +140,8 @@ fn requests(documents: &[Node]) -> Requests {
                 each.sum::<Option<f64>>().filter(|sum| *sum > 0.0)
             };
             let requests = PodRequests { cores: sum("cpu"), memory: sum("memory").map(|bytes| bytes / GIB) };
-            found.insert((namespace_of(object), kind.to_owned(), name_of(object)), requests);
+            let place = Place::of(object);
+            found.insert((place.namespace, kind.to_owned(), place.name), requests);
         }
     }
     found
@@ -168,15 +169,6 @@ fn quantity(text: &str) -> Option<f64> {
     let unit = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
     let (number, size) = unit.unwrap_or((text, 1.0));
     number.parse::<f64>().ok().map(|value| value * size).filter(|value| value.is_finite() && *value >= 0.0)
-}
-
-fn namespace_of(object: &Node) -> String {
-    let text = object.get("metadata").and_then(|meta| meta.text_of("namespace"));
-    text.unwrap_or_else(|| "default".to_owned())
-}
-
-fn name_of(object: &Node) -> String {
-    object.get("metadata").and_then(|meta| meta.text_of("name")).unwrap_or_default()
 }
 
 // === impl Chosen ===
@@ -213,7 +205,7 @@ impl Chosen {
     fn takes(&self, object: &Node) -> bool {
         let labels = object.at(&["metadata", "labels"]);
         let has = |key: &str| labels.and_then(|labels| labels.text_of(key));
-        self.takes_namespace(&namespace_of(object))
+        self.takes_namespace(&Place::of(object).namespace)
             && self.labels.iter().all(|(key, value)| has(key).as_deref() == Some(value))
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::folder::{Folder, Run};
 use super::row::Kept;
 use super::{finish, report, some_are_judged};
-use crate::cli::{Format, Outcome};
+use crate::cli::outcome::{Format, Outcome};
 
 /// Merges the shards' folders.
 pub(super) fn merge(parts: &[PathBuf], out: &Path, format: Format) -> anyhow::Result<Outcome> {

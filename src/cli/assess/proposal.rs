@@ -17,11 +17,11 @@ pub(super) fn add(kept: &mut Kept, candidate: &Candidate, survey: &Survey, setti
         return;
     };
     let Ok(threshold) = Threshold::new(load.per_replica().unwrap_or_default()) else { return };
-    let Ok(scaler) = settings.scaler.of(&candidate.namespace, &candidate.name) else { return };
+    let Ok(scaler) = settings.scaler.of(&candidate.place.namespace, &candidate.place.name) else { return };
     let given = Given {
-        name: &candidate.name,
+        name: &candidate.place.name,
         target: (&candidate.target.kind, &candidate.target.name),
-        namespace: &candidate.namespace,
+        namespace: &candidate.place.namespace,
         scaler: &scaler,
         query: Some(&load.query),
         lead: settings.lead,
@@ -33,5 +33,5 @@ pub(super) fn add(kept: &mut Kept, candidate: &Candidate, survey: &Survey, setti
     proposal.target_share = Some("1%".to_owned());
     kept.manifest_text = Some(proposal.manifest());
     kept.row.manifest =
-        Some(format!("manifests/{}/{}.yaml", safe(&candidate.namespace), safe(&candidate.name)));
+        Some(format!("manifests/{}/{}.yaml", safe(&candidate.place.namespace), safe(&candidate.place.name)));
 }

@@ -1,6 +1,6 @@
 //! The report of one workload: the page of `forescale backtest`, made from the simulations of the comparison.
 
-use crate::cli::backtest::contest::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
+use crate::cli::backtest::entry::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
 use crate::cli::backtest::report;
 use crate::cli::backtest::workload::Workload;
 use crate::history::Series;

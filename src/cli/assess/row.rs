@@ -144,8 +144,8 @@ impl Kept {
 impl Row {
     fn blank(candidate: &Candidate) -> Self {
         Row {
-            namespace: candidate.namespace.clone(),
-            name: candidate.name.clone(),
+            namespace: candidate.place.namespace.clone(),
+            name: candidate.place.name.clone(),
             verdict: Verdict::CannotTell.as_str().to_owned(),
             reason: String::new(),
             saving_percent: None,

@@ -89,11 +89,15 @@ fn judged(
     }
     proposal::add(&mut kept, candidate, &survey, settings);
     let page = wants_page.then(|| {
-        let name = format!("{}/{}", candidate.namespace, candidate.name);
+        let name = candidate.place.to_string();
         report_page::page(&name, twin, trials, series)
     });
     if page.is_some() {
-        kept.report = Some(format!("reports/{}/{}.html", safe(&candidate.namespace), safe(&candidate.name)));
+        kept.report = Some(format!(
+            "reports/{}/{}.html",
+            safe(&candidate.place.namespace),
+            safe(&candidate.place.name)
+        ));
     }
     Ok((kept, page))
 }

@@ -51,7 +51,7 @@ pub(super) fn judge_all(
     for candidate in candidates {
         match keeping.kept(&candidate) {
             Some(kept) => {
-                progress.finished(&candidate.name);
+                progress.finished(&candidate.place.name);
                 done.push(kept);
             }
             None => todo.push(candidate),
@@ -94,7 +94,7 @@ impl<'a> Keeping<'a> {
 
     fn kept(self, candidate: &Candidate) -> Option<Kept> {
         match self {
-            Keeping::Everything(folder) => folder.kept(&candidate.namespace, &candidate.name),
+            Keeping::Everything(folder) => folder.kept(&candidate.place.namespace, &candidate.place.name),
             Keeping::Nothing | Keeping::Reports(_) => None,
         }
     }

@@ -7,54 +7,16 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::doubts::Distrust;
+use super::entry::{Entrant, Entry};
 use super::files::Files;
 use super::progress::Progress;
-use super::workload::Workload;
-use crate::decide::ForecastView;
-use crate::forecast::Trust;
+use super::workload::{Outcome, Workload};
+use crate::cli::runtime;
 use crate::plan::{Insured, PENALTIES};
 use crate::policy::{Mode, Policy};
 use crate::simulate::{
     ConfigError, Foreseen, Frontier, MATCHED_TAU_U, Point, Run, Simple, ran, run, run_forescale, sweep,
 };
-use crate::units::Time;
-
-/// One strategy that takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entrant {
-    /// A rule that learns nothing.
-    Simple(Simple),
-    /// A rule for busy hours next to a reactive trigger; the same as reactive if there are no busy hours.
-    Schedule,
-    /// Forescale, with its name and mode.
-    Forescale(&'static str, Mode),
-    /// The replicas that really ran.
-    Actual,
-}
-
-/// The result of one strategy on one workload.
-#[derive(Debug, Clone)]
-pub(in crate::cli) struct Entry {
-    pub name: &'static str,
-    /// At its own setting.
-    pub run: Run,
-    /// Its forecasts, if it made any.
-    pub views: Vec<(Time, ForecastView)>,
-    /// The rule that predicted at the end, if there was a forecast.
-    pub trust: Option<Trust>,
-    /// For how long its forecast was distrusted, if there was one.
-    pub distrust: Option<Distrust>,
-    /// The results of the sweep; without points if nothing was swept.
-    pub frontier: Frontier,
-}
-
-/// The results of one workload so far.
-pub(super) struct Outcome<'a> {
-    pub workload: &'a Workload,
-    /// In the order of the strategies, without those not finished yet.
-    pub entries: Vec<Entry>,
-}
 
 /// The strategies and workloads to run.
 pub(super) struct Contest {
@@ -65,56 +27,6 @@ pub(super) struct Contest {
 
 /// The number of threads that share the work.
 const THREADS: usize = 2;
-/// The names in results of strategies that are not a [`Simple`] rule.
-pub(in crate::cli) const SCHEDULE: &str = "schedule";
-pub(in crate::cli) const PREDICTIVE: &str = "predictive";
-pub(in crate::cli) const ACTUAL: &str = "actual";
-const FORESCALE: [(&str, Mode); 3] =
-    [(PREDICTIVE, Mode::Predictive), ("shadow", Mode::Shadow), ("forescale-reactive", Mode::Reactive)];
-
-/// The name of every strategy.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    Simple::ALL.iter().map(|s| s.name()).chain([SCHEDULE]).chain(FORESCALE.iter().map(|f| f.0))
-}
-
-/// Parses the name of a strategy.
-pub(super) fn parse_entrant(text: &str) -> Result<Entrant, String> {
-    let simple = Simple::parse(text).map(Entrant::Simple);
-    let own = FORESCALE.iter().find(|f| f.0 == text).map(|f| Entrant::Forescale(f.0, f.1));
-    let schedule = (text == SCHEDULE).then_some(Entrant::Schedule);
-    let expected = || format!("found '{text}', expected {}", names().collect::<Vec<_>>().join(", "));
-    simple.or(schedule).or(own).ok_or_else(expected)
-}
-
-// === impl Entry ===
-
-impl Entry {
-    /// Without a forecast, and not swept.
-    pub(in crate::cli) fn new(name: &'static str, run: Run) -> Self {
-        Entry { name, run, views: Vec::new(), trust: None, distrust: None, frontier: Frontier::default() }
-    }
-
-    /// With a forecast.
-    pub(in crate::cli) fn foreseen(name: &'static str, seen: Foreseen, frontier: Frontier) -> Self {
-        let Foreseen { run, views, trust, .. } = seen;
-        let distrust = Distrust::of(&run, &views);
-        Entry { name, run, views, trust, distrust, frontier }
-    }
-}
-
-// === impl Entrant ===
-
-impl Entrant {
-    /// The name in results.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Entrant::Simple(simple) => simple.name(),
-            Entrant::Schedule => SCHEDULE,
-            Entrant::Forescale(name, _) => name,
-            Entrant::Actual => ACTUAL,
-        }
-    }
-}
 
 // === impl Contest ===
 
@@ -271,7 +183,7 @@ fn watch(interrupted: &Arc<AtomicBool>) {
     let interrupted = Arc::clone(interrupted);
     // The thread ends with the process; it owns only the flag.
     std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        let Ok(runtime) = runtime::here() else { return };
         runtime.block_on(async {
             if tokio::signal::ctrl_c().await.is_ok() {
                 interrupted.store(true, Ordering::Relaxed);

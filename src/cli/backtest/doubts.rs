@@ -3,12 +3,9 @@
 //!
 //! Nothing here changes a figure.
 
-use super::contest::Entry;
+use super::entry::{Distrust, Entry};
 use super::workload::Workload;
-use crate::decide::ForecastView;
 use crate::draw::number;
-use crate::forecast::Rule;
-use crate::simulate::Run;
 use crate::units::{Span, Time, counted};
 
 /// With less than a week of history, the forecast knows at most daily patterns.
@@ -19,27 +16,6 @@ pub(super) fn of<'a>(workload: &Workload, entries: impl IntoIterator<Item = &'a 
     let known = [little_history(workload), binding_limit(workload)].into_iter().flatten();
     let distrusted = entries.into_iter().filter_map(|entry| distrusted(workload, entry));
     known.chain(workload.flaws.iter().cloned()).chain(distrusted).collect()
-}
-
-/// For how long a forecast was distrusted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::cli) struct Distrust {
-    /// Percent of the scored time.
-    pub share: f64,
-    /// When it was first distrusted.
-    first: Option<Time>,
-}
-
-impl Distrust {
-    /// From the forecasts' own statements during the scored time; `None` if there was no forecast.
-    pub(super) fn of(run: &Run, views: &[(Time, ForecastView)]) -> Option<Self> {
-        let scored = run.steps.first()?.timestamp..=run.steps.last()?.timestamp;
-        let scored: Vec<_> = views.iter().filter(|view| scored.contains(&view.0)).collect();
-        let is_doubted = |view: &&&(Time, ForecastView)| view.1.trust.rule != Rule::Forecast;
-        let doubted = scored.iter().filter(is_doubted).count();
-        let first = scored.iter().find(is_doubted).map(|view| view.0);
-        (!scored.is_empty()).then(|| Distrust { share: 100.0 * doubted as f64 / scored.len() as f64, first })
-    }
 }
 
 fn distrusted(workload: &Workload, entry: &Entry) -> Option<String> {
@@ -93,11 +69,10 @@ fn binding_limit(workload: &Workload) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forecast::Trust;
     use crate::history::Series;
     use crate::policy::{Keys, Policy};
-    use crate::simulate::{Load, Step, Target};
-    use crate::units::{self, Quantile, Threshold};
+    use crate::simulate::{Load, Target};
+    use crate::units::{self, Threshold};
 
     fn doubts(days: i64, most: u32) -> Vec<String> {
         let values = (0..days * 24).map(|hour| if hour % 24 == 12 { 50.0 } else { 10.0 });
@@ -111,38 +86,6 @@ mod tests {
         let policy = Policy::from_keys(&keys).expect("valid");
         let flaws = Vec::new();
         of(&Workload { name: "x".to_owned(), load, target, policy, actual: None, flaws, busy: None }, [])
-    }
-
-    #[test]
-    fn the_time_of_distrust_is_that_of_the_scored_forecasts() {
-        let at = |hour: i64| Time::from_epoch(hour * 3_600);
-        let view = |hour: i64, rule| {
-            let trust = Trust {
-                rule,
-                baseline: Rule::NaiveDay,
-                ratio: 1.0,
-                is_judged: true,
-                window: Span::minutes(5),
-                quantile: 0.95,
-                forecast_loss: 1.0,
-                plain_loss: Rule::PLAIN.map(|plain| (plain, None)),
-            };
-            let view = ForecastView {
-                window: Span::minutes(5),
-                quantile: Quantile::BALANCED,
-                load: 1.0,
-                published: [1.0; Quantile::PUBLISHED.len()],
-                fitted_at: at(0),
-                trust,
-            };
-            (at(hour), view)
-        };
-        let step = |hour: i64| Step { timestamp: at(hour), load: 1.0, demand: 1, desired: 1, ready: 1 };
-        let run = Run { steps: (2..6).map(step).collect(), ..Run::default() };
-        let views: Vec<_> =
-            (0..6).map(|h| view(h, if h < 2 || h == 3 { Rule::NaiveDay } else { Rule::Forecast })).collect();
-        assert_eq!(Distrust::of(&run, &views), Some(Distrust { share: 25.0, first: Some(at(3)) }));
-        assert_eq!(Distrust::of(&run, &[]), None);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use anyhow::Context;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
-use super::contest::{Entry, Outcome};
 use super::doubts;
+use super::entry::Entry;
+use super::workload::Outcome;
 use super::workload::Workload;
 use crate::cli::rows::scorecard_json;
 use crate::http::verdict_json;

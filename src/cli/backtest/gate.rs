@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::bail;
 
-use super::contest::Outcome;
 use super::files::entry_json;
+use super::workload::Outcome;
 use crate::cli::rows::scorecard_json;
 use crate::simulate::{MATCHED_TAU_U, Scorecard};
 

@@ -10,8 +10,8 @@ mod words;
 
 use std::fmt::Write;
 
-use super::contest::Entry;
 use super::doubts;
+use super::entry::Entry;
 use super::verdict::{meaning, verdict};
 use super::workload::Workload;
 use crate::draw::{STYLE, day, escaped, number};

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::contest::Outcome;
 use super::doubts;
 use super::verdict::{meaning, verdict};
+use super::workload::Outcome;
 use crate::simulate::DEAREST;
 
 /// Prints the summary as one JSON document.

@@ -1,6 +1,6 @@
 //! The outcome in one sentence, and a description of each strategy; the table and the report use the same words.
 
-use super::contest::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
+use super::entry::{ACTUAL, Entry, PREDICTIVE, SCHEDULE};
 use crate::draw::number;
 use crate::simulate::Scorecard;
 use crate::units::measured;
@@ -62,7 +62,7 @@ pub(super) fn meaning(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::backtest::contest::names;
+    use crate::cli::backtest::entry::names;
 
     fn card(tau_u: f64, replica_hours: f64, reversals: u64) -> Scorecard {
         Scorecard { tau_u, replica_hours, reversals, ..Scorecard::default() }

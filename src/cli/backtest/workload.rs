@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::BacktestArgs;
-use super::contest::Entrant;
+use super::args::BacktestArgs;
+use super::entry::{Entrant, Entry};
+use super::level::{Level, Part};
 use crate::cli::init::survey::Survey;
 use crate::cli::{described, live};
 use crate::history::Series;
 use crate::policy::{Faults, LeadTime, Policy};
 use crate::serve::{Clock, SystemClock};
 use crate::simulate::{Behavior, BusyHours, Curve, Load, Target, TwinConfig};
-use crate::source::synthetic::{Profile, Recipe};
+use crate::source::synthetic::Recipe;
 use crate::source::trace::Flaws;
 use crate::source::{Catalogue, trace};
-use crate::units::{Span, Step, Threshold, Time, counted};
+use crate::units::{Span, Step, Time, counted};
 
 /// One load, with everything that is simulated around it.
 pub(in crate::cli) struct Workload {
@@ -34,20 +35,11 @@ pub(in crate::cli) struct Workload {
     pub flaws: Vec<String>,
 }
 
-/// The load of one replica, as given on the command line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::cli) enum Level {
-    /// A number.
-    Given(Threshold),
-    /// This percentile of the load is carried by this many replicas.
-    Share { percentile: f64, replicas: f64 },
-}
-
-/// A part of `--capacity`: from an instant on, a replica carries this much.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Part {
-    from: Time,
-    level: Level,
+/// The results of one workload so far.
+pub(super) struct Outcome<'a> {
+    pub workload: &'a Workload,
+    /// In the order of the strategies, without those not finished yet.
+    pub entries: Vec<Entry>,
 }
 
 /// The daily peak of a generated load; for a load test, the requests per second of each user.
@@ -120,30 +112,6 @@ fn query(args: &BacktestArgs) -> anyhow::Result<String> {
 fn with_flaws(series: Series) -> (Series, Flaws) {
     let flaws = Flaws::of_series(&series);
     (series, flaws)
-}
-
-/// Parses the name of a generated load.
-pub(super) fn parse_profile(text: &str) -> Result<Profile, String> {
-    let names: Vec<_> = Profile::ALL.iter().map(|p| p.name()).collect();
-    Profile::parse(text).ok_or_else(|| format!("found '{text}', expected {}", names.join(", ")))
-}
-
-/// Parses a loss of pods: `34%@2026-10-05T12:00:00Z`.
-pub(super) fn parse_loss(text: &str) -> Result<(Time, f64), String> {
-    let fault =
-        || format!("found '{text}', expected a share and an instant, such as 34%@2026-10-05T12:00:00Z");
-    let (share, at) = text.split_once('@').ok_or_else(fault)?;
-    let share = share.trim().strip_suffix('%').and_then(|digits| digits.trim().parse::<f64>().ok());
-    let share = share.map(|percent| percent / 100.0).filter(|share| (0.0..=1.0).contains(share));
-    Ok((Time::parse(at.trim()).map_err(|_| fault())?, share.ok_or_else(fault)?))
-}
-
-/// Parses `100`, or `50@2026-03-04T10:00:00Z`.
-pub(super) fn parse_part(text: &str) -> Result<Part, String> {
-    let (level, from) = text.split_once('@').map_or((text, None), |(level, from)| (level, Some(from)));
-    let from =
-        from.map_or(Ok(Time::MIN), |from| Time::parse(from.trim()).map_err(|fault| fault.to_string()))?;
-    Ok(Part { from, level: Level::parse(level.trim())? })
 }
 
 fn workload(
@@ -242,46 +210,6 @@ pub(in crate::cli) fn read_live(url: &str, query: &str, history: Span) -> anyhow
     live::read_load(url, query, Step::MINUTE, now - history, now)
 }
 
-// === impl Level ===
-
-impl Level {
-    /// Parses a number or `pPERCENTILE/REPLICAS`.
-    pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
-        let fault = || {
-            format!(
-                "found '{text}', expected a number above 0, or a percentile of the load divided by a number of replicas, \
-                 such as p99.9/20"
-            )
-        };
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
-        match text.strip_prefix('p').and_then(|share| share.split_once('/')) {
-            Some((percentile, replicas)) => {
-                let percentile = number(percentile).filter(|p| *p <= 100.0).ok_or_else(fault)?;
-                Ok(Level::Share { percentile, replicas: number(replicas).ok_or_else(fault)? })
-            }
-            None => {
-                let value = number(text).ok_or_else(fault)?;
-                Threshold::new(value).map(Level::Given).map_err(|_| fault())
-            }
-        }
-    }
-
-    pub(in crate::cli) fn threshold(self, series: &Series) -> anyhow::Result<Threshold> {
-        let (percentile, replicas) = match self {
-            Level::Given(threshold) => return Ok(threshold),
-            Level::Share { percentile, replicas } => (percentile, replicas),
-        };
-        let mut values = series.values();
-        values.retain(|v| !v.is_nan());
-        values.sort_unstable_by(f64::total_cmp);
-        // Linear interpolation between ranks, like numpy's percentile.
-        let rank = percentile / 100.0 * (values.len() as f64 - 1.0);
-        let at = |i: f64| values.get(i as usize).copied().unwrap_or(0.0);
-        let value = at(rank.floor()) + rank.fract() * (at(rank.ceil()) - at(rank.floor()));
-        Threshold::new(value / replicas).with_context(|| format!("the {percentile}th percentile is {value}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,30 +222,6 @@ mod tests {
         };
         assert_eq!(fault(""), "threshold: found nothing, expected a number above 0; give --threshold");
         assert_eq!(fault("x"), "threshold: found 'x', expected a number above 0");
-    }
-
-    #[test]
-    fn levels_are_numbers_or_shares() {
-        let threshold = Level::parse("12.5").expect("a number").threshold(&series());
-        assert_eq!(threshold.expect("given").get(), 12.5);
-        let threshold = Level::parse("p50/4").expect("a share").threshold(&series());
-        assert_eq!(threshold.expect("half of the load").get(), 0.5);
-        for text in ["", "0", "-1", "p/4", "p101/4", "p50/0", "nan", "p50"] {
-            assert!(Level::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_capacity_holds_from_an_instant_on() {
-        let part = parse_part("50@2026-03-04T10:00:00Z").expect("a part");
-        assert_eq!(part.from, Time::parse("2026-03-04T10:00:00Z").expect("an instant"));
-        assert_eq!(part.level.threshold(&series()).expect("given").get(), 50.0);
-        assert_eq!(parse_part("p50/4").expect("a share").from, Time::MIN);
-        assert!(parse_part("50@noon").is_err() && parse_part("@2026-03-04T10:00:00Z").is_err());
-    }
-
-    fn series() -> Series {
-        Series::from_values(Time::from_epoch(0), Step::MINUTE, [1.0, f64::NAN, 3.0, 2.0])
     }
 
     #[test]

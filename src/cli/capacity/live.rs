@@ -10,7 +10,7 @@ use clap::Args;
 use super::asked::{Kind, Quantity};
 use super::{CapacityArgs, Seen};
 use crate::capacity::{Column, Evidence};
-use crate::cli::live;
+use crate::cli::{live, runtime};
 use crate::history::Series;
 use crate::serve::{Clock, SystemClock};
 use crate::source::exporters::{ExportedMetric, Service};
@@ -69,7 +69,7 @@ pub(super) fn read(args: &CapacityArgs, quantity: Option<Quantity>) -> anyhow::R
         );
     }
     let source = live::open(url)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let ask = |query: &str| runtime.block_on(range(source.as_ref(), query, args.history));
     let load = ask(query).with_context(|| format!("--query {query}"))?;
     ensure!(load.observed() > 0, "--query {query}: found no samples in the last {}", args.history);

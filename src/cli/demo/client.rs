@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tonic::transport::Channel;
 
 use super::cluster::{Cluster, RUNNING};
-use super::screen::Screen;
+use super::screen::{Row, Screen};
 use crate::decide::Contributor;
 use crate::http::Overview;
 use crate::keda::wire::external_scaler_client::ExternalScalerClient;
@@ -16,25 +16,6 @@ use crate::keda::wire::{GetMetricsRequest, ScaledObjectRef};
 use crate::serve::{Registry, SteppedClock};
 use crate::simulate::{Moment, Run, Strategy};
 use crate::units::{Span, Time};
-
-/// What was seen at one call.
-#[derive(Debug, Clone, Copy)]
-pub struct Row {
-    /// The instant of the call.
-    pub at: Time,
-    /// The load at that time.
-    pub load: f64,
-    /// The forecast peak of the lead window, at the insured quantile.
-    pub forecast: Option<f64>,
-    /// The replicas that the load alone needs.
-    pub demand: u32,
-    /// Replicas answered.
-    pub answer: f64,
-    /// Pods ready.
-    pub ready: u32,
-    /// Pods ready under the reactive trigger.
-    pub reactive: u32,
-}
 
 /// Makes the twin's calls to the server.
 pub struct Caller {

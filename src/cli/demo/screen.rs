@@ -3,8 +3,26 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
-use super::client::Row;
 use crate::units::{Span, Time};
+
+/// What was seen at one call.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The instant of the call.
+    pub at: Time,
+    /// The load at that time.
+    pub load: f64,
+    /// The forecast peak of the lead window, at the insured quantile.
+    pub forecast: Option<f64>,
+    /// The replicas that the load alone needs.
+    pub demand: u32,
+    /// Replicas answered.
+    pub answer: f64,
+    /// Pods ready.
+    pub ready: u32,
+    /// Pods ready under the reactive trigger.
+    pub reactive: u32,
+}
 
 /// Draws rows as they come.
 #[derive(Debug)]

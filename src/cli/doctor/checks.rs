@@ -7,14 +7,12 @@
 mod cluster;
 mod hpa;
 mod scaled;
+mod seen;
 mod source;
-
-use serde_json::Value;
 
 use super::facts::Facts;
 use super::finding::{Check, Finding, skipped};
 use super::printed::Scaled;
-use crate::history::Series;
 use crate::units::Time;
 
 /// Where a link can be observed.
@@ -88,25 +86,6 @@ const TOLD: [Told; 10] = [
 /// Judges what was printed of a workload at that instant.
 pub(super) fn of_printed(scaled: &Scaled, at: Time) -> Vec<Check> {
     TOLD.iter().map(|&(name, asks, judge)| Check { name, asks, finding: judge(scaled, at) }).collect()
-}
-
-fn row(facts: &Facts) -> Option<&Value> {
-    facts.row.as_ref().ok()?.as_ref()
-}
-
-fn answer(facts: &Facts) -> Option<f64> {
-    row(facts)?["decision"]["replicas"].as_f64()
-}
-
-/// The text of a note of the decision.
-fn note(facts: &Facts, name: &str) -> Option<String> {
-    let notes = row(facts)?["decision"]["notes"].as_array()?;
-    notes.iter().find(|note| note["note"] == name)?["text"].as_str().map(ToOwned::to_owned)
-}
-
-/// The samples after an instant.
-fn last(series: &Series, since: Time) -> impl Iterator<Item = f64> {
-    (0..series.len()).filter(move |&i| series.time(i) > since).filter_map(|i| series.get(i))
 }
 
 #[cfg(test)]

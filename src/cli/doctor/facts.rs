@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use anyhow::ensure;
 use serde_json::Value;
 
-use crate::cli::api::{Api, WorkloadRef};
+use crate::cli::api::Api;
 use crate::cli::live::LATELY;
+use crate::cli::place::Place;
 use crate::history::Series;
 use crate::serve::Pods;
 use crate::source::exporters::{ExportedMetric, Service};
@@ -16,7 +17,9 @@ use crate::units::{Span, Step, Time};
 /// What to ask, and where.
 pub(super) struct Asked<'a> {
     pub api: &'a Api,
-    pub place: &'a WorkloadRef,
+    pub place: &'a Place,
+    /// Which metric of the workload, if it has several.
+    pub metric: Option<&'a str>,
     pub prometheus: Option<&'a dyn Backend>,
     pub query: Option<&'a str>,
     pub names: &'a Names,
@@ -97,11 +100,7 @@ pub(super) fn is_name(text: &str) -> bool {
 // === impl Names ===
 
 impl Names {
-    pub(super) fn of(
-        place: &WorkloadRef,
-        hpa: Option<&str>,
-        deployment: Option<&str>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn of(place: &Place, hpa: Option<&str>, deployment: Option<&str>) -> anyhow::Result<Self> {
         let names = Names {
             namespace: place.namespace.clone(),
             object: place.name.clone(),
@@ -148,18 +147,23 @@ impl Names {
 
 /// Queries everything once.
 pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
-    let Asked { api, place, prometheus, query, names, over, now } = asked;
+    let Asked { api, place, metric, prometheus, query, names, over, now } = asked;
     let row = match api.workloads().await {
-        Ok((_, list)) => {
-            Ok(list["workloads"].as_array().into_iter().flatten().find(|row| is(row, place)).cloned())
-        }
+        Ok((_, list)) => Ok(list["workloads"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|row| is(row, place, *metric))
+            .cloned()),
         Err(error) => Err(format!("{error:#}")),
     };
     let forecast = match &row {
-        Ok(Some(_)) => api.of(place, "forecast").await.ok().filter(|(status, _)| status.is_success()),
+        Ok(Some(_)) => {
+            api.of(place, *metric, "forecast").await.ok().filter(|(status, _)| status.is_success())
+        }
         _ => None,
     };
-    let metric = place.metric.clone().unwrap_or_else(|| "forescale".to_owned());
+    let metric = metric.unwrap_or("forescale");
     let look = Look { prometheus: *prometheus, over: *over, now: *now, trouble: RefCell::default() };
     // With a formula, KEDA gives the HPA one metric for all triggers.
     let ours = format!("~\"s[0-9]+-{metric}|.*composite-metric\"");
@@ -216,8 +220,7 @@ pub(super) async fn gather(asked: &Asked<'_>) -> Facts {
     Facts { prometheus: prometheus.map(|_| trouble.map_or(Ok(()), Err)), ..facts }
 }
 
-fn is(row: &Value, place: &WorkloadRef) -> bool {
-    let metric = place.metric.as_deref();
+fn is(row: &Value, place: &Place, metric: Option<&str>) -> bool {
     row["namespace"] == place.namespace.as_str()
         && row["name"] == place.name.as_str()
         && metric.is_none_or(|metric| row["metric"] == metric)

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::cli::api::WorkloadRef;
 use crate::cli::files;
+use crate::cli::place::Place;
 use crate::source::manifest::{ScaledObject, of_kind, scaled_objects};
 use crate::source::yaml::{Node, documents};
 use crate::units::Time;
@@ -40,13 +40,6 @@ pub(super) struct Scaled {
     /// What KEDA says of it; `None` where KEDA has not looked at it.
     pub conditions: Option<Conditions>,
     pub hpa: HpaOf,
-}
-
-/// An object's namespace and name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub namespace: String,
-    pub name: String,
 }
 
 /// An annotation that pauses.
@@ -129,7 +122,7 @@ struct Source {
 
 /// The workloads that ask Forescale, in the order in which they are printed; all, or the one that is wanted. None
 /// where nothing is to be read.
-pub(super) fn read(paths: &[PathBuf], wanted: Option<&WorkloadRef>) -> anyhow::Result<Vec<Scaled>> {
+pub(super) fn read(paths: &[PathBuf], wanted: Option<&Place>) -> anyhow::Result<Vec<Scaled>> {
     let mut sources = Vec::new();
     for path in paths {
         for (name, text) in files::manifests(path)? {
@@ -142,7 +135,7 @@ pub(super) fn read(paths: &[PathBuf], wanted: Option<&WorkloadRef>) -> anyhow::R
     if paths.is_empty() { Ok(Vec::new()) } else { of(&sources, wanted) }
 }
 
-fn of(sources: &[Source], wanted: Option<&WorkloadRef>) -> anyhow::Result<Vec<Scaled>> {
+fn of(sources: &[Source], wanted: Option<&Place>) -> anyhow::Result<Vec<Scaled>> {
     let all: Vec<(&str, ScaledObject<'_>)> = sources
         .iter()
         .flat_map(|source| {
@@ -153,10 +146,7 @@ fn of(sources: &[Source], wanted: Option<&WorkloadRef>) -> anyhow::Result<Vec<Sc
     if ours.is_empty() {
         bail!("{}", none_of_ours(sources, all.len()));
     }
-    let is_wanted = |object: &ScaledObject<'_>| {
-        let place = Place::of(object.node);
-        wanted.is_none_or(|wanted| place.namespace == wanted.namespace && place.name == wanted.name)
-    };
+    let is_wanted = |object: &ScaledObject<'_>| wanted.is_none_or(|wanted| Place::of(object.node) == *wanted);
     let hpas: Vec<(&str, &Node)> = sources
         .iter()
         .flat_map(|source| {
@@ -174,9 +164,7 @@ fn of(sources: &[Source], wanted: Option<&WorkloadRef>) -> anyhow::Result<Vec<Sc
     if let (true, Some(wanted)) = (scaled.is_empty(), wanted) {
         let held: Vec<String> = ours.iter().map(|(_, object)| Place::of(object.node).to_string()).collect();
         bail!(
-            "--manifests: found no {}/{}, expected one of the ScaledObjects that ask Forescale: {}",
-            wanted.namespace,
-            wanted.name,
+            "--manifests: found no {wanted}, expected one of the ScaledObjects that ask Forescale: {}",
             held.join(", ")
         );
     }
@@ -208,24 +196,6 @@ fn kinds(sources: &[Source]) -> String {
         (None, _) => "nothing".to_owned(),
         (Some(_), []) => "no Kubernetes object".to_owned(),
         (Some(_), kinds) => format!("{} and no ScaledObject", kinds.join(", ")),
-    }
-}
-
-// === impl Place ===
-
-impl Place {
-    fn of(node: &Node) -> Self {
-        let text = |key: &str| node.get("metadata").and_then(|meta| meta.text_of(key));
-        Place {
-            namespace: text("namespace").unwrap_or_else(|| "default".to_owned()),
-            name: text("name").unwrap_or_default(),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

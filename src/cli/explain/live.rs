@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::Output;
-use crate::cli::Format;
-use crate::cli::api::{Api, WorkloadRef};
+use crate::cli::api::Api;
+use crate::cli::outcome::Format;
+use crate::cli::place::Place;
+use crate::cli::runtime;
 use crate::units::{Span, Time, counted};
 
 /// Requests the decision of NAMESPACE/NAME.
@@ -15,10 +17,10 @@ pub(super) fn ask(
     at: Option<Time>,
     format: Format,
 ) -> anyhow::Result<Output> {
-    let place = WorkloadRef::parse(workload, metric)?;
+    let place = Place::parse(workload)?;
     let api = Api::new(server)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (status, document) = runtime.block_on(api.decision(&place, at))?;
+    let runtime = runtime::here()?;
+    let (status, document) = runtime.block_on(api.decision(&place, metric, at))?;
     let is_decision = status.is_success();
     let text = match format {
         Format::Json => document.to_string(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::live;
-use crate::cli::Format;
+use crate::cli::outcome::Format;
 use crate::decide::{Moment, Retold, SignalTraces, Traces};
 use crate::history::Series;
 use crate::http::{self, Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{ExplainArgs, Output};
 use crate::cli::described::{self, Described};
 use crate::cli::forecast::explanation_json;
-use crate::cli::{Format, live};
+use crate::cli::outcome::Format;
+use crate::cli::{live, runtime};
 use crate::decide::{
     Condition, Decision, Retold, SERVICE_STEP, Session, SignalPlan, SignalTraces, Traces, coming,
     looking_ahead, service_window, trust,
@@ -151,7 +152,7 @@ fn service(url: &str, policy: &Policy, name: &str, to: Time) -> anyhow::Result<O
     let from = to - service_window(signal) - BEFORE;
     let source = live::open(url)?;
     let ready = policy.queries.replicas.as_deref();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::here()?;
     let read = read_service(source.as_ref(), &about, learning, ready, (SERVICE_STEP, from, to));
     Ok(Some(Arc::new(runtime.block_on(read).context("what one replica carries")?)))
 }

@@ -114,18 +114,17 @@ impl Outlook {
                 });
             }
         }
-        let dates = workload
-            .rules
-            .iter()
-            .enumerate()
-            .flat_map(|(i, rule)| rule.on.iter().map(move |date| (i, rule, date.trim().to_owned())));
+        let dates =
+            workload.rules.iter().enumerate().flat_map(|(i, rule)| {
+                rule.texts("on").iter().map(move |date| (i, rule, date.trim().to_owned()))
+            });
         for (i, rule, date) in dates {
             let midnight = chrono::NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok();
             let midnight = midnight.and_then(|d| d.and_hms_opt(0, 0, 0));
             let at = midnight.and_then(|t| zone.from_local_datetime(&t).earliest());
             let Some(at) = at.map(|t| Time::from_epoch(t.timestamp())) else { continue };
             if at + Span::DAY > from && at < to {
-                let name = rule.name.clone().unwrap_or_else(|| format!("rule {i}"));
+                let name = rule.text("name").map_or_else(|| format!("rule {i}"), str::to_owned);
                 self.events.push(Event {
                     at: at.max(from),
                     kind: "event",

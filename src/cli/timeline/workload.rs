@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::TimelineArgs;
-use crate::cli::serve::load_catalogue;
+use crate::cli::catalogue::load_catalogue;
 use crate::cli::{described, files};
 use crate::policy::{Policy, RawRule};
 use crate::source::Catalogue;

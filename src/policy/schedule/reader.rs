@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::Calendars;
-use super::RawRule;
 use super::bounds::Effect;
 use super::cron::{Cron, EXPECTED_CRON};
 use super::dates::{Dates, EXPECTED_DAYS, parse_days};
 use super::window::Window;
+use super::{Calendars, RawRule};
 use crate::policy::Fault;
 use crate::units::{Replicas, Time};
 
@@ -51,27 +50,27 @@ impl RuleReader<'_> {
 
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         let raw = self.raw;
-        let min = self.replicas("min", raw.min.as_deref());
-        let max = self.replicas("max", raw.max.as_deref());
-        let exactly = self.replicas("exactly", raw.exactly.as_deref());
+        let [min, max, exactly] = ["min", "max", "exactly"].map(|key| self.replicas(key));
         let factor = self.factor();
         if let (Some(min), Some(max)) = (min, max)
             && min > max
         {
             self.fault("max", &max.to_string(), format!("at least min, which is {min}"));
         }
-        if raw.exactly.is_some() && (raw.min.is_some() || raw.max.is_some()) {
-            self.fault("exactly", raw.exactly.as_deref().unwrap_or_default(), "no min or max beside it");
+        if let Some(text) = raw.text("exactly")
+            && (raw.text("min").is_some() || raw.text("max").is_some())
+        {
+            self.fault("exactly", text, "no min or max beside it");
         }
-        if [&raw.min, &raw.max, &raw.exactly, &raw.factor].iter().all(|effect| effect.is_none()) {
+        if ["min", "max", "exactly", "factor"].iter().all(|key| raw.text(key).is_none()) {
             self.faults.push(Fault::missing(self.path, "one of min, max, exactly and factor"));
         }
         let limits = [min.map(Effect::Min), max.map(Effect::Max), exactly.map(Effect::Exactly)];
         limits.into_iter().flatten().chain(factor.map(Effect::Factor)).collect()
     }
 
-    fn replicas(&mut self, key: &str, text: Option<&str>) -> Option<Replicas> {
-        let text = text?;
+    fn replicas(&mut self, key: &str) -> Option<Replicas> {
+        let text = self.raw.text(key)?;
         let count = text.trim().parse::<u32>().ok().and_then(|count| Replicas::new(count).ok());
         if count.is_none() {
             self.fault(key, text, format!("a whole number of replicas, 0 to {}", Replicas::MAX));
@@ -80,7 +79,7 @@ impl RuleReader<'_> {
     }
 
     fn factor(&mut self) -> Option<f64> {
-        let text = self.raw.factor.as_deref()?;
+        let text = self.raw.text("factor")?;
         let factor = f64::from_str(text.trim()).ok().filter(|&factor| factor > 0.0 && factor <= MAX_FACTOR);
         if factor.is_none() {
             self.fault("factor", text, format!("a number above 0, at most {MAX_FACTOR}"));
@@ -89,7 +88,7 @@ impl RuleReader<'_> {
     }
 
     pub(super) fn window(&mut self) -> Option<Window> {
-        let (start, end) = match (self.raw.start.as_deref(), self.raw.end.as_deref()) {
+        let (start, end) = match (self.raw.text("start"), self.raw.text("end")) {
             (None, None) => return Some(Window::Clock { start: 0, end: WHOLE_DAY }),
             (Some(start), Some(end)) => (start, end),
             (start, _) => {
@@ -139,19 +138,19 @@ impl RuleReader<'_> {
         let raw = self.raw;
         let mut dates = Dates::all();
         dates.sundays = Arc::clone(&self.calendars.sundays);
-        if let Some(text) = &raw.days {
-            match parse_days(text) {
+        if let Some(text) = raw.days() {
+            match parse_days(&text) {
                 Some(days) => dates.weekdays = days,
-                None => self.fault("days", text, EXPECTED_DAYS),
+                None => self.fault("days", &text, EXPECTED_DAYS),
             }
         }
-        for (i, text) in raw.on.iter().enumerate() {
+        for (i, text) in raw.texts("on").iter().enumerate() {
             match parse_date(text) {
                 Some(date) => _ = dates.only.get_or_insert_default().insert(date),
                 None => self.fault(&format!("on[{i}]"), text, "a date such as 2026-11-27"),
             }
         }
-        if let Some(name) = &raw.calendar
+        if let Some(name) = raw.text("calendar")
             && let Some(days) = self.calendar("calendar", name, "")
         {
             dates.only = Some(match dates.only {
@@ -159,7 +158,7 @@ impl RuleReader<'_> {
                 None => days.clone(),
             });
         }
-        for (i, text) in raw.except.iter().enumerate() {
+        for (i, text) in raw.texts("except").iter().enumerate() {
             if let Some(date) = parse_date(text) {
                 dates.except.insert(date);
             } else if let Some(days) =
@@ -187,14 +186,14 @@ impl RuleReader<'_> {
     }
 
     pub(super) fn until(&mut self) -> Option<Time> {
-        let text = self.raw.until.as_deref()?;
+        let text = self.raw.text("until")?;
         Time::parse(text)
             .map_err(|_| self.fault("until", text, "an instant such as 2026-12-31T00:00:00Z"))
             .ok()
     }
 
     pub(super) fn name(&mut self) -> Option<String> {
-        let name = self.raw.name.as_deref()?.trim();
+        let name = self.raw.text("name")?.trim();
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
             self.fault("name", name, format!("a name of 1 to {MAX_NAME} printable characters"));
         }

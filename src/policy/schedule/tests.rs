@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::{Bounds, Calendars, RawRule, Schedule};
+use super::{Bounds, Calendars, RULE_KEYS, RawRule, Schedule};
 use crate::policy::Fault;
 use crate::units::{Replicas, Span, Time};
 

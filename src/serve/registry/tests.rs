@@ -13,7 +13,7 @@ use crate::http::Overview as _;
 use crate::policy::SourceRef;
 use crate::serve::Fit;
 use crate::serve::SteppedClock;
-use crate::source::{Backend, RangeQuery, Reading, Recorded, ServerConfig, SourceError};
+use crate::source::{Backend, Backends, RangeQuery, Reading, Recorded, ServerConfig, SourceError};
 use crate::units::Step;
 
 const BEGIN: Time = Time::from_epoch(1_764_000_000);

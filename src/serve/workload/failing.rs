@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Workload;
 use crate::http::FailingQuery;
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 use crate::source::Backend;
 
 impl Workload {

@@ -10,7 +10,7 @@ use super::Workload;
 use crate::decide::{Phase, SERVICE_STEP, carried, grid_point, service_window};
 use crate::history::{Observations, Series, ServiceHistory, SignalHistory};
 use crate::policy::CapacityMode;
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 use crate::source::exporters::{ExportedMetric, Service, read_service};
 use crate::units::{Span, Time};
 

@@ -18,7 +18,7 @@ use crate::plan;
 use crate::policy::{LeadTime, Policy, Signal, WorkloadId};
 use crate::serve::forecasts::ForecastKey;
 use crate::serve::hub::Asked;
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 use crate::serve::starts::start_queries;
 use crate::source::Backend;
 use crate::source::feed::FeedKey;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Workload;
 use crate::decide::{FitId, usable_from};
 use crate::serve::forecasts::{FitInput, Late, published};
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 
 impl Workload {
     /// Starts to find the price of a signal's target under a fit, if it is not known yet.

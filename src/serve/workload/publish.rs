@@ -8,7 +8,7 @@ use super::{Carried, Workload};
 use crate::decide::{Blind, Contributor, Decision, Need, Note, Prepared, SignalPlan, State};
 use crate::history::{Observations, Series};
 use crate::policy::Mode;
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 use crate::simulate::{Ledger, TwinConfig};
 use crate::units::{Replicas, Span, Time};
 

@@ -7,7 +7,7 @@ use super::observe::feed_key;
 use crate::decide::{CONTEXT_WINDOW, SignalTraces, Traces};
 use crate::history::Series;
 use crate::plan;
-use crate::serve::registry::Shared;
+use crate::serve::shared::Shared;
 
 impl Workload {
     /// Everything in memory; nothing is queried.

@@ -28,6 +28,10 @@ pub(crate) struct QueryResult {
     pub(crate) error_type: String,
     /// `error`, if the server reports an error.
     pub(crate) error: String,
+    /// `resultType`; empty as long as it has not come.
+    pub(crate) result_type: String,
+    /// The number of series.
+    pub(crate) series: usize,
     /// Instants in milliseconds since the epoch, in the order of the answer.
     pub(crate) times: Vec<i64>,
     /// The values for `times`, including NaN and infinities.
@@ -59,8 +63,6 @@ struct Collector {
     places: Vec<Position>,
     key: String,
     status: Option<bool>,
-    result_type: String,
-    series: usize,
     pair: Pair,
     max_points: usize,
 }
@@ -105,18 +107,28 @@ impl Decoder {
 
     /// The answer, once the body has ended.
     pub(crate) fn finish(self) -> Result<QueryResult, DecodeError> {
-        if !self.reader.is_done() {
-            return Err(malformed(format!("it breaks off after {} bytes", self.read)));
+        self.ended()?;
+        let success = self.state.status.ok_or_else(|| malformed("it has no status"))?;
+        match self.state.answer.result_type.as_str() {
+            _ if !success => {}
+            "matrix" | "vector" | "scalar" => {}
+            "string" => return Err(DecodeError::NotNumeric("a string")),
+            other => return Err(malformed(format!("result type '{}'", excerpt(other)))),
         }
-        let mut state = self.state;
-        state.answer.success = state.status.ok_or_else(|| malformed("it has no status"))?;
-        if state.answer.success && state.result_type == "string" {
-            return Err(DecodeError::NotNumeric("a string"));
+        Ok(QueryResult { success, ..self.state.answer })
+    }
+
+    /// Whether the body has ended where an answer may end.
+    pub(crate) fn ended(&self) -> Result<(), DecodeError> {
+        if self.reader.is_done() {
+            return Ok(());
         }
-        if state.answer.success && !matches!(state.result_type.as_str(), "matrix" | "vector" | "scalar") {
-            return Err(malformed(format!("result type '{}'", excerpt(&state.result_type))));
-        }
-        Ok(state.answer)
+        Err(malformed(format!("it breaks off after {} bytes", self.read)))
+    }
+
+    /// What has come so far, unchecked.
+    pub(crate) fn so_far(self) -> QueryResult {
+        self.state.answer
     }
 }
 
@@ -158,8 +170,8 @@ impl Collector {
             (Some(Position::Root), false, "warnings" | "infos") => Position::Notes,
             (Some(Position::Data), false, "result") => Position::Result,
             (Some(Position::Result), true, _) => {
-                self.series += 1;
-                if self.series > 1 {
+                self.answer.series += 1;
+                if self.answer.series > 1 {
                     return Err(DecodeError::ManySeries);
                 }
                 Position::Series
@@ -185,7 +197,7 @@ impl Collector {
             (Some(Position::Root), "errorType") => self.answer.error_type = text.to_owned(),
             (Some(Position::Root), "error") => self.answer.error = text.to_owned(),
             (Some(Position::Root), "isPartial") if text == "true" => self.note("the answer is partial"),
-            (Some(Position::Data), "resultType") => self.result_type = text.to_owned(),
+            (Some(Position::Data), "resultType") => self.answer.result_type = text.to_owned(),
             (Some(Position::Notes), _) if quoted => self.note(text),
             (Some(Position::Pair | Position::Result), _) => self.half_of_pair(text, quoted)?,
             (Some(Position::Values), _) => {

@@ -263,6 +263,7 @@ fn bare(text: &[u8]) -> Result<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Dice;
 
     fn events(chunks: &[&[u8]]) -> Result<Vec<String>, String> {
         let (mut reader, mut seen) = (JsonReader::default(), Vec::new());
@@ -326,14 +327,10 @@ mod tests {
 
     #[test]
     fn noise_never_panics() {
-        let mut state = 7_u64;
+        let mut dice = Dice::new(7);
         for _ in 0..2_000 {
             let noise: Vec<u8> = (0..40)
-                .map(|_| {
-                    state =
-                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    b"{}[]\",:\\u0159eE+-.tfn x\xff"[(state >> 33) as usize % 24]
-                })
+                .map(|_| b"{}[]\",:\\u0159eE+-.tfn x\xff"[(dice.bits() >> 33) as usize % 24])
                 .collect();
             let _ = events(&[&noise]);
         }

@@ -46,7 +46,7 @@ fn hpas_and_triggers_become_workloads() {
         labelled: None,
     };
     let all = found.candidates(&Chosen::default());
-    let named: Vec<&str> = all.iter().map(|candidate| candidate.name.as_str()).collect();
+    let named: Vec<&str> = all.iter().map(|candidate| candidate.place.name.as_str()).collect();
     assert_eq!(named, ["dark", "odd", "orders", "web-hpa"]);
     let [dark, odd, orders, web] = all.as_slice() else { panic!("four workloads") };
     let load = orders.load.as_ref().expect("known");

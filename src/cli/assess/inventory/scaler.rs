@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
-use super::{Candidate, Level, LoadQuery, PodRequests, Requests, TargetRef, name_of, namespace_of};
+use super::{Candidate, Level, LoadQuery, PodRequests, Requests, TargetRef};
 use crate::cli::assess::questions;
+use crate::cli::place::Place;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::Node;
 
@@ -30,24 +31,24 @@ const TARGETS: [(&str, &[&str]); 12] = [
 const KEDA_MAX: u32 = 100;
 
 pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -> Candidate {
-    let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let place = Place::of(object.node);
+    let namespace = &place.namespace;
     let spec = object.spec();
     let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
     let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
-    let requests = of_target(requests, &namespace, &target);
+    let requests = of_target(requests, namespace, &target);
     let tried: Vec<_> = object
         .triggers
         .iter()
-        .map(|trigger| trigger_load(object, &namespace, &target, trigger, requests))
+        .map(|trigger| trigger_load(object, namespace, &target, trigger, requests))
         .collect();
     let rank = |load: &Result<(u8, LoadQuery), String>| load.as_ref().map_or(u8::MAX, |load| load.0);
     let missing = || Err("its ScaledObject has no trigger".to_owned());
     let load = tried.into_iter().min_by_key(rank).map_or_else(missing, |load| load.map(|load| load.1));
     Candidate {
-        name: object.name.clone(),
         min: count("minReplicaCount").unwrap_or(0),
         max: count("maxReplicaCount").unwrap_or(KEDA_MAX),
-        namespace,
+        place,
         target,
         requests,
         load,
@@ -55,17 +56,17 @@ pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -
 }
 
 pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
-    let namespace = namespace_of(hpa);
+    let place = Place::of(hpa);
+    let namespace = &place.namespace;
     let spec = hpa.get("spec");
     let target = target_of(spec.and_then(|spec| spec.get("scaleTargetRef")), "Deployment");
     let count = |key: &str| spec.and_then(|spec| spec.text_of(key)).and_then(|text| text.parse::<u32>().ok());
-    let requests = of_target(requests, &namespace, &target);
-    let load = hpa_utilization(spec).and_then(|percent| cpu(&namespace, &target, percent, requests));
+    let requests = of_target(requests, namespace, &target);
+    let load = hpa_utilization(spec).and_then(|percent| cpu(namespace, &target, percent, requests));
     Candidate {
-        name: name_of(hpa),
         min: count("minReplicas").unwrap_or(1),
         max: count("maxReplicas").unwrap_or(KEDA_MAX),
-        namespace,
+        place,
         target,
         requests,
         load,

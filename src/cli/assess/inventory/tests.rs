@@ -29,7 +29,7 @@ fn an_hpa_on_cpu_is_sized_by_what_its_pods_request() {
         "[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 60}}}]";
     let all = found(&(DEPLOYMENT.to_owned() + &hpa(metrics)));
     let [web] = all.as_slice() else { panic!("one workload: {all:?}") };
-    assert_eq!((web.name.as_str(), web.min, web.max), ("web-hpa", 2, 30));
+    assert_eq!((web.place.name.as_str(), web.min, web.max), ("web-hpa", 2, 30));
     let load = web.load.as_ref().expect("known");
     assert!(load.per_replica().is_some_and(|cores| (cores - 0.3).abs() < 1e-9), "{load:?}");
     assert!(load.query.contains("pod=~\"web-[a-z0-9]{1,10}-[a-z0-9]{5}\""), "{load:?}");

@@ -1,6 +1,6 @@
 //! The charts over time, and the frontier.
 
-use super::super::contest::Entry;
+use super::super::entry::Entry;
 use super::super::workload::Workload;
 use crate::draw::{self, COLUMNS, Figure, Plane, moment, number, thinned};
 use crate::simulate::{MATCHED_TAU_U, Step, scored_every};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::contest::Entry;
+use super::super::entry::Entry;
 use crate::draw::{Figure, escaped, number};
 
 /// Samples and short samples of one hour of one day.

@@ -4,7 +4,7 @@
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
-use super::{answer, last, note, row};
+use super::seen::{answer, last, note, row};
 use crate::draw::number;
 use crate::units::{Span, Time, measured};
 

@@ -1,18 +1,11 @@
 //! What the HPA controller says of the HPA of a ScaledObject, and whether it sees our metric.
 
 use super::super::finding::{Finding, fail, ok, skipped, warn};
-use super::super::printed::{Asked, COMMAND, Condition, Hpa, HpaOf, Place, Scaled, Truth};
+use super::super::printed::{Asked, COMMAND, Condition, Hpa, HpaOf, Scaled, Truth};
 use super::cluster::{ALONE, METRICS_SERVER, ROOM, SETTLED, cure, left_out};
-use super::scaled::{WELL, describe, may_sleep, of};
+use super::scaled::{DISABLED, WELL, describe, is_disabled, may_sleep, of};
+use crate::cli::place::Place;
 use crate::units::Time;
-
-/// The reason of an HPA that is switched off because its target has no replicas.
-const DISABLED: &str = "ScalingDisabled";
-
-/// Whether it is switched off.
-pub(super) fn is_disabled(hpa: &Hpa) -> bool {
-    hpa.conditions.get("ScalingActive").is_some_and(|found| found.reason == DISABLED)
-}
 
 /// Judges the HPA, where it was printed.
 fn of_hpa(scaled: &Scaled, judge: impl FnOnce(&Hpa) -> Finding) -> Finding {

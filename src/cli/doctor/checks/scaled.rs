@@ -1,12 +1,20 @@
 //! What KEDA says of a ScaledObject: its conditions, and whether KEDA answers in place of Forescale.
 
 use super::super::finding::{Finding, fail, ok, skipped, warn};
-use super::super::printed::{Condition, Health, HpaOf, Place, Scaled, Truth};
-use super::hpa::is_disabled;
+use super::super::printed::{Condition, Health, Hpa, HpaOf, Scaled, Truth};
+use crate::cli::place::Place;
 use crate::units::{Time, measured};
 
 /// What is said of what is well.
 pub(super) const WELL: &str = "as it should be";
+
+/// The reason of an HPA that is switched off because its target has no replicas.
+pub(super) const DISABLED: &str = "ScalingDisabled";
+
+/// Whether it is switched off.
+pub(super) fn is_disabled(hpa: &Hpa) -> bool {
+    hpa.conditions.get("ScalingActive").is_some_and(|found| found.reason == DISABLED)
+}
 
 /// What is said of an object.
 pub(super) fn of(place: &Place, text: impl std::fmt::Display) -> String {

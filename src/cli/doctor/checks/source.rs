@@ -4,7 +4,7 @@
 
 use super::super::facts::Facts;
 use super::super::finding::{Finding, fail, ok, skipped, warn};
-use super::{note, row};
+use super::seen::{note, row};
 use crate::draw::number;
 use crate::source::{Doubt, SourceError};
 use crate::units::Time;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cli::doctor::facts::Names;
+use crate::history::Series;
 use crate::source::Doubt;
 use crate::units::{Span, Step};
 

@@ -40,11 +40,12 @@ async fn a_source_that_hangs_is_asked_nothing_more_and_what_it_hides_is_told() {
         let source = crate::source::open("default", config, &Limits::default());
         // Nobody listens at the API address, but the source is still queried.
         let api = Api::new("http://127.0.0.1:9").expect("an address");
-        let place = WorkloadRef::parse("shop/web", None).expect("a workload");
+        let place = Place::parse("shop/web").expect("a workload");
         let names = Names::of(&place, None, None).expect("names");
         let facts = gather(&Asked {
             api: &api,
             place: &place,
+            metric: None,
             prometheus: Some(source.as_ref()),
             query: Some("sum(load)"),
             names: &names,

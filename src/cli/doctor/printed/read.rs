@@ -1,8 +1,9 @@
 //! From the nodes of a file to what they tell. Whatever a judgement rests on and cannot be read is a fault with its
 //! file and line; all faults are told at once.
 
-use super::{Asked, COMMAND, Condition, Conditions, Health, Hpa, HpaOf, Pause, Place, Scaled, Truth};
+use super::{Asked, COMMAND, Condition, Conditions, Health, Hpa, HpaOf, Pause, Scaled, Truth};
 use crate::cli::doctor::facts::is_name;
+use crate::cli::place::Place;
 use crate::policy::metric_name_or_default;
 use crate::source::manifest::{ScaledObject, Trigger};
 use crate::source::yaml::{Content, Entry, Node, key_of};

@@ -102,13 +102,25 @@ fn keys_are_known_single_and_given_once() {
              the key nothing is excepted",
         ]
     );
-    for key in RawRule::KEYS {
+    for key in RULE_KEYS.map(|key| key.name) {
         let faults = RawRule::from_pairs("schedule[0]", [(key, values(&[]))]).expect_err(key);
         assert!(
             faults[0].to_string().starts_with(&format!("schedule[0].{key}: found nothing")),
             "{faults:?}"
         );
         assert!(RawRule::from_pairs("schedule[0]", [(key, values(&["x"]))]).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn every_key_of_the_list_is_read() {
+    for key in RULE_KEYS.map(|key| key.name) {
+        let other = [("start", "09:00"), ("end", "18:00")].into_iter().filter(|(name, _)| *name != key);
+        let pairs = other.chain([(key, "\u{7}")]).map(|(name, text)| (name, vec![text.to_owned()]));
+        let rule = RawRule::from_pairs("schedule[0]", pairs).expect("known keys");
+        let faults = Schedule::new(Tz::UTC, &[rule], &calendars()).expect_err(key);
+        let place = format!("schedule[0].{key}");
+        assert!(faults.iter().any(|fault| fault.key.starts_with(&place)), "{key}: {faults:?}");
     }
 }
 
@@ -131,19 +143,19 @@ proptest! {
         number in "[0-9.eE+-]{0,6}",
         dates in prop::collection::vec("20[0-9]{2}-[01][0-9]-[0-3][0-9]|.{0,12}", 0..3),
     ) {
-        let raw = RawRule {
-            start: times.first().cloned(),
-            end: times.last().cloned(),
-            days,
-            min: Some(number.clone()),
-            factor: Some(number),
-            except: dates.clone(),
-            on: dates,
-            ..RawRule::default()
-        };
-        _ = Schedule::new(Tz::Europe__Berlin, std::slice::from_ref(&raw), &calendars());
-        let (start, end) = (raw.start, raw.end);
-        let plain = RawRule { start, end, min: Some("1".to_owned()), ..RawRule::default() };
+        let mut plain = RawRule::default();
+        plain.set("start", vec![times[0].clone()]);
+        plain.set("end", vec![times[1].clone()]);
+        plain.set("min", vec!["1".to_owned()]);
+        let mut raw = plain.clone();
+        raw.set("min", vec![number.clone()]);
+        raw.set("factor", vec![number]);
+        for (key, texts) in [("days", Vec::from_iter(days)), ("except", dates.clone()), ("on", dates)] {
+            if !texts.is_empty() {
+                raw.set(key, texts);
+            }
+        }
+        _ = Schedule::new(Tz::Europe__Berlin, &[raw], &calendars());
         if let Ok(schedule) = Schedule::new(Tz::Europe__Berlin, &[plain], &calendars()) {
             let changes = schedule.changes(at("2026-03-20T00:00:00Z"), at("2026-04-20T00:00:00Z"));
             prop_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1));

@@ -164,32 +164,38 @@ fn random_rule(dice: &mut Choices, from: i64, named: &BTreeSet<NaiveDate>) -> Ru
             let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
             let (a, n) = (dice.below(7) as usize, dice.below(7) as usize);
             weekdays = std::array::from_fn(|i| (i + 7 - a) % 7 <= n);
-            raw.days = Some(format!("{}-{}", names[a], names[(a + n) % 7]));
+            raw.set("days", vec![format!("{}-{}", names[a], names[(a + n) % 7])]);
         }
         let hours = if dice.chance(50) { 4 } else { 24 };
         let start = dice.below(hours * 12) as i64 * 5;
         let mut end = dice.below(24 * 12 + 1) as i64 * 5;
         end = if end == start { (start + 30) % 1_440 } else { end };
-        (raw.start, raw.end) = (Some(clock_text(start)), Some(clock_text(end)));
+        raw.set("start", vec![clock_text(start)]);
+        raw.set("end", vec![clock_text(end)]);
         Kind::Clock { weekdays, start, minutes: if end > start { end - start } else { end + 1_440 - start } }
     } else {
         let (start, end) = (Box::new(cron(dice)), Box::new(cron(dice)));
-        (raw.start, raw.end) = (Some(start.text.clone()), Some(end.text.clone()));
+        raw.set("start", vec![start.text.clone()]);
+        raw.set("end", vec![end.text.clone()]);
         Kind::Cron { start, end }
     };
     let mut on = None;
     if dice.chance(10) {
         on = Some((0..40).map(|_| day(dice)).collect::<BTreeSet<_>>());
-        raw.on = on.iter().flatten().map(ToString::to_string).collect();
+        raw.set("on", on.iter().flatten().map(ToString::to_string).collect());
     } else if dice.chance(10) {
         on = Some(named.clone());
-        raw.calendar = Some("named".to_owned());
+        raw.set("calendar", vec!["named".to_owned()]);
     }
     let except: BTreeSet<_> =
         if dice.chance(40) { (0..60).map(|_| day(dice)).collect() } else { BTreeSet::new() };
-    raw.except = except.iter().map(ToString::to_string).collect();
+    if !except.is_empty() {
+        raw.set("except", except.iter().map(ToString::to_string).collect());
+    }
     let until = dice.chance(15).then(|| from + dice.below(731 * 86_400) as i64);
-    raw.until = until.map(|until| Time::from_epoch(until).to_string());
+    if let Some(until) = until {
+        raw.set("until", vec![Time::from_epoch(until).to_string()]);
+    }
     let count = dice.below(6) as u32;
     let effect = match dice.below(4) {
         0 => Effect::Min(count),
@@ -198,10 +204,10 @@ fn random_rule(dice: &mut Choices, from: i64, named: &BTreeSet<NaiveDate>) -> Ru
         _ => Effect::Factor(*dice.pick(&[0.5, 2.0, 4.0])),
     };
     match effect {
-        Effect::Min(count) => raw.min = Some(count.to_string()),
-        Effect::Max(count) => raw.max = Some(count.to_string()),
-        Effect::Exactly(count) => raw.exactly = Some(count.to_string()),
-        Effect::Factor(factor) => raw.factor = Some(factor.to_string()),
+        Effect::Min(count) => raw.set("min", vec![count.to_string()]),
+        Effect::Max(count) => raw.set("max", vec![count.to_string()]),
+        Effect::Exactly(count) => raw.set("exactly", vec![count.to_string()]),
+        Effect::Factor(factor) => raw.set("factor", vec![factor.to_string()]),
     }
     Rule { raw, kind, on, except, until, effect }
 }
