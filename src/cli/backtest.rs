@@ -10,6 +10,7 @@ mod doubts;
 pub(super) mod entry;
 mod files;
 mod gate;
+mod judge;
 pub(super) mod level;
 pub(super) mod progress;
 pub(super) mod report;
@@ -27,7 +28,7 @@ use super::outcome::{Format, Outcome};
 pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
     let actual = args.actual_replicas.iter().map(|_| "actual");
     let names: Vec<&str> = args.strategies.iter().map(|entrant| entrant.name()).chain(actual).collect();
-    gate::check(&args.gates, &names)?;
+    judge::check(&args.gates, &names)?;
     let workloads = workload::read_all(args)?;
     let many = workloads.len() > 1;
     let contest = Contest::new(args.strategies.clone(), !args.no_sweep);
@@ -46,6 +47,6 @@ pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Outcome> {
             if many { folder.clone() } else { folder.join("report.html") }.display()
         )?;
     }
-    let failed = gate::judge(&args.gates, &results)?;
+    let failed = judge::judge(&args.gates, &results)?;
     Ok(if failed || contest.was_interrupted() { Outcome::Failed } else { Outcome::Fine })
 }

@@ -26,7 +26,7 @@ pub use cursor::Cursor;
 pub use raw::{RULE_KEYS, RawRule, RuleForm, RuleKey, parse_zone};
 
 use crate::policy::Fault;
-use crate::units::{Span, Time};
+use crate::units::Time;
 use dates::Dates;
 use window::{Stretch, Window};
 
@@ -136,16 +136,6 @@ impl Schedule {
     /// Answers at many instants; cheap if they ascend.
     pub fn cursor(&self) -> Cursor<'_> {
         Cursor::new(self)
-    }
-
-    /// What to prepare for: the bounds at `now` with the highest floor and the highest factor in `now..=now+span`, so
-    /// that replicas which take `span` to start are ready when a window opens. A ceiling at `now` applies until its
-    /// own end, but a coming floor overrides it.
-    pub fn floor_within(&self, now: Time, span: Span) -> Bounds {
-        let changes = self.changes(now, now + span + Span::seconds(1));
-        let mut bounds = changes.iter().map(|(_, bounds)| bounds);
-        let present = bounds.next().copied().unwrap_or(Bounds::NONE);
-        bounds.fold(present, |ready, coming| ready.ready_for(coming))
     }
 
     /// What the schedule asks for at `from`, then every change before `to`, ascending.

@@ -162,25 +162,6 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether a later attempt may succeed without any change.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            // A mounted secret can be missing for a moment while it is rotated.
-            SourceError::Credentials { .. }
-            | SourceError::Unreachable { .. }
-            | SourceError::Timeout { .. }
-            | SourceError::Throttled { .. }
-            | SourceError::Malformed { .. }
-            | SourceError::TooManyAddresses { .. } => true,
-            SourceError::Http { status, .. } => is_server_fault(*status),
-            SourceError::Api { status, error_type, .. } => {
-                is_server_fault(*status)
-                    || matches!(error_type.as_str(), "timeout" | "canceled" | "unavailable" | "internal")
-            }
-            _ => false,
-        }
-    }
-
     /// How long the server asked us to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -240,10 +221,6 @@ impl SourceError {
             _ => false,
         }
     }
-}
-
-fn is_server_fault(status: u16) -> bool {
-    status >= 500 || status == 408 || status == 429
 }
 
 /// The most characters kept of a server's text; nobody reads more in a message.

@@ -8,7 +8,7 @@ use crate::units::Time;
 
 /// One strategy that takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entrant {
+pub(in crate::cli) enum Entrant {
     /// A rule that learns nothing.
     Simple(Simple),
     /// A rule for busy hours next to a reactive trigger; the same as reactive if there are no busy hours.

@@ -16,7 +16,7 @@ pub(in crate::cli) enum Level {
 
 /// A part of `--capacity`: from an instant on, a replica carries this much.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Part {
+pub(in crate::cli) struct Part {
     pub from: Time,
     pub level: Level,
 }

@@ -69,17 +69,6 @@ impl Bounds {
         bounds
     }
 
-    /// These bounds, prepared for `coming` ones: the higher floor, the higher factor. A ceiling applies until its own
-    /// end, but is never below the floor.
-    pub(super) fn ready_for(mut self, coming: &Bounds) -> Self {
-        if let Some(floor) = coming.floor {
-            self.raise(floor);
-        }
-        self.factor = self.factor.max(coming.factor);
-        self.lift();
-        self
-    }
-
     fn raise(&mut self, floor: Bound) {
         if self.floor.is_none_or(|held| floor.replicas > held.replicas) {
             self.floor = Some(floor);
@@ -146,14 +135,5 @@ mod tests {
         assert!(of(&[Effect::Max(Replicas::ZERO), Effect::Min(Replicas::ZERO)]).commands_zero());
         assert!(!of(&[Effect::Min(Replicas::ZERO)]).commands_zero());
         assert_eq!(of(&[]), Bounds::NONE);
-    }
-
-    #[test]
-    fn a_coming_floor_lifts_a_present_ceiling() {
-        let asleep = of(&[Effect::Exactly(Replicas::ZERO)]);
-        let ready = asleep.ready_for(&of(&[Effect::Min(replicas(3)), Effect::Max(replicas(5))]));
-        assert_eq!(ready.floor.map(|b| b.replicas), Some(replicas(3)));
-        assert_eq!(ready.ceiling.map(|b| b.replicas), Some(replicas(3)));
-        assert!(!ready.crossed && !ready.commands_zero());
     }
 }

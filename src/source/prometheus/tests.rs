@@ -237,26 +237,26 @@ async fn an_instant_is_asked_for_its_time() {
     }
     let two = Server::start(vector(r#"[{"metric":{},"value":[1,"1"]},{"metric":{},"value":[1,"1"]}]"#)).await;
     let error = two.source(|_| {}).instant("q", at).await.expect_err("two series");
-    assert!(matches!(error, SourceError::ManySeries) && !error.is_transient());
+    assert!(matches!(error, SourceError::ManySeries));
 }
 
 #[tokio::test]
 async fn each_wrong_answer_has_its_error() {
     let error = error_of(|_| api_error(400, "bad_data", "parse error: unexpected end")).await;
-    assert!(error.to_string().contains("400 bad_data: parse error") && !error.is_transient(), "{error}");
+    assert!(error.to_string().contains("400 bad_data: parse error"), "{error}");
     let error = error_of(|_| api_error(500, "internal", "oops")).await;
-    assert!(error.is_transient() && error.kind() == "api", "{error}");
+    assert!(error.kind() == "api", "{error}");
 
     let page = "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
     let error = error_of(move |_| respond(502, "text/html; charset=utf-8", page)).await;
     assert!(error.to_string().contains("502 with text/html: '502 Bad Gateway nginx'"), "{error}");
-    assert!(error.is_transient() && error.kind() == "http");
+    assert!(error.kind() == "http");
     let error = error_of(|_| respond(200, "text/html", "<p>please log in</p>")).await;
-    assert!(error.to_string().contains("'please log in'") && !error.is_transient(), "{error}");
+    assert!(error.to_string().contains("'please log in'"), "{error}");
     let error = error_of(|_| json(403, r#"{"message":"no access"}"#)).await;
     assert!(error.to_string().contains("no access") && error.kind() == "denied", "{error}");
     let error = error_of(|_| json(200, r#"{"status":"success","data":{"#)).await;
-    assert!(matches!(error, SourceError::Malformed { .. }) && error.is_transient(), "{error}");
+    assert!(matches!(error, SourceError::Malformed { .. }), "{error}");
 
     let redirect = |_: &Seen| {
         let canned = Canned::builder()
@@ -284,7 +284,6 @@ async fn too_many_requests_say_how_long_to_wait() {
     assert_eq!((error.kind(), error.retry_after()), ("throttled", Some(Duration::from_secs(17))));
     let error = error_of(throttled("Tue, 24 Nov 2026 15:01:30 GMT")).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(90)));
-    assert!(error.is_transient());
     assert_eq!(error_of(throttled("soon")).await.retry_after(), None);
 }
 
@@ -315,7 +314,7 @@ async fn a_server_that_hangs_is_given_up() {
     let server = Server::start(hangs).await;
     let source = server.source(|c| c.timeout = Span::seconds(1));
     let error = source.series(&question(10)).await.expect_err("no answer");
-    assert!(matches!(error, SourceError::Timeout { .. }) && error.is_transient(), "{error}");
+    assert!(matches!(error, SourceError::Timeout { .. }), "{error}");
     let nobody =
         tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
     let config = DataSourceConfig::at(base_url(&format!("http://{nobody}")).expect("an address"));
@@ -388,7 +387,7 @@ async fn credentials_headers_and_parameters_are_sent_and_never_shown() {
     );
     std::fs::remove_file(&token).expect("removed");
     let error = source.series(&question(1)).await.expect_err("no token");
-    assert!(error.kind() == "credentials" && error.is_transient(), "{error}");
+    assert!(error.kind() == "credentials", "{error}");
 
     let source = server.source(|c| {
         c.auth =

@@ -91,34 +91,6 @@ fn rules_join_by_highest_floor_lowest_ceiling_and_product() {
 }
 
 #[test]
-fn replicas_are_ready_when_the_window_opens() {
-    let office = schedule(
-        Tz::UTC,
-        &["start=09:00 end=18:00 min=5", "start=18:00 end=09:00 exactly=0", "on=2026-11-24 factor=2"],
-    );
-    let lead = Span::minutes(2);
-    for (instant, floor_then, zero, factor) in [
-        ("2026-11-23T23:57:59Z", 0, true, 1.0),
-        ("2026-11-23T23:58:00Z", 0, true, 2.0),
-        ("2026-11-24T08:57:59Z", 0, true, 2.0),
-        ("2026-11-24T08:58:00Z", 5, false, 2.0),
-        ("2026-11-24T17:59:00Z", 5, false, 2.0),
-        ("2026-11-24T18:00:00Z", 0, true, 2.0),
-    ] {
-        let bounds = office.floor_within(at(instant), lead);
-        assert_eq!(
-            (floor(&bounds), bounds.commands_zero(), bounds.factor),
-            (Some(floor_then), zero, factor),
-            "{instant}"
-        );
-    }
-    assert_eq!(
-        office.floor_within(at("2026-11-24T08:59:00Z"), Span::ZERO),
-        office.at(at("2026-11-24T08:59:00Z"))
-    );
-}
-
-#[test]
 fn nothing_asked_nothing_given() {
     let empty = Schedule::empty(Tz::UTC);
     let now = at("2026-11-24T12:00:00Z");
@@ -141,7 +113,6 @@ fn the_ends_of_time_do_no_harm() {
     for now in [Time::MIN, Time::MAX] {
         office.at(now);
         next_change(&office, now, Span::days(400));
-        office.floor_within(now, Span::days(36_525));
     }
 }
 
