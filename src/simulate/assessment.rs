@@ -6,6 +6,7 @@
 //! here reads a file or asks a server, and no saving is reported against unknown replica counts.
 
 mod busy;
+mod refine;
 
 pub use busy::BusyHours;
 
@@ -248,47 +249,6 @@ impl Trials {
         Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
     }
 
-    /// Runs the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
-    /// that of the full backtest.
-    fn refine(&mut self, subject: &Subject<'_>, verdict: Verdict, level: f64) -> Result<(), ConfigError> {
-        let (load, target, calendar) = (subject.load, &self.target, &self.policy.calendar);
-        let studied = || Simple::Reactive.study(load, target, calendar);
-        let (frontier, all): (&mut Frontier, &[f64]) = match (verdict, &mut self.schedule) {
-            (Verdict::Predictive, _) => (&mut self.predictive.1, &crate::plan::PENALTIES),
-            (Verdict::Schedule, Some(schedule)) => (&mut schedule.1, &super::SWEEP),
-            (Verdict::Reactive | Verdict::OverProvisioned, _) => (&mut self.reactive.1, &super::SWEEP),
-            _ => return Ok(()),
-        };
-        let between = enclosing(&frontier.points, level, all);
-        let cards: Vec<Scorecard> = match (verdict, subject.busy) {
-            (Verdict::Predictive, _) => {
-                let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
-                let runs = run_forescale(load, target, &self.policy, &worths)?;
-                runs.into_iter().map(|seen| seen.run.scorecard).collect()
-            }
-            (Verdict::Schedule, Some(busy)) => {
-                let (busy, studied) = (busy.sized(load, target, calendar), studied());
-                let one = |&factor: &f64| {
-                    let beside = studied.insured(factor);
-                    let mut strategy = busy.as_ref()?.beside(beside, target, calendar.clone(), factor);
-                    Some(run(load, target, &mut *strategy).map(|run| run.scorecard))
-                };
-                between.iter().filter_map(one).collect::<Result<_, _>>()?
-            }
-            _ => {
-                let studied = studied();
-                let one = |&factor: &f64| run(load, target, &mut *studied.insured(factor));
-                between.iter().map(|factor| one(factor).map(|run| run.scorecard)).collect::<Result<_, _>>()?
-            }
-        };
-        let mut points = std::mem::take(&mut frontier.points);
-        let more = between.into_iter().zip(cards);
-        points.extend(more.map(|(insurance, scorecard)| Point { insurance, scorecard }));
-        points.sort_by(|a, b| a.insurance.total_cmp(&b.insurance));
-        *frontier = Frontier::of(points);
-        Ok(())
-    }
-
     /// The verdict, why, and the share of the time at which it was reached.
     fn judge(
         &self,
@@ -421,16 +381,6 @@ fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
 /// Whether a forecast is so much cheaper that a schedule is not as good.
 fn is_much(finding: Finding) -> bool {
     matches!(finding, Finding::Cheaper { share, .. } if share >= 2.0 * WORTH)
-}
-
-/// Of all insurances, those between the last point that is short for more than `level` percent of the time and the
-/// first one that is not.
-fn enclosing(points: &[Point], level: f64, all: &[f64]) -> Vec<f64> {
-    let Some(safe) = points.iter().position(|point| point.scorecard.tau_u <= level) else {
-        return Vec::new();
-    };
-    let below = safe.checked_sub(1).map_or(0.0, |short| points[short].insurance);
-    all.iter().copied().filter(|one| below < *one && *one < points[safe].insurance).collect()
 }
 
 /// The run at its own setting, the factor 1, and the frontier.

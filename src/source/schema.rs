@@ -272,7 +272,7 @@ impl JsonSchema for Rule {
             properties.insert(key.name.to_owned(), schema.to_value());
         }
         json_schema!({
-            "description": "A window of the clock and what holds in it.",
+            "description": "A rule of the schedule: a window by the clock, and what applies in it.",
             "type": "object", "properties": properties, "additionalProperties": false
         })
     }
