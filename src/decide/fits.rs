@@ -40,8 +40,8 @@ pub fn usable_from(at: Time) -> Time {
     at + FIT_DELAY
 }
 
-/// The first half of [`prepare`], for the signal with that index; `None` before its first read. The second half is
-/// [`Terms`]: what a workload adds to a forecast that it may share.
+/// The first half of [`super::prepare`], for the signal with that index; `None` before its first read. The second half is
+/// [`super::Terms`]: what a workload adds to a forecast that it may share.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
     let after = at - policy.signals.get(signal)?.window;
     let learned = learned(observations, policy, signal, after, at)?;
