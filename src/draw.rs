@@ -9,7 +9,7 @@ mod words;
 
 pub use picture::{COLUMNS, Figure, Plane};
 pub use points::{stairs, thinned, time_marks};
-pub use words::{day, escaped, moment, number};
+pub use words::{day, escaped, moment, number, scroller};
 
 /// The style that all pages share.
 pub const STYLE: &str = include_str!("draw/style.css");

@@ -22,7 +22,9 @@ pub use counters::counter_questions;
 pub use event::{Event, MOST_EVENTS};
 pub use fault::{Fault, Faults, nearest, quoted};
 pub use identity::WorkloadId;
-pub use keys::{KNOWN_KEYS, Keys, is_label, latency, metric_name_or_default, read_keys, secret_place};
+pub use keys::{
+    KNOWN_KEYS, Keys, is_from_env, is_label, latency, metric_name_or_default, read_keys, secret_place,
+};
 pub use local::{ClockChange, clock_changes, instant_in, next_clock_time};
 pub use override_::Override;
 pub use reach::look_back;

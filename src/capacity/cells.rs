@@ -295,19 +295,15 @@ fn spacing(evidence: &Evidence) -> i64 {
         .map(|pair| pair[1].since(pair[0]).as_seconds())
         .filter(|gap| *gap > 0)
         .collect();
-    let Some(&first) = gaps.first() else { return Span::MINUTE.as_seconds() };
-    // Rows on a grid: what more than half of them have is the median.
-    if 2 * gaps.iter().filter(|&&gap| gap == first).count() > gaps.len() {
-        return first;
+    if gaps.is_empty() {
+        return Span::MINUTE.as_seconds();
     }
     let middle = gaps.len() / 2;
     *gaps.select_nth_unstable(middle).1
 }
 
-/// The nearest number of replicas. `f64::round` is a call for each row on processors of before 2008, which the binary
-/// serves too.
 fn whole(replicas: f64) -> i64 {
-    (replicas + 0.5) as i64
+    replicas.round() as i64
 }
 
 /// Divides so many items into parts of neighbours: `ends` tells of the first item of a part, of its last one so far and

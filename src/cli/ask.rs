@@ -59,7 +59,7 @@ pub(super) struct AskArgs {
 pub(super) fn run(args: &AskArgs) -> anyhow::Result<Outcome> {
     let asking = object::read(args)?;
     let connection = Connection::of(args, &asking)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = super::runtime::here()?;
     let answers = runtime.block_on(connection.ask(&asking, args.within))?;
     let meaning = Meaning::of(&asking, &answers);
     let mut out = std::io::stdout().lock();

@@ -10,7 +10,7 @@ use clap::Args;
 use tokio::time::{Instant, sleep};
 
 use super::api::Api;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, innermost};
 use super::runtime;
 use crate::units::Span;
 
@@ -61,13 +61,4 @@ async fn ready(api: &Api, within: Duration) -> Result<(), String> {
         }
         sleep(PAUSE).await;
     }
-}
-
-/// The cause that people can act on: "connection refused", not "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

@@ -1,4 +1,6 @@
-//! What every command has: the form of its results, and how it ended.
+//! What every command has: the form of its results, how it ended, and which cause of an error it names.
+
+use std::error::Error;
 
 /// How a command ended, if no error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,4 +18,10 @@ pub(crate) enum Format {
     Text,
     /// One document for programs.
     Json,
+}
+
+/// The cause that people can act on: "connection refused", not "error sending request".
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.last().unwrap_or(error).to_string()
 }

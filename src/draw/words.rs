@@ -7,6 +7,12 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// Opens a region that scrolls on its own: with a name, and in the order of the Tab key, so that the keyboard reaches
+/// what is out of sight. It ends with `</div>`.
+pub fn scroller(label: &str) -> String {
+    format!("<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">", escaped(label))
+}
+
 /// A number rounded to about three significant digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();

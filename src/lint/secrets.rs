@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::rules;
-use crate::policy::secret_place;
+use crate::policy::{is_from_env, secret_place};
 use crate::source::yaml::Node;
 
 /// Looks for secrets among keys and values; never shows the values. Returns the paths of the keys that were reported.
@@ -15,7 +15,7 @@ pub(super) fn check_secrets(node: &Node, parent: &str, findings: &mut Findings<'
             let message = format!("{}: KEDA does not read it here", entry.key);
             let mend = "put it into a TriggerAuthentication, and name that in authenticationRef";
             findings.add(&rules::TLS_IN_METADATA, at, message, mend);
-        } else if entry.key.ends_with("FromEnv") {
+        } else if is_from_env(&entry.key) {
             let message = format!("{}: KEDA resolves it and sends the value with every call", entry.key);
             let mend = "name the data source in the server's configuration, with its credentials";
             findings.add(&rules::SECRET_FROM_ENV, at, message, mend);

@@ -9,14 +9,14 @@ use super::subject::Subject;
 use crate::policy::Policy;
 use crate::policy::schedule::Effect;
 use crate::source::Catalogue;
-use crate::source::manifest::{ScaledObject, Trigger};
+use crate::source::manifest::{DEFAULT_MAX_COUNT, ScaledObject, Trigger};
 use crate::source::yaml::{Content, Node, Place, key_of, locate};
 use crate::units::{Replicas, Shards, Span};
 
 /// KEDA's defaults for fields that a ScaledObject does not set.
 const POLLING: i64 = 30;
 const MIN_COUNT: i64 = 0;
-const MAX_COUNT: i64 = 100;
+const MAX_COUNT: i64 = DEFAULT_MAX_COUNT as i64;
 
 /// Checks a trigger.
 pub(super) fn check_trigger(

@@ -19,7 +19,7 @@ pub use learning::latency;
 use learning::read_learning;
 pub(super) use names::LABEL;
 use names::{DEFAULT_METRIC_NAME, KEDA_KEYS, is_unread_key};
-pub use names::{KNOWN_KEYS, is_label, metric_name_or_default, read_keys, secret_place};
+pub use names::{KNOWN_KEYS, is_from_env, is_label, metric_name_or_default, read_keys, secret_place};
 use signal::{read_further_signal, read_signal, read_source};
 
 use super::identity::is_object_name;

@@ -272,6 +272,11 @@ impl Hub {
         self.troubles.public(&QueryId::new(backend, query))
     }
 
+    /// Whether any query may be failing; if none is, there is nothing to look up for each workload.
+    pub(super) fn has_troubles(&self) -> bool {
+        !self.troubles.is_empty()
+    }
+
     /// When the newest value of `query` was last missing.
     pub(super) fn interrupted(&self, backend: &dyn Backend, query: &str) -> Option<Interruption> {
         self.troubles.interrupted(&QueryId::new(backend, query))

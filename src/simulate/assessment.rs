@@ -190,14 +190,8 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
     if let Some(ran) = ran {
         trials.refine(subject, verdict, ran.tau_u.min(level))?;
     }
-    let best = match verdict {
-        Verdict::Predictive => Some(&trials.predictive.1),
-        Verdict::Schedule => trials.schedule.as_ref().map(|schedule| &schedule.1),
-        Verdict::Reactive | Verdict::OverProvisioned => Some(&trials.reactive.1),
-        Verdict::AtRisk | Verdict::CannotTell => None,
-    };
     // At least as safe as what ran, and never less safe than promised.
-    let safe = ran.zip(best).and_then(|(ran, best)| {
+    let safe = ran.zip(trials.frontier(verdict)).and_then(|(ran, best)| {
         let level = ran.tau_u.min(level);
         cost_at(&best.points, level).filter(|_| ran.replica_hours > 0.0).map(|cost| (level, cost, ran))
     });
@@ -240,13 +234,21 @@ impl Trials {
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
         let own = runs.next().unwrap_or_default();
-        let points = PENALTIES.iter().zip(runs);
-        let points = points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard });
-        let predictive = (own, Frontier::of(points.collect()));
+        let predictive = (own, Frontier::of(Point::foreseen(&PENALTIES, runs)));
         let schedule = schedule.transpose()?;
         let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
         drop((studied, table));
         Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
+    }
+
+    /// The frontier of the strategy that a verdict recommends.
+    fn frontier(&mut self, verdict: Verdict) -> Option<&mut Frontier> {
+        match verdict {
+            Verdict::Predictive => Some(&mut self.predictive.1),
+            Verdict::Schedule => self.schedule.as_mut().map(|schedule| &mut schedule.1),
+            Verdict::Reactive | Verdict::OverProvisioned => Some(&mut self.reactive.1),
+            Verdict::AtRisk | Verdict::CannotTell => None,
+        }
     }
 
     /// The verdict, why, and the share of the time at which it was reached.

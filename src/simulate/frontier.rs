@@ -5,7 +5,7 @@
 //! result above [`DEAREST`] times the demand counts, and no sweep stops before that.
 
 use super::run::{Strategy, Target, run};
-use super::{ConfigError, Load, Scorecard};
+use super::{ConfigError, Foreseen, Load, Scorecard};
 
 /// A strategy over a sweep of its insurance.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -78,6 +78,14 @@ pub fn matched<'a>(
         points.push(Point { insurance, scorecard });
     }
     Ok(Frontier::of(points))
+}
+
+impl Point {
+    /// The points of Forescale's runs, one for each insurance.
+    pub fn foreseen(insurances: &[f64], runs: impl IntoIterator<Item = Foreseen>) -> Vec<Point> {
+        let points = insurances.iter().zip(runs);
+        points.map(|(&insurance, seen)| Point { insurance, scorecard: seen.run.scorecard }).collect()
+    }
 }
 
 impl Frontier {

@@ -33,6 +33,9 @@ pub struct Trigger<'a> {
     pub metadata: HashMap<String, String>,
 }
 
+/// KEDA's `maxReplicaCount` where a ScaledObject sets none.
+pub const DEFAULT_MAX_COUNT: u32 = 100;
+
 /// The ScaledObjects among documents, including those inside a `kind: List`.
 pub fn scaled_objects(documents: &[Node]) -> Vec<ScaledObject<'_>> {
     of_kind(documents, "ScaledObject").into_iter().map(ScaledObject::of).collect()

@@ -195,14 +195,7 @@ async fn steady() {
         let busy = rpc::run(server.grpc, rate, length / 2, workloads, queries).await;
         let after = server.usage();
         for (name, run) in [("empty handler", &idle), ("forescale", &busy)] {
-            println!(
-                "round {round}, {name}: {} calls, {} errors, p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
-                run.micros.len(),
-                run.errors.len(),
-                run.at(0.5),
-                run.at(0.99),
-                run.at(0.999)
-            );
+            println!("round {round}, {name}: {run}");
         }
         println!(
             "round {round}: p99 {:.2} times that of the empty handler; {:.2} cores with the calls, {:.0} MiB",

@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 
 use super::AskArgs;
 use super::object::{Asker, Asking};
+use crate::cli::outcome::innermost;
 use crate::keda::wire::external_scaler_client::ExternalScalerClient;
 use crate::keda::wire::{GetMetricsRequest, MetricSpec, MetricValue, ScaledObjectRef};
 use crate::units::Span;
@@ -59,7 +60,7 @@ impl Connection {
         let endpoint = endpoint.connect_timeout(CONNECT).timeout(PATIENCE);
         let endpoint = match tls(args)? {
             Some(tls) => {
-                endpoint.tls_config(tls).map_err(|error| anyhow::anyhow!("--ca: {}", cause(&error)))?
+                endpoint.tls_config(tls).map_err(|error| anyhow::anyhow!("--ca: {}", innermost(&error)))?
             }
             None => endpoint,
         };
@@ -96,7 +97,7 @@ impl Connection {
 
     /// There was no answer at all.
     fn unreached(&self, error: &(dyn Error + 'static)) -> anyhow::Error {
-        self.without(&cause(error))
+        self.without(&innermost(error))
     }
 
     /// There was no answer of a scaler.
@@ -125,14 +126,6 @@ fn tls(args: &AskArgs) -> anyhow::Result<Option<ClientTlsConfig>> {
         Some(name) => tls.domain_name(name),
         None => tls,
     }))
-}
-
-/// The innermost cause, on which people can act.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 // === impl Answers ===

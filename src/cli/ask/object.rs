@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 
 use super::AskArgs;
 use crate::cli::files;
-use crate::source::manifest::{ScaledObject, scaled_objects};
+use crate::policy::is_from_env;
+use crate::source::manifest::{DEFAULT_MAX_COUNT, ScaledObject, scaled_objects};
 use crate::source::yaml::{Node, documents};
 
 /// A ScaledObject that asks.
@@ -39,9 +40,6 @@ pub(super) struct Limits {
     /// The replicas after a number of failed polls, if given.
     pub fallback: Option<(u32, u32)>,
 }
-
-/// Keys whose values KEDA reads from the environment of the pods.
-const FROM_ENV: &str = "FromEnv";
 
 /// The ScaledObject that the arguments choose.
 pub(super) fn read(args: &AskArgs) -> anyhow::Result<Asking> {
@@ -95,7 +93,7 @@ fn asking(object: &ScaledObject<'_>, namespace: &str) -> anyhow::Result<Asking> 
         triggers,
         limits: Limits {
             min: count(spec, "minReplicaCount")?.unwrap_or(0),
-            max: count(spec, "maxReplicaCount")?.unwrap_or(100),
+            max: count(spec, "maxReplicaCount")?.unwrap_or(DEFAULT_MAX_COUNT),
             idle: count(spec, "idleReplicaCount")?,
             fallback,
         },
@@ -104,5 +102,5 @@ fn asking(object: &ScaledObject<'_>, namespace: &str) -> anyhow::Result<Asking> 
 
 /// The metadata as KEDA sends it; without the values that it reads from the pods' environment.
 fn sent(metadata: &HashMap<String, String>) -> HashMap<String, String> {
-    metadata.iter().filter(|(key, _)| !key.ends_with(FROM_ENV)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    metadata.iter().filter(|(key, _)| !is_from_env(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::report::{self, Totals};
 use super::row::Kept;
-use crate::draw::{STYLE, escaped, number};
+use crate::draw::{STYLE, escaped, number, scroller};
 use crate::simulate::Verdict;
 use crate::units::counted;
 
@@ -109,9 +109,11 @@ const FIGURES: [&str; 6] = [
 fn table(out: &mut String, all: &[Kept]) -> std::fmt::Result {
     out.push_str(
         "<p class=\"filter\" hidden><label for=\"filter\">Filter</label> <input id=\"filter\" type=\"search\" \
-         placeholder=\"namespace, name or verdict\"> <span id=\"shown\" role=\"status\"></span></p>\n\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Workloads\">\
-         <table id=\"fleet\"><thead><tr><th scope=\"col\">workload</th>\
+         placeholder=\"namespace, name or verdict\"> <span id=\"shown\" role=\"status\"></span></p>\n",
+    );
+    out.push_str(&scroller("Workloads"));
+    out.push_str(
+        "<table id=\"fleet\"><thead><tr><th scope=\"col\">workload</th>\
          <th scope=\"col\">last week</th><th scope=\"col\">verdict</th>",
     );
     for name in FIGURES {

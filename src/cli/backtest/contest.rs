@@ -15,7 +15,7 @@ use crate::cli::runtime;
 use crate::plan::{Insured, PENALTIES};
 use crate::policy::{Mode, Policy};
 use crate::simulate::{
-    ConfigError, Foreseen, Frontier, MATCHED_TAU_U, Point, Run, Simple, ran, run, run_forescale, sweep,
+    ConfigError, Frontier, MATCHED_TAU_U, Point, Run, Simple, ran, run, run_forescale, sweep,
 };
 
 /// The strategies and workloads to run.
@@ -164,10 +164,7 @@ impl Contest {
                 let all: Vec<Option<Insured>> = std::iter::once(None).chain(worths).collect();
                 let mut runs = run_forescale(load, target, &policy, &all)?.into_iter();
                 let own = runs.next().unwrap_or_default();
-                let point =
-                    |(&insurance, seen): (&f64, Foreseen)| Point { insurance, scorecard: seen.run.scorecard };
-                let points = swept.iter().zip(runs).map(point).collect();
-                Ok(Entry::foreseen(name, own, Frontier::of(points)))
+                Ok(Entry::foreseen(name, own, Frontier::of(Point::foreseen(swept, runs))))
             }
             Entrant::Actual => {
                 let run = workload.actual.as_ref().map(|series| ran(load, target, series));

@@ -14,7 +14,7 @@ use super::doubts;
 use super::entry::Entry;
 use super::verdict::{meaning, verdict};
 use super::workload::Workload;
-use crate::draw::{STYLE, day, escaped, number};
+use crate::draw::{STYLE, day, escaped, number, scroller};
 
 const SCRIPT: &str = include_str!("report/hover.js");
 
@@ -125,9 +125,10 @@ fn saving(entries: &[&Entry]) -> Option<(f64, f64)> {
 }
 
 fn table(out: &mut String, entries: &[&Entry]) -> std::fmt::Result {
+    out.push_str("<section><h2>All strategies</h2>\n");
+    out.push_str(&scroller("All strategies"));
     out.push_str(
-        "<section><h2>All strategies</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"All strategies\"><table>\n<thead><tr><th>strategy</th>\
+        "<table>\n<thead><tr><th>strategy</th>\
          <th>short, % of time</th><th>mean shortfall, %</th><th>requests late, %</th><th>replica-hours</th>\
          <th>by demand</th><th>by demand at 1 % short</th><th>events a day</th><th>starts</th>\
          <th>flaps</th><th>cost</th></tr></thead>\n<tbody>\n",

@@ -1,7 +1,7 @@
 //! Warnings from the file of a ScaledObject: what in it will keep an override from having its intended effect.
 
 use crate::http::patch::Action;
-use crate::source::manifest::{ScaledObject, Trigger};
+use crate::source::manifest::{DEFAULT_MAX_COUNT, ScaledObject, Trigger};
 use crate::units::Replicas;
 
 /// What in the file will keep the override from having its intended effect.
@@ -16,7 +16,7 @@ pub(super) fn of(object: &ScaledObject<'_>, trigger: &Trigger<'_>, action: &Acti
     // KEDA's defaults for fields that the ScaledObject does not set.
     let count =
         |key: &str, default: i64| object.spec().and_then(|spec| spec.count_of(key)).unwrap_or(default);
-    let (least, most) = (count("minReplicaCount", 0), count("maxReplicaCount", 100));
+    let (least, most) = (count("minReplicaCount", 0), count("maxReplicaCount", i64::from(DEFAULT_MAX_COUNT)));
     if i64::from(wanted) > most {
         notes.push(format!("maxReplicaCount is {most}: the HPA goes no higher"));
     }

@@ -6,7 +6,7 @@ use super::super::fleet::{Choice, Fleet, ROWS, Row, Sort, Totals};
 use super::super::overview::{KnownWorkload, Overview};
 use super::{FOOT, class, encoded, head};
 use crate::decide::{Condition, Contributor, Decision, Reason, Severity, coming};
-use crate::draw::{escaped, number};
+use crate::draw::{escaped, number, scroller};
 use crate::history::Series;
 use crate::units::{Span, Time, counted};
 
@@ -148,8 +148,9 @@ fn link(choice: &Choice, sort: Sort, page: Option<usize>) -> String {
 }
 
 fn table_head(out: &mut String, choice: &Choice) -> std::fmt::Result {
+    out.push_str(&scroller("Workloads"));
     out.push_str(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"Workloads\" tabindex=\"0\"><table class=\"fleet\">\n\
+        "<table class=\"fleet\">\n\
          <caption>Replicas are the answer to KEDA. Saved are replica-hours compared with a reactive trigger; a minus \
          sign means that more were spent. Short avoided are under-provisioned hours that the forecast \
          avoided.</caption>\n<thead><tr>",

@@ -10,7 +10,7 @@ use super::{FOOT, Look, actions, asked, class, figures, head};
 use crate::decide::{
     self, Coming, Condition, Decision, Moment, Prepared, Severity, SignalPlan, ahead, wall_clock,
 };
-use crate::draw::{escaped, number};
+use crate::draw::{escaped, number, scroller};
 use crate::units::{Span, Time};
 
 pub(super) fn write(
@@ -191,9 +191,9 @@ fn why(out: &mut String, decision: &Decision, change: Option<&Coming>) -> std::f
 }
 
 fn needs(out: &mut String, decision: &Decision) -> std::fmt::Result {
+    out.push_str(&scroller("Who asks for how many"));
     out.push_str(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"Who asks for how many\" tabindex=\"0\">\
-         <table>\n<caption>The largest number that counts wins, within floors and ceilings.</caption>\n\
+        "<table>\n<caption>The largest number that counts wins, within floors and ceilings.</caption>\n\
          <thead><tr><th scope=\"col\">who asks</th><th scope=\"col\">for</th>\
          <th scope=\"col\" class=\"words\">counts</th></tr></thead>\n<tbody>\n",
     );

@@ -68,7 +68,12 @@ pub(super) const KEDA_KEYS: &[&str] =
 /// Whether a key is KEDA's own, or was resolved by KEDA from the environment: accepted but never read, since its
 /// value may be a secret.
 pub(super) fn is_unread_key(name: &str) -> bool {
-    KEDA_KEYS.contains(&name) || name.ends_with("FromEnv")
+    KEDA_KEYS.contains(&name) || is_from_env(name)
+}
+
+/// Whether KEDA reads the value of a key from the environment of the pods.
+pub fn is_from_env(name: &str) -> bool {
+    name.ends_with("FromEnv")
 }
 
 /// Where the secret belongs that the name of a key promises; `None` for any other name.

@@ -162,6 +162,11 @@ impl Troubles {
         }
     }
 
+    /// Whether no query has failed, nor lost its metric.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().known.is_empty()
+    }
+
     /// Why the series could not be read the last time.
     pub(super) fn why(&self, question: &QueryId) -> Option<String> {
         Some(self.0.lock().known.get(question)?.series.as_ref()?.why.clone())

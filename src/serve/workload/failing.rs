@@ -14,7 +14,8 @@ impl Workload {
     /// The queries that fail now; those that fail alike are told together.
     pub(super) fn note_failing(&self, shared: &Shared) {
         let mut failing: Vec<FailingQuery> = Vec::new();
-        for (key, backend, query) in self.named_queries() {
+        let named = shared.hub.has_troubles().then(|| self.named_queries());
+        for (key, backend, query) in named.into_iter().flatten() {
             let Some(failure) = shared.hub.public_trouble(backend.as_ref(), query) else { continue };
             let text = format!("the data source '{}' {}", backend.label(), failure.what);
             match failing.iter_mut().find(|known| known.text == text) {

@@ -5,7 +5,7 @@
 
 use super::{Simple, Subject, Trials, Verdict};
 use crate::plan::{Insured, PENALTIES};
-use crate::simulate::{ConfigError, Frontier, Point, SWEEP, Scorecard, run, run_forescale};
+use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched, run_forescale};
 
 impl Trials {
     /// Runs the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
@@ -16,41 +16,29 @@ impl Trials {
         verdict: Verdict,
         level: f64,
     ) -> Result<(), ConfigError> {
+        let all: &[f64] = if verdict == Verdict::Predictive { &PENALTIES } else { &SWEEP };
+        let between = self.frontier(verdict).map(|frontier| enclosing(&frontier.points, level, all));
+        let Some(between) = between.filter(|between| !between.is_empty()) else { return Ok(()) };
         let (load, target, calendar) = (subject.load, &self.target, &self.policy.calendar);
-        let studied = || Simple::Reactive.study(load, target, calendar);
-        let (frontier, all): (&mut Frontier, &[f64]) = match (verdict, &mut self.schedule) {
-            (Verdict::Predictive, _) => (&mut self.predictive.1, &PENALTIES),
-            (Verdict::Schedule, Some(schedule)) => (&mut schedule.1, &SWEEP),
-            (Verdict::Reactive | Verdict::OverProvisioned, _) => (&mut self.reactive.1, &SWEEP),
-            _ => return Ok(()),
-        };
-        let between = enclosing(&frontier.points, level, all);
-        let cards: Vec<Scorecard> = match (verdict, subject.busy) {
+        let reactive = Simple::Reactive.study(load, target, calendar);
+        let busy = subject.busy.and_then(|busy| busy.sized(load, target, calendar));
+        let more = match (verdict, busy) {
             (Verdict::Predictive, _) => {
                 let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
-                let runs = run_forescale(load, target, &self.policy, &worths)?;
-                runs.into_iter().map(|seen| seen.run.scorecard).collect()
+                Point::foreseen(&between, run_forescale(load, target, &self.policy, &worths)?)
             }
             (Verdict::Schedule, Some(busy)) => {
-                let (busy, studied) = (busy.sized(load, target, calendar), studied());
-                let one = |&factor: &f64| {
-                    let beside = studied.insured(factor);
-                    let mut strategy = busy.as_ref()?.beside(beside, target, calendar.clone(), factor);
-                    Some(run(load, target, &mut *strategy).map(|run| run.scorecard))
-                };
-                between.iter().filter_map(one).collect::<Result<_, _>>()?
+                let beside = |factor| busy.beside(reactive.insured(factor), target, calendar.clone(), factor);
+                matched(load, target, &between, beside)?.points
             }
-            _ => {
-                let studied = studied();
-                let one = |&factor: &f64| run(load, target, &mut *studied.insured(factor));
-                between.iter().map(|factor| one(factor).map(|run| run.scorecard)).collect::<Result<_, _>>()?
-            }
+            _ => matched(load, target, &between, |factor| reactive.insured(factor))?.points,
         };
-        let mut points = std::mem::take(&mut frontier.points);
-        let more = between.into_iter().zip(cards);
-        points.extend(more.map(|(insurance, scorecard)| Point { insurance, scorecard }));
-        points.sort_by(|a, b| a.insurance.total_cmp(&b.insurance));
-        *frontier = Frontier::of(points);
+        if let Some(frontier) = self.frontier(verdict) {
+            let mut points = std::mem::take(&mut frontier.points);
+            points.extend(more);
+            points.sort_by(|a, b| a.insurance.total_cmp(&b.insurance));
+            *frontier = Frontier::of(points);
+        }
         Ok(())
     }
 }

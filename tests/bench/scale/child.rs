@@ -116,3 +116,9 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
+
+/// The load averages of the machine over 1, 5 and 15 minutes: figures of a busy machine say little.
+pub fn machine_load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::child::Process;
+use super::child::{Process, machine_load};
 use super::{count, fake, prometheus, rpc, warm};
 
 /// What people and programs read.
@@ -80,20 +80,8 @@ fn tell(beside: &str, all: &[Vec<Read>]) -> f64 {
 }
 
 fn tell_calls(beside: &str, run: &rpc::Run) {
-    println!(
-        "  calls, {beside}: {} with {} errors, p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
-        run.micros.len(),
-        run.errors.len(),
-        run.at(0.5),
-        run.at(0.99),
-        run.at(0.999)
-    );
+    println!("  {beside}: {run}");
     assert!(run.errors.is_empty(), "{:?}", run.errors.first());
-}
-
-fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 pub async fn run() {
@@ -105,7 +93,7 @@ pub async fn run() {
     let warm = warm(&server, workloads, queries).await;
     println!(
         "page: {workloads} workloads on {queries} queries, all with a forecast after {warm:.0?}; load {}",
-        load()
+        machine_load()
     );
     let over = AtomicBool::new(false);
     let (alone, ()) = tokio::join!(look(&server, &over), async {
@@ -113,10 +101,10 @@ pub async fn run() {
         over.store(true, Ordering::Relaxed);
     });
     let idle = tell("nobody calls", &alone);
-    println!("  load {}", load());
+    println!("  load {}", machine_load());
     let quiet = rpc::run(server.grpc, rate, length, workloads, queries).await;
     tell_calls("nobody reads", &quiet);
-    println!("  load {}", load());
+    println!("  load {}", machine_load());
     over.store(false, Ordering::Relaxed);
     let (beside, busy) = tokio::join!(look(&server, &over), async {
         let run = rpc::run(server.grpc, rate, length, workloads, queries).await;
@@ -125,6 +113,6 @@ pub async fn run() {
     });
     tell(&format!("{rate} calls a second"), &beside);
     tell_calls("with readers", &busy);
-    println!("  load {}; {:.0} MiB", load(), server.usage().resident_mib);
+    println!("  load {}; {:.0} MiB", machine_load(), server.usage().resident_mib);
     assert!(idle < BAR, "the first byte of a page takes {idle:.0} ms, expected {BAR} at most");
 }

@@ -20,6 +20,14 @@ pub struct Run {
     pub errors: Vec<Status>,
 }
 
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (calls, errors) = (self.micros.len(), self.errors.len());
+        let [half, most, worst] = [0.5, 0.99, 0.999].map(|share| self.at(share));
+        write!(f, "{calls} calls, {errors} errors, p50 {half:.2} ms, p99 {most:.2} ms, p99.9 {worst:.2} ms")
+    }
+}
+
 pub fn reference(workload: usize, queries: usize) -> ScaledObjectRef {
     let metadata = [
         ("query", format!("sum(rate(http_requests_total{{app=\"app-{}\"}}[2m]))", workload % queries)),

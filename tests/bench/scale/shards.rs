@@ -8,7 +8,7 @@ use forescale::keda::wire::ScaledObjectRef;
 use forescale::units::{Shard, Shards};
 use tonic::Code;
 
-use super::child::{Process, Usage};
+use super::child::{Process, Usage, machine_load};
 use super::{ages, count, fake, rpc};
 
 /// The most that a shard of 4,000 workloads may take, in MiB.
@@ -120,7 +120,7 @@ async fn steady(parts: &[Part], rate: usize, length: Duration) {
         );
         judged.push((part, run, after, fresh, oldest));
     }
-    println!("load average {}", std::fs::read_to_string("/proc/loadavg").expect("Linux").trim());
+    println!("load average {}", machine_load());
     for (part, run, after, fresh, oldest) in judged {
         assert!(run.errors.is_empty(), "{}: {:?}", part.shard, run.errors.first());
         assert_eq!(fresh, part.own.len(), "{}", part.shard);

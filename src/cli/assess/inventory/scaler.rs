@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::{Candidate, Level, LoadQuery, PodRequests, Requests, TargetRef};
 use crate::cli::assess::questions;
 use crate::cli::place::Place;
-use crate::source::manifest::{ScaledObject, Trigger};
+use crate::source::manifest::{DEFAULT_MAX_COUNT, ScaledObject, Trigger};
 use crate::source::yaml::Node;
 
 /// KEDA's triggers by type, with the metadata keys that hold the load per replica.
@@ -27,8 +27,6 @@ const TARGETS: [(&str, &[&str]); 12] = [
     ("metrics-api", &["targetValue"]),
     ("external", &["threshold"]),
 ];
-/// KEDA's own default of `maxReplicaCount`.
-const KEDA_MAX: u32 = 100;
 
 pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -> Candidate {
     let place = Place::of(object.node);
@@ -47,7 +45,7 @@ pub(super) fn of_scaled_object(object: &ScaledObject<'_>, requests: &Requests) -
     let load = tried.into_iter().min_by_key(rank).map_or_else(missing, |load| load.map(|load| load.1));
     Candidate {
         min: count("minReplicaCount").unwrap_or(0),
-        max: count("maxReplicaCount").unwrap_or(KEDA_MAX),
+        max: count("maxReplicaCount").unwrap_or(DEFAULT_MAX_COUNT),
         place,
         target,
         requests,
@@ -65,7 +63,7 @@ pub(super) fn of_hpa(hpa: &Node, requests: &Requests) -> Candidate {
     let load = hpa_utilization(spec).and_then(|percent| cpu(namespace, &target, percent, requests));
     Candidate {
         min: count("minReplicas").unwrap_or(1),
-        max: count("maxReplicas").unwrap_or(KEDA_MAX),
+        max: count("maxReplicas").unwrap_or(DEFAULT_MAX_COUNT),
         place,
         target,
         requests,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Story;
 use crate::decide::{SignalPlan, Stretch, wall_clock};
-use crate::draw::{escaped, number};
+use crate::draw::{escaped, number, scroller};
 use crate::policy::Policy;
 use crate::policy::schedule::Bound;
 use crate::units::{Span, Time};
@@ -20,10 +20,10 @@ pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now
     };
     write!(
         out,
-        "<div class=\"scroll\" role=\"region\" aria-label=\"The next hours\" tabindex=\"0\">\
-         <table>\n<caption>Times in {zone}; the load in the middle of each hour.</caption>\n\
+        "{}<table>\n<caption>Times in {zone}; the load in the middle of each hour.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">median load</th><th scope=\"col\">load, quantile {}</th>\
          <th scope=\"col\">replicas</th></tr></thead>\n<tbody>\n",
+        scroller("The next hours"),
         first.quantile
     )?;
     for hour in hours {
@@ -74,12 +74,13 @@ pub(super) fn said(out: &mut String, policy: &Policy, now: Time) -> std::fmt::Re
     }
     write!(
         out,
-        "<div class=\"scroll\" role=\"region\" aria-label=\"The schedule\" tabindex=\"0\">\
-         <table>\n<caption>The next three days, times in {zone}; \
+        "{}<table>\n<caption>The next three days, times in {zone}; \
          within {} to {} replicas.</caption>\n\
          <thead><tr><th scope=\"col\">from</th><th scope=\"col\">floor</th><th scope=\"col\">ceiling</th>\
          <th scope=\"col\" class=\"words\">rules</th></tr></thead>\n<tbody>\n",
-        policy.limits.min, policy.limits.max
+        scroller("The schedule"),
+        policy.limits.min,
+        policy.limits.max
     )?;
     for (at, bounds) in policy.schedule.changes(now, now + SCHEDULE_AHEAD) {
         let count = |bound: Option<Bound>| bound.map_or("-".to_owned(), |b| b.replicas.to_string());

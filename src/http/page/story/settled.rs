@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::TimeZone;
 
 use super::{Story, tracker};
-use crate::draw::{escaped, number};
+use crate::draw::{escaped, number, scroller};
 use crate::forecast::Trust;
 use crate::policy::{Insurance, LeadTime};
 
@@ -14,10 +14,10 @@ pub(super) fn changes(out: &mut String, story: &Story) -> std::fmt::Result {
     write!(
         out,
         "<section><h2>Last changes</h2>\n\
-         <div class=\"scroll\" role=\"region\" aria-label=\"Last changes\" tabindex=\"0\">\
-         <table>\n<caption>The newest first, times in {zone}, since this server started.</caption>\n\
+         {}<table>\n<caption>The newest first, times in {zone}, since this server started.</caption>\n\
          <thead><tr><th scope=\"col\">at</th><th scope=\"col\">replicas</th>\
          <th scope=\"col\" class=\"words\">reason</th></tr></thead>\n<tbody>\n",
+        scroller("Last changes")
     )?;
     for change in story.changes.iter().rev().take(12) {
         let rung = if change.rung == "fresh" { String::new() } else { format!(" ({})", change.rung) };
