@@ -13,6 +13,7 @@ mod retelling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use learning::Looks;
 use observe::{Ask, feed_key, forecast_key};
@@ -81,9 +82,12 @@ struct Basis {
 
 /// Changes kept for the page: one day of a volatile workload.
 const MOST_CHANGES: usize = 64;
-/// How long a turn waits for all its queries together before it decides with what it has: well within KEDA's polling
-/// interval of 30 s, and more than a healthy Prometheus needs for weeks of history.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long the first turn waits for all its queries together before it decides with what it has: well within KEDA's
+/// polling interval of 30 s, and more than a healthy Prometheus needs for weeks of history.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A turn that renews a decision waits for this part of the poll interval: what comes later is there for the next turn,
+/// and a decision stays younger than a poll and a third.
+const RENEWAL: u32 = 3;
 /// A decision is renewed at each poll; one that missed this many renewals is no longer used in an answer.
 const MOST_MISSED: i64 = 4;
 /// The minimum age at which a decision is too old: two of KEDA's polling intervals.
@@ -224,9 +228,10 @@ impl Workload {
             };
             shared.pulse.beat();
             let awaited = std::mem::take(&mut carried.awaited);
-            self.ticked.send_replace(Some(Ticked { at, is_complete: awaited.is_empty() }));
+            let (is_complete, next) = (awaited.is_empty(), self.next(&shared, at, awaited.is_empty()));
+            self.ticked.send_replace(Some(Ticked { at, is_complete }));
             tokio::select! {
-                () = shared.clock.wait_until(self.next(&shared, at, awaited.is_empty())) => {}
+                () = shared.clock.wait_until(next) => {}
                 () = any(awaited) => {}
                 () = stop.cancelled() => return,
             }
@@ -247,7 +252,7 @@ impl Workload {
     }
 
     async fn turn(self: Arc<Self>, shared: Arc<Shared>, mut carried: Carried, at: Time) -> Carried {
-        let ask = Ask::By(Instant::now() + PATIENCE);
+        let ask = Ask::By(Instant::now() + self.patience());
         let observations =
             Observations { previous: carried.previous, ..self.observe(&shared, at, ask).await };
         self.note_failing(&shared);
@@ -262,6 +267,12 @@ impl Workload {
         carried
     }
 
+    /// How long a turn waits for its queries.
+    fn patience(&self) -> Duration {
+        let poll = Duration::from_secs(self.grid().as_seconds().unsigned_abs());
+        if self.state.borrow().is_ok() { PATIENCE.min(poll / RENEWAL) } else { PATIENCE }
+    }
+
     /// The forecasts with the observations folded in, under the current terms. Starts the fits and prices that are
     /// due.
     fn basis(self: &Arc<Self>, shared: &Shared, observations: &Observations, at: Time) -> Basis {
@@ -273,7 +284,8 @@ impl Workload {
                 forecasts.push(None);
                 continue;
             }
-            let (observations, policy) = (observations.clone(), Arc::clone(&self.policy));
+            let (warm_by, policy) = (observations.warm_by, Arc::clone(&self.policy));
+            let observations = observations.clone();
             let seen = FitInput { observations, policy, signal, at };
             let standing = common.follow(&seen, &shared.fitter);
             late.extend(standing.late);
@@ -282,7 +294,7 @@ impl Workload {
                 point = point.max(Some(fit.point));
                 late.extend(self.price(shared, seen, fit));
                 // During warm-up a target gets no default price: the forecast is used once its price is known.
-                let is_unpriced = at < self.warm_by && self.terms.borrow().never_had(&self.policy, signal);
+                let is_unpriced = at < warm_by && self.terms.borrow().never_had(&self.policy, signal);
                 forecast = forecast.filter(|_| !is_unpriced);
             }
             forecasts.push(forecast);

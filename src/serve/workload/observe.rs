@@ -59,9 +59,15 @@ impl Workload {
         }
     }
 
+    /// When the grace of the start ends for a decision as of `at`. It ends by the clock: the instant of a poll may lie
+    /// before the end when the clock is past it.
+    fn warm_until(&self, shared: &Shared, at: Time) -> Time {
+        if shared.clock.now() < self.warm_by { self.warm_by } else { self.warm_by.min(at) }
+    }
+
     /// Everything known at `at`.
     pub(super) async fn observe(&self, shared: &Shared, at: Time, ask: Ask<'_>) -> Observations {
-        let mut observations = Observations::none(0, self.warm_by);
+        let mut observations = Observations::none(0, self.warm_until(shared, at));
         for (signal, backend) in self.policy.signals.iter().zip(&self.backends) {
             observations.signals.push(self.observe_signal(shared, signal, backend, at, ask).await);
         }

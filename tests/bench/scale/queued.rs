@@ -49,7 +49,7 @@ pub async fn run() {
     let begun = Instant::now();
     // Everybody is asked for once, then the grace of the start has to pass.
     rpc::run(server.grpc, 1_000, Duration::from_secs(45), workloads, workloads).await;
-    let (mut ages, mut forecasts, mut calls) = (Vec::new(), 0, 0);
+    let (mut ages, mut forecasts, mut calls, mut missing) = (Vec::new(), 0, 0, 0);
     // What was refused, with the texts and when.
     let mut refused: Vec<(Duration, tonic::Status)> = Vec::new();
     while begun.elapsed() < length {
@@ -59,10 +59,15 @@ pub async fn run() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
         let page: serde_json::Value =
             serde_json::from_str(&server.get("/api/v1/workloads").await).expect("JSON");
-        let decisions = page["workloads"].as_array().expect("a list").iter().map(|w| &w["decision"]);
+        let all = page["workloads"].as_array().expect("a list");
         forecasts = 0;
-        for decision in decisions {
-            let at = Time::parse(decision["at"].as_str().expect("decided")).expect("an instant");
+        let undecided: Vec<_> = all.iter().filter(|w| w["decision"].is_null()).collect();
+        if let Some(first) = undecided.first() {
+            println!("  {:.0?}: {} without a decision, such as {first}", begun.elapsed(), undecided.len());
+        }
+        missing = missing.max(undecided.len());
+        for decision in all.iter().map(|w| &w["decision"]).filter(|decision| !decision.is_null()) {
+            let at = Time::parse(decision["at"].as_str().expect("a text")).expect("an instant");
             ages.push(now - at.epoch());
             forecasts += usize::from(!decision["forecast"].is_null());
         }
@@ -81,6 +86,7 @@ pub async fn run() {
     for (when, error) in refused.iter().step_by(refused.len() / 8 + 1) {
         println!("  refused in the 5 s until {when:.0?}: {error}");
     }
+    assert_eq!(missing, 0, "workloads without a decision after the grace of the start");
     assert!(p99 <= 20, "a decision {p99} s old");
     assert!(refused.is_empty(), "calls were refused");
 }

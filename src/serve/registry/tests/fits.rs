@@ -61,6 +61,11 @@ impl Bench {
         self.states().into_iter().map(|state| state.expect("decided")).collect()
     }
 
+    fn receivers(&self) -> Vec<tokio::sync::watch::Receiver<State>> {
+        let entries = self.registry.lock();
+        entries.values().flatten().filter_map(|set| Some(set.workload()?.state())).collect()
+    }
+
     /// Completes when every loop has reached the present, whatever it waits for.
     async fn turned(&self) {
         let at = self.registry.shared.clock.now().floor_to(Span::seconds(15), Span::ZERO);
@@ -124,6 +129,25 @@ async fn decisions_are_renewed_while_fits_are_queued() {
         assert!(
             decision.forecast.as_ref().expect("fitted").fitted_at > first.fitted_at && !is_late(decision)
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_grace_of_the_start_ends_between_two_polls() {
+    let barrier = Arc::new(Barrier::default());
+    let _opened = Opened(Arc::clone(&barrier));
+    barrier.close(true);
+    let bench = bench_fitting(Catalogue::default(), "", barrier.fit());
+    // Asked 7 s after a poll: the 30 s of grace end 8 s before a poll, and 7 s after the one before that.
+    bench.pass(Span::seconds(7));
+    bench.states();
+    bench.pass(Span::seconds(29));
+    bench.turned().await;
+    assert!(bench.states().iter().all(|state| matches!(state, Err(Blind::Warming { .. }))));
+    bench.pass(Span::seconds(1));
+    for mut state in bench.receivers() {
+        let decided = state.wait_for(Result::is_ok);
+        let _ = tokio::time::timeout(PATIENCE, decided).await.expect("the grace is over");
     }
 }
 
