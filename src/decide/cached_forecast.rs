@@ -45,6 +45,11 @@ impl CachedForecast {
         CachedForecast { tracker, notes: Mutex::default() }
     }
 
+    /// For a simulation, which asks often: see [`Tracker::remember`].
+    pub(super) fn remember(&mut self) {
+        self.tracker.remember();
+    }
+
     /// The largest sample in the coming `window`, as predicted by `rule`.
     pub fn peak(&self, rule: Rule, window: Span) -> LoadDistribution {
         self.ask(Asked::Peak(rule), window)

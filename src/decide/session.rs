@@ -5,6 +5,8 @@
 //! previous answer, which is used only while clocks differ or a source refills. So a session that starts later gives
 //! the same answers otherwise.
 
+use std::sync::Arc;
+
 use super::carried::carried;
 use super::decision::{Blind, Decision};
 use super::fits::{forecast, grid_point};
@@ -58,8 +60,11 @@ impl Session {
         self.prepared = Prepared::pending(policy, self.prepared.at);
         for (i, followed) in self.followed.iter_mut().enumerate() {
             if let Some(point) = followed.due(observations, policy, i, at)
-                && let Some(forecast) = forecast(observations, policy, i, point)
+                && let Some(mut forecast) = forecast(observations, policy, i, point)
             {
+                if let (false, Ok(forecast)) = (self.is_told, &mut forecast) {
+                    Arc::make_mut(forecast).remember();
+                }
                 followed.adopt(point, forecast, observations, policy, i);
             }
             followed.follow(observations, policy, i);

@@ -15,7 +15,7 @@ use super::{
     ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale,
 };
 use crate::history::Series;
-use crate::plan::Insured;
+use crate::plan::{self, Insured};
 use crate::policy::Policy;
 use crate::units::percentile;
 
@@ -150,6 +150,8 @@ pub struct Trials {
     pub by_hour: Frontier,
     /// Forescale.
     pub predictive: (Foreseen, Frontier),
+    /// Forescale at every penalty: they share its forecasts, so that all of them cost little more than a few.
+    fine: Vec<Point>,
 }
 
 /// Strategies are compared at these shares of the time, in percent: the usual one, and one at which the minutes of a
@@ -167,7 +169,7 @@ const SAFER: f64 = 1.25;
 const TOO_MUCH: f64 = 1.5;
 /// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
-/// Penalties of a short hour for Forescale: a coarse subset of [`crate::plan::PENALTIES`].
+/// Penalties of a short hour for Forescale: a subset of [`plan::PENALTIES`] as coarse as [`FACTORS`].
 const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
 
 /// Compares the strategies over the scored span.
@@ -230,15 +232,17 @@ impl Trials {
         });
         let table = Simple::Cron.study(load, &target, &policy.calendar);
         let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
-        let worths = PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
+        let worths = plan::PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
         let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
         let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
         let own = runs.next().unwrap_or_default();
-        let predictive = (own, Frontier::of(Point::foreseen(&PENALTIES, runs)));
+        let fine = Point::foreseen(&plan::PENALTIES, runs);
+        let coarse = fine.iter().filter(|point| PENALTIES.contains(&point.insurance)).copied();
+        let predictive = (own, Frontier::of(coarse.collect()));
         let schedule = schedule.transpose()?;
         let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
         drop((studied, table));
-        Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive })
+        Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive, fine })
     }
 
     /// The frontier of the strategy that a verdict recommends.

@@ -4,8 +4,8 @@
 //! the insurances around that level are run in addition. It never changes a verdict.
 
 use super::{Simple, Subject, Trials, Verdict};
-use crate::plan::{Insured, PENALTIES};
-use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched, run_forescale};
+use crate::plan::PENALTIES;
+use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched};
 
 impl Trials {
     /// Runs the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
@@ -24,8 +24,7 @@ impl Trials {
         let busy = subject.busy.and_then(|busy| busy.sized(load, target, calendar));
         let more = match (verdict, busy) {
             (Verdict::Predictive, _) => {
-                let worths: Vec<_> = between.iter().map(|&worth| Some(Insured::Penalty(worth))).collect();
-                Point::foreseen(&between, run_forescale(load, target, &self.policy, &worths)?)
+                self.fine.iter().filter(|point| between.contains(&point.insurance)).copied().collect()
             }
             (Verdict::Schedule, Some(busy)) => {
                 let beside = |factor| busy.beside(reactive.insured(factor), target, calendar.clone(), factor);
