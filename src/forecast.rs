@@ -22,18 +22,21 @@ mod plain;
 mod pool;
 mod profile;
 mod ridge;
+mod rule;
 mod shift;
 mod sift;
 mod tasks;
 mod tracker;
 mod transform;
 mod trust;
+mod weights;
 
 pub use explain::{ExpertView, Explanation};
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
-pub use peaks::Rungs;
+pub use peaks::PeakCache;
+pub use rule::Rule;
 pub use tracker::Tracker;
-pub use trust::{Accuracy, Rule, Trust, TrustState};
+pub use trust::{Accuracy, Trust, TrustState};
 
 #[cfg(test)]
 mod golden;

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::load_distribution::LoadDistribution;
-use crate::forecast::{Rule, Rungs, Tracker};
+use crate::forecast::{PeakCache, Rule, Tracker};
 use crate::history::Series;
 use crate::units::{Span, Time};
 
@@ -21,7 +21,7 @@ pub struct CachedForecast {
 #[derive(Debug, Default)]
 struct Notes {
     spreads: Vec<Note>,
-    rungs: Rungs,
+    rungs: PeakCache,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -12,8 +12,8 @@
 use ndarray::{Array2, Axis};
 
 use super::bins::{Past, Window, between};
+use super::levels::{L, LEVELS, MEDIAN};
 use super::now::Now;
-use super::pool::{L, LEVELS, MEDIAN};
 use super::tasks::{DAY, Plan, Task};
 
 /// The nearest neighbours of a completed bin, nearest first.

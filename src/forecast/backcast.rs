@@ -9,11 +9,10 @@ use super::analogue::Analogues;
 use super::conformal::width;
 use super::experts::{EXPERTS, Expert};
 use super::learn::FAR_THINNED;
+use super::levels::{L, LEVELS};
 use super::models::Trial;
 use super::plain::{Knots, PERSISTENCE, RULES};
-use super::pool::{
-    DIRECT, Errors, J, L, LEVELS, Memory, Pending, PoolState, SEEN, Table, Weights, own_size, spread,
-};
+use super::pool::{DIRECT, Errors, J, Memory, Pending, PoolState, SEEN, Table, Weights, own_size, spread};
 use super::tasks::{DAY, Plan, Task};
 use super::transform::unstabilise;
 

@@ -5,7 +5,8 @@
 //! several run in parallel and are averaged with weights by rolling loss (as in DtACI, Gibbs and Candès 2024).
 //! Corrections are bounded: they adjust a distribution and do not replace it.
 
-use super::pool::{EPSILON, L, LEVELS, LOWER, UPPER, decline, pinball};
+use super::levels::{L, LEVELS, LOWER, UPPER};
+use super::weights::{EPSILON, decline, pinball};
 
 /// Corrections with several step sizes and their rolling losses, by level.
 #[derive(Debug, Clone, PartialEq)]

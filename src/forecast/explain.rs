@@ -5,7 +5,8 @@ use std::fmt;
 use crate::units::{Quantile, Span, Time};
 
 use super::experts::{EXPERTS, Expert, outlook};
-use super::pool::{DIRECT, MEDIAN, UPPER};
+use super::levels::{MEDIAN, UPPER};
+use super::pool::DIRECT;
 use super::tracker::{Tracker, past};
 use super::transform::unstabilise;
 use super::trust::Trust;

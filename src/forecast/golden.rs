@@ -85,7 +85,7 @@ fn weighted_quantiles_agree() {
     let split = rows.iter().position(|r| r[0] == "levels").expect("levels follow");
     let values = rows[..split].iter().map(|r| number(&r[0]) as f32);
     let weights: Vec<f64> = rows[..split].iter().map(|r| number(&r[1])).collect();
-    let got = super::backcast::quantiles(&mut Vec::new(), values, &weights, &super::pool::LEVELS);
+    let got = super::backcast::quantiles(&mut Vec::new(), values, &weights, &super::levels::LEVELS);
     for (got, row) in got.iter().zip(&rows[split + 1..]) {
         assert!((f64::from(*got) - number(&row[1])).abs() < 1e-6, "{got}, not {row:?}");
     }

@@ -1,9 +1,15 @@
-//! Quantiles at any probability, from those at the modelled levels, and the mixture of two distributions.
+//! The modelled levels; quantiles at any probability, from those at the levels; and the mixture of two distributions.
 //!
 //! Between two levels a quantile is interpolated linearly over the standard normal quantiles. That is exact for a normal
 //! distribution and continuous for any other.
 
-use super::pool::{L, LEVELS};
+/// The levels of the modelled quantiles; others are interpolated.
+pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
+pub(super) const L: usize = 6;
+/// The places of the lowest level, the median and 0.95 in [`LEVELS`].
+pub(super) const LOWER: usize = 0;
+pub(super) const MEDIAN: usize = 1;
+pub(super) const UPPER: usize = 4;
 
 /// The quantile at any probability, interpolated between the modelled levels over the standard normal quantiles.
 pub(super) fn between(values: &[f64; L], q: f64) -> f64 {

@@ -6,6 +6,7 @@ use super::learn::Row;
 use super::plain::Lags;
 use super::ridge::{Sums, Total};
 use super::tasks::{DAY, Plan, Task};
+use super::weights::dot;
 
 /// Coefficients of one task.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,20 +74,6 @@ impl Model {
         let sum: f32 = self.scale.iter().zip(noise).map(|(a, b)| a * b).sum();
         sum.max(1e-6)
     }
-}
-
-/// The inner product, as four partial sums in a fixed order: vectorised, and the same on every machine.
-pub(super) fn dot<const N: usize>(a: &[f32; N], b: &[f32; N]) -> f32 {
-    let mut strands = [0.0f32; 4];
-    let (a, rest_a) = a.as_chunks::<4>();
-    let (b, rest_b) = b.as_chunks::<4>();
-    for (a, b) in a.iter().zip(b) {
-        for ((s, x), y) in strands.iter_mut().zip(a).zip(b) {
-            *s += x * y;
-        }
-    }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
-    (strands[0] + strands[1]) + (strands[2] + strands[3]) + rest
 }
 
 /// Fits the tasks of one design. `truth` returns the truth of a task for the slot of an origin (`None` in a gap).

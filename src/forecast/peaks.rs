@@ -3,13 +3,13 @@
 //! A few windows are modelled as targets of their own; between two of them the quantiles are interpolated. The peak of a
 //! window is never below the load at an instant in it, and the same holds for the quantiles.
 
-use super::pool::L;
+use super::levels::L;
+use super::rule::Rule;
 use super::tracker::Tracker;
-use super::trust::Rule;
 
 /// Forecasts already computed at one origin: of the peaks of modelled windows, and of the load at single instants.
 #[derive(Debug, Clone, Default)]
-pub struct Rungs {
+pub struct PeakCache {
     peaks: Vec<((Rule, i64), [f64; L])>,
     points: Vec<((Rule, i64), [f64; L])>,
 }
@@ -18,7 +18,7 @@ impl Tracker {
     /// The quantiles of the peak load of a window at the modelled levels, in units of the scale. They are never below
     /// those of an instant in the window. Beyond the longest modelled window, each instant is raised by the difference
     /// between that window's peak and its highest instant.
-    pub(super) fn peak_levels(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
+    pub(super) fn peak_levels(&self, rule: Rule, window: i64, notes: &mut PeakCache) -> [f64; L] {
         let step = self.fit.plan.step;
         let modelled = self.tasks_about(true, window).map(|(_, t)| t.task.steps as i64 * step).max();
         let near = window.min(modelled.unwrap_or(0));
@@ -35,7 +35,7 @@ impl Tracker {
 
     /// The peak of a window no longer than the longest modelled one, interpolated between the two modelled windows around
     /// it. A longer window contains the shorter ones, so its quantiles are never below theirs.
-    fn modelled_peak(&self, rule: Rule, window: i64, notes: &mut Rungs) -> [f64; L] {
+    fn modelled_peak(&self, rule: Rule, window: i64, notes: &mut PeakCache) -> [f64; L] {
         let (mut shorter, mut levels) = (0i64, [0.0f64; L]);
         for (i, t) in self.tasks_about(true, window) {
             let length = t.task.steps as i64 * self.fit.plan.step;
@@ -51,7 +51,7 @@ impl Tracker {
 
     /// The highest quantiles of the instants later than `after` and up to `until` (seconds ahead), by level. Between two
     /// of the sampled instants they are interpolated.
-    fn highest(&self, rule: Rule, after: i64, until: i64, notes: &mut Rungs) -> [f64; L] {
+    fn highest(&self, rule: Rule, after: i64, until: i64, notes: &mut PeakCache) -> [f64; L] {
         let (mut before, mut levels) = (0i64, [0.0f64; L]);
         if after >= until {
             return levels;

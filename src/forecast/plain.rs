@@ -5,9 +5,10 @@
 //! which its lag existed, and the forecast's loss is recorded at the same truths.
 
 use super::bins::Past;
-use super::pool::{EPSILON, L, LEVELS, pinball};
+use super::levels::{L, LEVELS};
 use super::tasks::DAY;
 use super::transform::unstabilise32;
+use super::weights::{EPSILON, pinball};
 
 /// The last value, the same time a day ago, the same time a week ago.
 pub(super) const RULES: usize = 3;

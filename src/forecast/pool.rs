@@ -9,18 +9,13 @@
 use super::analogue::Followed;
 use super::conformal::{Correction, TIE};
 use super::experts::{Asleep, EXPERTS, Expert};
-use super::models::dot;
+use super::levels::{L, LEVELS};
 use super::plain::{self, Knots, Lags, NAIVE_DAY, NAIVE_WEEK, PERSISTENCE, RULES, Record};
+use super::rule::{JUDGED, Rule};
 use super::transform::unstabilise32;
-use super::trust::{JUDGED, Rule};
+use super::weights::{dot, excess, pinball, prefer, weighted};
 
-/// The levels of the modelled quantiles; others are interpolated.
-pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
-pub(super) const L: usize = 6;
-/// The places of the lowest level, the median, 0.95 and 0.9 in [`LEVELS`].
-pub(super) const LOWER: usize = 0;
-pub(super) const MEDIAN: usize = 1;
-pub(super) const UPPER: usize = 4;
+/// The place of 0.9 in [`LEVELS`].
 const NINE_TENTHS: usize = 3;
 /// The number of members: each expert with the fitted scale, then each with its own error size, then two that are
 /// distributions themselves: the analogues, and the distribution of all past loads.
@@ -89,8 +84,6 @@ pub(super) struct PoolState {
 /// rates follow from their own rolling losses, with the learning rate below.
 const LEARNING_RATES: [f32; 3] = [2.5, 6.0, 12.0];
 const META_RATE: f32 = 15.0;
-/// Added to losses, in units of the mean load: it keeps their ratios finite for a constant load.
-pub(super) const EPSILON: f32 = 1e-6;
 /// The floor of an expert's own error size, as a share of its mean error over the window.
 const OWN_FLOOR: f32 = 0.03;
 /// The loss that is recorded for a sleeping member, as a multiple of the pool's: when it wakes, it starts with a poor
@@ -318,55 +311,6 @@ impl Pending {
     }
 }
 
-/// Exponential weights from losses relative to the smallest; they sum to one.
-fn prefer<const N: usize>(losses: &[f32; N], rate: f32) -> [f32; N] {
-    weighted(excess(losses), rate)
-}
-
-/// By how much each loss exceeds the smallest, as a share of that.
-fn excess<const N: usize>(losses: &[f32; N]) -> [f32; N] {
-    let best = in_lanes(losses, f32::MAX, |least, loss| if loss < least { loss } else { least }) + EPSILON;
-    let mut excess = *losses;
-    // Loops: `map` of an array of this size is a call for each element.
-    for loss in &mut excess {
-        *loss = (*loss + EPSILON) / best - 1.0;
-    }
-    excess
-}
-
-fn weighted<const N: usize>(mut weights: [f32; N], rate: f32) -> [f32; N] {
-    for excess in &mut weights {
-        *excess = decline(rate * *excess);
-    }
-    let sum = in_lanes(&weights, 0.0, |sum, weight| sum + weight);
-    for weight in &mut weights {
-        *weight /= sum;
-    }
-    weights
-}
-
-/// Reduces numbers in four strands, as [`dot`] does: vectorised, and the same on every machine.
-fn in_lanes<const N: usize>(values: &[f32; N], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [start; 4];
-    let (chunks, rest) = values.as_chunks::<4>();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = join(*lane, *value);
-        }
-    }
-    let rest = rest.iter().fold(start, |sum, value| join(sum, *value));
-    join(join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3])), rest)
-}
-
-/// Very nearly exp(−x) for x ≥ 0, by eight squarings: the same on every machine, and vectorised.
-pub(super) fn decline(x: f32) -> f32 {
-    let mut y = 1.0 - x.min(200.0) / 256.0;
-    for _ in 0..8 {
-        y *= y;
-    }
-    y
-}
-
 /// The scale of the error of each member.
 fn sizes(errors: &Errors, p: &Pending) -> [f32; J] {
     let mut out = [p.scale; J];
@@ -393,8 +337,4 @@ fn member_quantiles(knots: &[f32; J], experts: &[f32; EXPERTS], sizes: &[f32; J]
         }
     }
     out
-}
-
-pub(super) fn pinball(level: f32, miss: f32) -> f32 {
-    (level * miss).max((level - 1.0) * miss)
 }

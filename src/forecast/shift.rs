@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use super::fitted::Inner;
-use super::pool::{EPSILON, L, decline};
+use super::levels::L;
 use super::tasks::Plan;
 use super::tracker::State;
 use super::transform::{stabilise, unstabilise};
+use super::weights::{EPSILON, decline};
 
 /// A state whose history is rescaled: by a second fit to rescaled loads, or by dividing each later load by the factor.
 #[derive(Debug, Clone)]

@@ -15,16 +15,16 @@ use super::backcast::memory;
 use super::bins::{Bins, Past};
 use super::experts::{Expert, outlook};
 use super::fitted::{HistoryQuality, Inner, KEPT, Learnt, PEAKS_KEPT};
-use super::levels::between;
+use super::levels::{L, between};
 use super::now::{Now, record};
-use super::peaks::Rungs;
+use super::peaks::PeakCache;
 use super::plain::{peak_lags, point_lags};
-use super::pool::{L, Pending, PoolState, Weights};
+use super::pool::{Pending, PoolState, Weights};
+use super::rule::Rule;
 use super::shift::Shifted;
 use super::sift::{Finding, Sift};
 use super::tasks::{DAY, Task};
 use super::transform::stabilise;
-use super::trust::Rule;
 
 /// A fit with the adaptive state up to an instant.
 #[derive(Debug, Clone)]
@@ -196,12 +196,12 @@ impl Tracker {
     /// The quantiles of the peak load from the next slot up to `window` after the present one; never below those of a
     /// shorter window.
     pub fn peak(&self, window: Span, q: &[Quantile]) -> Vec<f64> {
-        self.peak_by(Rule::Forecast, window, q, &mut Rungs::default())
+        self.peak_by(Rule::Forecast, window, q, &mut PeakCache::default())
     }
 
     /// The same by any rule. `notes` keeps what was computed for one window for use in the next; it is valid for this
     /// origin only.
-    pub fn peak_by(&self, rule: Rule, window: Span, q: &[Quantile], notes: &mut Rungs) -> Vec<f64> {
+    pub fn peak_by(&self, rule: Rule, window: Span, q: &[Quantile], notes: &mut PeakCache) -> Vec<f64> {
         let levels = self.peak_levels(rule, self.within_reach(window), notes);
         self.at_levels(&levels, q)
     }

@@ -77,22 +77,15 @@ async fn is_warm(parts: &[Part]) -> bool {
 }
 
 /// All of them at the same time.
-async fn all<T>(runs: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut runs: Vec<_> = runs.map(|run| (Box::pin(run), None)).collect();
-    std::future::poll_fn(|context| {
-        for (run, done) in runs.iter_mut().filter(|(_, done)| done.is_none()) {
-            if let std::task::Poll::Ready(value) = run.as_mut().poll(context) {
-                *done = Some(value);
-            }
-        }
-        if runs.iter().all(|(_, done)| done.is_some()) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    runs.into_iter().filter_map(|(_, done)| done).collect()
+async fn all<T: Send + 'static>(
+    runs: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = runs.map(tokio::spawn).collect();
+    let mut done = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        done.push(task.await.expect("it ends"));
+    }
+    done
 }
 
 /// KEDA's calls to all of them for so long.
