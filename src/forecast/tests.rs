@@ -149,6 +149,24 @@ fn one_that_ran_for_long_equals_one_just_started() {
 }
 
 #[test]
+fn weights_that_are_kept_are_those_that_would_be_computed() {
+    // A glitch, a climb that lasts and gaps: every way in which the state of a tracker changes.
+    let mut values = workload(3, 4 * 1_440, 60, 0.1);
+    values[4_100] *= 1e3;
+    values[4_400..].iter_mut().for_each(|v| *v *= 4.0);
+    let s = series(MONDAY, 60, &values);
+    let fitted = fit(&s, &Calendar::utc(), s.time(4_000), Span::days(28)).expect("long enough");
+    let (mut plain, mut keeping) = (fitted.tracker(), fitted.tracker());
+    keeping.remember();
+    for slot in (4_001..values.len()).step_by(7) {
+        for tracker in [&mut plain, &mut keeping] {
+            tracker.follow(&s, s.time(slot));
+        }
+        assert_eq!(ask(&plain, 60), ask(&keeping, 60), "slot {slot}");
+    }
+}
+
+#[test]
 fn what_lies_before_the_window_does_not_matter() {
     let values = workload(9, 3_000, 600, 0.0);
     let mut other = values.clone();
