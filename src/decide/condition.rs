@@ -19,6 +19,11 @@ pub enum Condition {
     Faulty,
     /// Neither a load nor the last need is known.
     NoData,
+    /// The newest decision is so old that KEDA does not get it.
+    Outdated {
+        /// Its age.
+        age: Span,
+    },
     /// The last sample is older than `maxStale`; the answer does not fall below the last need.
     Stale {
         /// Age of the last sample.
@@ -110,9 +115,10 @@ pub enum Severity {
 
 impl Condition {
     /// Every name, worst first.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "faulty",
         "no_data",
+        "outdated",
         "stale",
         "at_limit",
         "unusual_load",
@@ -211,6 +217,7 @@ impl Condition {
         match self {
             Condition::Faulty => "faulty",
             Condition::NoData => "no_data",
+            Condition::Outdated { .. } => "outdated",
             Condition::Stale { .. } => "stale",
             Condition::AtLimit { .. } => "at_limit",
             Condition::UnusualLoad { .. } => "unusual_load",
@@ -234,6 +241,7 @@ impl Condition {
         match self {
             Condition::Faulty => "faulty keys",
             Condition::NoData => "no data",
+            Condition::Outdated { .. } => "decision outdated",
             Condition::Stale { .. } => "stale",
             Condition::AtLimit { .. } => "at its limit",
             Condition::UnusualLoad { .. } => "unusual load",
@@ -255,9 +263,11 @@ impl Condition {
     /// How urgent it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Condition::Faulty | Condition::NoData | Condition::Stale { .. } | Condition::AtLimit { .. } => {
-                Severity::Bad
-            }
+            Condition::Faulty
+            | Condition::NoData
+            | Condition::Outdated { .. }
+            | Condition::Stale { .. }
+            | Condition::AtLimit { .. } => Severity::Bad,
             Condition::Overridden { .. } | Condition::Asleep | Condition::Healthy => Severity::Good,
             _ => Severity::Warning,
         }
@@ -271,6 +281,9 @@ impl Condition {
             }
             Condition::NoData => {
                 "Run the query in Prometheus. `forescale doctor` checks each step from there to the pods."
+            }
+            Condition::Outdated { .. } => {
+                "After a change of keys, wait a minute. Otherwise look in the server's log for what keeps it from deciding."
             }
             Condition::Stale { .. } | Condition::Held { .. } => {
                 "Find out why the data source does not answer. The replicas do not fall until it does."
@@ -314,6 +327,9 @@ impl fmt::Display for Condition {
             }
             Condition::NoData => {
                 f.write_str("neither a load nor the last need is known, and KEDA holds what runs")
+            }
+            Condition::Outdated { age } => {
+                write!(f, "the newest decision is {age} old: KEDA does not get it and holds what runs")
             }
             Condition::Stale { age } => {
                 write!(f, "the last sample is {age} old: the answer does not fall below the last need")

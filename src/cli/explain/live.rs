@@ -51,7 +51,7 @@ fn in_words(d: &Value) -> String {
     }
     if let Some(view) = d.get("forecast").filter(|view| !view.is_null()) {
         line(format!(
-            "forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
+            "forecast: at most {:.4} with probability {} in the next {}, fitted at {}, {}",
             view["load"].as_f64().unwrap_or(f64::NAN),
             view["quantile"],
             seconds(&view["window_seconds"]),

@@ -105,6 +105,7 @@ fn every_name_is_told_once_and_every_trouble_says_what_to_do() {
     let all = [
         Condition::Faulty,
         Condition::NoData,
+        Condition::Outdated { age: Span::HOUR },
         Condition::Stale { age: Span::HOUR },
         Condition::AtLimit { limit: one, is_max: true, needed: one },
         Condition::UnusualLoad { load: 3.0, usual: 1.0 },

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use chrono_tz::Tz;
+
 use super::super::fleet::{Choice, Fleet, ROWS, Row, Sort, Totals};
 use super::super::overview::{KnownWorkload, Overview};
 use super::{FOOT, class, encoded, head};
@@ -18,7 +20,7 @@ const POINTS: i64 = 48;
 pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) -> std::fmt::Result {
     let (known, now) = (overview.workloads(), overview.now());
     let fleet = Fleet::of(&known, choice, now);
-    out.push_str(&head("Workloads", "", Some(now)));
+    out.push_str(&head("Workloads", "", Some((now, Tz::UTC))));
     writeln!(
         out,
         "<h1>{}</h1>\n<p>{}</p>",
