@@ -136,6 +136,28 @@ impl Condition {
         "healthy",
     ];
 
+    /// The titles for people, in the order of the names.
+    pub const TITLES: [&'static str; 18] = [
+        "faulty keys",
+        "no data",
+        "decision outdated",
+        "stale",
+        "at its limit",
+        "unusual load",
+        "held",
+        "refilling",
+        "clocks differ",
+        "signal without data",
+        "KEDA is silent",
+        "limit ahead",
+        "forecast not used",
+        "learning",
+        "warming up",
+        "override",
+        "asleep",
+        "healthy",
+    ];
+
     /// All conditions of a decision, worst first; never empty.
     pub fn of(decision: &Decision, policy: &Policy) -> Vec<Condition> {
         let mut found: Vec<Condition> =
@@ -238,26 +260,7 @@ impl Condition {
 
     /// A short title for people.
     pub fn title(&self) -> &'static str {
-        match self {
-            Condition::Faulty => "faulty keys",
-            Condition::NoData => "no data",
-            Condition::Outdated { .. } => "decision outdated",
-            Condition::Stale { .. } => "stale",
-            Condition::AtLimit { .. } => "at its limit",
-            Condition::UnusualLoad { .. } => "unusual load",
-            Condition::Held { .. } => "held",
-            Condition::Refilling { .. } => "refilling",
-            Condition::ClocksDiffer { .. } => "clocks differ",
-            Condition::SignalAbsent { .. } => "signal without data",
-            Condition::Silent { .. } => "KEDA is silent",
-            Condition::NearLimit { .. } => "limit ahead",
-            Condition::ForecastUnused { .. } => "forecast not used",
-            Condition::Learning { .. } => "learning",
-            Condition::WarmingUp => "warming up",
-            Condition::Overridden { .. } => "override",
-            Condition::Asleep => "asleep",
-            Condition::Healthy => "healthy",
-        }
+        Self::TITLES.get(self.rank()).copied().unwrap_or_default()
     }
 
     /// How urgent it is.

@@ -69,11 +69,6 @@ fn in_words(d: &Value) -> String {
     for note in each("notes") {
         line(text(note, "text").to_owned());
     }
-    if d["capped_in_seconds"].is_i64() {
-        let probability = d["capped_probability"].as_f64().unwrap_or(f64::NAN);
-        let span = seconds(&d["capped_in_seconds"]);
-        line(format!("will be capped in {span} with probability {probability:.2}"));
-    }
     if let Some(coming) = d.get("next_change").filter(|coming| !coming.is_null()) {
         line(format!("next change: {}: {}", text(coming, "local"), text(coming, "to")));
     }

@@ -329,6 +329,24 @@ async fn page(base: &str, path: &str) -> String {
     answer.text().await.expect("a page")
 }
 
+/// A sentence about the coming hours that the present contradicts.
+fn contradiction(page: &str) -> Option<String> {
+    if page.contains(">at its limit</span>") && page.contains("<span>capped in</span>") {
+        return Some("a limit that is reached is said to be ahead".to_owned());
+    }
+    let caption = page.split("<figcaption>Now ").find(|told| told.contains("; up to "))?;
+    let (now, ahead) = caption.split_once("; up to ")?;
+    let count = |text: &str| text.split(' ').next().and_then(|count| count.parse::<u32>().ok());
+    (count(ahead)? < count(now)?).then(|| format!("Now {now}; up to {ahead}"))
+}
+
+#[test]
+fn a_contradiction_is_found() {
+    let caption = |text: &str| format!("<figcaption>{text} in the next 12 hours.</figcaption>");
+    assert!(contradiction(&caption("Now 20; up to 8")).is_some());
+    assert_eq!(contradiction(&caption("Now 8; up to 20")), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
     let troubles = troubles();
@@ -352,6 +370,7 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
             }
         };
         expect("the page", &story, trouble.page);
+        assert_eq!(contradiction(&story), None, "{}", trouble.name);
         expect("explain", &words, trouble.command);
         // The fleet page links there, with the most serious problem.
         expect("the fleet", &fleet, &["workloads/night/"]);

@@ -188,8 +188,11 @@ fn tiles(
     if let Some(Coming { local, to, .. }) = change {
         tile("next change", local.clone(), to.clone())?;
     }
-    if let Some((span, probability)) = decision.capped_in {
-        tile("capped in", span.to_string(), format!("probability {}", number(probability)))?;
+    let states = Condition::of(decision, &story.policy);
+    if let Some(Condition::NearLimit { within, probability }) =
+        states.iter().find(|state| matches!(state, Condition::NearLimit { .. }))
+    {
+        tile("capped in", within.to_string(), format!("probability {}", number(*probability)))?;
     }
     out.push_str("</section>\n");
     Ok(())
