@@ -14,7 +14,8 @@ mod view;
 
 pub use metrics::Metrics;
 pub use overview::{
-    Again, Change, FailingQuery, KnownWorkload, Overview, Past, Settings, Story, WorkloadStatus, Worth,
+    Again, Change, FailingQuery, KnownWorkload, Overview, Past, Settings, Snapshot, Story, WorkloadStatus,
+    Worth,
 };
 pub use routes::router;
 pub use view::{api_schema, decision_json, verdict_json};

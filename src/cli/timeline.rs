@@ -1,4 +1,4 @@
-//! `forescale timeline`: what will happen in the coming days.
+//! `forescale timeline`: what will happen in the next 14 days, or as many as asked for.
 //!
 //! It shows floors, ceilings, factors, calendar days, clock changes and, if a history is given, the forecast band
 //! with the replicas it asks for. It reads files and never asks a cluster.

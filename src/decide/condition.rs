@@ -19,6 +19,11 @@ pub enum Condition {
     Faulty,
     /// Neither a load nor the last need is known.
     NoData,
+    /// The newest decision is so old that KEDA does not get it.
+    Outdated {
+        /// Its age.
+        age: Span,
+    },
     /// The last sample is older than `maxStale`; the answer does not fall below the last need.
     Stale {
         /// Age of the last sample.
@@ -110,9 +115,10 @@ pub enum Severity {
 
 impl Condition {
     /// Every name, worst first.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "faulty",
         "no_data",
+        "outdated",
         "stale",
         "at_limit",
         "unusual_load",
@@ -126,6 +132,28 @@ impl Condition {
         "learning",
         "warming_up",
         "overridden",
+        "asleep",
+        "healthy",
+    ];
+
+    /// The titles for people, in the order of the names.
+    pub const TITLES: [&'static str; 18] = [
+        "faulty keys",
+        "no data",
+        "decision outdated",
+        "stale",
+        "at its limit",
+        "unusual load",
+        "held",
+        "refilling",
+        "clocks differ",
+        "signal without data",
+        "KEDA is silent",
+        "limit ahead",
+        "forecast not used",
+        "learning",
+        "warming up",
+        "override",
         "asleep",
         "healthy",
     ];
@@ -211,6 +239,7 @@ impl Condition {
         match self {
             Condition::Faulty => "faulty",
             Condition::NoData => "no_data",
+            Condition::Outdated { .. } => "outdated",
             Condition::Stale { .. } => "stale",
             Condition::AtLimit { .. } => "at_limit",
             Condition::UnusualLoad { .. } => "unusual_load",
@@ -231,33 +260,17 @@ impl Condition {
 
     /// A short title for people.
     pub fn title(&self) -> &'static str {
-        match self {
-            Condition::Faulty => "faulty keys",
-            Condition::NoData => "no data",
-            Condition::Stale { .. } => "stale",
-            Condition::AtLimit { .. } => "at its limit",
-            Condition::UnusualLoad { .. } => "unusual load",
-            Condition::Held { .. } => "held",
-            Condition::Refilling { .. } => "refilling",
-            Condition::ClocksDiffer { .. } => "clocks differ",
-            Condition::SignalAbsent { .. } => "signal without data",
-            Condition::Silent { .. } => "KEDA is silent",
-            Condition::NearLimit { .. } => "limit ahead",
-            Condition::ForecastUnused { .. } => "forecast not used",
-            Condition::Learning { .. } => "learning",
-            Condition::WarmingUp => "warming up",
-            Condition::Overridden { .. } => "override",
-            Condition::Asleep => "asleep",
-            Condition::Healthy => "healthy",
-        }
+        Self::TITLES.get(self.rank()).copied().unwrap_or_default()
     }
 
     /// How urgent it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Condition::Faulty | Condition::NoData | Condition::Stale { .. } | Condition::AtLimit { .. } => {
-                Severity::Bad
-            }
+            Condition::Faulty
+            | Condition::NoData
+            | Condition::Outdated { .. }
+            | Condition::Stale { .. }
+            | Condition::AtLimit { .. } => Severity::Bad,
             Condition::Overridden { .. } | Condition::Asleep | Condition::Healthy => Severity::Good,
             _ => Severity::Warning,
         }
@@ -271,6 +284,9 @@ impl Condition {
             }
             Condition::NoData => {
                 "Run the query in Prometheus. `forescale doctor` checks each step from there to the pods."
+            }
+            Condition::Outdated { .. } => {
+                "After a change of keys, wait a minute. Otherwise look in the server's log for what keeps it from deciding."
             }
             Condition::Stale { .. } | Condition::Held { .. } => {
                 "Find out why the data source does not answer. The replicas do not fall until it does."
@@ -314,6 +330,9 @@ impl fmt::Display for Condition {
             }
             Condition::NoData => {
                 f.write_str("neither a load nor the last need is known, and KEDA holds what runs")
+            }
+            Condition::Outdated { age } => {
+                write!(f, "the newest decision is {age} old: KEDA does not get it and holds what runs")
             }
             Condition::Stale { age } => {
                 write!(f, "the last sample is {age} old: the answer does not fall below the last need")

@@ -113,16 +113,16 @@ impl Moment {
         let first = last - Span::seconds(count * every.as_seconds());
         let mut retold = Retold::new(policy, traces, first).untold();
         let instants = (0..=count).map(|i| first + Span::seconds(i * every.as_seconds()));
-        instants.map(|at| Moment::of(at, retold.at(at))).collect()
+        let blank = |at| Moment { at, answer: None, needs: Vec::new() };
+        instants
+            .map(|at| retold.at(at).map_or_else(|_| blank(at), |decision| Moment::of(&decision)))
+            .collect()
     }
 
-    fn of(at: Time, answer: Result<Decision, Blind>) -> Self {
-        match answer {
-            Ok(decision) => {
-                Moment { at, answer: Some((decision.replicas, decision.reason)), needs: decision.needs }
-            }
-            Err(_) => Moment { at, answer: None, needs: Vec::new() },
-        }
+    /// The moment of a decision.
+    pub fn of(decision: &Decision) -> Self {
+        let answer = Some((decision.replicas, decision.reason));
+        Moment { at: decision.at, answer, needs: decision.needs.clone() }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Formats numbers, instants and text for the pages.
 
+use chrono::TimeZone;
+use chrono_tz::Tz;
+
 use crate::units::Time;
 
 /// Escapes text for HTML.
@@ -27,9 +30,10 @@ pub fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// An instant to the minute.
-pub fn day(at: Time) -> String {
-    at.to_utc().format("%a %-d %b %Y, %H:%M UTC").to_string()
+/// An instant to the minute, on the wall clock of a time zone.
+pub fn day(zone: Tz, at: Time) -> String {
+    let local = zone.from_utc_datetime(&at.to_utc().naive_utc());
+    format!("{} {zone}", local.format("%a %-d %b %Y, %H:%M"))
 }
 
 /// An instant, for ranges of a few days.

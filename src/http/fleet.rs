@@ -245,6 +245,7 @@ mod tests {
     use crate::decide::Blind;
     use crate::http::WorkloadStatus;
     use crate::policy::{Faults, WorkloadId};
+    use crate::units::Span;
 
     fn known(namespace: &str, name: &str, status: WorkloadStatus, saved: f64) -> KnownWorkload {
         KnownWorkload {
@@ -252,6 +253,7 @@ mod tests {
             status,
             policy: None,
             last_asked: now(),
+            most_age: Span::MINUTE,
             worth: Some(Worth { saved, avoided: saved / 2.0, hours: 3.0 }),
             failing: std::sync::Arc::default(),
         }

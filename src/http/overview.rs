@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Metrics;
-use crate::decide::{Blind, Condition, Decision, Moment, Prepared};
+use crate::decide::{Blind, Condition, Decision, Moment, Prepared, Reason};
 use crate::forecast::Trust;
 use crate::history::Series;
 use crate::policy::{Faults, Policy, WorkloadId};
@@ -20,12 +20,12 @@ pub trait Overview: Send + Sync + 'static {
     fn workloads(&self) -> Vec<KnownWorkload>;
     /// The workloads of one ScaledObject, one for each metric.
     fn triggers(&self, namespace: &str, name: &str) -> Vec<KnownWorkload>;
-    /// Everything known about one workload; `None` if KEDA never asked for it, or its keys are faulty.
-    fn story(&self, id: &WorkloadId) -> Option<Story>;
-    /// What was asked for in the span before now, decided again.
-    fn past(&self, id: &WorkloadId, span: Span) -> Past;
-    /// The decision for an instant, made again from what is in memory.
-    fn again(&self, id: &WorkloadId, at: Time) -> Again;
+    /// Everything known about one workload, read together; `None` if KEDA never asked for it.
+    fn snapshot(&self, id: &WorkloadId) -> Option<Snapshot>;
+    /// What was asked for in the span before a snapshot was taken, decided again with its policy.
+    fn past(&self, snapshot: &Snapshot, span: Span) -> Past;
+    /// The decision for an instant, made again with this policy from what is in memory.
+    fn again(&self, known: &KnownWorkload, at: Time) -> Again;
     /// Whether the server can answer KEDA, that is, it is neither warming up nor shutting down.
     fn ready(&self) -> bool;
     /// How long no decision has been made for any workload, if that is too long; only a restart will help then.
@@ -42,6 +42,18 @@ pub trait Overview: Send + Sync + 'static {
     fn exposes_queries(&self) -> bool;
 }
 
+/// One workload at one moment. Everything that a page says about it comes from one snapshot: read one after the other, the
+/// decision, its changes and the forecast could belong to different turns, or to different sets of keys.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Time,
+    /// The workload and its state.
+    pub known: KnownWorkload,
+    /// What is known besides; `None` if its keys are faulty.
+    pub story: Option<Story>,
+}
+
 /// A workload that KEDA asks for.
 #[derive(Debug, Clone)]
 pub struct KnownWorkload {
@@ -53,6 +65,8 @@ pub struct KnownWorkload {
     pub policy: Option<Arc<Policy>>,
     /// When KEDA last asked for it.
     pub last_asked: Time,
+    /// An older decision is not given to KEDA.
+    pub most_age: Span,
     /// What its forecast has been worth; `None` if that is not computed.
     pub worth: Option<Worth>,
     /// Its queries that fail.
@@ -151,14 +165,23 @@ pub struct Change {
     pub at: Time,
     /// The replicas from then on.
     pub replicas: Replicas,
-    /// The reason, as in metrics.
-    pub reason: &'static str,
+    /// The reason.
+    pub reason: Reason,
     /// The degradation level, as in JSON.
     pub rung: &'static str,
 }
 
 /// How long KEDA may be silent before the page says so; by default it polls every 30 s.
 pub const SILENT: Span = Span::minutes(2);
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Until when its past is told: up to the decision, which belongs to a point of the poll grid.
+    pub fn told_until(&self) -> Time {
+        self.known.status.decision().map_or(self.now, |decision| decision.at)
+    }
+}
 
 // === impl KnownWorkload ===
 
@@ -170,11 +193,16 @@ impl KnownWorkload {
             (WorkloadStatus::Blind(blind), _) => vec![Condition::of_blind(blind)],
             _ => vec![Condition::Faulty],
         };
+        if let Some(age) = self.status.decision().map(|decision| now.since(decision.at)) {
+            all.extend((age > self.most_age).then_some(Condition::Outdated { age }));
+        }
         if now.since(self.last_asked) > SILENT {
             all.push(Condition::Silent { since: self.last_asked });
-            all.retain(|condition| *condition != Condition::Healthy);
-            all.sort_by_key(Condition::rank);
         }
+        if all.len() > 1 {
+            all.retain(|condition| *condition != Condition::Healthy);
+        }
+        all.sort_by_key(Condition::rank);
         all
     }
 

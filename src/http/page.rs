@@ -14,10 +14,12 @@ pub(super) use range::Look;
 
 use std::fmt::Write;
 
+use chrono_tz::Tz;
+
 use super::fleet::Choice;
-use super::overview::{KnownWorkload, Overview, Past, Story};
+use super::overview::{Overview, Past, Settings, Snapshot};
 use crate::decide::{Condition, Severity};
-use crate::draw::escaped;
+use crate::draw::{day, escaped};
 use crate::units::Time;
 
 /// The style sheet of all pages.
@@ -33,15 +35,18 @@ pub(super) fn fleet(overview: &dyn Overview, choice: &Choice) -> String {
     out
 }
 
-/// One workload.
-pub(super) fn story(
-    known: &KnownWorkload,
-    story: Option<(&Story, &Past)>,
-    look: &Look,
-    overview: &dyn Overview,
-) -> String {
+/// What the server's configuration says about its pages.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub settings: &'a Settings,
+    /// Whether queries and metadata may be shown.
+    pub exposes: bool,
+}
+
+/// One workload. It reads no live state: all it says belongs to the moment of the snapshot.
+pub(super) fn story(snapshot: &Snapshot, past: &Past, look: &Look, shown: Shown<'_>) -> String {
     let mut out = String::new();
-    let _ = story::write(&mut out, known, story, look, overview);
+    let _ = story::write(&mut out, snapshot, past, look, shown);
     out
 }
 
@@ -70,9 +75,10 @@ pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
 const FOOT: &str = "</main>\n<footer><p>Read-only. The same data as JSON: <code>api/v1</code>, described by \
 <code>api/v1/schema.json</code>.</p></footer>\n</body>\n</html>\n";
 
-/// Everything before the main part; `root` is the path to the fleet.
-fn head(title: &str, root: &str, now: Option<Time>) -> String {
-    let at = now.map_or_else(String::new, |now| format!("<p>As of {}.</p>", crate::draw::day(now)));
+/// Everything before the main part; `root` is the path to the fleet, and `now` what the page is true for, with the time zone
+/// of the times in it.
+fn head(title: &str, root: &str, now: Option<(Time, Tz)>) -> String {
+    let at = now.map_or_else(String::new, |(now, zone)| format!("<p>As of {}.</p>", day(zone, now)));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

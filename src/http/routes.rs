@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answers::{Answers, Failure};
-use super::overview::{Again, KnownWorkload, Overview, Past, Story, WorkloadStatus};
+use super::overview::{Again, KnownWorkload, Overview, Past, Snapshot, Story, WorkloadStatus};
 use super::{fleet as table, page, view};
 use crate::units::{Span, Time};
 
@@ -30,6 +30,8 @@ struct Choice {
 /// Namespace and name, from the path.
 type Place = Path<(String, String)>;
 type Answer = Result<Response, Failure>;
+/// No workload (404), or the metrics to choose from (409).
+type Lost = (StatusCode, Vec<String>);
 
 /// The default and the maximum number of hours shown.
 const HOURS: (u16, u16) = (24, 336);
@@ -140,11 +142,12 @@ async fn story(
     Query(look): Query<page::Look>,
 ) -> Answer {
     answers
-        .make(move |overview| match find(overview, &place, &choice) {
-            Ok(known) => {
-                let story = overview.story(&known.id).map(|s| (s, overview.past(&known.id, look.back())));
-                let story = story.as_ref().map(|(story, past)| (story, past));
-                let page = Html(page::story(&known, story, &look, overview));
+        .make(move |overview| match found(overview, &place, &choice) {
+            Ok(snapshot) => {
+                let past = overview.past(&snapshot, look.back());
+                let shown =
+                    page::Shown { settings: overview.settings(), exposes: overview.exposes_queries() };
+                let page = Html(page::story(&snapshot, &past, &look, shown));
                 // A header rather than a tag in the page: it is sent only if requested, and keeps the scroll
                 // position.
                 match look.refresh() {
@@ -194,7 +197,7 @@ fn decided_again(known: &KnownWorkload, overview: &dyn Overview, at: &str) -> Re
         let text = "at: expected an instant such as 2026-12-01T18:00:00Z";
         return problem(StatusCode::BAD_REQUEST, text);
     };
-    match overview.again(&known.id, at) {
+    match overview.again(known, at) {
         Again::Decided(decision) => {
             Json(view::decision_json(&decision, known.policy.as_deref(), at)).into_response()
         }
@@ -212,22 +215,22 @@ fn decided_again(known: &KnownWorkload, overview: &dyn Overview, at: &str) -> Re
 async fn why(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
     answers
         .make(move |overview| {
-            let known = match find(overview, &place, &choice) {
-                Ok(known) => known,
+            let snapshot = match found(overview, &place, &choice) {
+                Ok(snapshot) => snapshot,
                 Err(lost) => return not_one(&lost),
             };
-            match overview.past(&known.id, hours(&choice)) {
+            match overview.past(&snapshot, hours(&choice)) {
                 Past::Told(moments) => Json(view::why_json(&moments, hours(&choice))).into_response(),
                 Past::Busy => Failure::Busy.into_response(),
-                Past::Unknown => untold(&known, overview),
+                Past::Unknown => untold(&snapshot.known, overview),
             }
         })
         .await
 }
 
 async fn history(State(answers): State<Answers>, Path(place): Place, Query(choice): Query<Choice>) -> Answer {
-    let since = answers.overview.now() - hours(&choice);
-    told(answers, place, choice, move |_, story| view::history_json(story, since)).await
+    let span = hours(&choice);
+    told(answers, place, choice, move |seen, story| view::history_json(story, seen.now - span)).await
 }
 
 async fn forecast(
@@ -235,9 +238,9 @@ async fn forecast(
     Path(place): Place,
     Query(choice): Query<Choice>,
 ) -> Answer {
-    let (from, span) = (answers.overview.now(), hours(&choice));
-    let tell = move |known: &KnownWorkload, story: &Story| {
-        view::forecast_json(story, known.trust(story), from, from + span)
+    let span = hours(&choice);
+    let tell = move |seen: &Snapshot, story: &Story| {
+        view::forecast_json(story, seen.known.trust(story), seen.now, seen.now + span)
     };
     told(answers, place, choice, tell).await
 }
@@ -247,17 +250,17 @@ async fn told(
     answers: Answers,
     place: (String, String),
     choice: Choice,
-    tell: impl FnOnce(&KnownWorkload, &Story) -> Value + Send + 'static,
+    tell: impl FnOnce(&Snapshot, &Story) -> Value + Send + 'static,
 ) -> Answer {
     answers
         .make(move |overview| {
-            let known = match find(overview, &place, &choice) {
-                Ok(known) => known,
+            let snapshot = match found(overview, &place, &choice) {
+                Ok(snapshot) => snapshot,
                 Err(lost) => return not_one(&lost),
             };
-            match overview.story(&known.id) {
-                Some(story) => Json(tell(&known, &story)).into_response(),
-                None => untold(&known, overview),
+            match &snapshot.story {
+                Some(story) => Json(tell(&snapshot, story)).into_response(),
+                None => untold(&snapshot.known, overview),
             }
         })
         .await
@@ -272,12 +275,18 @@ fn hours(choice: &Choice) -> Span {
     Span::hours(i64::from(choice.hours.unwrap_or(HOURS.0).clamp(1, HOURS.1)))
 }
 
+/// A snapshot of the workload with that name, or the metrics to choose from.
+fn found(overview: &dyn Overview, place: &(String, String), choice: &Choice) -> Result<Snapshot, Lost> {
+    let known = find(overview, place, choice)?;
+    overview.snapshot(&known.id).ok_or((StatusCode::NOT_FOUND, Vec::new()))
+}
+
 /// The workload with that name, or the metrics to choose from.
 fn find(
     overview: &dyn Overview,
     (namespace, name): &(String, String),
     choice: &Choice,
-) -> Result<KnownWorkload, (StatusCode, Vec<String>)> {
+) -> Result<KnownWorkload, Lost> {
     let mut found = overview.triggers(namespace, name);
     found.retain(|known| choice.metric.as_deref().is_none_or(|metric| metric == known.id.metric()));
     match found.len() {
@@ -289,7 +298,7 @@ fn find(
     }
 }
 
-fn not_one((status, choices): &(StatusCode, Vec<String>)) -> Response {
+fn not_one((status, choices): &Lost) -> Response {
     if choices.is_empty() {
         return problem(*status, "KEDA has not asked for a workload of this name");
     }

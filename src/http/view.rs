@@ -324,7 +324,7 @@ impl ChangeView {
         ChangeView {
             at: change.at.to_string(),
             replicas: change.replicas.get(),
-            reason: change.reason,
+            reason: change.reason.as_str(),
             rung: change.rung,
         }
     }

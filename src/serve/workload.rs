@@ -54,6 +54,16 @@ pub(super) struct Workload {
     worth: watch::Sender<Option<Worth>>,
     /// Its queries that fail.
     failing: watch::Sender<Arc<[FailingQuery]>>,
+    /// Held while a turn changes what is told, and while it is read: a reader sees a turn whole or not at all.
+    telling: Mutex<()>,
+}
+
+/// What is told about a workload, all from one turn.
+pub(super) struct Told {
+    pub state: State,
+    pub worth: Option<Worth>,
+    pub failing: Arc<[FailingQuery]>,
+    pub story: Story,
 }
 
 /// The progress of a loop.
@@ -126,6 +136,7 @@ impl Workload {
             changes: Mutex::default(),
             worth: watch::Sender::new(None),
             failing: watch::Sender::default(),
+            telling: Mutex::default(),
         })
     }
 
@@ -173,8 +184,14 @@ impl Workload {
         Arc::clone(&self.failing.borrow())
     }
 
-    /// Everything known about it.
-    pub(super) fn story(&self, shared: &Shared) -> Story {
+    /// Everything known about it. It waits for a turn that is being decided, so KEDA's calls do not use it.
+    pub(super) fn told(&self, shared: &Shared) -> Told {
+        let _whole = self.whole();
+        let (state, worth, failing) = (self.state.borrow().clone(), self.worth(), self.failing());
+        Told { state, worth, failing, story: self.story(shared) }
+    }
+
+    fn story(&self, shared: &Shared) -> Story {
         let has_turned = self.ticked.borrow().is_some();
         let forecasts = self.forecasts.iter().map(|common| common.newest().forecast).collect();
         let changes = self.changes().iter().copied().collect();
@@ -255,6 +272,7 @@ impl Workload {
         let ask = Ask::By(Instant::now() + self.patience());
         let observations =
             Observations { previous: carried.previous, ..self.observe(&shared, at, ask).await };
+        let _whole = self.whole();
         self.note_failing(&shared);
         self.learn(&shared, &observations, at);
         let Basis { prepared, awaited } = self.basis(&shared, &observations, at);
@@ -310,6 +328,11 @@ impl Workload {
         Basis { prepared, awaited: late.into_iter().filter_map(|late| late.published).collect() }
     }
 
+    /// Until it is dropped, nobody else changes or reads what is told.
+    fn whole(&self) -> MutexGuard<'_, ()> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -326,7 +349,7 @@ impl Workload {
         changes.push_back(Change {
             at: decision.at,
             replicas: decision.replicas,
-            reason: decision.reason.as_str(),
+            reason: decision.reason,
             rung: decision.rung.as_str(),
         });
     }

@@ -10,6 +10,8 @@ mod words;
 
 use std::fmt::Write;
 
+use chrono_tz::Tz;
+
 use super::doubts;
 use super::entry::Entry;
 use super::verdict::{meaning, verdict};
@@ -36,8 +38,8 @@ fn write_page(out: &mut String, workload: &Workload, entries: &[&Entry]) -> std:
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{name} - Forescale backtest</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{name}</h1>\n\
          <p>What each way of scaling would have done from <b>{}</b> to <b>{}</b>.</p>\n</header>\n",
-        day(measure.from),
-        day(measure.until),
+        day(Tz::UTC, measure.from),
+        day(Tz::UTC, measure.until),
     )?;
     if let Some(verdict) = verdict(entries.iter().copied()) {
         writeln!(out, "<p><strong>{}</strong></p>", escaped(&verdict))?;

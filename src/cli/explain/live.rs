@@ -51,7 +51,7 @@ fn in_words(d: &Value) -> String {
     }
     if let Some(view) = d.get("forecast").filter(|view| !view.is_null()) {
         line(format!(
-            "forecast: at most {:.4} with probability {} in the coming {}, fitted at {}, {}",
+            "forecast: at most {:.4} with probability {} in the next {}, fitted at {}, {}",
             view["load"].as_f64().unwrap_or(f64::NAN),
             view["quantile"],
             seconds(&view["window_seconds"]),
@@ -68,11 +68,6 @@ fn in_words(d: &Value) -> String {
     }
     for note in each("notes") {
         line(text(note, "text").to_owned());
-    }
-    if d["capped_in_seconds"].is_i64() {
-        let probability = d["capped_probability"].as_f64().unwrap_or(f64::NAN);
-        let span = seconds(&d["capped_in_seconds"]);
-        line(format!("will be capped in {span} with probability {probability:.2}"));
     }
     if let Some(coming) = d.get("next_change").filter(|coming| !coming.is_null()) {
         line(format!("next change: {}: {}", text(coming, "local"), text(coming, "to")));

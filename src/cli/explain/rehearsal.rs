@@ -12,7 +12,9 @@ use super::live;
 use crate::cli::outcome::Format;
 use crate::decide::{Moment, Retold, SignalTraces, Traces};
 use crate::history::Series;
-use crate::http::{self, Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
+use crate::http::{
+    self, Again, KnownWorkload, Metrics, Overview, Past, Settings, Snapshot, Story, WorkloadStatus,
+};
 use crate::policy::{Keys, Policy, WorkloadId};
 use crate::units::{Span, Step, Time};
 
@@ -235,6 +237,7 @@ impl Night {
             status,
             policy: Some(policy),
             last_asked: if trouble.silent { NOW - Span::minutes(20) } else { NOW },
+            most_age: Span::MINUTE,
             worth: None,
             failing: Arc::default(),
         };
@@ -256,12 +259,13 @@ impl Overview for Night {
         self.workloads().into_iter().filter(is_meant).collect()
     }
 
-    fn story(&self, id: &WorkloadId) -> Option<Story> {
-        self.find(id).map(|(_, story, _)| story.clone())
+    fn snapshot(&self, id: &WorkloadId) -> Option<Snapshot> {
+        let (known, story, _) = self.find(id)?;
+        Some(Snapshot { now: NOW, known: known.clone(), story: Some(story.clone()) })
     }
 
-    fn past(&self, id: &WorkloadId, span: Span) -> Past {
-        match self.find(id) {
+    fn past(&self, snapshot: &Snapshot, span: Span) -> Past {
+        match self.find(&snapshot.known.id) {
             Some((_, story, traces)) => {
                 Past::Told(Moment::all(&story.policy, traces.clone(), span, NOW).into())
             }
@@ -269,8 +273,8 @@ impl Overview for Night {
         }
     }
 
-    fn again(&self, id: &WorkloadId, at: Time) -> Again {
-        let Some((_, story, traces)) = self.find(id) else { return Again::Unknown };
+    fn again(&self, known: &KnownWorkload, at: Time) -> Again {
+        let Some((_, story, traces)) = self.find(&known.id) else { return Again::Unknown };
         match Retold::new(&story.policy, traces.clone(), at).at(at) {
             Ok(decision) => Again::Decided(Box::new(decision)),
             Err(blind) => Again::Blind(blind),
@@ -325,6 +329,24 @@ async fn page(base: &str, path: &str) -> String {
     answer.text().await.expect("a page")
 }
 
+/// A sentence about the coming hours that the present contradicts.
+fn contradiction(page: &str) -> Option<String> {
+    if page.contains(">at its limit</span>") && page.contains("<span>capped in</span>") {
+        return Some("a limit that is reached is said to be ahead".to_owned());
+    }
+    let caption = page.split("<figcaption>Now ").find(|told| told.contains("; up to "))?;
+    let (now, ahead) = caption.split_once("; up to ")?;
+    let count = |text: &str| text.split(' ').next().and_then(|count| count.parse::<u32>().ok());
+    (count(ahead)? < count(now)?).then(|| format!("Now {now}; up to {ahead}"))
+}
+
+#[test]
+fn a_contradiction_is_found() {
+    let caption = |text: &str| format!("<figcaption>{text} in the next 12 hours.</figcaption>");
+    assert!(contradiction(&caption("Now 20; up to 8")).is_some());
+    assert_eq!(contradiction(&caption("Now 8; up to 20")), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
     let troubles = troubles();
@@ -348,6 +370,7 @@ async fn ten_troubles_are_told_by_the_page_alone_and_by_the_command_alone() {
             }
         };
         expect("the page", &story, trouble.page);
+        assert_eq!(contradiction(&story), None, "{}", trouble.name);
         expect("explain", &words, trouble.command);
         // The fleet page links there, with the most serious problem.
         expect("the fleet", &fleet, &["workloads/night/"]);

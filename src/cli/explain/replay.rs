@@ -92,9 +92,6 @@ fn told(
         text += &format!("\n  {}: {state}. {}", state.as_str(), state.advice());
         text.truncate(text.trim_end().len());
     }
-    if let Some((span, probability)) = decision.capped_in {
-        text += &format!("\n  will be capped in {span} with probability {probability:.2}");
-    }
     if let Some(coming) = coming(policy, decision.at) {
         text += &format!("\n  next change: {coming}");
     }

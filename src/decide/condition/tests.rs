@@ -105,6 +105,7 @@ fn every_name_is_told_once_and_every_trouble_says_what_to_do() {
     let all = [
         Condition::Faulty,
         Condition::NoData,
+        Condition::Outdated { age: Span::HOUR },
         Condition::Stale { age: Span::HOUR },
         Condition::AtLimit { limit: one, is_max: true, needed: one },
         Condition::UnusualLoad { load: 3.0, usual: 1.0 },
@@ -122,6 +123,9 @@ fn every_name_is_told_once_and_every_trouble_says_what_to_do() {
         Condition::Healthy,
     ];
     assert_eq!(all.iter().map(Condition::as_str).collect::<Vec<_>>(), Condition::NAMES);
+    let title = |name: &str| all.iter().find(|one| one.as_str() == name).map(Condition::title);
+    assert_eq!(title("near_limit"), Some("limit ahead"));
+    assert_eq!((title("faulty"), title("healthy")), (Some("faulty keys"), Some("healthy")));
     for condition in &all {
         assert!(!condition.title().is_empty() && !condition.to_string().is_empty());
         assert!(condition.severity() == Severity::Good || !condition.advice().is_empty(), "{condition:?}");

@@ -1,13 +1,13 @@
 //! A picture of the reasons: who asked for how many replicas, what was answered, what ran, and the limits.
 //!
-//! The past is decided again from history, so the picture is complete even on a server that has just started. What
-//! this server itself answered is shown in the picture of the replicas.
+//! The past is decided again from history, so the picture is complete even on a server that has just started. It ends
+//! with the newest decision. What this server itself answered is shown in the picture of the replicas.
 
 use std::fmt::Write;
 
 use super::super::overview::{Past, Story};
 use super::figures::x;
-use crate::decide::{Contributor, Moment, wall_clock};
+use crate::decide::{Contributor, Decision, Moment, wall_clock};
 use crate::draw::{Figure, Plane, escaped, number, stairs, thinned, time_marks};
 use crate::units::{Replicas, Span, Time};
 
@@ -25,19 +25,31 @@ const LINES: [(Contributor, &str); 10] = [
     (Contributor::Override, "override"),
 ];
 
+/// The moments of the past, and last the decision that the page shows: the grid of the moments is coarse, and what ends
+/// minutes or hours before the decision would contradict it.
+pub(super) fn moments(past: &Past, newest: Option<&Decision>) -> Vec<Moment> {
+    let Past::Told(told) = past else { return Vec::new() };
+    let before = told.iter().filter(|moment| newest.is_none_or(|newest| moment.at < newest.at));
+    before.cloned().chain(newest.map(Moment::of)).collect()
+}
+
+/// Appends that there is no picture yet.
+pub(super) fn busy(out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "<p class=\"notice calm wide\">The past of another page is being computed. Reload this page to see who asked for \
+         how many replicas.</p>"
+    )
+}
+
 /// Appends the picture and its legend, or why there is none.
-pub(super) fn write(out: &mut String, story: &Story, past: &Past, span: Span, now: Time) -> std::fmt::Result {
-    let moments = match past {
-        Past::Told(moments) => moments,
-        Past::Busy => {
-            return writeln!(
-                out,
-                "<p class=\"notice calm wide\">The past of another page is being computed. Reload this page to see who \
-                 asked for how many replicas.</p>"
-            );
-        }
-        Past::Unknown => return Ok(()),
-    };
+pub(super) fn write(
+    out: &mut String,
+    story: &Story,
+    moments: &[Moment],
+    span: Span,
+    now: Time,
+) -> std::fmt::Result {
     if moments.iter().all(|moment| moment.answer.is_none()) {
         return writeln!(
             out,
@@ -87,7 +99,8 @@ fn figure(
     plane.scale_y("");
     plane.scale_x(&time_marks(zone, range));
     let mut keys = vec![("demand", "answer".to_owned())];
-    for run in runs(moments, every, |moment| moment.answer.map(|(replicas, _)| replicas)) {
+    let stretches = stretches(moments, every, range);
+    for run in runs(&stretches, |moment| moment.answer.map(|(replicas, _)| replicas)) {
         let floor: Vec<(f64, f64)> = run.iter().map(|p| (p.0, 0.0)).collect();
         plane.area("demand", &floor, &run);
     }
@@ -95,7 +108,7 @@ fn figure(
         let of = |moment: &Moment| {
             moment.needs.iter().find(|need| need.contributor == contributor).map(|need| need.replicas)
         };
-        runs(moments, every, of).iter().for_each(|run| plane.line(class, run));
+        runs(&stretches, of).iter().for_each(|run| plane.line(class, run));
         keys.push((class, contributor.title().to_owned()));
     }
     if is_near {
@@ -106,14 +119,13 @@ fn figure(
         plane.line("load", &ran);
         keys.push(("load", "ran".to_owned()));
     }
-    for moment in moments {
-        let from = x(moment.at);
-        plane.column(from, (from + every.as_seconds() as f64).min(range.1), &tip(story, moment, now));
+    for (moment, (from, to)) in &stretches {
+        plane.column(*from, *to, &tip(story, moment, now));
     }
     let title = format!("Who asked for how many replicas, last {span}");
     let caption = format!(
-        "Every {every}, decided again from the history in memory, as forescale explain --at does. Point at a place to \
-         read who asked for how many.{}",
+        "Every {every}, decided again from the history in memory, as forescale explain --at does; last, the newest \
+         decision. Point at a place to read who asked for how many.{}",
         if ran.is_empty() { " What ran is drawn where the policy has a replicasQuery." } else { "" }
     );
     Figure { svg: plane.svg(&format!("{title}. {caption}")), title, caption, keys, is_wide: true }
@@ -123,16 +135,29 @@ fn count(replicas: Replicas) -> f64 {
     f64::from(replicas.get())
 }
 
-/// One step line for each stretch with values.
-fn runs(moments: &[Moment], every: Span, of: impl Fn(&Moment) -> Option<Replicas>) -> Vec<Vec<(f64, f64)>> {
-    let values: Vec<(f64, Option<Replicas>)> = moments.iter().map(|m| (x(m.at), of(m))).collect();
-    let pieces = values.chunk_by(|a, b| a.1.is_some() == b.1.is_some());
+/// Each moment with the part of the axis on which it holds: until the next one, and no longer than the distance between
+/// two of them.
+fn stretches<'a>(moments: &'a [Moment], every: Span, range: (f64, f64)) -> Vec<(&'a Moment, (f64, f64))> {
+    let ends = moments.iter().skip(1).map(|next| x(next.at)).chain([range.1]);
+    let held = |(moment, end): (&'a Moment, f64)| {
+        let until = end.min(x(moment.at + every));
+        (until > range.0).then_some((moment, (x(moment.at).max(range.0), until)))
+    };
+    moments.iter().zip(ends).filter_map(held).collect()
+}
+
+/// One step line for each run of moments with values.
+fn runs(
+    stretches: &[(&Moment, (f64, f64))],
+    of: impl Fn(&Moment) -> Option<Replicas>,
+) -> Vec<Vec<(f64, f64)>> {
+    let pieces = stretches.chunk_by(|a, b| of(a.0).is_some() == of(b.0).is_some());
     pieces
         .filter_map(|piece| {
-            let mut points: Vec<(f64, f64)> =
-                piece.iter().filter_map(|(at, value)| Some((*at, count((*value)?)))).collect();
-            let last = *points.last()?;
-            points.push((last.0 + every.as_seconds() as f64, last.1));
+            let values = piece.iter().filter_map(|(moment, (from, _))| Some((*from, count(of(moment)?))));
+            let mut points: Vec<(f64, f64)> = values.collect();
+            let (end, last) = (piece.last()?.1.1, *points.last()?);
+            points.push((end, last.1));
             Some(stairs(&points))
         })
         .collect()

@@ -135,6 +135,9 @@ pub(super) fn replicas(
     plane.upright(x(now), "now");
     let peak = expected.iter().map(|e| e.replicas).max();
     let told = match peak {
+        Some(peak) if peak < decision.replicas => {
+            format!("Now {}; in the next 12 hours fewer are expected, up to {peak}.", decision.replicas)
+        }
         Some(peak) => format!("Now {}; up to {peak} in the next 12 hours.", decision.replicas),
         None => format!("Now {}.", decision.replicas),
     };

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use chrono_tz::Tz;
+
 use super::super::fleet::{Choice, Fleet, ROWS, Row, Sort, Totals};
 use super::super::overview::{KnownWorkload, Overview};
 use super::{FOOT, class, encoded, head};
@@ -18,7 +20,7 @@ const POINTS: i64 = 48;
 pub(super) fn write(out: &mut String, overview: &dyn Overview, choice: &Choice) -> std::fmt::Result {
     let (known, now) = (overview.workloads(), overview.now());
     let fleet = Fleet::of(&known, choice, now);
-    out.push_str(&head("Workloads", "", Some(now)));
+    out.push_str(&head("Workloads", "", Some((now, Tz::UTC))));
     writeln!(
         out,
         "<h1>{}</h1>\n<p>{}</p>",
@@ -101,7 +103,8 @@ fn form(out: &mut String, choice: &Choice) -> std::fmt::Result {
         field(&choice.q),
         field(&choice.namespace)
     )?;
-    let states = [("", "any state")].into_iter().chain(Condition::NAMES.map(|name| (name, name)));
+    let known = Condition::NAMES.into_iter().zip(Condition::TITLES);
+    let states = [("", "any state")].into_iter().chain(known);
     select(out, "state", "state", choice.state.as_deref(), states)?;
     let savings = [("", "saved or spent"), ("saved", "saved"), ("spent", "spent")];
     select(out, "saving", "saving", choice.saving.as_deref(), savings)?;
@@ -122,7 +125,7 @@ fn select<'a>(
     write!(out, "<label for=\"{name}\">{label}</label><select id=\"{name}\" name=\"{name}\">")?;
     for (value, words) in options {
         let selected = if chosen.unwrap_or_default() == value { " selected" } else { "" };
-        write!(out, "<option value=\"{value}\"{selected}>{}</option>", words.replace('_', " "))?;
+        write!(out, "<option value=\"{value}\"{selected}>{words}</option>")?;
     }
     out.push_str("</select>");
     Ok(())

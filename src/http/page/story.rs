@@ -5,24 +5,30 @@ mod settled;
 
 use std::fmt::Write;
 
-use super::super::overview::{KnownWorkload, Overview, Past, Story};
-use super::{FOOT, Look, actions, asked, class, figures, head};
+use chrono_tz::Tz;
+
+use super::super::overview::{KnownWorkload, Past, Snapshot, Story};
+use super::{FOOT, Look, Shown, actions, asked, class, figures, head};
 use crate::decide::{
     self, Coming, Condition, Decision, Moment, Prepared, Severity, SignalPlan, ahead, wall_clock,
 };
 use crate::draw::{escaped, number, scroller};
+use crate::forecast::Rule;
 use crate::units::{Span, Time};
 
 pub(super) fn write(
     out: &mut String,
-    known: &KnownWorkload,
-    story: Option<(&Story, &Past)>,
+    snapshot: &Snapshot,
+    past: &Past,
     look: &Look,
-    overview: &dyn Overview,
+    shown: Shown<'_>,
 ) -> std::fmt::Result {
-    let (now, exposes) = (overview.now(), overview.exposes_queries());
+    let (Snapshot { known, now, story }, Shown { exposes, .. }) = (snapshot, shown);
+    let now = *now;
+    let moments = asked::moments(past, known.status.decision());
     let title = format!("{}/{}", known.id.namespace(), known.id.name());
-    out.push_str(&head(&title, "../../", Some(now)));
+    let zone = known.policy.as_ref().map_or(Tz::UTC, |policy| policy.schedule.zone());
+    out.push_str(&head(&title, "../../", Some((now, zone))));
     let states = known.conditions(now);
     let marks: String = states
         .iter()
@@ -36,13 +42,13 @@ pub(super) fn write(
         now.since(known.last_asked)
     )?;
     for state in &states {
-        let since = story.and_then(|(story, past)| at_limit_since(state, story, past, now));
+        let since = story.as_ref().and_then(|story| at_limit_since(state, story, &moments, now));
         trouble(out, state, known, exposes, &since.unwrap_or_default())?;
     }
     for query in known.failing.iter() {
         notice(out, " calm", "A query fails", &query.to_string(), query.advice)?;
     }
-    if let Some((story, past)) = story {
+    if let Some(story) = story {
         let tracker = story.prepared.as_ref().and_then(tracker);
         let coming = |every: Span| {
             let from = now.floor_to(every, Span::ZERO);
@@ -59,7 +65,11 @@ pub(super) fn write(
         if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
             figure.write(out)?;
         }
-        asked::write(out, story, past, look.back(), now)?;
+        match past {
+            Past::Told(_) => asked::write(out, story, &moments, look.back(), now)?,
+            Past::Busy => asked::busy(out)?,
+            Past::Unknown => {}
+        }
         if let Some(decision) = known.status.decision() {
             figures::replicas(story, decision, &fine, look.back(), now).write(out)?;
         }
@@ -73,7 +83,7 @@ pub(super) fn write(
         coming::said(out, &story.policy, now)?;
         settled::changes(out, story)?;
         settled::quality(out, story, known.trust(story))?;
-        actions::write(out, known, story, overview.settings(), look.back(), now)?;
+        actions::write(out, known, story, shown.settings, look.back(), now)?;
         settled::settings(out, story, exposes)?;
         out.push_str("</div>\n");
     }
@@ -88,14 +98,18 @@ fn tracker(prepared: &Prepared) -> Option<&crate::decide::CachedForecast> {
     }
 }
 
-/// Since when the limit has been reached without a break, as far back as the pictures reach.
-fn at_limit_since(state: &Condition, story: &Story, past: &Past, now: Time) -> Option<String> {
-    let (Condition::AtLimit { limit, .. }, Past::Told(moments)) = (state, past) else { return None };
+/// Since when the limit has been reached without a break, as far back as the pictures reach: to the second if this server
+/// saw it happen.
+fn at_limit_since(state: &Condition, story: &Story, moments: &[Moment], now: Time) -> Option<String> {
+    let Condition::AtLimit { limit, .. } = state else { return None };
+    let below = story.changes.iter().rposition(|change| change.replicas < *limit);
+    let seen = below.and_then(|below| story.changes.get(below + 1)).map(|change| change.at);
     let is_reached = |moment: &&Moment| moment.answer.is_some_and(|(replicas, _)| replicas >= *limit);
-    let first = moments.iter().rev().take_while(is_reached).last()?;
-    let at = wall_clock(story.policy.schedule.zone(), first.at, now);
-    let more = if moments.first() == Some(first) { ", or longer" } else { "" };
-    Some(format!("; at the limit since {at}{more}"))
+    let told = moments.iter().rev().take_while(is_reached).last().map(|moment| moment.at);
+    let first = seen.or(told)?;
+    let is_longer = seen.is_none() && moments.first().is_some_and(|moment| moment.at == first);
+    let more = if is_longer { ", or longer" } else { "" };
+    Some(format!("; at the limit since {}{more}", wall_clock(story.policy.schedule.zone(), first, now)))
 }
 
 /// What is wrong, since when, and what to do about it.
@@ -156,17 +170,29 @@ fn tiles(
     let age = age.map_or_else(|| "not measured".to_owned(), |age| format!("{age} old"));
     tile("load", load.map_or_else(|| "-".to_owned(), number), age)?;
     if let Some(view) = &decision.forecast {
-        let note = format!("at most, with probability {}, in the next {}", view.quantile, view.window);
+        // What was forecast is not repeated where the present contradicts it.
+        let note = if decision.load.is_some_and(|load| load > view.load) {
+            format!("in the next {}: below the load now, which decides", view.window)
+        } else {
+            format!("at most, with probability {}, in the next {}", view.quantile, view.window)
+        };
         tile("expected peak", number(view.load), note)?;
-        let fitted =
-            format!("{} predicts, fitted {}", view.trust.rule.as_str(), crate::draw::moment(view.fitted_at));
+        let fitted = wall_clock(story.policy.schedule.zone(), view.fitted_at, now);
+        let fitted = match view.trust.rule {
+            Rule::Forecast => format!("fitted {fitted}"),
+            Rule::Reactive => format!("the load now decides; fitted {fitted}"),
+            rule => format!("{rule} predicts; fitted {fitted}"),
+        };
         tile("forecast", view.trust.state().to_string(), fitted)?;
     }
     if let Some(Coming { local, to, .. }) = change {
         tile("next change", local.clone(), to.clone())?;
     }
-    if let Some((span, probability)) = decision.capped_in {
-        tile("capped in", span.to_string(), format!("probability {}", number(probability)))?;
+    let states = Condition::of(decision, &story.policy);
+    if let Some(Condition::NearLimit { within, probability }) =
+        states.iter().find(|state| matches!(state, Condition::NearLimit { .. }))
+    {
+        tile("capped in", within.to_string(), format!("probability {}", number(*probability)))?;
     }
     out.push_str("</section>\n");
     Ok(())

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{PATCHING, Registry, Serving, Set, newest, overlap, shared_name};
-use crate::decide::{Moment, Retold, looking_ahead};
+use crate::decide::{Moment, Retold, State, looking_ahead};
 use crate::history::Series;
-use crate::http::{Again, KnownWorkload, Metrics, Overview, Past, Settings, Story, WorkloadStatus};
-use crate::policy::{Faults, WorkloadId};
-use crate::serve::workload::Workload;
+use crate::http::{Again, KnownWorkload, Metrics, Overview, Past, Settings, Snapshot, WorkloadStatus};
+use crate::policy::{Faults, Policy, WorkloadId};
+use crate::serve::workload::{Told, Workload};
 use crate::units::{Span, Time};
 
 /// If no loop has completed a turn for this long, the server must be restarted, unless the poll steps are longer.
@@ -34,24 +34,40 @@ impl Overview for Registry {
         self.lock().iter().filter(|(id, _)| is_meant(id)).filter_map(known).collect()
     }
 
-    fn story(&self, id: &WorkloadId) -> Option<Story> {
-        Some(self.newest(id)?.story(&self.shared))
+    fn snapshot(&self, id: &WorkloadId) -> Option<Snapshot> {
+        let (mut known, workload) = {
+            let entries = self.lock();
+            let entry = entries.get_key_value(id)?;
+            (known(entry)?, newest(entry.1)?.workload())
+        };
+        // Without the lock: if the loop is deciding, this waits for it.
+        let told = workload.map(|workload| workload.told(&self.shared));
+        let story = told.map(|Told { state, worth, failing, story }| {
+            if known.policy.is_some() {
+                (known.status, known.worth, known.failing) = (status(state), worth, failing);
+            }
+            story
+        });
+        Some(Snapshot { now: self.now(), known, story })
     }
 
-    fn past(&self, id: &WorkloadId, span: Span) -> Past {
-        let Some(workload) = self.newest(id) else { return Past::Unknown };
-        let policy = workload.policy();
-        let make = |until| Moment::all(&policy, workload.traces(&self.shared), span, until);
-        match self.shared.pasts.of(id, &policy, span, self.now(), make) {
+    fn past(&self, snapshot: &Snapshot, span: Span) -> Past {
+        let (Snapshot { known, story, .. }, until) = (snapshot, snapshot.told_until());
+        let policy = story.as_ref().map(|story| &story.policy);
+        let found = policy.and_then(|policy| Some((policy, self.with_policy(&known.id, policy)?)));
+        let Some((policy, workload)) = found else { return Past::Unknown };
+        let make = |until| Moment::all(policy, workload.traces(&self.shared), span, until);
+        match self.shared.pasts.of(&known.id, policy, span, until, make) {
             Some(moments) => Past::Told(moments),
             None => Past::Busy,
         }
     }
 
-    fn again(&self, id: &WorkloadId, at: Time) -> Again {
-        let Some(workload) = self.newest(id) else { return Again::Unknown };
-        let policy = workload.policy();
-        let policy = looking_ahead(&policy, at, self.now());
+    fn again(&self, known: &KnownWorkload, at: Time) -> Again {
+        let found =
+            known.policy.as_ref().and_then(|policy| Some((policy, self.with_policy(&known.id, policy)?)));
+        let Some((policy, workload)) = found else { return Again::Unknown };
+        let policy = looking_ahead(policy, at, self.now());
         let traces = || workload.traces(&self.shared);
         match self.shared.pasts.alone(|| Retold::new(&policy, traces(), at).at(at)) {
             Some(Ok(decision)) => Again::Decided(Box::new(decision)),
@@ -129,6 +145,13 @@ impl Registry {
         newest(self.lock().get(id)?)?.workload()
     }
 
+    /// The workload with this policy, as long as KEDA uses its keys.
+    fn with_policy(&self, id: &WorkloadId, policy: &Arc<Policy>) -> Option<Arc<Workload>> {
+        let entries = self.lock();
+        let mut running = entries.get(id)?.iter().filter_map(Set::workload);
+        running.find(|workload| Arc::ptr_eq(&workload.policy(), policy))
+    }
+
     /// How long before `now` the last turn of any loop was, if that is too long.
     pub(super) fn silence_until(&self, now: Instant) -> Option<Duration> {
         let running: Vec<_> = self.lock().values().flatten().filter_map(Set::workload).collect();
@@ -142,20 +165,25 @@ impl Registry {
 /// The state of a workload, by the keys that KEDA used last.
 fn known((id, sets): (&WorkloadId, &Vec<Set>)) -> Option<KnownWorkload> {
     let newest = newest(sets)?;
-    let (mut worth, mut failing) = (None, Arc::default());
+    let (mut worth, mut failing, mut most_age) = (None, Arc::default(), Span::ZERO);
     let (status, policy) = match &newest.serving {
         _ if overlap(sets) > PATCHING => {
             (WorkloadStatus::Faulty(Faults(vec![shared_name(sets.len(), id)])), None)
         }
         Serving::Faulty(faults) => (WorkloadStatus::Faulty(faults.clone()), None),
         Serving::Running { workload, .. } => {
-            let status = match workload.state().borrow().clone() {
-                Ok(decision) => WorkloadStatus::Decided(decision),
-                Err(blind) => WorkloadStatus::Blind(blind),
-            };
-            (worth, failing) = (workload.worth(), workload.failing());
+            let status = status(workload.state().borrow().clone());
+            (worth, failing, most_age) = (workload.worth(), workload.failing(), workload.most_age());
             (status, Some(workload.policy()))
         }
     };
-    Some(KnownWorkload { id: id.clone(), status, policy, last_asked: newest.last_asked, worth, failing })
+    let last_asked = newest.last_asked;
+    Some(KnownWorkload { id: id.clone(), status, policy, last_asked, most_age, worth, failing })
+}
+
+fn status(state: State) -> WorkloadStatus {
+    match state {
+        Ok(decision) => WorkloadStatus::Decided(decision),
+        Err(blind) => WorkloadStatus::Blind(blind),
+    }
 }

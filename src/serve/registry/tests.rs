@@ -1,6 +1,7 @@
 //! The registry with a clock that stands still until it is moved, and with scripted sources.
 
 mod fits;
+mod moment;
 mod shared;
 
 use std::time::Duration;
@@ -59,7 +60,12 @@ fn bench(catalogue: Catalogue, config: &str) -> Bench {
 }
 
 fn bench_fitting(catalogue: Catalogue, config: &str, fit: Fit) -> Bench {
-    let values = (0..3 * 1_440 + 720).map(|_| 45.0);
+    bench_of(|_| 45.0, catalogue, config, fit)
+}
+
+/// A load by the minutes since [`BEGIN`].
+fn bench_of(load: impl Fn(i64) -> f64, catalogue: Catalogue, config: &str, fit: Fit) -> Bench {
+    let values = (-3 * 1_440..720).map(load);
     let series = Series::from_values(BEGIN - Span::days(3), Step::MINUTE, values);
     let clock = Arc::new(SteppedClock::new(BEGIN));
     let parts = Parts {
