@@ -258,6 +258,7 @@ async fn a_workload_at_its_limit_says_so_everywhere() {
     }
     // A workload that KEDA no longer asks for says so, and its worst condition is still first.
     bench.pass(Span::minutes(3));
+    bench.settled().await;
     let now = bench.registry.shared.clock.now();
     let states = bench.registry.triggers("shop", "passed")[0].conditions(now);
     let names: Vec<&str> = states.iter().map(crate::decide::Condition::as_str).collect();
