@@ -286,7 +286,7 @@ impl Condition {
                 "Run the query in Prometheus. `forescale doctor` checks each step from there to the pods."
             }
             Condition::Outdated { .. } => {
-                "After a change of keys, wait a minute. Otherwise look in the server's log for what keeps it from deciding."
+                "After a change of keys, wait a minute. Otherwise the server's log says what keeps it from deciding."
             }
             Condition::Stale { .. } | Condition::Held { .. } => {
                 "Find out why the data source does not answer. The replicas do not fall until it does."

@@ -42,8 +42,8 @@ pub trait Overview: Send + Sync + 'static {
     fn exposes_queries(&self) -> bool;
 }
 
-/// One workload at one moment. Everything that a page says about it comes from one snapshot: read one after the other, the
-/// decision, its changes and the forecast could belong to different turns, or to different sets of keys.
+/// One workload at one moment. Everything that a page says about it comes from one snapshot: read one after the other,
+/// the decision, its changes and the forecast could belong to different turns, or to different sets of keys.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// When it was taken.

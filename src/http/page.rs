@@ -75,8 +75,8 @@ pub(super) fn lost(namespace: &str, name: &str, metrics: &[String]) -> String {
 const FOOT: &str = "</main>\n<footer><p>Read-only. The same data as JSON: <code>api/v1</code>, described by \
 <code>api/v1/schema.json</code>.</p></footer>\n</body>\n</html>\n";
 
-/// Everything before the main part; `root` is the path to the fleet, and `now` what the page is true for, with the time zone
-/// of the times in it.
+/// Everything before the main part; `root` is the path to the fleet, and `now` what the page is true for, with the time
+/// zone of the times in it.
 fn head(title: &str, root: &str, now: Option<(Time, Tz)>) -> String {
     let at = now.map_or_else(String::new, |(now, zone)| format!("<p>As of {}.</p>", day(zone, now)));
     format!(

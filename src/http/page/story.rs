@@ -23,13 +23,22 @@ pub(super) fn write(
     look: &Look,
     shown: Shown<'_>,
 ) -> std::fmt::Result {
-    let (Snapshot { known, now, story }, Shown { exposes, .. }) = (snapshot, shown);
-    let now = *now;
-    let moments = asked::moments(past, known.status.decision());
+    let moments = asked::moments(past, snapshot.known.status.decision());
+    begin(out, snapshot, &moments, shown.exposes)?;
+    if let Some(story) = &snapshot.story {
+        known_of(out, snapshot, story, (past, &moments), look, shown)?;
+    }
+    out.push_str(FOOT);
+    Ok(())
+}
+
+/// The name, the states, and the queries that fail.
+fn begin(out: &mut String, snapshot: &Snapshot, moments: &[Moment], exposes: bool) -> std::fmt::Result {
+    let Snapshot { known, now, story } = snapshot;
     let title = format!("{}/{}", known.id.namespace(), known.id.name());
     let zone = known.policy.as_ref().map_or(Tz::UTC, |policy| policy.schedule.zone());
-    out.push_str(&head(&title, "../../", Some((now, zone))));
-    let states = known.conditions(now);
+    out.push_str(&head(&title, "../../", Some((*now, zone))));
+    let states = known.conditions(*now);
     let marks: String = states
         .iter()
         .map(|state| format!("<span class=\"mark {}\">{}</span> ", class(state), state.title()))
@@ -42,52 +51,63 @@ pub(super) fn write(
         now.since(known.last_asked)
     )?;
     for state in &states {
-        let since = story.as_ref().and_then(|story| at_limit_since(state, story, &moments, now));
+        let since = story.as_ref().and_then(|story| at_limit_since(state, story, moments, *now));
         trouble(out, state, known, exposes, &since.unwrap_or_default())?;
     }
     for query in known.failing.iter() {
         notice(out, " calm", "A query fails", &query.to_string(), query.advice)?;
     }
-    if let Some(story) = story {
-        let tracker = story.prepared.as_ref().and_then(tracker);
-        let coming = |every: Span| {
-            let from = now.floor_to(every, Span::ZERO);
-            tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
-        };
-        let (fine, hours) = (coming(figures::FINE), coming(Span::HOUR));
-        let change = decide::coming(&story.policy, now);
-        if let Some(decision) = known.status.decision() {
-            tiles(out, story, decision, change.as_ref(), now)?;
-        }
-        look.write(out, known.id.metric())?;
-        out.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
-        let newest = known.status.decision().and_then(|d| d.load);
-        if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
-            figure.write(out)?;
-        }
-        match past {
-            Past::Told(_) => asked::write(out, story, &moments, look.back(), now)?,
-            Past::Busy => asked::busy(out)?,
-            Past::Unknown => {}
-        }
-        if let Some(decision) = known.status.decision() {
-            figures::replicas(story, decision, &fine, look.back(), now).write(out)?;
-        }
-        out.push_str("</section>\n<div class=\"two\">\n");
-        if let Some(decision) = known.status.decision() {
-            why(out, decision, change.as_ref())?;
-        }
-        if !story.policy.is_schedule_only() {
-            coming::next_hours(out, story, &hours, now)?;
-        }
-        coming::said(out, &story.policy, now)?;
-        settled::changes(out, story)?;
-        settled::quality(out, story, known.trust(story))?;
-        actions::write(out, known, story, shown.settings, look.back(), now)?;
-        settled::settings(out, story, exposes)?;
-        out.push_str("</div>\n");
+    Ok(())
+}
+
+/// What is known of a workload with valid keys: figures, pictures, reasons, and what people configured.
+fn known_of(
+    out: &mut String,
+    Snapshot { known, now, .. }: &Snapshot,
+    story: &Story,
+    (past, moments): (&Past, &[Moment]),
+    look: &Look,
+    Shown { settings, exposes }: Shown<'_>,
+) -> std::fmt::Result {
+    let now = *now;
+    let tracker = story.prepared.as_ref().and_then(tracker);
+    let coming = |every: Span| {
+        let from = now.floor_to(every, Span::ZERO);
+        tracker.map_or_else(Vec::new, |t| ahead(t, &story.policy, from, now + figures::AHEAD, every))
+    };
+    let (fine, hours) = (coming(figures::FINE), coming(Span::HOUR));
+    let change = decide::coming(&story.policy, now);
+    let decision = known.status.decision();
+    if let Some(decision) = decision {
+        tiles(out, story, decision, change.as_ref(), now)?;
     }
-    out.push_str(FOOT);
+    look.write(out, known.id.metric())?;
+    out.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
+    let newest = decision.and_then(|d| d.load);
+    if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
+        figure.write(out)?;
+    }
+    match past {
+        Past::Told(_) => asked::write(out, story, moments, look.back(), now)?,
+        Past::Busy => asked::busy(out)?,
+        Past::Unknown => {}
+    }
+    if let Some(decision) = decision {
+        figures::replicas(story, decision, &fine, look.back(), now).write(out)?;
+    }
+    out.push_str("</section>\n<div class=\"two\">\n");
+    if let Some(decision) = decision {
+        why(out, decision, change.as_ref())?;
+    }
+    if !story.policy.is_schedule_only() {
+        coming::next_hours(out, story, &hours, now)?;
+    }
+    coming::said(out, &story.policy, now)?;
+    settled::changes(out, story)?;
+    settled::quality(out, story, known.trust(story))?;
+    actions::write(out, known, story, settings, look.back(), now)?;
+    settled::settings(out, story, exposes)?;
+    out.push_str("</div>\n");
     Ok(())
 }
 
