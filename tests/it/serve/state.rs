@@ -20,10 +20,11 @@ const METADATA: [(&str, &str); 5] = [
     ("tlsClientKey", "hunter2"),
 ];
 
-/// All files below a folder.
+/// All files below a folder that are written to the end.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let whole = entries.filter(|path| path.extension().is_none_or(|extension| extension != "unfinished"));
+    whole.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 #[tokio::test]
