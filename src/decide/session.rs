@@ -48,8 +48,8 @@ impl Session {
         }
     }
 
-    /// For answers that nobody reads: skips what only describes a decision, such as the instant at which the limit on
-    /// replicas will be reached.
+    /// For answers that nobody reads, and that follow each other quickly: skips what only describes a decision, such as
+    /// the instant at which the limit on replicas will be reached, and spends memory on speed.
     pub fn untold(self) -> Self {
         Session { is_told: false, ..self }
     }

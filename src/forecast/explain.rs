@@ -61,11 +61,11 @@ impl Tracker {
         let view = outlook(&self.state.now, &past(fit, &self.state.bins), ahead);
         let load = |z: f64| fit.transform.load(unstabilise(z));
         let task = self.task_for(false, ahead);
-        let known = task.and_then(|i| Some((fit.tasks.get(i)?, (i, self.state.standings.get(i)?))));
-        let said = known.map(|(t, s)| self.state.forecast(fit, t, s, ahead));
+        let known = task.and_then(|i| fit.tasks.get(i).zip(self.state.standings.get(i)));
+        let said = task.and_then(|i| self.state.forecast(fit, i, ahead));
         let experts = said.as_ref().map_or(view.experts.map(|e| e as f32), |said| said.experts);
         let has_analogues = said.as_ref().is_some_and(|said| !said.asleep.is(Expert::Analogues.place()));
-        let weights = known.map(|(_, (_, s))| s.weights());
+        let weights = known.map(|(_, s)| s.weights());
         let weight = |level: usize, e: usize| {
             weights.as_ref().map_or(0.0, |w| {
                 let share = if has_analogues { w.share[level] } else { 0.0 };
@@ -88,7 +88,7 @@ impl Tracker {
         let values = self.quantiles(horizon, &Quantile::PUBLISHED);
         let median = values.first().copied().unwrap_or(0.0);
         let quantiles: Vec<_> = Quantile::PUBLISHED.into_iter().zip(values).collect();
-        let correction = known.map_or(0.0, |(_, (_, s))| f64::from(s.correction.blend()[UPPER]));
+        let correction = known.map_or(0.0, |(_, s)| f64::from(s.correction.blend()[UPPER]));
         let width = quantiles.get(3).map_or(0.0, |q| q.1) - median;
         let why = self.why(&views, &trust);
         Explanation {

@@ -64,8 +64,7 @@ impl Shifted {
     pub fn levels(&self, other: &Inner, peak: bool, steps: usize, ahead: i64) -> Option<[f32; L]> {
         let same = |t: &super::fitted::Learnt| t.task.peak == peak && t.task.steps == steps;
         let task = self.fit.tasks.iter().position(same)?;
-        let (learnt, standing) = (self.fit.tasks.get(task)?, self.state.standings.get(task)?);
-        let p = self.state.forecast(&self.fit, learnt, (task, standing), ahead);
+        let p = self.state.forecast(&self.fit, task, ahead)?;
         let unit = self.unit(other) as f32;
         Some(p.pooled.map(|q| q * unit))
     }

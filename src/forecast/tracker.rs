@@ -290,10 +290,10 @@ impl Tracker {
     }
 
     pub(super) fn task_levels(&self, rule: Rule, i: usize, ahead: i64) -> [f64; L] {
-        let (Some(learnt), Some(standing)) = (self.fit.tasks.get(i), self.state.standings.get(i)) else {
+        let (Some(learnt), Some(mut p)) = (self.fit.tasks.get(i), self.state.forecast(&self.fit, i, ahead))
+        else {
             return [0.0; L];
         };
-        let mut p = self.state.forecast(&self.fit, learnt, (i, standing), ahead);
         p.pooled = self.state.joined(&self.fit, learnt, p.pooled, self.shifted.as_deref(), ahead);
         p.by(rule, &learnt.errors).map(f64::from)
     }
@@ -364,14 +364,9 @@ impl State {
         }
     }
 
-    /// The forecast of a task at a horizon, without the second hypothesis.
-    pub fn forecast(
-        &self,
-        fit: &Inner,
-        learnt: &Learnt,
-        (task, standing): (usize, &PoolState),
-        ahead: i64,
-    ) -> Pending {
+    /// The forecast of a task at a horizon, without the second hypothesis; `None` if there is no such task.
+    pub fn forecast(&self, fit: &Inner, task: usize, ahead: i64) -> Option<Pending> {
+        let (learnt, standing) = (fit.tasks.get(task)?, self.standings.get(task)?);
         let past = past(fit, &self.bins);
         let view = outlook(&self.now, &past, ahead);
         let lags = if learnt.task.peak { peak_lags } else { point_lags };
@@ -393,7 +388,7 @@ impl State {
             pooled: [0.0; L],
         };
         standing.predict(&p.said(&learnt.errors), &self.weights(task, standing), &mut p);
-        p
+        Some(p)
     }
 
     /// The pool of a task learns from the truths that are due. In a gap they are dropped.
@@ -425,12 +420,9 @@ impl State {
 
     /// Stores the present forecast of a task, to be judged when its truth is observed.
     fn await_truth(&mut self, fit: &Inner, task: usize, shifted: Option<&Shifted>) {
-        let (Some(learnt), Some(standing)) = (fit.tasks.get(task), self.standings.get(task)) else { return };
-        if self.now.seen == 0 {
-            return;
-        }
+        let Some(learnt) = fit.tasks.get(task).filter(|_| self.now.seen > 0) else { return };
         let ahead = learnt.task.steps as i64 * fit.plan.step;
-        let mut forecast = self.forecast(fit, learnt, (task, standing), ahead);
+        let Some(mut forecast) = self.forecast(fit, task, ahead) else { return };
         forecast.pooled = self.joined(fit, learnt, forecast.pooled, shifted, ahead);
         let due = self.slots + learnt.task.steps;
         if let Some(waiting) = self.waiting.get_mut(task) {

@@ -245,7 +245,9 @@ impl Workload {
             };
             shared.pulse.beat();
             let awaited = std::mem::take(&mut carried.awaited);
-            let (is_complete, next) = (awaited.is_empty(), self.next(&shared, at, awaited.is_empty()));
+            let is_complete = awaited.is_empty();
+            // Before anyone learns of the turn, and may move a stepped clock.
+            let next = self.next(&shared, at, is_complete);
             self.ticked.send_replace(Some(Ticked { at, is_complete }));
             tokio::select! {
                 () = shared.clock.wait_until(next) => {}
@@ -302,9 +304,8 @@ impl Workload {
                 forecasts.push(None);
                 continue;
             }
-            let (warm_by, policy) = (observations.warm_by, Arc::clone(&self.policy));
-            let observations = observations.clone();
-            let seen = FitInput { observations, policy, signal, at };
+            let policy = Arc::clone(&self.policy);
+            let seen = FitInput { observations: observations.clone(), policy, signal, at };
             let standing = common.follow(&seen, &shared.fitter);
             late.extend(standing.late);
             let mut forecast = standing.forecast;
@@ -312,7 +313,8 @@ impl Workload {
                 point = point.max(Some(fit.point));
                 late.extend(self.price(shared, seen, fit));
                 // During warm-up a target gets no default price: the forecast is used once its price is known.
-                let is_unpriced = at < warm_by && self.terms.borrow().never_had(&self.policy, signal);
+                let is_warming = at < observations.warm_by;
+                let is_unpriced = is_warming && self.terms.borrow().never_had(&self.policy, signal);
                 forecast = forecast.filter(|_| !is_unpriced);
             }
             forecasts.push(forecast);

@@ -24,16 +24,16 @@ pub(super) fn write(
     shown: Shown<'_>,
 ) -> std::fmt::Result {
     let moments = asked::moments(past, snapshot.known.status.decision());
-    begin(out, snapshot, &moments, shown.exposes)?;
+    header(out, snapshot, &moments, shown.exposes)?;
     if let Some(story) = &snapshot.story {
-        known_of(out, snapshot, story, (past, &moments), look, shown)?;
+        body(out, snapshot, story, (past, &moments), look, shown)?;
     }
     out.push_str(FOOT);
     Ok(())
 }
 
 /// The name, the states, and the queries that fail.
-fn begin(out: &mut String, snapshot: &Snapshot, moments: &[Moment], exposes: bool) -> std::fmt::Result {
+fn header(out: &mut String, snapshot: &Snapshot, moments: &[Moment], exposes: bool) -> std::fmt::Result {
     let Snapshot { known, now, story } = snapshot;
     let title = format!("{}/{}", known.id.namespace(), known.id.name());
     let zone = known.policy.as_ref().map_or(Tz::UTC, |policy| policy.schedule.zone());
@@ -61,7 +61,7 @@ fn begin(out: &mut String, snapshot: &Snapshot, moments: &[Moment], exposes: boo
 }
 
 /// What is known of a workload with valid keys: figures, pictures, reasons, and what people configured.
-fn known_of(
+fn body(
     out: &mut String,
     Snapshot { known, now, .. }: &Snapshot,
     story: &Story,

@@ -1,14 +1,15 @@
 //! A saving as exact as that of the full backtest, at the cost of a few runs.
 //!
 //! A verdict needs only a coarse sweep. The saving that is reported with it is the cost at one level of safety, so only
-//! the insurances around that level are run in addition. It never changes a verdict.
+//! the insurances around that level are added: those of Forescale are known already, a simple strategy is run at them.
+//! It never changes a verdict.
 
 use super::{Simple, Subject, Trials, Verdict};
 use crate::plan::PENALTIES;
 use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched};
 
 impl Trials {
-    /// Runs the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
+    /// Adds the runs of the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
     /// that of the full backtest.
     pub(super) fn refine(
         &mut self,
@@ -20,17 +21,17 @@ impl Trials {
         let between = self.frontier(verdict).map(|frontier| enclosing(&frontier.points, level, all));
         let Some(between) = between.filter(|between| !between.is_empty()) else { return Ok(()) };
         let (load, target, calendar) = (subject.load, &self.target, &self.policy.calendar);
-        let reactive = Simple::Reactive.study(load, target, calendar);
-        let busy = subject.busy.and_then(|busy| busy.sized(load, target, calendar));
-        let more = match (verdict, busy) {
-            (Verdict::Predictive, _) => {
-                self.fine.iter().filter(|point| between.contains(&point.insurance)).copied().collect()
-            }
-            (Verdict::Schedule, Some(busy)) => {
-                let beside = |factor| busy.beside(reactive.insured(factor), target, calendar.clone(), factor);
-                matched(load, target, &between, beside)?.points
-            }
-            _ => matched(load, target, &between, |factor| reactive.insured(factor))?.points,
+        let more: Vec<Point> = if verdict == Verdict::Predictive {
+            self.fine.iter().filter(|point| between.contains(&point.insurance)).copied().collect()
+        } else {
+            let reactive = Simple::Reactive.study(load, target, calendar);
+            let busy = subject.busy.filter(|_| verdict == Verdict::Schedule);
+            let busy = busy.and_then(|busy| busy.sized(load, target, calendar));
+            let strategy = |factor| match busy {
+                Some(busy) => busy.beside(reactive.insured(factor), target, calendar.clone(), factor),
+                None => reactive.insured(factor),
+            };
+            matched(load, target, &between, strategy)?.points
         };
         if let Some(frontier) = self.frontier(verdict) {
             let mut points = std::mem::take(&mut frontier.points);

@@ -61,20 +61,16 @@ impl Bench {
         self.states().into_iter().map(|state| state.expect("decided")).collect()
     }
 
-    fn receivers(&self) -> Vec<tokio::sync::watch::Receiver<State>> {
-        let entries = self.registry.lock();
-        entries.values().flatten().filter_map(|set| Some(set.workload()?.state())).collect()
+    fn workloads(&self) -> Vec<Arc<Workload>> {
+        self.registry.lock().values().flatten().filter_map(Set::workload).collect()
     }
 
     /// Completes when every loop has reached the present, whatever it waits for.
     async fn turned(&self) {
         let at = self.registry.shared.clock.now().floor_to(Span::seconds(15), Span::ZERO);
-        let receivers: Vec<_> = {
-            let entries = self.registry.lock();
-            entries.values().flatten().filter_map(|set| Some(set.workload()?.ticked())).collect()
-        };
-        for mut receiver in receivers {
-            let turned = receiver.wait_for(|ticked| ticked.is_some_and(|ticked| ticked.at >= at));
+        for workload in self.workloads() {
+            let mut progress = workload.ticked();
+            let turned = progress.wait_for(|ticked| ticked.is_some_and(|ticked| ticked.at >= at));
             let _ = tokio::time::timeout(PATIENCE, turned).await.expect("no loop waits");
         }
     }
@@ -145,7 +141,8 @@ async fn the_grace_of_the_start_ends_between_two_polls() {
     bench.turned().await;
     assert!(bench.states().iter().all(|state| matches!(state, Err(Blind::Warming { .. }))));
     bench.pass(Span::seconds(1));
-    for mut state in bench.receivers() {
+    for workload in bench.workloads() {
+        let mut state = workload.state();
         let decided = state.wait_for(Result::is_ok);
         let _ = tokio::time::timeout(PATIENCE, decided).await.expect("the grace is over");
     }
