@@ -83,8 +83,7 @@ fn known_of(
     }
     look.write(out, known.id.metric())?;
     out.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
-    let newest = decision.and_then(|d| d.load);
-    if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
+    if let Some(figure) = figures::load(story, decision, &fine, look.back(), now) {
         figure.write(out)?;
     }
     match past {
