@@ -70,13 +70,7 @@ pub(super) fn load(
             is_wide: true,
         });
     };
-    // Without fresh samples nobody knows the load now.
-    let measured = match decision.and_then(|decision| Some((decision, decision.history_age?))) {
-        Some((decision, age)) if !decision.rung.is_current() => {
-            format!("Last measured {}, {age} ago", number(present))
-        }
-        _ => format!("Now {}", number(present)),
-    };
+    let measured = measured(present, decision);
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
         // The forecast for the coming hours does not hold while the present load is above it.
@@ -97,6 +91,16 @@ pub(super) fn load(
         None => format!("{measured}. There is no forecast."),
     };
     Some(Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true })
+}
+
+/// The newest load in words; without fresh samples nobody knows the load now.
+fn measured(load: f64, decision: Option<&Decision>) -> String {
+    match decision.and_then(|decision| Some((decision, decision.history_age?))) {
+        Some((decision, age)) if !decision.rung.is_current() => {
+            format!("Last measured {}, {age} ago", number(load))
+        }
+        _ => format!("Now {}", number(load)),
+    }
 }
 
 /// The replicas answered so far, and those expected.
