@@ -191,7 +191,7 @@ fn tiles(
     if let Some(view) = &decision.forecast {
         // What was forecast is not repeated where the present contradicts it.
         let note = if decision.load.is_some_and(|load| load > view.load) {
-            format!("in the next {}: below the load now, which decides", view.window)
+            format!("in the next {}: below the load now", view.window)
         } else {
             format!("at most, with probability {}, in the next {}", view.quantile, view.window)
         };
