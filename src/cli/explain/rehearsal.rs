@@ -111,7 +111,12 @@ fn of_the_load() -> Vec<Trouble> {
         of(
             "blind",
             changed(|ago, load| if ago <= 120 { f64::NAN } else { load }),
-            &[">stale</span>", "the last sample is 2h", "Find out why the data source does not answer"],
+            &[
+                ">stale</span>",
+                "the last sample is 2h",
+                "<figcaption>Last measured ",
+                "Find out why the data source does not answer",
+            ],
             &["stale: the last sample is 2h", "Find out why the data source does not answer"],
         ),
         of(

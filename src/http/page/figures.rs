@@ -23,7 +23,7 @@ pub(super) fn x(at: Time) -> f64 {
 /// The load until now and its range in the coming hours, with the newest load in words; `None` without a load.
 pub(super) fn load(
     story: &Story,
-    newest: Option<f64>,
+    decision: Option<&Decision>,
     ahead: &[Stretch],
     back: Span,
     now: Time,
@@ -59,6 +59,7 @@ pub(super) fn load(
     }
     plane.line("load", &line);
     plane.upright(x(now), "now");
+    let newest = decision.and_then(|decision| decision.load);
     let Some(present) = newest.or_else(|| line.last().map(|p| p.1)) else {
         let told = format!("No load was measured in the last {back}.");
         return Some(Figure {
@@ -69,26 +70,37 @@ pub(super) fn load(
             is_wide: true,
         });
     };
+    let measured = measured(present, decision);
     let peak = ahead.iter().map(|s| s.load[2]).fold(0.0, f64::max);
     let told = match ahead.first() {
         // The forecast for the coming hours does not hold while the present load is above it.
         Some(first) if present > peak => format!(
-            "Now {}: above {}, the largest load forecast for the next 12 hours (quantile {}). The forecast does not hold \
+            "{}: above {}, the largest load forecast for the next 12 hours (quantile {}). The forecast does not hold \
              for the load now.",
-            number(present),
+            measured,
             number(peak),
             first.quantile
         ),
         Some(first) => format!(
-            "Now {}; at any moment of the next 12 hours it is below {} with probability {}. The table below has each \
+            "{}; at any moment of the next 12 hours it is below {} with probability {}. The table below has each \
              hour.",
-            number(present),
+            measured,
             number(peak),
             first.quantile
         ),
-        None => format!("Now {}. There is no forecast.", number(present)),
+        None => format!("{measured}. There is no forecast."),
     };
     Some(Figure { svg: plane.svg(&format!("{title}. {told}")), title, caption: told, keys, is_wide: true })
+}
+
+/// The newest load in words; without fresh samples nobody knows the load now.
+fn measured(load: f64, decision: Option<&Decision>) -> String {
+    match decision.and_then(|decision| Some((decision, decision.history_age?))) {
+        Some((decision, age)) if !decision.rung.is_current() => {
+            format!("Last measured {}, {age} ago", number(load))
+        }
+        _ => format!("Now {}", number(load)),
+    }
 }
 
 /// The replicas answered so far, and those expected.

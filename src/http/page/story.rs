@@ -83,8 +83,7 @@ fn body(
     }
     look.write(out, known.id.metric())?;
     out.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
-    let newest = decision.and_then(|d| d.load);
-    if let Some(figure) = figures::load(story, newest, &fine, look.back(), now) {
+    if let Some(figure) = figures::load(story, decision, &fine, look.back(), now) {
         figure.write(out)?;
     }
     match past {
@@ -192,7 +191,7 @@ fn tiles(
     if let Some(view) = &decision.forecast {
         // What was forecast is not repeated where the present contradicts it.
         let note = if decision.load.is_some_and(|load| load > view.load) {
-            format!("in the next {}: below the load now, which decides", view.window)
+            format!("in the next {}: below the load now", view.window)
         } else {
             format!("at most, with probability {}, in the next {}", view.quantile, view.window)
         };

@@ -31,7 +31,7 @@ pub(super) fn next_hours(out: &mut String, story: &Story, hours: &[Stretch], now
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}{capped}</td></tr>",
-            wall_clock(zone, hour.from, now),
+            if hour.from <= now { "now".to_owned() } else { wall_clock(zone, hour.from, now) },
             number(hour.load[1]),
             number(hour.load[2]),
             hour.replicas
