@@ -9,8 +9,8 @@ use crate::plan::PENALTIES;
 use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched};
 
 impl Trials {
-    /// Adds the runs of the verdict's strategy at the insurances between the two that enclose `level`: a saving is then as exact as
-    /// that of the full backtest.
+    /// Adds the runs of the verdict's strategy at the insurances between the two that enclose `level`: a saving is then
+    /// as exact as that of the full backtest.
     pub(super) fn refine(
         &mut self,
         subject: &Subject<'_>,
