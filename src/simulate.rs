@@ -37,6 +37,7 @@ pub use config::{
 };
 pub use curve::Curve;
 pub use forescale::{Foreseen, run_forescale};
+use forescale::{Progress, run_while_needed};
 pub use frontier::{DEAREST, Frontier, MATCHED_TAU_U, Point, SWEEP, cost_at, matched, sweep};
 pub use ledger::{Balance, Ledger};
 pub use load::{Load, Seen};

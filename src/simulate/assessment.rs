@@ -6,18 +6,21 @@
 //! here reads a file or asks a server, and no saving is reported against unknown replica counts.
 
 mod busy;
+mod excess;
 mod refine;
+mod trim;
 
 pub use busy::BusyHours;
+use excess::{Floor, excess};
+use trim::{Trim, is_coarse};
 
 use super::run::{Target, run};
 use super::{
-    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_forescale,
+    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_while_needed,
 };
 use crate::history::Series;
 use crate::plan::{self, Insured};
 use crate::policy::Policy;
-use crate::units::percentile;
 
 /// The subject of the comparison.
 #[derive(Debug)]
@@ -150,8 +153,10 @@ pub struct Trials {
     pub by_hour: Frontier,
     /// Forescale.
     pub predictive: (Foreseen, Frontier),
-    /// Forescale at every penalty: they share its forecasts, so that all of them cost little more than a few.
+    /// Forescale at the penalties that were run to the end.
     fine: Vec<Point>,
+    /// Why far more replicas run than the load needs, if so.
+    excess: Option<Finding>,
 }
 
 /// Strategies are compared at these shares of the time, in percent: the usual one, and one at which the minutes of a
@@ -165,8 +170,6 @@ const AS_CHEAP: f64 = 1.1;
 const FOLLOWS: f64 = 0.3;
 /// Ten times better safety is worth at most this factor of the usual cost.
 const SAFER: f64 = 1.25;
-/// From this ratio on, too many replicas run.
-const TOO_MUCH: f64 = 1.5;
 /// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
 /// Penalties of a short hour for Forescale: a subset of [`plan::PENALTIES`] as coarse as [`FACTORS`].
@@ -185,10 +188,10 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
         target.twin.min_replicas = target.twin.min_replicas.min(1);
         policy.limits.min = policy.limits.min.min(crate::units::Replicas::ONE);
     }
-    let mut trials = Trials::of(subject, target, policy)?;
+    let mut trials = Trials::of(subject, &floor, target, policy)?;
     let reference = trials.reactive.0.scorecard;
     let ran = trials.ran.as_ref().map(|ran| ran.scorecard);
-    let (verdict, finding, level) = trials.judge(subject, &floor, ran.as_ref());
+    let (verdict, finding, level) = trials.judge(subject);
     if let Some(ran) = ran {
         trials.refine(subject, verdict, ran.tau_u.min(level))?;
     }
@@ -219,7 +222,7 @@ pub fn assess(subject: &Subject<'_>) -> Result<(Assessment, Trials), ConfigError
 // === impl Trials ===
 
 impl Trials {
-    fn of(subject: &Subject<'_>, target: Target, policy: Policy) -> Result<Self, ConfigError> {
+    fn of(subject: &Subject<'_>, floor: &Floor, target: Target, policy: Policy) -> Result<Self, ConfigError> {
         let load = subject.load;
         let studied = Simple::Reactive.study(load, &target, &policy.calendar);
         let reactive = sweep(|factor| run(load, &target, &mut *studied.insured(factor)))?;
@@ -232,17 +235,18 @@ impl Trials {
         });
         let table = Simple::Cron.study(load, &target, &policy.calendar);
         let by_hour = sweep(|factor| run(load, &target, &mut *table.insured(factor)))?.1;
-        let worths = plan::PENALTIES.iter().map(|&worth| Some(Insured::Penalty(worth)));
-        let insured: Vec<_> = std::iter::once(None).chain(worths).collect();
-        let mut runs = run_forescale(load, &target, &policy, &insured)?.into_iter();
-        let own = runs.next().unwrap_or_default();
-        let fine = Point::foreseen(&plan::PENALTIES, runs);
-        let coarse = fine.iter().filter(|point| PENALTIES.contains(&point.insurance)).copied();
-        let predictive = (own, Frontier::of(coarse.collect()));
         let schedule = schedule.transpose()?;
-        let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
         drop((studied, table));
-        Ok(Trials { target, policy, ran, reactive, schedule, by_hour, predictive, fine })
+        let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
+        let excess = excess(subject, floor, &target, ran.as_ref(), reactive.0.scorecard.demand_hours);
+        // A saving is read between the coarse insurances, where there is one and a forecast can be the reason for it.
+        let is_fine = ran.is_some() && excess.is_none();
+        let [_, safer] = LEVELS;
+        let safest = ran.as_ref().map_or(safer, |ran| ran.scorecard.tau_u.min(safer));
+        let (own, fine) = foreseen(load, &target, &policy, Trim { safest, is_fine })?;
+        let coarse = fine.iter().filter(|point| is_coarse(point.insurance)).copied();
+        let predictive = (own, Frontier::of(coarse.collect()));
+        Ok(Trials { target, policy, ran, excess, reactive, schedule, by_hour, predictive, fine })
     }
 
     /// The frontier of the strategy that a verdict recommends.
@@ -256,19 +260,10 @@ impl Trials {
     }
 
     /// The verdict, why, and the share of the time at which it was reached.
-    fn judge(
-        &self,
-        subject: &Subject<'_>,
-        floor: &Floor,
-        ran: Option<&Scorecard>,
-    ) -> (Verdict, Finding, f64) {
+    fn judge(&self, subject: &Subject<'_>) -> (Verdict, Finding, f64) {
         let [usual, fine] = LEVELS;
-        let runs_floor = ran.is_none_or(|ran| ran.replica_hours >= TOO_MUCH * self.hours_of_demand());
-        if floor.is_too_high() && runs_floor {
-            return (Verdict::OverProvisioned, floor.finding(), usual);
-        }
-        if let Some(ratio) = ran_more(subject, &self.target) {
-            return (Verdict::OverProvisioned, Finding::RanMore { ratio }, usual);
+        if let Some(finding) = self.excess {
+            return (Verdict::OverProvisioned, finding, usual);
         }
         let usual_pays = self.forecast_pays(usual);
         let simple = self.simple(usual);
@@ -354,34 +349,26 @@ impl Trials {
         let points = all.into_iter().flatten().flat_map(|frontier| &frontier.points);
         points.map(|point| point.scorecard.tau_u).fold(f64::INFINITY, f64::min)
     }
-
-    fn hours_of_demand(&self) -> f64 {
-        self.reactive.1.points.first().map_or(0.0, |point| point.scorecard.demand_hours)
-    }
 }
 
-/// The ratio of running replicas to those that the load needs, if it is far too large even at the peak. A fixed count
-/// that the peak needs is not over-provisioned: its cost is reported as a saving.
-fn ran_more(subject: &Subject<'_>, target: &Target) -> Option<f64> {
-    let (ran, measure) = (subject.ran?, target.measure(subject.load));
-    let (mut ratios, mut ready, mut needed) = (Vec::new(), 0.0, 0.0);
-    for slot in 0..ran.len() {
-        let at = ran.time(slot);
-        let Some(count) = ran.get(slot).filter(|_| at >= measure.from && at < measure.until) else {
-            continue;
-        };
-        if subject.load.is_observed(at) {
-            let need = f64::from(target.threshold.replicas_for(subject.load.at(at)).get().max(1));
-            ratios.push(count / need);
-            (ready, needed) = (ready + count, needed + need);
-        }
-    }
-    ratios.sort_unstable_by(f64::total_cmp);
-    // Restarts and outages leave few replicas for a moment.
-    let least = ratios.get(ratios.len() / 100).copied()?;
-    // Small counts cannot be scaled down further: two where one is needed is what availability asks for.
-    let spared = (ready - needed) / ratios.len() as f64;
-    (least >= TOO_MUCH && ready >= 2.0 * needed && spared > 2.0).then(|| ready / needed)
+/// Forescale's run with its own insurance, and its points at those penalties that had to be run to the end.
+fn foreseen(
+    load: &Load,
+    target: &Target,
+    policy: &Policy,
+    trim: Trim,
+) -> Result<(Foreseen, Vec<Point>), ConfigError> {
+    let penalties = trim.penalties();
+    let worths = penalties.iter().map(|&worth| Some(Insured::Penalty(worth)));
+    // The policy's own stands behind them and is never given up.
+    let insured: Vec<_> = worths.chain([None]).collect();
+    let mut runs = run_while_needed(load, target, policy, &insured, &mut |progress| {
+        trim.given_up(&penalties, progress)
+    })?;
+    let own = runs.pop().flatten().unwrap_or_default();
+    let (kept, runs): (Vec<f64>, Vec<Foreseen>) =
+        penalties.iter().zip(runs).filter_map(|(&penalty, run)| Some((penalty, run?))).unzip();
+    Ok((own, Point::foreseen(&kept, runs)))
 }
 
 /// Whether a forecast is so much cheaper that a schedule is not as good.
@@ -414,38 +401,6 @@ fn compared(frontier: &Frontier, level: f64, demand_hours: f64) -> Compared {
     let cards = frontier.points.iter().map(|point| point.scorecard);
     let least = cards.min_by(|a, b| a.tau_u.total_cmp(&b.tau_u)).unwrap_or_default();
     Compared { short_percent: least.tau_u, replica_hours: least.replica_hours }
-}
-
-/// What `minReplicas` costs.
-struct Floor {
-    min_replicas: u32,
-    usual: u32,
-    ratio: f64,
-}
-
-// === impl Floor ===
-
-impl Floor {
-    fn of(subject: &Subject<'_>) -> Self {
-        let measure = subject.target.measure(subject.load);
-        let threshold = subject.target.threshold;
-        let observed = subject.load.observed(measure.from, measure.until);
-        let needed: Vec<_> =
-            observed.map(|(_, load)| f64::from(threshold.replicas_for(load).get().max(1))).collect();
-        let sum = |least: u32| needed.iter().map(|n| n.max(f64::from(least))).sum::<f64>();
-        let ratio = if needed.is_empty() { 1.0 } else { sum(subject.min_replicas) / sum(1) };
-        let usual = percentile(needed, 0.95).map_or(1, |n| n as u32);
-        Floor { min_replicas: subject.min_replicas, usual, ratio }
-    }
-
-    fn is_too_high(&self) -> bool {
-        // Two replicas are what availability asks for, whatever the load.
-        self.ratio >= TOO_MUCH && self.min_replicas > 2
-    }
-
-    fn finding(&self) -> Finding {
-        Finding::Floor { min_replicas: self.min_replicas, usual: self.usual, ratio: self.ratio }
-    }
 }
 
 // === impl Verdict ===

@@ -69,6 +69,29 @@ pub struct Foreseen {
     pub used: Vec<(Time, Threshold)>,
 }
 
+/// How far the runs of a sweep have come, for the decision which of them are still worth their time.
+#[derive(Debug)]
+pub(super) struct Progress<'a> {
+    /// The share of the scored span that has passed, 0 to 1.
+    pub passed: f64,
+    /// For each setting, the time short so far in percent of the whole scored span, so it can only grow; `None` for
+    /// one that was given up.
+    pub short: &'a [Option<f64>],
+}
+
+/// One insurance setting with its cluster; `None` is the policy's own insurance.
+struct Stream<'a> {
+    number: usize,
+    insurance: Option<Insured>,
+    session: Session<'a>,
+    memory: Memory,
+    /// The time short in the part of the scored span that [`Progress`] has told of.
+    short: Span,
+}
+
+/// How often the progress of a sweep is told.
+const TOLD_EVERY: Span = Span::DAY;
+
 /// Runs a policy over a load once for each insurance setting, side by side, in the policy's mode. `None` is the
 /// policy's own insurance.
 pub fn run_forescale(
@@ -77,36 +100,83 @@ pub fn run_forescale(
     policy: &Policy,
     insurances: &[Option<Insured>],
 ) -> Result<Vec<Foreseen>, ConfigError> {
-    let mut sessions = Vec::with_capacity(insurances.len());
-    for &insurance in insurances {
+    let runs = run_while_needed(load, target, policy, insurances, &mut |_| Vec::new())?;
+    Ok(runs.into_iter().flatten().collect())
+}
+
+/// The same, but after each day of the scored span `given_up` may name settings, by their index, that need not be run
+/// to the end. They are `None` in the result.
+pub(super) fn run_while_needed(
+    load: &Load,
+    target: &Target,
+    policy: &Policy,
+    insurances: &[Option<Insured>],
+    given_up: &mut dyn FnMut(&Progress<'_>) -> Vec<usize>,
+) -> Result<Vec<Option<Foreseen>>, ConfigError> {
+    let mut streams = Vec::with_capacity(insurances.len());
+    for (number, &insurance) in insurances.iter().enumerate() {
+        streams.push(Stream::new(number, insurance, load, target, policy)?);
+    }
+    let Some(first) = streams.first() else { return Ok(Vec::new()) };
+    let (mut now, scored) = (first.session.origin(), first.session.scored());
+    let mut told = scored.start;
+    let mut server = Server::new(load, target.metric_delay, policy);
+    while now < scored.end {
+        server.follow_to(now);
+        let next = server.next_event(now).min(scored.end);
+        streams.iter_mut().for_each(|stream| stream.advance(&mut server, next, next == scored.end));
+        now = next;
+        if now >= told + TOLD_EVERY && now < scored.end {
+            let mut short = vec![None; insurances.len()];
+            let whole = scored.end.since(scored.start).as_seconds() as f64;
+            for stream in &mut streams {
+                stream.short = stream.short + stream.session.short(told, now);
+                short[stream.number] = Some(100.0 * stream.short.as_seconds() as f64 / whole);
+            }
+            told = now;
+            let passed = now.since(scored.start).as_seconds() as f64 / whole;
+            let dropped = given_up(&Progress { passed, short: &short });
+            streams.retain(|stream| !dropped.contains(&stream.number));
+        }
+    }
+    let mut runs: Vec<Option<Foreseen>> = vec![None; insurances.len()];
+    for stream in streams {
+        runs[stream.number] = Some(stream.finish());
+    }
+    Ok(runs)
+}
+
+// === impl Stream ===
+
+impl<'a> Stream<'a> {
+    fn new(
+        number: usize,
+        insurance: Option<Insured>,
+        load: &'a Load,
+        target: &Target,
+        policy: &Policy,
+    ) -> Result<Self, ConfigError> {
         let session = Session::new(load, target)?;
         let exporters = Exporters::of(policy, target, session.origin());
-        sessions.push((insurance, session, Memory { exporters, ..Memory::default() }));
+        let memory = Memory { exporters, ..Memory::default() };
+        Ok(Stream { number, insurance, session, memory, short: Span::ZERO })
     }
-    let Some((_, first, _)) = sessions.first() else { return Ok(Vec::new()) };
-    let (mut now, until) = (first.origin(), first.until());
-    let mut server = Server::new(load, target.metric_delay, policy);
-    while now < until {
-        server.follow_to(now);
-        let next = server.next_event(now).min(until);
-        for (insurance, session, memory) in &mut sessions {
-            let own = insurance.map(|insured| server.followed.prepared().insured(insured));
-            let mut asker = server.asked(own.as_ref(), memory, insurance.is_none());
-            if next == until {
-                session.advance(&mut asker, next);
-            } else {
-                session.advance_before(&mut asker, next);
-            }
+
+    /// Lets the cluster act until `next`, which is excluded unless it is the last instant.
+    fn advance(&mut self, server: &mut Server<'_>, next: Time, is_last: bool) {
+        let own = self.insurance.map(|insured| server.followed.prepared().insured(insured));
+        let mut asker = server.asked(own.as_ref(), &mut self.memory, self.insurance.is_none());
+        if is_last {
+            self.session.advance(&mut asker, next);
+        } else {
+            self.session.advance_before(&mut asker, next);
         }
-        now = next;
     }
-    let seen = |(_, session, memory): (_, Session<'_>, Memory)| Foreseen {
-        run: session.finish(),
-        views: memory.views,
-        trust: memory.trust,
-        used: memory.used,
-    };
-    Ok(sessions.into_iter().map(seen).collect())
+
+    fn finish(self) -> Foreseen {
+        let Memory { views, trust, used, .. } = self.memory;
+        Foreseen { run: self.session.finish(), views, trust, used }
+    }
 }
 
 // === impl Server ===

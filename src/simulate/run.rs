@@ -4,7 +4,9 @@
 //! strategy is charged for a start it did not choose. A strategy is asked exactly when the controllers would call a
 //! scaler, and sees only samples that could have been collected by then.
 
-use super::score::{Measure, Run, score};
+use std::ops::Range;
+
+use super::score::{Measure, Run, score, scored_every};
 use super::{
     Change, ConfigError, Curve, Load, Loss, Millis, Scaler, ScalerResponse, Seen, Service, Twin, TwinConfig,
     View,
@@ -131,7 +133,7 @@ impl Target {
 /// Simulates a strategy and scores it.
 pub fn run(load: &Load, target: &Target, strategy: &mut dyn Strategy) -> Result<Run, ConfigError> {
     let mut session = Session::new(load, target)?;
-    let until = session.until();
+    let until = session.scored().end;
     session.advance(strategy, until);
     Ok(session.finish())
 }
@@ -172,9 +174,17 @@ impl<'a> Session<'a> {
         self.origin
     }
 
-    /// Where it ends.
-    pub(super) fn until(&self) -> Time {
-        self.measure.until
+    /// The scored span. The simulation ends with it.
+    pub(super) fn scored(&self) -> Range<Time> {
+        self.measure.from..self.measure.until
+    }
+
+    /// The time short in a part of the scored span that has been simulated.
+    pub(super) fn short(&self, from: Time, until: Time) -> Span {
+        let measure = Measure { from, until, ..self.measure.clone() };
+        let part = score(self.load, &measure, self.origin, self.twin.desired(), self.twin.ready());
+        let short = part.steps.iter().filter(|step| step.ready < step.demand).count();
+        Span::seconds(scored_every(self.load.step()).as_seconds() * short as i64)
     }
 
     /// Lets the controllers act until `until`, inclusive.
