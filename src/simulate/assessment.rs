@@ -15,11 +15,9 @@ use excess::{Floor, excess};
 use trim::{Trim, is_coarse};
 
 use super::run::{Target, run};
-use super::{
-    ConfigError, Foreseen, Frontier, Load, Point, Run, Scorecard, Simple, cost_at, ran, run_while_needed,
-};
+use super::{ConfigError, Foreseen, Frontier, Load, Point, Run, Simple, cost_at, ran, run_while_needed};
 use crate::history::Series;
-use crate::plan::{self, Insured};
+use crate::plan::Insured;
 use crate::policy::Policy;
 
 /// The subject of the comparison.
@@ -172,7 +170,7 @@ const FOLLOWS: f64 = 0.3;
 const SAFER: f64 = 1.25;
 /// Insurance factors of the simple strategies: a coarse subset of [`super::SWEEP`].
 const FACTORS: [f64; 12] = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 2.5, 3.0];
-/// Penalties of a short hour for Forescale: a subset of [`plan::PENALTIES`] as coarse as [`FACTORS`].
+/// Penalties of a short hour for Forescale: a subset of [`crate::plan::PENALTIES`] as coarse as [`FACTORS`].
 const PENALTIES: [f64; 10] = [1.0, 3.0, 6.5, 13.0, 26.0, 60.0, 160.0, 700.0, 5_000.0, 100_000.0];
 
 /// Compares the strategies over the scored span.
@@ -239,11 +237,9 @@ impl Trials {
         drop((studied, table));
         let ran = subject.ran.map(|replicas| ran(load, &target, replicas));
         let excess = excess(subject, floor, &target, ran.as_ref(), reactive.0.scorecard.demand_hours);
-        // A saving is read between the coarse insurances, where there is one and a forecast can be the reason for it.
-        let is_fine = ran.is_some() && excess.is_none();
-        let [_, safer] = LEVELS;
-        let safest = ran.as_ref().map_or(safer, |ran| ran.scorecard.tau_u.min(safer));
-        let (own, fine) = foreseen(load, &target, &policy, Trim { safest, is_fine })?;
+        // A forecast's saving over what ran is read between the coarse insurances.
+        let trim = Trim { ran: ran.as_ref().filter(|_| excess.is_none()).map(|ran| ran.scorecard.tau_u) };
+        let (own, fine) = foreseen(load, &target, &policy, trim)?;
         let coarse = fine.iter().filter(|point| is_coarse(point.insurance)).copied();
         let predictive = (own, Frontier::of(coarse.collect()));
         Ok(Trials { target, policy, ran, excess, reactive, schedule, by_hour, predictive, fine })

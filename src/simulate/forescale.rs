@@ -141,7 +141,8 @@ pub(super) fn run_while_needed(
     }
     let mut runs: Vec<Option<Foreseen>> = vec![None; insurances.len()];
     for stream in streams {
-        runs[stream.number] = Some(stream.finish());
+        let number = stream.number;
+        runs[number] = Some(stream.finish());
     }
     Ok(runs)
 }

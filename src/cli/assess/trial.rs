@@ -19,8 +19,10 @@ use crate::simulate::{Load, Subject, assess};
 use crate::source::Catalogue;
 use crate::units::Span;
 
-/// The shortest history that is enough: a third of it is for learning, and the rest is scored.
+/// The shortest history that is enough: at least a third of it is for learning, and the rest is scored.
 const LEAST: Span = Span::days(3);
+/// The longest scored span: two whole weeks, in which every weekday counts the same.
+const SCORED: Span = Span::days(14);
 /// Points of the small picture: a week in steps of two hours.
 const SPARKS: usize = 84;
 
@@ -64,8 +66,8 @@ fn judged(
     let twin = Load::of(series);
     let price = settings.prices.of(candidate.requests);
     let mut target = target_of(&policy, price.unwrap_or(0.0)).map_err(|error| format!("{error:#}"))?;
-    let learning = Span::seconds(covers.as_seconds() / 3);
-    target.from = Some(twin.start() + learning);
+    let scored = Span::seconds(covers.as_seconds() * 2 / 3).min(SCORED);
+    target.from = Some(twin.end() - scored);
     // The hours of a schedule come from the whole history, since whoever writes one looks at all of it. The load for
     // which it is sized comes from before the scored span.
     let survey = Survey::of(series, &calendar);
