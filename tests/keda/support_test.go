@@ -211,7 +211,12 @@ func settled(t *testing.T, scaler scalers.Scaler, metric string) (value float64,
 
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	before(t, what, within, try)
+}
+
+func before(t *testing.T, what string, limit time.Duration, try func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		err := try()
 		if err == nil {
