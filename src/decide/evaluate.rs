@@ -58,7 +58,7 @@ pub(super) struct SignalInputs<'a> {
 
 /// The HPA's default scale-down stabilization. A replica is not released sooner, so there is nothing to save if it is
 /// needed again within that time plus the start of a new one.
-const STABILIZATION: Span = Span::minutes(5);
+pub(super) const STABILIZATION: Span = Span::minutes(5);
 
 /// What the signal needs; [`Blind`] if neither a load nor the last need is known.
 pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
