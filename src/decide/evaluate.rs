@@ -301,7 +301,7 @@ impl SignalInputs<'_> {
             None => self.asked_before_news(&view, window, insured, lately),
         };
         let again = again.min(lately).max(soon);
-        let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
+        let expected = || view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
         need.view = Some(ForecastView {
             window: window.length(),
@@ -322,7 +322,8 @@ impl SignalInputs<'_> {
         need.forecast = Some((forecast, counts));
         if predicts {
             need.plan = again;
-            need.awaits = self.need().expected(expected) > Replicas::ZERO;
+            // It matters only where nothing else keeps the workload awake.
+            need.awaits = need.idle && self.need().expected(expected()) > Replicas::ZERO;
         }
     }
 
