@@ -135,16 +135,19 @@ pub fn learn(evidence: &Evidence, question: &Question) -> Findings {
     let cells = Cells::of(evidence, fails_matter);
     let objective = limit(&cells, evidence, question);
     let budget = question.request.map(|request| request * question.utilization);
-    let long = cells.total_minutes() >= LONG_MINUTES;
+    let observed = cells.total_minutes();
+    let long = observed >= LONG_MINUTES;
     let wide = (long && budget.is_some()).then(|| cells.joined(Span::minutes(5)));
-    let seen = seen(&cells);
+    let enough = SEEN_MINUTES.min(SEEN_SHARE * observed);
+    // Most loads lie between the first two; the third was seen for a while.
+    let [low, high, seen] = spread::quantiles(&cells, [0.05, 0.95, 1.0 - enough / observed.max(1.0)]);
     let cpu = budget
         .filter(|_| evidence.has(Column::Cpu))
         .map(|budget| line::cpu(wide.as_ref().unwrap_or(&cells), seen, budget));
     let points = objective.map_or_else(Vec::new, |limit| knee::points(&cells, limit));
     let waits = carried::throughput(&cells);
     let answers = Answers::of(&cells, &points, waits, cpu, seen);
-    let doubts = doubts(&cells);
+    let doubts = doubts(&cells, low, high);
     let mut findings = Findings {
         verdict: Verdict::CannotTell(Vec::new()),
         answers,
@@ -181,18 +184,9 @@ fn limit(cells: &Cells, evidence: &Evidence, question: &Question) -> Option<Limi
     evidence.has(column).then_some(limit)
 }
 
-/// The largest load of a replica that was seen for a while.
-fn seen(cells: &Cells) -> f64 {
-    let minutes = cells.total_minutes();
-    let enough = SEEN_MINUTES.min(SEEN_SHARE * minutes);
-    spread::quantile(cells, 1.0 - enough / minutes.max(1.0))
-}
-
-/// Reasons against any answer.
-fn doubts(cells: &Cells) -> Vec<Why> {
+/// Reasons against any answer; most loads of a replica lie between `low` and `high`.
+fn doubts(cells: &Cells, low: f64, high: f64) -> Vec<Why> {
     let mut doubts = Vec::new();
-    let share = |share: f64| spread::quantile(cells, share);
-    let (low, high) = (share(0.05), share(0.95));
     let is_confounded = is_confounded(cells);
     if high < SPAN * low && squeezed(cells) < SPAN * low {
         doubts.push(Why::Flat { span: high / low, is_held: !is_confounded && follows(cells) > 0.8 });

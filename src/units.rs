@@ -29,6 +29,11 @@ pub fn measured(number: &str, noun: &str) -> String {
 
 /// The value at a share (0 to 1) of the values in ascending order, at the nearest index; `None` if there are none.
 pub fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
+    percentile_of(&mut values, share)
+}
+
+/// The same of values whose order may change.
+pub fn percentile_of(values: &mut [f64], share: f64) -> Option<f64> {
     let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
     (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }

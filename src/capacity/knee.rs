@@ -5,7 +5,7 @@
 //! pooling adjacent violators: Ayer et al. 1955). The knee is where they come near zero, on a line through the
 //! neighbouring bins.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
 use super::cells::Cells;
 use super::doubt;
@@ -149,22 +149,23 @@ fn score(ratio: f64, one: f64) -> f64 {
 }
 
 /// The number of cells, and the sums of their loads and scores, by block and bin.
-pub(super) struct Sums {
-    count: Array2<f64>,
-    load: Array2<f64>,
-    score: Array2<f64>,
+pub(super) struct Sums([Table; 3]);
+
+struct Table {
+    by_block: Array2<f64>,
+    all: Array1<f64>,
 }
 
 pub(super) fn sums(points: &[Point], by: By) -> Sums {
     let zero = || Array2::<f64>::zeros((BLOCKS, BINS));
-    let mut sums = Sums { count: zero(), load: zero(), score: zero() };
+    let [mut count, mut load, mut score] = [zero(), zero(), zero()];
     for point in points {
         let at = [point.block, point.bins[by as usize]];
-        sums.count[at] += 1.0;
-        sums.load[at] += point.load(by);
-        sums.score[at] += point.score;
+        count[at] += 1.0;
+        load[at] += point.load(by);
+        score[at] += point.score;
     }
-    sums
+    Sums([count, load, score].map(|by_block| Table { all: by_block.sum_axis(Axis(0)), by_block }))
 }
 
 // === impl Point ===
@@ -183,14 +184,11 @@ impl Point {
 impl Rise {
     /// The fit over all blocks except one.
     pub(super) fn of(sums: &Sums, without: Option<usize>) -> Rise {
-        let of = |table: &Array2<f64>| {
-            let mut sum = Array1::<f64>::zeros(BINS);
-            for (_, row) in table.outer_iter().enumerate().filter(|(block, _)| Some(*block) != without) {
-                sum += &row;
-            }
-            sum
-        };
-        let (counts, loads, scores) = (of(&sums.count), of(&sums.load), of(&sums.score));
+        // Counts are whole numbers, so a bin that only the left out block fills is exactly empty.
+        let [counts, loads, scores] = sums.0.each_ref().map(|table| match without {
+            Some(block) => &table.all - &table.by_block.row(block),
+            None => table.all.clone(),
+        });
         let filled: Vec<usize> = (0..BINS).filter(|&bin| counts[bin] > 0.0).collect();
         let mut bins: Vec<[f64; 4]> = Vec::with_capacity(filled.len());
         // Pools of mean score, cells, bins.

@@ -5,7 +5,7 @@
 //! hour spread over the whole window. Sums are taken in a fixed order, so two machines agree to the bit.
 
 use super::cells::Cells;
-use crate::units::percentile;
+use crate::units::percentile_of;
 
 /// An estimate with a range that contains the truth nine times out of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,9 +56,10 @@ pub(super) fn jackknife(value: f64, without: &[Option<f64>]) -> Estimate {
     Estimate { value, low: value / reach, high: value * reach }
 }
 
-/// The load per replica that was not exceeded for this share of the time.
-pub(super) fn quantile(cells: &Cells, share: f64) -> f64 {
-    percentile(cells.loads().to_vec(), share).unwrap_or(0.0)
+/// The loads per replica that were not exceeded for these shares of the time.
+pub(super) fn quantiles<const N: usize>(cells: &Cells, shares: [f64; N]) -> [f64; N] {
+    let mut loads = cells.loads().to_vec();
+    shares.map(|share| percentile_of(&mut loads, share).unwrap_or(0.0))
 }
 
 // === impl Estimate ===

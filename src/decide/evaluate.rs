@@ -58,7 +58,7 @@ pub(super) struct SignalInputs<'a> {
 
 /// The HPA's default scale-down stabilization. A replica is not released sooner, so there is nothing to save if it is
 /// needed again within that time plus the start of a new one.
-const STABILIZATION: Span = Span::minutes(5);
+pub(super) const STABILIZATION: Span = Span::minutes(5);
 
 /// What the signal needs; [`Blind`] if neither a load nor the last need is known.
 pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
@@ -301,7 +301,7 @@ impl SignalInputs<'_> {
             None => self.asked_before_news(&view, window, insured, lately),
         };
         let again = again.min(lately).max(soon);
-        let expected = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
+        let expected = || view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
         need.view = Some(ForecastView {
             window: window.length(),
@@ -322,7 +322,8 @@ impl SignalInputs<'_> {
         need.forecast = Some((forecast, counts));
         if predicts {
             need.plan = again;
-            need.awaits = self.need().expected(expected) > Replicas::ZERO;
+            // It matters only where nothing else keeps the workload awake.
+            need.awaits = need.idle && self.need().expected(expected()) > Replicas::ZERO;
         }
     }
 

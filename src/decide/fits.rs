@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use super::cached_forecast::CachedForecast;
-use crate::forecast::{FitError, fit};
+use super::evaluate::STABILIZATION;
+use crate::forecast::{FitError, fit_within};
 use crate::history::{Observations, Series, SignalHistory};
-use crate::plan::{self, Doubts};
-use crate::policy::{Policy, Signal};
-use crate::units::{Span, Time};
+use crate::plan::{self, Doubts, LeadWindow};
+use crate::policy::{LeadTime, Policy, Signal};
+use crate::units::{Replicas, Span, Time};
 
 /// The spacing of the fit grid.
 pub const FIT_GRID: Span = Span::hours(6);
@@ -43,11 +44,34 @@ pub fn usable_from(at: Time) -> Time {
 /// The first half of [`super::prepare`], for the signal with that index; `None` before its first read. The second half is
 /// [`super::Terms`]: what a workload adds to a forecast that it may share.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
+    forecast_within(observations, policy, signal, at, Span::seconds(i64::MAX))
+}
+
+/// The same for questions up to `reach` ahead.
+pub(super) fn forecast_within(
+    observations: &Observations,
+    policy: &Policy,
+    signal: usize,
+    at: Time,
+    reach: Span,
+) -> Option<Forecast> {
     let after = at - policy.signals.get(signal)?.window;
     let learned = learned(observations, policy, signal, after, at)?;
     let signal = policy.signals.get(signal)?;
-    let fitted = fit(&learned, &policy.calendar, at, signal.window);
+    let fitted = fit_within(&learned, &policy.calendar, at, signal.window, reach);
     Some(fitted.map(|fitted| Arc::new(CachedForecast::new(fitted.tracker()))))
+}
+
+/// How far ahead the decisions for a signal look at most; `None` if that is not known before they are made.
+pub(super) fn reach(policy: &Policy, signal: &Signal) -> Option<Span> {
+    let LeadTime::Given(_) = policy.lead_time else { return None };
+    let lead = policy.lead();
+    let window = LeadWindow::new(lead).with_ramp(Replicas::ONE, Replicas::MAX).length();
+    let drained = signal.drain().map_or(Span::ZERO, |drain| drain.within);
+    let woken = policy.zero.wake_ahead.unwrap_or(lead);
+    let farthest = (window + lead + STABILIZATION).max(drained).max(woken);
+    // A plan is followed until its history is `maxStale` old, and the newest slots are not settled.
+    Some(farthest + policy.max_stale + signal.settle + signal.step.times(2))
 }
 
 /// The series that a signal's forecast learns from, after `after`: its load, or its arrivals if a deadline sizes the

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::carried::carried;
 use super::decision::{Blind, Decision};
-use super::fits::{forecast, grid_point};
+use super::fits::{Forecast, forecast, forecast_within, grid_point, reach};
 use super::followed::Followed;
 use super::phase::Phase;
 use super::precedence::decide;
@@ -31,6 +31,28 @@ pub struct Session {
     is_told: bool,
 }
 
+/// The forecast as of a grid point; unless it is told, only as far as decisions look, and quick to ask.
+fn fitted(
+    observations: &Observations,
+    policy: &Policy,
+    signal: usize,
+    point: Time,
+    is_told: bool,
+) -> Option<Forecast> {
+    if is_told {
+        return forecast(observations, policy, signal, point);
+    }
+    let reach = reach(policy, policy.signals.get(signal)?);
+    let mut forecast = match reach {
+        Some(reach) => forecast_within(observations, policy, signal, point, reach),
+        None => forecast(observations, policy, signal, point),
+    };
+    if let Some(Ok(forecast)) = &mut forecast {
+        Arc::make_mut(forecast).remember();
+    }
+    forecast
+}
+
 // === impl Session ===
 
 impl Session {
@@ -49,7 +71,8 @@ impl Session {
     }
 
     /// For answers that nobody reads, and that follow each other quickly: skips what only describes a decision, such as
-    /// the instant at which the limit on replicas will be reached, and spends memory on speed.
+    /// the instant at which the limit on replicas will be reached and the forecast beyond what decisions look at, and
+    /// spends memory on speed.
     pub fn untold(self) -> Self {
         Session { is_told: false, ..self }
     }
@@ -60,11 +83,8 @@ impl Session {
         self.prepared = Prepared::pending(policy, self.prepared.at);
         for (i, followed) in self.followed.iter_mut().enumerate() {
             if let Some(point) = followed.due(observations, policy, i, at)
-                && let Some(mut forecast) = forecast(observations, policy, i, point)
+                && let Some(forecast) = fitted(observations, policy, i, point, self.is_told)
             {
-                if let (false, Ok(forecast)) = (self.is_told, &mut forecast) {
-                    Arc::make_mut(forecast).remember();
-                }
                 followed.adopt(point, forecast, observations, policy, i);
             }
             followed.follow(observations, policy, i);

@@ -99,6 +99,18 @@ pub(super) const PEAKS_KEPT: i64 = 7 * DAY + 3_600;
 /// Fits the models to the samples in the `window` that ends at `at`, and takes the initial adaptive state from a
 /// backcast. If the level shifted within the last day, there is a second fit to the rescaled history.
 pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
+    fit_within(history, calendar, at, window, Span::seconds(i64::MAX))
+}
+
+/// The same for questions up to `reach` ahead, which it answers the same, in less time. Beyond, its longest horizon
+/// answers.
+pub fn fit_within(
+    history: &Series,
+    calendar: &Calendar,
+    at: Time,
+    window: Span,
+    reach: Span,
+) -> Result<Fitted, FitError> {
     let step = history.step();
     let seen = history.window(at - window, at);
     let values = seen.values();
@@ -114,7 +126,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
     // Extended to the grid point, so that a gap at the end counts as one.
     let slots = step.count_in(at.since(start)) + 1;
     values.resize(slots.min(values.len() + MOST_SLOTS), f64::NAN);
-    let plan = Plan::new(step, values.len() / 2);
+    let plan = Plan::within(step, values.len() / 2, reach.as_seconds());
     let (mut inner, shift) = fit_values(&plan, calendar, start, &values)?;
     if let Some(slot) = shift
         && let Some(by) = factor_since(&plan, &values, slot)

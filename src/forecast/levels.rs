@@ -3,6 +3,8 @@
 //! Between two levels a quantile is interpolated linearly over the standard normal quantiles. That is exact for a normal
 //! distribution and continuous for any other.
 
+use std::sync::LazyLock;
+
 /// The levels of the modelled quantiles; others are interpolated.
 pub(super) const LEVELS: [f64; L] = [0.25, 0.5, 0.8, 0.9, 0.95, 0.99];
 pub(super) const L: usize = 6;
@@ -32,6 +34,10 @@ pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f
         let (mut low, mut high) = (a.min(b), a.max(b));
         // The quantile of the mixture lies between those of the two: bisection.
         for _ in 0..30 {
+            // Nothing in between would be rounded to another result.
+            if low as f32 == high as f32 {
+                break;
+            }
             let middle = 0.5 * (low + high);
             let below = (1.0 - share) * below(first, middle) + share * below(second, middle);
             if below < level { low = middle } else { high = middle }
@@ -41,16 +47,18 @@ pub(super) fn either(first: &[f32; L], second: &[f32; L], share: [f32; L]) -> [f
     })
 }
 
+/// `-ln(1 - level)` of the levels.
+static TAILS: LazyLock<[f64; L]> = LazyLock::new(|| LEVELS.map(|level| -(1.0 - level).ln()));
+
 /// The cumulative probability of a load, interpolated linearly in `-ln(1 - level)`, on which an exponential tail is a
 /// straight line.
 fn below(values: &[f32; L], load: f64) -> f64 {
-    let score = |level: f64| -(1.0 - level).ln();
     let place = values.iter().position(|v| f64::from(*v) > load).unwrap_or(L - 1).clamp(1, L - 1);
     let (low, high) = (f64::from(values[place - 1]), f64::from(values[place]));
     if high <= low {
         return if load < low { 0.0 } else { LEVELS[L - 1] };
     }
-    let (a, b) = (score(LEVELS[place - 1]), score(LEVELS[place]));
+    let (a, b) = (TAILS[place - 1], TAILS[place]);
     (1.0 - (-(a + (load - low) / (high - low) * (b - a))).exp()).clamp(0.0, 1.0)
 }
 

@@ -69,12 +69,16 @@ impl Shifted {
         Some(p.pooled.map(|q| q * unit))
     }
 
-    /// The probability of this hypothesis, by level, from its recent loss and that of the other state.
+    /// The probability of this hypothesis, by level, from its recent loss and that of the other state at near horizons.
     pub fn share(&self, other: &Inner, state: &State) -> [f32; L] {
         let unit = self.unit(other) as f32;
-        let sum = |s: &State, l: usize| s.standings.iter().map(|s| s.fresh[l]).sum::<f32>();
+        let near = |fit: &Inner, state: &State, l: usize| {
+            let tasks = fit.tasks.iter().zip(&state.standings);
+            tasks.filter(|(t, _)| t.task.is_near(&fit.plan)).map(|(_, s)| s.fresh[l]).sum::<f32>()
+        };
         std::array::from_fn(|l| {
-            let (own, other) = (unit * sum(&self.state, l) + EPSILON, sum(state, l) + EPSILON);
+            let (own, other) =
+                (unit * near(&self.fit, &self.state, l) + EPSILON, near(other, state, l) + EPSILON);
             let least = own.min(other);
             let [own, other] = [own, other].map(|loss| decline(LEARNING_RATE * (loss / least - 1.0)));
             own / (own + other)

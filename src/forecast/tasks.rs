@@ -63,6 +63,8 @@ const HALF_LIVES: [(f64, f64); MEANS] =
 /// Half-life of the rolling losses: the largest of two days, of four times the horizon, because errors at long horizons
 /// overlap, and of 120 steps, so that coarse series are judged on enough truths.
 const MEMORY: (f64, f64, f64) = (2.0 * DAY as f64, 4.0, 120.0);
+/// Horizons up to this many seconds say which of two hypotheses fits the present, and are part of every plan.
+const NEAR: i64 = 1_800;
 /// A horizon is far if it is more than this many steps and more than this many seconds.
 const FAR: (usize, i64) = (24, 3 * 3_600);
 /// Half-life of the slow level, in seconds: a few days, so that it averages over the day's shape but follows growth.
@@ -80,6 +82,11 @@ impl Task {
         plan.is_far(self.steps)
     }
 
+    /// Whether its truths come soon enough to tell what the load does now; always for the shortest horizon.
+    pub fn is_near(&self, plan: &Plan) -> bool {
+        self.steps == 1 || self.steps as i64 * plan.step <= NEAR
+    }
+
     /// Whether the horizon of a point task is a whole number of days. Then the last value is a good expert, because it is
     /// the load at the same time of day; at a horizon an hour shorter or longer it is not. So what such a task learned
     /// holds for its own horizon only.
@@ -94,10 +101,21 @@ impl Task {
 }
 
 impl Plan {
-    /// The plan for a step. Horizons longer than `longest` steps are left out, except the first, which is one step.
+    /// A plan with all horizons.
+    #[cfg(test)]
     pub fn new(step: Step, longest: usize) -> Self {
+        Plan::within(step, longest, i64::MAX)
+    }
+
+    /// The plan for a step. Horizons longer than `longest` steps are left out, except the first, which is one step; so
+    /// are those that no question up to `reach` seconds ahead needs. What is left forecasts the same as in a whole plan.
+    pub fn within(step: Step, longest: usize, reach: i64) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);
+        // The next longer of both kinds, since a horizon of both is fitted for both at once.
+        let next = |rungs: &[i64]| rungs.iter().copied().find(|&rung| rung >= reach.max(NEAR));
+        let needed = next(&RUNGS).max(next(&WINDOWS)).filter(|_| reach < RUNGS[RUNGS.len() - 1]);
+        let longest = needed.map_or(longest, |needed| longest.min(steps(needed)));
         let grid = |rungs: &[i64]| {
             let mut out = vec![1];
             out.extend(rungs.iter().map(|&r| steps(r)));

@@ -167,6 +167,40 @@ fn weights_that_are_kept_are_those_that_would_be_computed() {
 }
 
 #[test]
+fn a_fit_for_near_questions_answers_them_as_the_whole_fit_does() {
+    for (step, minutes) in [(60, 20), (60, 90), (300, 40), (1_800, 45)] {
+        let mut values = workload(5, (3 * WEEK / step) as usize, step, 0.02);
+        let shift = values.len() - (14_400 / step) as usize;
+        // A shift before the fit, and one after it.
+        values[shift..].iter_mut().for_each(|v| *v *= 3.0);
+        let follow = (10_800 / step) as usize;
+        let second = values.len() - follow / 2;
+        values[second..].iter_mut().for_each(|v| *v /= 4.0);
+        let s = series(MONDAY, step, &values);
+        let (at, end) = (s.time(values.len() - follow - 1), s.time(values.len() - 1));
+        let reach = Span::minutes(minutes);
+        let near = fit_within(&s, &Calendar::utc(), at, Span::days(28), reach).expect("long enough");
+        let whole = fit(&s, &Calendar::utc(), at, Span::days(28)).expect("long enough");
+        assert!(near.heap_bytes() < whole.heap_bytes(), "{step}");
+        let (mut near, mut whole) = (near.tracker(), whole.tracker());
+        let mut until = at;
+        while until < end {
+            until = (until + Span::minutes(60)).min(end);
+            near.follow(&s, until);
+            whole.follow(&s, until);
+            for ahead in (1..=minutes).map(Span::minutes) {
+                let ask = |of: &Tracker| {
+                    let both =
+                        [of.quantiles(ahead, &Quantile::PUBLISHED), of.peak(ahead, &Quantile::PUBLISHED)];
+                    (both, of.trust_in(ahead, Quantile::BALANCED))
+                };
+                assert_eq!(ask(&near), ask(&whole), "step {step}, {ahead} after {until}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_lies_before_the_window_does_not_matter() {
     let values = workload(9, 3_000, 600, 0.0);
     let mut other = values.clone();
