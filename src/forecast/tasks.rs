@@ -19,6 +19,8 @@ pub(super) struct Task {
     pub design: usize,
     /// The tracker makes a forecast to be judged every so many slots.
     pub stride: usize,
+    /// Added to the number of the slot, so that not all tasks make theirs at once.
+    pub phase: usize,
     /// Half-life of the rolling losses, in seconds.
     pub memory: f64,
 }
@@ -112,10 +114,6 @@ impl Plan {
     pub fn within(step: Step, longest: usize, reach: i64) -> Self {
         let step = step.as_seconds();
         let steps = |seconds: i64| usize::try_from((2 * seconds + step) / (2 * step)).unwrap_or(0).max(1);
-        // The next longer of both kinds, since a horizon of both is fitted for both at once.
-        let next = |rungs: &[i64]| rungs.iter().copied().find(|&rung| rung >= reach.max(NEAR));
-        let needed = next(&RUNGS).max(next(&WINDOWS)).filter(|_| reach < RUNGS[RUNGS.len() - 1]);
-        let longest = needed.map_or(longest, |needed| longest.min(steps(needed)));
         let grid = |rungs: &[i64]| {
             let mut out = vec![1];
             out.extend(rungs.iter().map(|&r| steps(r)));
@@ -128,19 +126,28 @@ impl Plan {
         designs.extend(windows.iter().copied().filter(|h| !designs.contains(h)).collect::<Vec<_>>());
         designs.sort_unstable();
         let design = |h: usize| designs.iter().position(|&d| d == h).unwrap_or(0);
-        let task = |peak: bool, h: usize| Task {
+        let all = designs.iter().map(|&h| (false, h)).chain(windows.iter().map(|&h| (true, h)));
+        let task = |(phase, (peak, h)): (usize, (bool, usize))| Task {
             peak,
             steps: h,
+            phase,
             design: design(h),
             stride: h.div_ceil(2).max(usize::try_from(120 / step).unwrap_or(1)).max(1),
             memory: MEMORY.0.max(MEMORY.1 * (h as i64 * step) as f64).max(MEMORY.2 * step as f64),
         };
-        let tasks = designs.iter().map(|&h| task(false, h)).chain(windows.iter().map(|&h| task(true, h)));
+        let mut tasks: Vec<Task> = all.enumerate().map(task).collect();
+        // The next longer of both kinds, since a horizon of both is fitted for both at once.
+        let next = |rungs: &[i64]| rungs.iter().copied().find(|&rung| rung >= reach.max(NEAR));
+        if let (Some(horizon), Some(window)) = (next(&RUNGS), next(&WINDOWS)) {
+            let last = steps(horizon.max(window));
+            designs.retain(|&h| h <= last);
+            tasks.retain(|task| task.steps <= last);
+        }
         let decay = |(n, seconds): (f64, f64)| 0.5f64.powf(1.0 / n.max(seconds / step as f64));
         Plan {
             step,
             bin: bin(step),
-            tasks: tasks.collect(),
+            tasks,
             designs,
             decays: HALF_LIVES.map(decay),
             level: decay((0.0, LEVEL)),

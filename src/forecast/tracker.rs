@@ -358,7 +358,8 @@ impl State {
         self.slots += 1;
         for task in 0..fit.tasks.len() {
             self.judge(fit, task, z);
-            if (self.slots + task).is_multiple_of(fit.tasks[task].task.stride) {
+            let Task { phase, stride, .. } = fit.tasks[task].task;
+            if (self.slots + phase).is_multiple_of(stride) {
                 self.await_truth(fit, task, shifted);
             }
         }
