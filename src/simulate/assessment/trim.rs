@@ -1,8 +1,9 @@
-//! Which insurances of Forescale need not be run to the end, since no figure of an assessment would change.
+//! Which insurances of Forescale need not be run to the end, because no figure of an assessment is read from them.
 //!
-//! An assessment reads the cost of a sweep where it is short for at most 1 %, 0.1 % or what ran was short of the time.
-//! The time short of a run only grows, so a run that is already short for longer is never read, and the fine ones are
-//! read only around the first that is safe. Nothing here changes a figure of a run that stays.
+//! An assessment reads the cost of a sweep where it is short for at most 1 % or 0.1 % of the time, or as long as what ran
+//! was. The time short of a run only grows, so a run that is already short for longer is not read. After half of the span,
+//! neither are those much safer than was needed until then; the safest of all stays. A verdict never gets better because
+//! a run was given up.
 
 use super::{LEVELS, PENALTIES};
 use crate::plan;
@@ -64,7 +65,7 @@ impl Trim {
 }
 
 /// A run that has not been given up.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy)]
 struct Running {
     penalty: f64,
     /// See [`Progress::short`].
