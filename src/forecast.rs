@@ -32,7 +32,8 @@ mod trust;
 mod weights;
 
 pub use explain::{ExpertView, Explanation};
-pub use fitted::{FitError, Fitted, HistoryQuality, fit, fit_within};
+pub(crate) use fitted::fit_within;
+pub use fitted::{FitError, Fitted, HistoryQuality, fit};
 pub use peaks::PeakCache;
 pub use rule::Rule;
 pub use tracker::Tracker;

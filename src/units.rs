@@ -33,7 +33,7 @@ pub fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
 }
 
 /// The same of values whose order may change.
-pub fn percentile_of(values: &mut [f64], share: f64) -> Option<f64> {
+pub(crate) fn percentile_of(values: &mut [f64], share: f64) -> Option<f64> {
     let rank = (share * values.len().saturating_sub(1) as f64).round() as usize;
     (rank < values.len()).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
 }

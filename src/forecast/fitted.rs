@@ -104,7 +104,7 @@ pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Res
 
 /// The same for questions up to `reach` ahead, which it answers the same, in less time. Beyond, its longest horizon
 /// answers.
-pub fn fit_within(
+pub(crate) fn fit_within(
     history: &Series,
     calendar: &Calendar,
     at: Time,
