@@ -2,6 +2,7 @@ package keda
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -123,19 +124,24 @@ func (w *wave) judge(t *testing.T) {
 	}
 }
 
-// refilled waits until the servers trust Prometheus to say less: the first values of a source that has just started may
-// be a part of the load, and put nobody to sleep.
+// refilled waits until both servers know all triggers and trust Prometheus to say less: the first values of a source that
+// has just started may be a part of the load, and put nobody to sleep.
 func (f *sleepers) refilled(t *testing.T) {
 	t.Helper()
 	for _, server := range f.servers {
-		before(t, "no trigger refills", 3*time.Minute, func() error {
+		count := func(state string) (int, error) {
 			var page struct{ Workloads int }
-			text, err := body("http://" + server.http + "/api/v1/fleet?state=refilling")
+			text, err := body("http://" + server.http + "/api/v1/fleet?state=" + state)
 			if err == nil {
 				err = json.Unmarshal([]byte(text), &page)
 			}
-			if err == nil && page.Workloads > 0 {
-				err = fmt.Errorf("%d refill", page.Workloads)
+			return page.Workloads, err
+		}
+		before(t, "every trigger has refilled", 3*time.Minute, func() error {
+			all, err := count("")
+			refilling, other := count("refilling")
+			if err = errors.Join(err, other); err == nil && (all < fleet || refilling > 0) {
+				err = fmt.Errorf("%d of %d are known, %d refill", all, fleet, refilling)
 			}
 			return err
 		})
