@@ -37,8 +37,8 @@ type wave struct {
 func TestAFleetOfPushTriggersIsWoken(t *testing.T) {
 	f := newSleepers(t)
 	f.wait(t, "all asleep at first", 3*time.Minute, false)
-	f.know(false)
 	f.refilled(t)
+	f.know(false)
 	waves := 0
 	change := func(name string, awake bool, phase, apart time.Duration) {
 		waves++

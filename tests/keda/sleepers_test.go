@@ -177,9 +177,7 @@ func (s *sleeper) told(active bool, after time.Time) (time.Time, bool) {
 // run polls one trigger as KEDA does, every 30 s by default.
 func (p *polls) run(t *testing.T, stop <-chan struct{}, i int, s *sleeper, address string, metadata map[string]string) {
 	wait := time.Duration(i) * 30 * time.Second / fleet
-	// The server that the first poll reaches may hear of the trigger for the first time: it reads the history before it
-	// answers, while the stream of the other server has its state already.
-	for isMet := false; ; isMet = true {
+	for {
 		select {
 		case <-stop:
 			return
@@ -193,8 +191,8 @@ func (p *polls) run(t *testing.T, stop <-chan struct{}, i int, s *sleeper, addre
 		if err != nil {
 			_, active, err = answer(external(t, config), "s2-orders")
 		}
-		// At first, and while its state changes, nothing is known of it.
-		if after := s.knows(); isMet && before != nil && before == after {
+		// Until both servers have met it, and while its state changes, nothing is known of it.
+		if after := s.knows(); before != nil && before == after {
 			p.note(i, *before, active, isFirst, err)
 		}
 	}
