@@ -1,9 +1,9 @@
 //! Which insurances of Forescale need not be run to the end, because no figure of an assessment is read from them.
 //!
-//! An assessment reads the cost of a sweep where it is short for at most 1 % or 0.1 % of the time, or as long as what ran
-//! was. The time short of a run only grows, so a run that is already short for longer is not read. After half of the span,
-//! neither are those much safer than was needed until then; the safest of all stays. A verdict never gets better because
-//! a run was given up.
+//! An assessment reads the cost of a sweep where it is short for at most 1 % or 0.1 % of the time, or as long as what
+//! ran was. The time short of a run only grows, so a run that is already short for longer is not read. After half of the
+//! span, neither are those much safer than was needed until then; the safest of all stays. A verdict never gets better
+//! because a run was given up.
 
 use super::{LEVELS, PENALTIES};
 use crate::plan;
