@@ -32,8 +32,8 @@ mod trust;
 mod weights;
 
 pub use explain::{ExpertView, Explanation};
-pub(crate) use fitted::fit_within;
 pub use fitted::{FitError, Fitted, HistoryQuality, fit};
+pub(crate) use fitted::{UNLIMITED, fit_within};
 pub use peaks::PeakCache;
 pub use rule::Rule;
 pub use tracker::Tracker;

@@ -14,6 +14,7 @@ pub use insurance::{
     BALANCED_PENALTY, Insured, Odds, PENALTIES, ReplayedReplicas, Tally, cheapest_at, penalty_for_target,
 };
 pub use lead::LeadWindow;
+pub(crate) use lead::STABILIZATION;
 pub use outage::{Doubts, OUTAGE_ERROR_SHARE, learnable};
 pub use starts::{Learned, learned_lead, starts};
 

@@ -11,7 +11,7 @@ use super::prepared::SignalPlan;
 use super::reason::Note;
 use crate::forecast::{Rule, Trust};
 use crate::history::{Measured, Observations, Reach, Refill, Sample, Series, SignalHistory};
-use crate::plan::{Backlog, Insured, LeadWindow};
+use crate::plan::{Backlog, Insured, LeadWindow, STABILIZATION};
 use crate::policy::{Drain, Limits, Mode, Policy, Signal};
 use crate::units::{Quantile, Replicas, Span, Threshold, Time, exceeds};
 
@@ -55,10 +55,6 @@ pub(super) struct SignalInputs<'a> {
     pub wake_lead: Span,
     pub now: Time,
 }
-
-/// The HPA's default scale-down stabilization. A replica is not released sooner, so there is nothing to save if it is
-/// needed again within that time plus the start of a new one.
-pub(super) const STABILIZATION: Span = Span::minutes(5);
 
 /// What the signal needs; [`Blind`] if neither a load nor the last need is known.
 pub(super) fn evaluate(question: &SignalInputs<'_>, plan: &SignalPlan) -> Result<SignalNeed, Blind> {
@@ -293,7 +289,7 @@ impl SignalInputs<'_> {
             Insured::Penalty(_) => (base, Quantile::LIKELY),
         };
         let forecast = asked(window.length());
-        let pays = window.length() + self.lead + STABILIZATION;
+        let pays = window.restart();
         let again = drained(likely).unwrap_or_else(|| self.need().expected(view.peak(pays).at(likely)));
         let lately = self.needed_lately(pays).max(need.reactive);
         let soon = match self.drain() {
@@ -301,7 +297,6 @@ impl SignalInputs<'_> {
             None => self.asked_before_news(&view, window, insured, lately),
         };
         let again = again.min(lately).max(soon);
-        let expected = || view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead)).at(quantile);
         let shown = view.peak(window.length());
         need.view = Some(ForecastView {
             window: window.length(),
@@ -323,7 +318,10 @@ impl SignalInputs<'_> {
         if predicts {
             need.plan = again;
             // It matters only where nothing else keeps the workload awake.
-            need.awaits = need.idle && self.need().expected(expected()) > Replicas::ZERO;
+            need.awaits = need.idle && {
+                let soon = view.peak(self.policy.zero.wake_ahead.unwrap_or(self.wake_lead));
+                self.need().expected(soon.at(quantile)) > Replicas::ZERO
+            };
         }
     }
 

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use super::cached_forecast::CachedForecast;
-use super::evaluate::STABILIZATION;
-use crate::forecast::{FitError, fit_within};
+use crate::forecast::{FitError, UNLIMITED, fit_within};
 use crate::history::{Observations, Series, SignalHistory};
 use crate::plan::{self, Doubts, LeadWindow};
 use crate::policy::{LeadTime, Policy, Signal};
@@ -44,7 +43,7 @@ pub fn usable_from(at: Time) -> Time {
 /// The first half of [`super::prepare`], for the signal with that index; `None` before its first read. The second half is
 /// [`super::Terms`]: what a workload adds to a forecast that it may share.
 pub fn forecast(observations: &Observations, policy: &Policy, signal: usize, at: Time) -> Option<Forecast> {
-    forecast_within(observations, policy, signal, at, Span::seconds(i64::MAX))
+    forecast_within(observations, policy, signal, at, UNLIMITED)
 }
 
 /// The same for questions up to `reach` ahead.
@@ -62,16 +61,18 @@ pub(super) fn forecast_within(
     Some(fitted.map(|fitted| Arc::new(CachedForecast::new(fitted.tracker()))))
 }
 
-/// How far ahead the decisions for a signal look at most; `None` if that is not known before they are made.
-pub(super) fn reach(policy: &Policy, signal: &Signal) -> Option<Span> {
-    let LeadTime::Given(_) = policy.lead_time else { return None };
+/// How far ahead the decisions for a signal look at most; without a limit while the lead time is still to be learned.
+pub(super) fn reach(policy: &Policy, signal: &Signal) -> Span {
+    if policy.lead_time == LeadTime::Auto {
+        return UNLIMITED;
+    }
     let lead = policy.lead();
-    let window = LeadWindow::new(lead).with_ramp(Replicas::ONE, Replicas::MAX).length();
+    let window = LeadWindow::new(lead).with_ramp(Replicas::ONE, Replicas::MAX);
     let drained = signal.drain().map_or(Span::ZERO, |drain| drain.within);
     let woken = policy.zero.wake_ahead.unwrap_or(lead);
-    let farthest = (window + lead + STABILIZATION).max(drained).max(woken);
+    let farthest = window.restart().max(drained).max(woken);
     // A plan is followed until its history is `maxStale` old, and the newest slots are not settled.
-    Some(farthest + policy.max_stale + signal.settle + signal.step.times(2))
+    farthest + policy.max_stale + signal.settle + signal.step.times(2)
 }
 
 /// The series that a signal's forecast learns from, after `after`: its load, or its arrivals if a deadline sizes the

@@ -43,10 +43,7 @@ fn fitted(
         return forecast(observations, policy, signal, point);
     }
     let reach = reach(policy, policy.signals.get(signal)?);
-    let mut forecast = match reach {
-        Some(reach) => forecast_within(observations, policy, signal, point, reach),
-        None => forecast(observations, policy, signal, point),
-    };
+    let mut forecast = forecast_within(observations, policy, signal, point, reach);
     if let Some(Ok(forecast)) = &mut forecast {
         Arc::make_mut(forecast).remember();
     }

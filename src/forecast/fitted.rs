@@ -96,10 +96,13 @@ pub(super) const KEPT: i64 = 14 * DAY + 3_600;
 /// For how long bin maxima are kept, in seconds: they are looked up a week back.
 pub(super) const PEAKS_KEPT: i64 = 7 * DAY + 3_600;
 
+/// The reach of a fit that answers questions at every horizon.
+pub(crate) const UNLIMITED: Span = Span::seconds(i64::MAX);
+
 /// Fits the models to the samples in the `window` that ends at `at`, and takes the initial adaptive state from a
 /// backcast. If the level shifted within the last day, there is a second fit to the rescaled history.
 pub fn fit(history: &Series, calendar: &Calendar, at: Time, window: Span) -> Result<Fitted, FitError> {
-    fit_within(history, calendar, at, window, Span::seconds(i64::MAX))
+    fit_within(history, calendar, at, window, UNLIMITED)
 }
 
 /// The same for questions up to `reach` ahead, which it answers the same, in less time. Beyond, its longest horizon

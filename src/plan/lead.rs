@@ -18,6 +18,9 @@ pub struct LeadWindow {
 const POLL: Span = Span::seconds(30);
 /// The HPA's sync period.
 const SYNC: Span = Span::seconds(15);
+/// The HPA's default scale-down stabilization. A replica is not released sooner, so there is nothing to save if it is
+/// needed again within that time plus the start of a new one.
+pub(crate) const STABILIZATION: Span = Span::minutes(5);
 /// Beyond 16-fold growth the ramp is no longer the bottleneck; a longer window would only cost more.
 const MOST_DOUBLINGS: i64 = 4;
 
@@ -44,6 +47,11 @@ impl LeadWindow {
     /// Its whole length.
     pub fn length(self) -> Span {
         self.lead + self.control
+    }
+
+    /// How soon a replica must be needed again for its release not to pay.
+    pub(crate) fn restart(self) -> Span {
+        self.length() + self.lead + STABILIZATION
     }
 }
 

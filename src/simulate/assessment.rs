@@ -151,7 +151,7 @@ pub struct Trials {
     pub by_hour: Frontier,
     /// Forescale.
     pub predictive: (Foreseen, Frontier),
-    /// Forescale at the penalties that were run to the end.
+    /// Forescale at those penalties between the coarse ones that were run to the end.
     fine: Vec<Point>,
     /// Why far more replicas run than the load needs, if so.
     excess: Option<Finding>,
@@ -239,9 +239,9 @@ impl Trials {
         let excess = excess(subject, floor, &target, ran.as_ref(), reactive.0.scorecard.demand_hours);
         // A forecast's saving over what ran is read between the coarse insurances.
         let trim = Trim { ran: ran.as_ref().filter(|_| excess.is_none()).map(|ran| ran.scorecard.tau_u) };
-        let (own, fine) = foreseen(load, &target, &policy, trim)?;
-        let coarse = fine.iter().filter(|point| is_coarse(point.insurance)).copied();
-        let predictive = (own, Frontier::of(coarse.collect()));
+        let (own, points) = foreseen(load, &target, &policy, trim)?;
+        let (coarse, fine) = points.into_iter().partition(|point| is_coarse(point.insurance));
+        let predictive = (own, Frontier::of(coarse));
         Ok(Trials { target, policy, ran, excess, reactive, schedule, by_hour, predictive, fine })
     }
 

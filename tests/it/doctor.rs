@@ -4,7 +4,6 @@
 mod manifests;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::Command;
 use std::time::Duration;
 
@@ -97,17 +96,6 @@ fn by_minute(metric: String, value: impl Fn(i64) -> f64) -> Backfill {
     Backfill { metric, points }
 }
 
-/// The wave with noise that no minute of another day shares: at no hour does yesterday's value forecast it best.
-fn unsteady(metric: &str) -> Backfill {
-    let mut wave = load::going_on(metric);
-    for (at, value) in &mut wave.points {
-        let mut hasher = DefaultHasher::new();
-        at.div_euclid(60).hash(&mut hasher);
-        *value += (hasher.finish() % 24) as f64;
-    }
-    wave
-}
-
 /// The wave, restricted to a range of minutes before now.
 fn part(metric: &str, from: i64, until: i64) -> Backfill {
     let mut wave = load::going_on(metric);
@@ -178,7 +166,7 @@ fn clusters() -> Vec<Cluster> {
 async fn world() -> World {
     let clusters = clusters();
     let mut series: Vec<Backfill> = clusters.iter().flat_map(Cluster::series).collect();
-    series.extend([load::going_on("load{pod=\"a\"}"), unsteady("load{pod=\"b\"}")]);
+    series.extend([load::going_on("load{pod=\"a\"}"), load::going_on("load{pod=\"b\"}")]);
     // Younger than ten samples: whatever the hour, no grid point has enough samples before it.
     series.extend([part("ended", 30 * 1_440, 20), part("young", 9, -30)]);
     // promtool requires the samples of one metric to be adjacent.

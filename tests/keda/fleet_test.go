@@ -137,7 +137,7 @@ func (f *sleepers) refilled(t *testing.T) {
 			}
 			return page.Workloads, err
 		}
-		before(t, "every trigger has refilled", 3*time.Minute, func() error {
+		eventuallyBy(t, "every trigger has refilled", 3*time.Minute, func() error {
 			all, err := count("")
 			refilling, other := count("refilling")
 			if err = errors.Join(err, other); err == nil && (all < fleet || refilling > 0) {

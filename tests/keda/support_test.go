@@ -211,10 +211,10 @@ func settled(t *testing.T, scaler scalers.Scaler, metric string) (value float64,
 
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	before(t, what, within, try)
+	eventuallyBy(t, what, within, try)
 }
 
-func before(t *testing.T, what string, limit time.Duration, try func() error) {
+func eventuallyBy(t *testing.T, what string, limit time.Duration, try func() error) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	for {

@@ -4,7 +4,7 @@
 //! the insurances around that level are added: Forescale's runs are there already, a simple strategy is run again.
 //! It never changes a verdict.
 
-use super::{Simple, Subject, Trials, Verdict, is_coarse};
+use super::{Simple, Subject, Trials, Verdict};
 use crate::simulate::{ConfigError, Frontier, Point, SWEEP, matched};
 
 impl Trials {
@@ -17,7 +17,7 @@ impl Trials {
         level: f64,
     ) -> Result<(), ConfigError> {
         let more: Vec<Point> = if verdict == Verdict::Predictive {
-            self.fine.iter().filter(|point| !is_coarse(point.insurance)).copied().collect()
+            std::mem::take(&mut self.fine)
         } else {
             let Some(between) = self.frontier(verdict).map(|frontier| enclosing(&frontier.points, level))
             else {

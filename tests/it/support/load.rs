@@ -1,5 +1,6 @@
 //! Loads to write into a Prometheus: generated ones, and recorded ones shifted to now.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,15 +20,21 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).expect("in range")
 }
 
-/// A daily wave between 40 and 160 with a little deterministic noise, from 30 days before `end`; future samples have
-/// the value of now.
+/// Noise of a minute, from 0 to 4: the same in every run, and unlike that of the same minute of any other day. If it
+/// repeated, yesterday's load would forecast today's best.
+fn noise(minute: i64) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    minute.hash(&mut hasher);
+    (hasher.finish() % 256) as f64 / 64.0
+}
+
+/// A daily wave between 40 and 160 with a little noise, from 30 days before `end`; future samples have the value of now.
 pub fn wave(metric: &str, end: i64) -> Backfill {
     let present = now() / 60;
     let value = |minute: i64| {
         let minute = minute.min(present);
         let day = (minute % 1_440) as f64 / 1_440.0;
-        let noise = (minute.wrapping_mul(2_654_435_761) >> 8 & 0xFF) as f64 / 64.0;
-        100.0 - 60.0 * (day * std::f64::consts::TAU).cos() + noise
+        100.0 - 60.0 * (day * std::f64::consts::TAU).cos() + noise(minute)
     };
     let last = end.div_euclid(60);
     let points = (last - DAYS * 1_440..=last).map(|m| (m * 60, value(m))).collect();
